@@ -1,0 +1,76 @@
+/**
+ * Domain names and address literals of the envelope (RFC 5321 4.1.2, 4.1.3, RFC 5890 for internationalised labels).
+ * Domains are kept in lower case with A-labels, so that one name has one text. Non-job: name service.
+ */
+import { isIPv4, isIPv6 } from "./ip.ts";
+
+// sub-domain = Let-dig [Ldh-str]                                            RFC 5321 4.1.2
+const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+const ASCII = /^[\x00-\x7f]*$/;
+/** ASCII that the URL host parser would give a meaning of its own. */
+const URL_MEANING = /[\u0000-\u0020"#%/:<>?@[\\\]^`{|}\u007f]/;
+
+/** The domain in lower case and A-labels, or null when it is none. Non-ASCII is taken as U-labels (RFC 6531 3.3). */
+export function canonicalDomain(text: string): string | null {
+  let name = text;
+  if (!ASCII.test(text) || /(?:^|\.)xn--/i.test(text)) {
+    if (text.length > 255 || URL_MEANING.test(text)) return null;
+    try {
+      name = new URL(`http://${text}`).hostname; // UTS 46 with bidi, joiner and A-label checks
+    } catch {
+      return null;
+    }
+  } else {
+    name = text.toLowerCase();
+  }
+  if (name.length === 0 || name.length > 255) return null; // RFC 5321 4.5.3.1.2
+  return name.split(".").every((label) => LABEL.test(label)) ? name : null;
+}
+
+/** The canonical form of an address literal with its brackets, or null. General literals have no registered tag: null. */
+export function canonicalLiteral(text: string): string | null {
+  const inner = text.slice(1, -1);
+  if (isIPv4(inner)) return `[${inner}]`;
+  const six = /^ipv6:(.*)$/i.exec(inner)?.[1];
+  return six !== undefined && isIPv6(six) ? `[IPv6:${six.toLowerCase()}]` : null;
+}
+
+/**
+ * A set of domains: names, and `*.name` for every name below one (not the name itself).
+ *
+ * @example
+ * ```ts
+ * import { DomainSet } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const ours = new DomainSet(["example.org", "*.lists.example.org"]);
+ * assertEquals([ours.has("example.org"), ours.has("a.lists.example.org"), ours.has("lists.example.org")], [true, true, false]);
+ * ```
+ * @throws {TypeError} naming the text that is no domain.
+ */
+export class DomainSet {
+  readonly #exact = new Set<string>();
+  readonly #below = new Set<string>();
+  readonly #all: boolean;
+
+  constructor(names: readonly string[]) {
+    this.#all = names.includes("*");
+    for (const name of names) {
+      if (name === "*") continue;
+      const wild = name.startsWith("*.");
+      const bare = wild ? name.slice(2) : name;
+      const domain = bare.startsWith("[") ? canonicalLiteral(bare) : canonicalDomain(bare);
+      if (domain === null) throw new TypeError(`"${name}" is no domain`);
+      (wild ? this.#below : this.#exact).add(domain);
+    }
+  }
+
+  /** `domain` in canonical form. */
+  has(domain: string): boolean {
+    if (this.#all || this.#exact.has(domain)) return true;
+    if (this.#below.size === 0) return false;
+    for (let dot = domain.indexOf("."); dot >= 0; dot = domain.indexOf(".", dot + 1)) {
+      if (this.#below.has(domain.slice(dot + 1))) return true;
+    }
+    return false;
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * The envelope: who sends, to whom, under which promises (RFC 5321 2.3.1), and where each recipient's copy goes.
+ * Values only. Non-job: parsing the parameters (core/smtp/params.ts), deciding a route (plugins).
+ */
+import type { Address } from "./address.ts";
+import type { Reply } from "./reply.ts";
+
+/** How the content may be coded: RFC 6152, RFC 3030. */
+export type BodyType = "7BIT" | "8BITMIME" | "BINARYMIME";
+
+/** What MAIL said besides the address, kept for the next hop. */
+export interface MailParameters {
+  /** SIZE, octets (RFC 1870). */
+  readonly size: number | null;
+  readonly body: BodyType;
+  /** RFC 6531. */
+  readonly smtputf8: boolean;
+  /** RET (RFC 3461 4.3). */
+  readonly ret: "FULL" | "HDRS" | null;
+  /** ENVID as it stood on the wire, xtext (RFC 3461 4.4). */
+  readonly envid: string | null;
+  /** AUTH= as it stood on the wire (RFC 4954 5). */
+  readonly auth: string | null;
+}
+export const NO_MAIL_PARAMETERS: MailParameters = {
+  size: null,
+  body: "7BIT",
+  smtputf8: false,
+  ret: null,
+  envid: null,
+  auth: null,
+};
+
+export type Notify = "NEVER" | "SUCCESS" | "FAILURE" | "DELAY";
+/** What RCPT said besides the address (RFC 3461 4.1, 4.2). */
+export interface RcptParameters {
+  readonly notify: readonly Notify[] | null;
+  /** ORCPT as it stood on the wire: address type, semicolon, xtext. */
+  readonly orcpt: string | null;
+}
+export const NO_RCPT_PARAMETERS: RcptParameters = { notify: null, orcpt: null };
+
+/** Where a recipient's copy goes. `local` names the storage plugin whose `queue` handler stores it. */
+export type Route =
+  | { readonly to: "local"; readonly plugin: string }
+  | { readonly to: "remote"; readonly via?: string };
+
+/**
+ * What became of a recipient: a copy is durable at its place (`stored`), was dropped on purpose (`discarded`), is a row
+ * of the queue (`queued`), or was refused.
+ */
+export type Result = "stored" | "discarded" | "queued" | Reply<"defer" | "reject">;
+
+/** The peer of a transaction as the queue, the ledger and the trace remember it. */
+export interface Origin {
+  readonly session: string;
+  readonly ip: string;
+  readonly helo: string;
+  readonly identity: string | null;
+  /** The `with` word of Received (RFC 3848): SMTP, ESMTP, ESMTPS, LMTP ... */
+  readonly protocol: string;
+  readonly listener: string;
+}
+
+/**
+ * Changes to the header that are made when the message is written, never before: `prepend` goes in front, the octet
+ * ranges of `drop` (half open, ascending, apart) are left out of the received octets.
+ */
+export interface HeaderEdits {
+  readonly prepend: string;
+  readonly drop: readonly (readonly [start: number, end: number])[];
+}
+export const NO_EDITS: HeaderEdits = { prepend: "", drop: [] };
+
+/** An address the transaction delivers to, with what is known of it. */
+export interface RecipientFacts {
+  readonly address: Address;
+  /** What the peer named; differs from `address` after an alias. */
+  readonly original: Address;
+  readonly parameters: RcptParameters;
+}

@@ -1,0 +1,106 @@
+/**
+ * IP addresses and networks as values: one canonical text per address, membership in a list of networks.
+ * Non-job: name service (core/dns).
+ */
+import ipaddr from "ipaddr.js";
+
+const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/; // dotted quad, no leading zeros (RFC 5321 4.1.3)
+
+/** True for a dotted quad without leading zeros. */
+export function isIPv4(text: string): boolean {
+  return text.length <= 15 && IPV4.test(text);
+}
+
+/** True for the text form of an IPv6 address (RFC 4291 2.2) without a zone. */
+export function isIPv6(text: string): boolean {
+  return text.length >= 2 && text.length <= 45 && !text.includes("%") && text.includes(":") &&
+    ipaddr.IPv6.isValid(text);
+}
+
+/**
+ * The canonical text of an address: an IPv4-mapped IPv6 address as IPv4, others in RFC 5952 form, without a zone.
+ * Null when the text is no address.
+ *
+ * @example
+ * ```ts
+ * import { canonicalIp } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * assertEquals(canonicalIp("::ffff:192.0.2.1"), "192.0.2.1");
+ * ```
+ */
+export function canonicalIp(text: string): string | null {
+  if (isIPv4(text)) return text;
+  const bare = text.split("%", 1)[0]!;
+  if (!isIPv6(bare)) return null;
+  const address = ipaddr.IPv6.parse(bare);
+  return address.isIPv4MappedAddress() ? address.toIPv4Address().toString() : address.toString();
+}
+
+type Range = readonly [address: ipaddr.IPv4 | ipaddr.IPv6, bits: number];
+
+/**
+ * A list of networks in CIDR notation or single addresses.
+ *
+ * @throws {TypeError} naming the text that is no network.
+ * @example
+ * ```ts
+ * import { Networks } from "postern";
+ * import { assert } from "@std/assert";
+ * assert(new Networks(["10.0.0.0/8", "::1"]).has("10.1.2.3"));
+ * ```
+ */
+export class Networks {
+  readonly #ranges: readonly Range[];
+  readonly #known = new Map<string, boolean>(); // a handful of peers makes most connections
+
+  constructor(texts: readonly string[]) {
+    this.#ranges = texts.map((text) => parseNetwork(text));
+  }
+
+  get size(): number {
+    return this.#ranges.length;
+  }
+
+  has(ip: string): boolean {
+    if (this.#ranges.length === 0) return false;
+    let found = this.#known.get(ip);
+    if (found === undefined) {
+      found = this.#test(ip);
+      if (this.#known.size >= 1000) this.#known.clear();
+      this.#known.set(ip, found);
+    }
+    return found;
+  }
+
+  #test(ip: string): boolean {
+    const text = canonicalIp(ip);
+    if (text === null) return false;
+    const address = ipaddr.parse(text);
+    return this.#ranges.some(([base, bits]) =>
+      base.kind() === address.kind() && address.match([base, bits] as [ipaddr.IPv4, number])
+    );
+  }
+}
+
+function parseNetwork(text: string): Range {
+  const [host = "", bits, more] = text.trim().split("/");
+  const ip = canonicalIp(host.replace(/^\[(.*)\]$/, "$1"));
+  const wide = ip !== null && isIPv4(ip) ? 32 : 128;
+  const count = bits === undefined ? wide : /^\d{1,3}$/.test(bits) ? Number(bits) : -1;
+  if (ip === null || more !== undefined || count < 0 || count > wide) {
+    throw new TypeError(`"${text}" is no IP address or network like 192.0.2.0/24`);
+  }
+  return [ipaddr.parse(ip), count];
+}
+
+/** The network of a peer for limits and delays: an IPv4 address by `v4` bits, an IPv6 address by `v6` bits. */
+export function networkOf(ip: string, options: { readonly v4?: number; readonly v6?: number } = {}): string {
+  const { v4 = 32, v6 = 64 } = options;
+  if (isIPv4(ip)) return v4 === 32 ? ip : `${ipaddr.IPv4.networkAddressFromCIDR(`${ip}/${v4}`)}/${v4}`;
+  return isIPv6(ip) ? `${ipaddr.IPv6.networkAddressFromCIDR(`${ip}/${v6}`)}/${v6}` : ip;
+}
+
+/** True for 127.0.0.0/8 and ::1. */
+export function isLoopback(ip: string): boolean {
+  return ip.startsWith("127.") && isIPv4(ip) || ip === "::1";
+}

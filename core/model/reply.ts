@@ -1,0 +1,111 @@
+/**
+ * A reply is to SMTP what `Response` is to HTTP: a value with a code, an enhanced status and a text.
+ * Its verdict is derived once, here; nothing else looks at digits or texts (RFC 5321 4.2, RFC 2034, RFC 3463).
+ * Non-job: how a reply is written to the wire (core/smtp/wire.ts).
+ */
+
+/** What a reply means to the transaction: go on, try again later, never. */
+export type Verdict = "accept" | "defer" | "reject";
+/** Codes of a temporary refusal. 421 also ends the session. */
+export type DeferCode = 421 | 450 | 451 | 452 | 454 | 455;
+/** Codes of a permanent refusal. 521 also ends the session. */
+export type RejectCode =
+  | 500
+  | 501
+  | 502
+  | 503
+  | 504
+  | 521
+  | 530
+  | 535
+  | 538
+  | 550
+  | 551
+  | 552
+  | 553
+  | 554
+  | 555
+  | 556;
+
+export interface ReplyOptions<Code extends number = number> {
+  readonly code?: Code;
+  /** Hang up after the reply (421 and 521 always do). */
+  readonly close?: boolean;
+  /** For the log and the ledger; the peer never sees it. */
+  readonly reason?: string;
+  /** The refusal that `next()` gave and this acceptance overrules on purpose. */
+  readonly over?: Reply;
+}
+
+const STATUS = /^[245]\.\d{1,3}\.\d{1,3}$/; // RFC 3463 2: class "." subject "." detail
+const CONTROL = /[\p{Cc}\u2028\u2029]+/gu;
+
+/**
+ * One answer to a peer.
+ *
+ * @throws {TypeError} when the status does not have the class of the code (RFC 2034 4).
+ * @example
+ * ```ts
+ * import { Reply } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * assertEquals(new Reply(550, "5.1.1", "No such user").verdict, "reject");
+ * ```
+ */
+export class Reply<V extends Verdict = Verdict> {
+  readonly code: number;
+  readonly status: string;
+  readonly text: string;
+  readonly verdict: V;
+  readonly options: ReplyOptions;
+  constructor(code: number, status: string, text: string, options: ReplyOptions = {}) {
+    if (!STATUS.test(status) || Math.floor(code / 100) !== Number(status[0])) {
+      throw new TypeError(`status ${status} does not fit code ${code}`);
+    }
+    this.code = code;
+    this.status = status;
+    this.text = text.replace(CONTROL, " "); // nobody's text can write a line of its own
+    this.verdict = (code < 400 ? "accept" : code < 500 ? "defer" : "reject") as V;
+    this.options = options;
+  }
+
+  /** True when the session ends after this reply. */
+  get closes(): boolean {
+    return this.code === 421 || this.code === 521 || this.options.close === true;
+  }
+
+  toString(): string {
+    return `${this.code} ${this.status} ${this.text}`;
+  }
+}
+
+/**
+ * Yes, and skip the plugins after this one. The engine words it for the phase (220, 235 2.7.0, 250 2.1.5).
+ *
+ * @example
+ * ```ts
+ * import { accept } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * assertEquals(accept().verdict, "accept");
+ * ```
+ */
+export function accept(text = "OK", options: ReplyOptions<never> = {}): Reply<"accept"> {
+  return new Reply(250, "2.0.0", text, options);
+}
+
+/** Not now: 451 unless `options.code` says otherwise. The peer keeps the message and tries again. */
+export function defer(
+  status: `4.${number}.${number}`,
+  text: string,
+  options: ReplyOptions<DeferCode> = {},
+): Reply<"defer"> {
+  return new Reply(options.code ?? 451, status, text, options);
+}
+
+/** Never: 550 unless `options.code` says otherwise. The peer tells its sender. */
+export function reject(
+  status: `5.${number}.${number}`,
+  text: string,
+  options: ReplyOptions<RejectCode> = {},
+): Reply<"reject"> {
+  return new Reply(options.code ?? 550, status, text, options);
+}

@@ -1,0 +1,14 @@
+/** The door for plugins: everything a plugin may import stands here. */
+export * from "./plugin.ts";
+export * from "./key.ts";
+export type * from "./contexts/contexts.ts";
+export { accept, defer, reject, Reply } from "../model/reply.ts";
+export type { DeferCode, RejectCode, ReplyOptions, Verdict } from "../model/reply.ts";
+export { formatAddress, parseAddress, parsePath, sameAddress } from "../model/address.ts";
+export type { Address } from "../model/address.ts";
+export { canonicalDomain, DomainSet } from "../model/domain.ts";
+export { canonicalIp, isIPv4, isIPv6, isLoopback, networkOf, Networks } from "../model/ip.ts";
+export { newId, readId, shortId } from "../model/id.ts";
+export type { BodyType, MailParameters, Notify, RcptParameters, Result, Route } from "../model/envelope.ts";
+export { DnsError } from "../dns/resolver.ts";
+export type { DnsFault, Mx, Resolver } from "../dns/resolver.ts";

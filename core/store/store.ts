@@ -1,0 +1,232 @@
+/**
+ * Where messages, mailboxes of the dev inbox and counters live. The interface assumes nothing of one process or one
+ * machine: what a worker holds it holds by a lease with an end. Implementations: sqlite.ts, memory.ts; all pass
+ * tests/unit/store/contract.ts. Non-job: when to try again and where to (core/queue, core/delivery).
+ */
+import type { Address } from "../model/address.ts";
+import type { HeaderEdits, MailParameters, Origin, RcptParameters, Route } from "../model/envelope.ts";
+
+// ---- Bodies ----------------------------------------------------------------------------------------------------------
+
+/**
+ * The received octets of one message, complete, not yet durable. In memory, or in a spool file once it grew past the
+ * limit or the budget that all bodies share. Give it to `commit`, or `discard` it: one of the two, exactly once.
+ */
+export interface Body {
+  /** Octets, dots unstuffed, CRLF kept. */
+  readonly size: number;
+  /** All octets when they are in memory, else null. */
+  readonly memory: Uint8Array<ArrayBuffer> | null;
+  /** The first octets, at least the whole header section (which core/smtp bounds), wherever the rest is. */
+  readonly head: Uint8Array<ArrayBuffer>;
+  /** A fresh stream each time. */
+  stream(): ReadableStream<Uint8Array<ArrayBuffer>>;
+  discard(): void;
+}
+
+/** Takes the octets of a message as they come. */
+export interface BodyWriter {
+  /**
+   * Copies `chunk` (the caller's buffer is reused). A promise means: wait before the next one, the disk or the budget
+   * is behind. After it rejected with a StoreError the writer swallows what follows, and `finish` rejects likewise.
+   */
+  write(chunk: Uint8Array): void | Promise<void>;
+  finish(): Body | Promise<Body>;
+  /** Forget everything, remove the file. Safe at any time, any number of times. */
+  abort(): void;
+}
+
+// ---- What is committed -----------------------------------------------------------------------------------------------
+
+export type QueueState = "ready" | "active" | "deferred" | "held" | "corrupt" | "delivered" | "failed" | "expired";
+/** States in which nothing more will happen. */
+export const FINAL_STATES: readonly QueueState[] = ["delivered", "failed", "expired"];
+
+export interface NewRecipient {
+  readonly address: Address;
+  readonly original: Address;
+  readonly parameters: RcptParameters;
+  readonly route: Route;
+  /** `held` waits for a person, `deferred` for `nextAttempt`, `ready` for a worker. */
+  readonly state: "ready" | "deferred" | "held";
+  /** Milliseconds since 1970. */
+  readonly nextAttempt: number;
+  /** The reply or reason that brought it here, if any. */
+  readonly lastReply: string | null;
+}
+/** A copy for a mailbox of the dev inbox: durable with the queue rows, in one write. */
+export interface NewDeposit {
+  readonly inbox: string;
+  readonly address: Address;
+  readonly original: Address;
+}
+export interface NewMessage {
+  readonly id: string;
+  readonly sender: Address | null;
+  readonly parameters: MailParameters;
+  readonly origin: Origin;
+  /** Milliseconds since 1970. */
+  readonly receivedAt: number;
+  readonly edits: HeaderEdits;
+  /** Decoded From, To and Subject for lists; empty strings when unknown. */
+  readonly summary: { readonly from: string; readonly to: string; readonly subject: string };
+  readonly recipients: readonly NewRecipient[];
+  readonly deposits: readonly NewDeposit[];
+}
+
+// ---- What comes back -------------------------------------------------------------------------------------------------
+
+/** A message as it lies in the store. `version` is the row format's. */
+export interface StoredMessage extends Omit<NewMessage, "recipients" | "deposits"> {
+  readonly size: number;
+  readonly version: number;
+}
+export interface StoredRecipient extends Omit<NewRecipient, "state"> {
+  /** Place in the message, from 0; names the recipient for good. */
+  readonly index: number;
+  readonly state: QueueState;
+  readonly attempts: number;
+}
+export interface QueueItem {
+  readonly message: StoredMessage;
+  readonly recipients: readonly StoredRecipient[];
+}
+/** What a worker may try until `until`; then somebody else may. */
+export interface Lease {
+  readonly message: StoredMessage;
+  /** The due recipients that this lease covers, now `active`. */
+  readonly recipients: readonly StoredRecipient[];
+  readonly owner: string;
+  readonly until: number;
+}
+export interface RecipientOutcome {
+  readonly index: number;
+  readonly state: "ready" | "delivered" | "failed" | "expired" | "deferred" | "held";
+  readonly nextAttempt?: number;
+  readonly lastReply?: string | null;
+  /** Counted as an attempt (default true). */
+  readonly attempt?: boolean;
+  /** Deposits that become durable together with this outcome. */
+  readonly deposits?: readonly NewDeposit[];
+}
+export interface QueueQuery {
+  readonly state?: QueueState;
+  /** Recipient domain. */
+  readonly domain?: string;
+  /** At most this many items, newest first (default 100, at most 1000). */
+  readonly limit?: number;
+}
+export interface QueuePage {
+  /** Items that match, all of them. */
+  readonly total: number;
+  readonly items: readonly QueueItem[];
+  /** Rows that could not be read; `why` says what is wrong. Never in `items`. */
+  readonly corrupt: readonly { readonly id: string; readonly why: string }[];
+}
+export type QueueChange =
+  | { readonly do: "retry" }
+  | { readonly do: "hold"; readonly reason: string }
+  | { readonly do: "release" }
+  | { readonly do: "delete" }
+  | { readonly do: "route"; readonly route: Route };
+
+export interface InboxMessage {
+  /** The message id, or `ID.n` for the copies after the first. */
+  readonly id: string;
+  readonly inbox: string;
+  readonly from: string;
+  readonly to: readonly string[];
+  readonly subject: string;
+  readonly size: number;
+  readonly receivedAt: number;
+  readonly read: boolean;
+}
+export interface InboxQuery {
+  readonly inbox?: string;
+  /** Text in From, To, Subject or an envelope address. */
+  readonly q?: string;
+  /** At most this many, newest first (default 50, at most 500). */
+  readonly limit?: number;
+  /** Only messages older than this id. */
+  readonly before?: string;
+}
+export interface InboxPage {
+  readonly total: number;
+  readonly messages: readonly InboxMessage[];
+}
+
+/** The mailboxes of the dev inbox. */
+export interface Inboxes {
+  names(): Promise<readonly { readonly name: string; readonly total: number; readonly unread: number }[]>;
+  list(query: InboxQuery): Promise<InboxPage>;
+  get(id: string): Promise<{ readonly entry: InboxMessage; readonly message: StoredMessage } | null>;
+  markRead(id: string, read: boolean): Promise<boolean>;
+  /** Removes one, or without an id every message (of one inbox). Returns how many. */
+  remove(what: { readonly id?: string; readonly inbox?: string }): Promise<number>;
+  /** Called after each durable arrival or removal. Returns the function that ends it. */
+  watch(
+    listener: (change: { readonly type: "arrived" | "removed"; readonly id: string; readonly inbox: string }) => void,
+  ): () => void;
+}
+
+/** Small state with an end, shared by all threads and nodes: rates, greylists, lock-outs. */
+export interface Counters {
+  get(name: string): Promise<string | undefined>;
+  put(name: string, value: string, options: { readonly seconds: number }): Promise<void>;
+  /** Atomic; returns the new sum. A new counter starts its seconds, later additions keep them. */
+  add(name: string, amount: number, options: { readonly seconds: number }): Promise<number>;
+}
+
+export interface StoreHealth {
+  /** How long the oldest commit under way has waited, milliseconds. */
+  readonly writerWait: number;
+  readonly freeBytes: number;
+  /** Octets of bodies in memory now. */
+  readonly bodyBytes: number;
+}
+
+export interface Store {
+  /** A writer for the octets of transaction `id`. */
+  receive(id: string): BodyWriter;
+  /**
+   * Makes the message, its body, its queue rows and its deposits durable, all or nothing, and only then resolves.
+   * It takes the body over. Rejects with StoreError; then nothing of the message is kept, and it is never retried here.
+   */
+  commit(message: NewMessage, body: Body): Promise<void>;
+
+  /** Takes due recipients for `seconds`, oldest first; only routes to local plugins when `local` is set. */
+  lease(options: {
+    readonly owner: string;
+    readonly now: number;
+    readonly seconds: number;
+    readonly limit: number;
+    readonly local?: boolean;
+  }): Promise<readonly Lease[]>;
+  /** Writes what became of a lease's recipients, all or nothing. False when the lease had ended and somebody has it. */
+  settle(lease: Lease, outcomes: readonly RecipientOutcome[]): Promise<boolean>;
+  /** When the next recipient falls due (milliseconds since 1970), or null. */
+  nextDue(options?: { readonly local?: boolean }): Promise<number | null>;
+
+  queue(query: QueueQuery): Promise<QueuePage>;
+  item(id: string): Promise<QueueItem | null>;
+  /** Returns how many recipients it changed. */
+  change(what: { readonly id: string } | QueueQuery, change: QueueChange): Promise<number>;
+  /** The message as written: edits applied, CRLF. Null when the id is not there. */
+  raw(id: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | null>;
+  /** The received octets without edits. */
+  received(id: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | null>;
+
+  readonly inboxes: Inboxes;
+  readonly counters: Counters;
+  health(): StoreHealth;
+  /** Waits for commits under way, then lets go of the files. */
+  close(): Promise<void>;
+}
+
+/** `full`: no space or quota. `busy`: too much is waiting. `io`: the medium failed. `closed`: shutting down. */
+export class StoreError extends Error {
+  override readonly name = "StoreError";
+  constructor(readonly fault: "full" | "busy" | "io" | "closed", message: string) {
+    super(message);
+  }
+}
