@@ -38,6 +38,8 @@ export interface ServerOptions {
   readonly forbidEarlyTalk: boolean;
   /** Take paths without angle brackets. */
   readonly lenientPaths: boolean;
+  /** VRFY is 252, which tells nothing, or 502. */
+  readonly vrfy: "neutral" | "off";
 }
 
 /** What the commands see of the session, and all that they may change. */

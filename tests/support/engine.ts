@@ -34,6 +34,7 @@ export function serverOptions(options: Partial<ServerOptions> = {}): ServerOptio
     bareLf: "reject",
     forbidEarlyTalk: false,
     lenientPaths: false,
+    vrfy: "neutral",
     ...options,
     limits,
   };

@@ -7,6 +7,10 @@ import type { Command } from "./mod.ts";
 
 const CANNOT = new Reply(252, "2.5.2", "Cannot verify, but will take mail for whom it may concern");
 const NO_ARGUMENT = reject("5.5.4", "Say VRFY name", { code: 501 });
-export const vrfy: Command = { verb: "VRFY", run: (_dialogue, rest) => rest.trim() === "" ? NO_ARGUMENT : CANNOT };
+const NO_VRFY = reject("5.5.1", "VRFY is not done here", { code: 502 });
+export const vrfy: Command = {
+  verb: "VRFY",
+  run: ({ options }, rest) => options.vrfy === "off" ? NO_VRFY : rest.trim() === "" ? NO_ARGUMENT : CANNOT,
+};
 const NO_LISTS = reject("5.5.1", "EXPN is not done here", { code: 502 });
 export const expn: Command = { verb: "EXPN", run: () => NO_LISTS };
