@@ -48,9 +48,10 @@ export function addedOnly(
   if (at >= 0) return `differs at octet ${at} of ${sent.length}`;
   if (front === 0) return null;
   const added = latin1(stored.subarray(0, front));
+  if (/\n\r?\n/.test(added)) return "added an empty line";
   if (!added.endsWith("\n")) return `added octets end inside a line: ${JSON.stringify(added.slice(-60))}`;
-  for (const line of added.split(/\r?\n/)) {
-    if (line === "" || line.startsWith(" ") || line.startsWith("\t")) continue;
+  for (const line of added.trimEnd().split(/\r?\n/)) {
+    if (line.startsWith(" ") || line.startsWith("\t")) continue;
     const name = /^([!-9;-~]+):/.exec(line)?.[1]?.toLowerCase();
     if (!name || !only.includes(name)) return `added: ${JSON.stringify(line.slice(0, 80))}`;
   }

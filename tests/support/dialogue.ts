@@ -3,12 +3,12 @@
  *
  *   # text           a comment; empty lines are ignored
  *   C: text          the client sends `text` and CRLF
- *   C<< text         the client sends exactly these octets, no CRLF: \r \n \t \0 \\ \xHH, and \{N:text} is text N times
+ *   C<< text         the client sends exactly this, no CRLF: \r \n \t \0 \\ \xHH (one octet), and \{N:text} is text N times
  *   S: 250 text      the server's next line; `...` stands for anything, `S: 250` alone for any text, `S: *` for any line
  *   S: close         the server closes the connection and has said nothing more
  *   (new)            a new connection follows; the old one stays open until the end
  */
-import { octets } from "./bytes.ts";
+import { latin1, octets } from "./bytes.ts";
 import { ConnectionClosed, SmtpClient } from "./smtp_client.ts";
 
 export interface Step {
@@ -21,8 +21,9 @@ export interface Step {
 /** @throws with name and line when a line is none of the above. */
 export function parseDialogue(script: string, name = "dialogue"): Step[] {
   const steps: Step[] = [];
-  for (const [index, line] of script.split("\n").entries()) {
+  for (const [index, written] of script.split("\n").entries()) {
     const at = index + 1;
+    const line = latin1(new TextEncoder().encode(written)); // a character an octet from here on
     if (line.trim() === "" || line.startsWith("#")) continue;
     if (line === "(new)") steps.push({ at, does: "new", text: "" });
     else if (line.startsWith("C: ") || line === "C:") steps.push({ at, does: "send", text: `${line.slice(3)}\r\n` });
@@ -37,16 +38,10 @@ export function parseDialogue(script: string, name = "dialogue"): Step[] {
 /** Whether a line of the server is as a script's pattern says. */
 export function lineMatches(pattern: string, line: string): boolean {
   if (pattern === "*") return true;
-  if (/^\d{3}[ -]?$/.test(pattern)) return line.startsWith(pattern) && (pattern.length === 4 || line[3] !== "-");
-  let at = 0;
-  const pieces = pattern.split("...");
-  for (const [index, piece] of pieces.entries()) {
-    const found = line.indexOf(piece, at);
-    if (found < 0 || (index === 0 && found !== 0)) return false;
-    at = found + piece.length;
-    if (index === pieces.length - 1 && piece !== "") return line.endsWith(piece) && line.length - piece.length >= found;
-  }
-  return pieces.length > 1 || at === line.length;
+  if (/^\d{3}$/.test(pattern)) return line === pattern || line.startsWith(`${pattern} `);
+  if (/^\d{3}-$/.test(pattern)) return line.startsWith(pattern);
+  const pieces = pattern.split("...").map((piece) => piece.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
+  return new RegExp(`^${pieces.join(".*")}$`, "s").test(line);
 }
 
 /** Plays the script against a server. @throws at the first line that is not as the script says. */
