@@ -1,0 +1,30 @@
+/**
+ * Configurations of the tests in this folder. `local.example` is ours: box@ goes to the inbox, dir@ to a Maildir;
+ * everything else leaves by the relay and waits in the queue.
+ */
+
+const HEAD = `hostname: mx.local.example
+domains: [local.example]
+postmaster: box@local.example
+listeners: [{ address: "127.0.0.1:2525" }]
+admin: { address: "127.0.0.1:8025", token: "\${POSTERN_ADMIN_TOKEN}" }
+`;
+
+/** Relay recipients only. */
+export const RELAY_CONFIG = `${HEAD}plugins:
+  - relay: { networks: ["127.0.0.0/8"] }
+`;
+
+/** A recipient of each kind. */
+export function mixedConfig(mailRoot: string): string {
+  return `${HEAD}plugins:
+  - relay: { networks: ["127.0.0.0/8"] }
+  - recipients: { accounts: { box: inbox, dir: maildir } }
+  - maildir: { root: ${JSON.stringify(mailRoot)} }
+  - inbox
+`;
+}
+
+export const BOX = "box@local.example";
+export const DIR = "dir@local.example";
+export const REMOTE = "friend@remote.example";
