@@ -53,7 +53,7 @@ export const TRANSITIONS: Readonly<Record<State, Row>> = {
   greeting: {},
   refused: { QUIT: "closed" }, //                                                                RFC 5321 3.1
   start: { ...anywhere("start", "start"), ...hello },
-  ready: { ...anywhere("ready", "ready"), ...hello, MAIL: "mail" },
+  ready: { ...anywhere("ready", "ready"), ...hello, STARTTLS: "start", AUTH: "ready", MAIL: "mail" },
   mail: { ...anywhere("mail", "ready"), ...hello, RCPT: "rcpt" },
   rcpt: { ...anywhere("rcpt", "ready"), ...hello, RCPT: "rcpt", DATA: "data", BDAT: "bdat" },
   data: {}, //                                                                  everything is content till the dot
