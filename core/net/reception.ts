@@ -13,7 +13,8 @@ import type { Event } from "../observe/events.ts";
 import { ReceivedMessage } from "../pipeline/contexts/received_message.ts";
 import { type Services, TransactionContext } from "../pipeline/contexts/transaction_context.ts";
 import type { Client, Role } from "../pipeline/contexts/contexts.ts";
-import { type Pipeline, recipientReplies } from "../pipeline/pipeline.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
+import { repliesPerRecipient } from "../pipeline/settlement.ts";
 import type { Asking } from "../smtp/events.ts";
 import type { Body, BodyWriter } from "../store/store.ts";
 import type { Host } from "./inbound.ts";
@@ -33,7 +34,7 @@ export interface ReceptionOptions {
   /** Words a failure of the writer. */
   storeRefusal(error: unknown): Reply<"defer">;
   /** A reason to take nothing now: no disk, a writer that is behind. Null when all is well. */
-  overload(): Reply<"defer"> | null;
+  overload(phase: "connect" | "mail"): Reply<"defer"> | null;
 }
 
 type Answer = Reply | Promise<Reply>;
@@ -126,16 +127,13 @@ export class Reception implements Host {
   // ---- phases -------------------------------------------------------------------------------------------------------
 
   #hello(verb: "HELO" | "EHLO" | "LHLO", name: string): Answer {
-    const context = this.#context, before = context.helo;
-    context.helo = name; // the handlers see the new name; a refusal changes nothing                   RFC 5321 4.1.4
+    const context = this.#context;
+    context.greet(name);
     return this.#then(this.#options.pipeline.run("helo", context), (reply) => {
-      if (reply.verdict !== "accept") {
-        context.helo = before;
-        return this.#told(verb, reply);
-      }
+      if (reply.verdict !== "accept") return this.#told(verb, reply);
       this.#helo = verb;
-      this.reset();
-      context.greet(name);
+      this.#writer?.abort(); // a transaction by BDAT that was under way is over                    RFC 5321 4.1.4
+      this.#writer = null;
       return reply;
     });
   }
@@ -143,7 +141,7 @@ export class Reception implements Host {
   #mail(event: Extract<Asking, { type: "mail" }>): Answer {
     const { services, pipeline } = this.#options;
     const context = this.#context;
-    const overload = this.#options.overload();
+    const overload = this.#options.overload("mail");
     if (overload !== null) return this.#told("MAIL", overload);
     context.begin({ id: newId(services.now()), sender: event.sender, parameters: event.parameters });
     return this.#then(pipeline.run("mail", context), (reply) => {
@@ -181,14 +179,8 @@ export class Reception implements Host {
     }
     return this.#then(pipeline.run("data", context), (judged) => {
       if (judged.verdict !== "accept") return this.#over(judged, started);
-      const settled = context.held === null ? pipeline.run("queue", context) : this.#keep();
-      return this.#then(settled, (reply) => this.#over(reply, started));
+      return this.#then(pipeline.run("queue", context), (reply) => this.#over(reply, started));
     });
-  }
-
-  /** Held: kept for a person to decide, past the plugins that store. */
-  #keep(): Promise<Reply> {
-    return this.#context.services.commit(this.#context).then((refusal) => refusal ?? accept());
   }
 
   /** The end of a message, whatever came of it. */
@@ -196,13 +188,13 @@ export class Reception implements Host {
     const context = this.#context;
     const { id, sender } = context;
     const recipients = context.recipients.map((each) => formatAddress(each.address));
-    const size = context.message?.size ?? 0;
+    const size = context.received?.size ?? 0;
     const accepted = reply.verdict === "accept";
     let answer: Reply | readonly Reply[];
     if (accepted) {
       this.#messages++;
       const queued = new Reply(250, "2.0.0", `queued as ${id}`);
-      answer = this.#options.role === "lmtp" ? recipientReplies(context, queued) : queued;
+      answer = this.#options.role === "lmtp" ? repliesPerRecipient(context, queued) : queued;
       this.#emit({
         type: "accepted",
         session: this.#session,
@@ -217,9 +209,9 @@ export class Reception implements Host {
     } else {
       this.#told("message", reply, recipients);
       answer = this.#signed(reply);
-      if (this.#options.role === "lmtp") answer = recipientReplies(context, answer);
+      if (this.#options.role === "lmtp") answer = repliesPerRecipient(context, answer);
     }
-    context.discardBody();
+    if (!this.#committing) context.received?.body.discard();
     context.reset();
     this.#committing = false;
     return answer;

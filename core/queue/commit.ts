@@ -5,8 +5,9 @@
 import { formatAddress } from "../model/address.ts";
 import type { Origin } from "../model/envelope.ts";
 import { decodeWords } from "../model/encoded_word.ts";
-import { defer, Reply } from "../model/reply.ts";
+import { defer, type Reply } from "../model/reply.ts";
 import type { TransactionContext } from "../pipeline/contexts/transaction_context.ts";
+import { rows } from "../pipeline/settlement.ts";
 import { type NewDeposit, type NewMessage, type NewRecipient, type Store, StoreError } from "../store/store.ts";
 import { nextAttempt } from "./backoff.ts";
 
@@ -28,7 +29,7 @@ export async function commitTransaction(
   options: CommitOptions,
 ): Promise<Reply<"defer"> | null> {
   const message = plan(transaction, origin, options);
-  const body = transaction.takeBody();
+  const { body } = transaction.received!;
   if (message.recipients.length === 0 && message.deposits.length === 0) {
     body.discard(); // everything found its place already
     return null;
@@ -44,26 +45,24 @@ export async function commitTransaction(
 
 function plan(transaction: TransactionContext, origin: Origin, options: CommitOptions): NewMessage {
   const now = options.now();
-  const recipients: NewRecipient[] = [], deposits: NewDeposit[] = [];
-  for (const { address, original, parameters, route, result } of transaction.recipients) {
-    if (result === "stored" || result === "discarded" || route === null) continue;
-    const row = { address, original, parameters, route };
-    if (transaction.held !== null) {
-      recipients.push({ ...row, state: "held", nextAttempt: now, lastReply: transaction.held });
-    } else if (result instanceof Reply) {
-      const wait = result.verdict === "defer";
-      const at = wait ? nextAttempt(now, 1, options.schedule, options.random()) : now;
-      recipients.push({ ...row, state: wait ? "deferred" : "held", nextAttempt: at, lastReply: result.toString() });
-    } else recipients.push({ ...row, state: "ready", nextAttempt: now, lastReply: null });
+  const recipients: NewRecipient[] = [];
+  for (const { recipient: { address, original, parameters, route }, state, reply } of rows(transaction)) {
+    if (route === null) continue; // the pipeline lets none in without
+    const wait = state === "deferred";
+    recipients.push({
+      address,
+      original,
+      parameters,
+      route,
+      state,
+      nextAttempt: wait ? nextAttempt(now, 1, options.schedule, options.random()) : now,
+      lastReply: reply?.toString() ?? transaction.held,
+    });
   }
-  if (transaction.held === null) {
-    for (const { recipient, inbox } of transaction.deposits) {
-      deposits.push({ inbox, address: recipient.address, original: recipient.original });
-      const at = recipients.findIndex((each) => each.address === recipient.address);
-      if (at >= 0) recipients.splice(at, 1);
-    }
-  }
-  const header = (name: string) => decodeWords(transaction.message.header(name) ?? "").slice(0, 1000);
+  const deposits: NewDeposit[] = transaction.deposits.map(({ recipient: { address, original }, inbox }) => (
+    { inbox, address, original }
+  ));
+  const header = (name: string) => decodeWords(transaction.received!.header(name) ?? "").slice(0, 1000);
   return {
     id: transaction.id,
     sender: transaction.sender,
