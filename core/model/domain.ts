@@ -73,6 +73,11 @@ export class DomainSet {
     }
   }
 
+  /** The single names, canonical, in their order; without what a `*` stands for. */
+  get names(): Iterable<string> {
+    return this.#exact;
+  }
+
   /** `domain` in canonical form. */
   has(domain: string): boolean {
     if (this.#all || this.#exact.has(domain)) return true;
