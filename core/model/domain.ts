@@ -48,6 +48,15 @@ export function canonicalLiteral(text: string): string | null {
  * @throws {TypeError} naming the text that is no domain.
  */
 export class DomainSet {
+  static readonly #made = new WeakMap<readonly string[], DomainSet>();
+
+  /** The set for this very list, made once: for lists that live as long as the configuration, like `host.domains`. */
+  static of(names: readonly string[]): DomainSet {
+    let set = DomainSet.#made.get(names);
+    if (set === undefined) DomainSet.#made.set(names, set = new DomainSet(names));
+    return set;
+  }
+
   readonly #exact = new Set<string>();
   readonly #below = new Set<string>();
   readonly #all: boolean;
@@ -62,6 +71,11 @@ export class DomainSet {
       if (domain === null) throw new TypeError(`"${name}" is no domain`);
       (wild ? this.#below : this.#exact).add(domain);
     }
+  }
+
+  /** The single names, canonical, in their order; without what a `*` stands for. */
+  get names(): Iterable<string> {
+    return this.#exact;
   }
 
   /** `domain` in canonical form. */
