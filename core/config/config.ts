@@ -4,6 +4,7 @@
  * Non-job: how it is written (schema.ts), where it comes from (load.ts).
  */
 import type { Address } from "../model/address.ts";
+import { isLoopback } from "../model/ip.ts";
 import type { Plugin } from "../pipeline/plugin.ts";
 
 /** A TCP endpoint. Port 0 takes a free one. */
@@ -54,6 +55,8 @@ export interface Limits {
   readonly commandLine: number;
   /** Bad commands before the session ends. */
   readonly errors: number;
+  /** Commands that move nothing, per message, before they count as bad ones. */
+  readonly junk: number;
   /** Between commands. */
   readonly idleTimeout: number;
   /** Between reads inside DATA and BDAT. */
@@ -111,6 +114,11 @@ export interface Config {
   readonly devInbox: boolean;
   /** What works and is probably not meant. One sentence each. */
   readonly warnings: readonly string[];
+}
+
+/** True when nobody but this machine reaches it. */
+export function isLocal(address: TcpAddress | UnixAddress): boolean {
+  return "path" in address || address.host === "localhost" || isLoopback(address.host);
 }
 
 /** The text of an address as `address:` takes it. */

@@ -2,7 +2,18 @@
  * A YAML file with its positions: values after `${NAME}` was filled in, and for every path the line and column where a
  * person has to look. Non-job: what the values mean (schema.ts, plugins.ts).
  */
-import { type Document, isAlias, isMap, isPair, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from "yaml";
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+} from "yaml";
 import { substitute } from "./environment.ts";
 import type { ConfigIssue, Path } from "./issue.ts";
 import { formatPath } from "./issue.ts";

@@ -81,8 +81,7 @@ export function selected(plugin: Plugin, words: Pick<HostWords, "when" | "unless
     if (phase === "queue") return [phase, handler];
     return [
       phase,
-      (ctx: Facts, next: Next): Answer =>
-        wanted(ctx, phase) && !unwanted(ctx, phase) ? handler(ctx, next) : next(),
+      (ctx: Facts, next: Next): Answer => wanted(ctx, phase) && !unwanted(ctx, phase) ? handler(ctx, next) : next(),
     ];
   });
   return { ...plugin, handlers: Object.fromEntries(handlers) as Handlers };

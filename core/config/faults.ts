@@ -30,7 +30,12 @@ export class Faults {
   /** A fault at `path`; `key` points at the key itself instead of its value. */
   add(path: Path, message: string, options: { readonly key?: boolean } = {}): void {
     const place = this.yaml ? this.yaml.place(path, options) : { line: 0, column: 0 };
-    this.#issues.push({ file: this.yaml?.file ?? null, ...place, path: formatPath(path), message: this.#hide(message) });
+    this.#issues.push({
+      file: this.yaml?.file ?? null,
+      ...place,
+      path: formatPath(path),
+      message: this.#hide(message),
+    });
   }
 
   /** A fault of a POSTERN_ variable. */

@@ -13,7 +13,9 @@ export interface ConfigIssue {
 
 /** `file:line:column: path: message`, as compilers write it. */
 export function formatIssue(issue: ConfigIssue): string {
-  const place = issue.file === null ? [] : [issue.line > 0 ? `${issue.file}:${issue.line}:${issue.column}` : issue.file];
+  const place = issue.file === null
+    ? []
+    : [issue.line > 0 ? `${issue.file}:${issue.line}:${issue.column}` : issue.file];
   return [...place, ...(issue.path === "" ? [] : [issue.path]), issue.message].join(": ");
 }
 

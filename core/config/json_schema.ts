@@ -3,15 +3,16 @@
  * plugin's options are in it. Non-job: checking a file (faults.ts does, with the schemas themselves).
  */
 import { z } from "zod";
-import type { PluginFactory } from "../pipeline/plugin.ts";
 import { Conditions, HOST_WORDS } from "./entry.ts";
+import type { Registry } from "./registry.ts";
 import { File } from "./schema.ts";
 
 export type JsonSchema = { readonly [key: string]: unknown };
 
 /** Of anything that follows Standard Schema and can say it as JSON Schema; `{}` (anything) of the rest. */
 export function jsonSchemaOf(schema: unknown): JsonSchema {
-  const standard = (schema as { "~standard"?: { jsonSchema?: { input?: (options: unknown) => unknown } } })["~standard"];
+  const standard =
+    (schema as { "~standard"?: { jsonSchema?: { input?: (options: unknown) => unknown } } })["~standard"];
   try {
     return (standard?.jsonSchema?.input?.({ target: "draft-2020-12" }) ?? {}) as JsonSchema;
   } catch {
@@ -45,7 +46,7 @@ function object(value: unknown): { readonly [key: string]: unknown } {
  * The whole file, with `plugins` written out. Editors know it by the line
  * `# yaml-language-server: $schema=postern.schema.json`.
  */
-export function configurationSchema(plugins: ReadonlyMap<string, PluginFactory<never>>): JsonSchema {
+export function configurationSchema(plugins: Registry): JsonSchema {
   const json = z.toJSONSchema(File, { io: "input", unrepresentable: "any" }) as Record<string, unknown>;
   const words = Object.fromEntries(
     Object.entries(HOST_WORDS).map(([name, schema]) => [name, bare(z.toJSONSchema(schema, { io: "input" }))]),

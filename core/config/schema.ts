@@ -9,12 +9,12 @@ import { Networks } from "../model/ip.ts";
 import type { TcpAddress, UnixAddress } from "./config.ts";
 import { duration, size } from "./units.ts";
 
-/** A string that `read` turns into a value, or turns down with a sentence. */
+/** A string that `read` turns into a value, or turns down. */
 function text<T>(read: (text: string) => T | null, expected: string) {
-  return z.string({ error: expected }).transform((value, context) => {
+  return z.string({ error: `must be ${expected}` }).transform((value, context) => {
     const found = read(value);
     if (found !== null) return found;
-    context.addIssue(`"${value.slice(0, 80)}" is none: ${expected}`);
+    context.addIssue(`"${value.slice(0, 80)}" is not ${expected}`);
     return z.NEVER;
   });
 }
@@ -31,26 +31,28 @@ export function parseTcp(value: string): TcpAddress | null {
   const [, six, name, digits] = /^(?:\[([^\]\s]+)\]|([^:\s[\]/]+)):(\d{1,5})$/.exec(value) ?? [];
   const host = six ?? name, port = Number(digits);
   if (host === undefined || port > 65535) return null;
-  return (six === undefined ? canonicalDomain(host) : attempt(() => new Networks([host]))) === null ? null : { host, port };
+  return (six === undefined ? canonicalDomain(host) : attempt(() => new Networks([host]))) === null
+    ? null
+    : { host, port };
 }
 function parseEndpoint(value: string): TcpAddress | UnixAddress | null {
   if (!value.startsWith("unix:")) return parseTcp(value);
   return value.length > 5 ? { path: value.slice(5) } : null;
 }
 
-export const TCP = 'must be an address and a port, such as "127.0.0.1:2525" or "[::1]:2525"';
+export const TCP = 'an address and a port, such as "127.0.0.1:2525" or "[::1]:2525"';
 const tcp = text(parseTcp, TCP);
 const endpoint = text(parseEndpoint, `${TCP}, or a socket file, such as "unix:./lmtp.sock"`);
 export const domainPattern = text(
   (value) => attempt(() => (new DomainSet([value]), value)),
-  'must be a domain, such as "example.org", "*.example.org" or "*"',
+  'a domain, such as "example.org", "*.example.org" or "*"',
 );
 export const network = text(
   (value) => attempt(() => (new Networks([value]), value)),
-  'must be an IP address or a network, such as "192.0.2.0/24"',
+  'an IP address or a network, such as "192.0.2.0/24"',
 );
-const address = text(parseAddress, 'must be an address, such as "ops@example.org"');
-const hostname = text(canonicalDomain, 'must be a host name, such as "mx.example.org"');
+const address = text(parseAddress, 'an address, such as "ops@example.org"');
+const hostname = text(canonicalDomain, 'a host name, such as "mx.example.org"');
 const count = (max = 1_000_000) => z.int({ error: "must be a whole number" }).min(1).max(max);
 
 export const Role = z.enum(["mx", "submission", "lmtp"]);
@@ -73,11 +75,15 @@ export const EhloKeyword = z.enum([
 export const Listener = z.strictObject({
   address: endpoint.describe("Where to listen: host:port, or unix:PATH."),
   name: z.string().min(1).max(64).optional().describe("Its name in logs and conditions; the address unless given."),
-  role: Role.prefault("mx").describe("What it is for: mail from the world (mx), or local delivery by LMTP (lmtp)."),
+  role: Role.refine((role) => role !== "submission", {
+    error: "submission needs TLS and AUTH, which are not in this version; use mx or lmtp",
+  }).prefault("mx").describe("What it is for: mail from the world (mx), or local delivery by LMTP (lmtp)."),
   plugins: z.array(z.unknown()).optional().describe("A list of its own instead of the common one."),
   delayRefusals: z.boolean().prefault(true).describe("Speak refusals of connect, helo and mail at RCPT."),
   binarymime: z.boolean().prefault(false).describe("Offer BINARYMIME (RFC 3030)."),
-  bareLf: z.enum(["reject", "normalize"]).prefault("reject").describe("What a line end that is not CRLF in content means."),
+  bareLf: z.enum(["reject", "normalize"]).prefault("reject").describe(
+    "What a line end that is not CRLF in content means.",
+  ),
   forbidEarlyTalk: z.boolean().prefault(true).describe("Hang up on a client that does not wait for its turn."),
   lenientPaths: z.boolean().prefault(false).describe("Take MAIL FROM and RCPT TO without angle brackets."),
   ehlo: z.strictObject({
@@ -97,6 +103,7 @@ export const Limits = z.strictObject({
   line: size({ min: 1000 }).optional().describe("The longest line in content; without it any length is kept as it is."),
   commandLine: size({ min: 1036, max: 65536 }).prefault("2048B").describe("The longest command line."),
   errors: count(1000).prefault(20).describe("Bad commands before the session ends."),
+  junk: count().prefault(100).describe("Commands that move nothing (NOOP, RSET, VRFY) between messages."),
   idleTimeout: duration({ min: 1000 }).prefault("5m").describe("Waiting for a command (RFC 5321 4.5.3.2.7)."),
   dataTimeout: duration({ min: 1000 }).prefault("5m").describe("Waiting for the next octets of a message."),
   minimumRate: size().prefault("500B").describe("Octets per second that a message must average over a minute."),
