@@ -6,9 +6,8 @@ import { createAdmin } from "./admin/app.ts";
 import { serveAdmin } from "./admin/serve.ts";
 import { type Config, formatEndpoint, type ListenerConfig } from "./config/config.ts";
 import { Dispatcher } from "./delivery/dispatcher.ts";
-import { CachingResolver } from "./dns/cache.ts";
-import { NodeResolver } from "./dns/node_resolver.ts";
 import type { Resolver } from "./dns/resolver.ts";
+import { systemResolver } from "./dns/system_resolver.ts";
 import { Networks } from "./model/ip.ts";
 import { defer, type Reply } from "./model/reply.ts";
 import { Deadlines } from "./net/deadline.ts";
@@ -154,7 +153,7 @@ class Server implements RunningServer {
     const { hostname, domains, postmaster } = this.#config;
     return {
       host: { name: hostname, domains, postmaster },
-      dns: this.#options.resolver ?? new CachingResolver(new NodeResolver()),
+      dns: this.#options.resolver ?? systemResolver(),
       counters: this.store.counters,
       now: this.#now,
       emit: (event) => this.bus.emit(event),

@@ -16,3 +16,5 @@ export { parseHeaders } from "../model/headers.ts";
 export type { FieldRange, HeaderSection } from "../model/headers.ts";
 export { applyEdits, applyEditsToBytes, formatField } from "../model/edits.ts";
 export type { HeaderEdits } from "../model/envelope.ts";
+export { parseDuration, parseRate, parseSize } from "../model/units.ts";
+export type { Rate } from "../model/units.ts";
