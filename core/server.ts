@@ -124,7 +124,7 @@ class Server implements RunningServer {
       this.#pipelines.set(each.name, new Pipeline(each.plugins, { role, delayRefusals, budget: limits.pluginsTime }));
     }
     this.#dispatcher = new Dispatcher({
-      store: this.#store,
+      store: this.store,
       services,
       pipelineOf: (listener) => this.#pipelines.get(listener) ?? [...this.#pipelines.values()][0]!,
       schedule: config.delivery.retry,
@@ -282,7 +282,11 @@ class Server implements RunningServer {
         data,
         startedAt,
       },
-      plugins: () => [...this.#pipelines].map(([listener, { matrix }]) => ({ listener, plugins: matrix })),
+      plugins: () =>
+        [...this.#pipelines].map(([listener, { matrix }]) => ({
+          listener,
+          plugins: matrix.map(({ plugin: name, mode, phases }) => ({ name, mode, phases })),
+        })),
       token: config.token,
       hosts: config.hosts,
       metrics: () => this.#metrics.render(this.#gauges()),
@@ -298,7 +302,6 @@ class Server implements RunningServer {
 
   #gauges(): Parameters<Metrics["render"]>[0] {
     const { writerWait, freeBytes, bodyBytes } = this.store.health();
-    const connections = this.#listeners.reduce((sum, { listener }) => sum + listener.connections, 0);
-    return { connections, writerWait, freeBytes, bodyBytes };
+    return { writerWait, freeBytes, bodyBytes };
   }
 }
