@@ -4,7 +4,7 @@
  */
 import { isAbsolute, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { OptionsError, type Plugin, withPolicy } from "../pipeline/plugin.ts";
+import { OptionsError, type Plugin, type Policy, withPolicy } from "../pipeline/plugin.ts";
 import { HOST_WORDS, HostWords, selected } from "./entry.ts";
 import type { Faults } from "./faults.ts";
 import type { Path } from "./issue.ts";
@@ -115,12 +115,8 @@ class ListReader {
     }
     this.#names.set(plugin.name, at);
     const { mode, onError, deadline, roles } = words;
-    plugin = withPolicy(plugin, {
-      ...(mode === undefined ? {} : { mode }),
-      ...(onError === undefined ? {} : { onError }),
-      ...(deadline === undefined ? {} : { deadline }),
-      ...(roles === undefined ? {} : { roles }),
-    });
+    const policy = Object.entries({ mode, onError, deadline, roles }).filter(([, value]) => value !== undefined);
+    if (policy.length > 0) plugin = withPolicy(plugin, Object.fromEntries(policy) as Policy);
     return words.when || words.unless ? selected(plugin, words) : plugin;
   }
 
