@@ -6,7 +6,7 @@ import { Command } from "commander";
 import { type Config, formatEndpoint, type ListenerConfig } from "../core/config/config.ts";
 import { loadConfig } from "../core/config/load.ts";
 import { formatSize } from "../core/model/units.ts";
-import type { Phase, Plugin } from "../core/pipeline/mod.ts";
+import { type Phase, Pipeline } from "../core/pipeline/mod.ts";
 import { DONE, type ExitCode, type Terminal } from "./terminal.ts";
 
 const PHASES: readonly Phase[] = ["connect", "helo", "auth", "mail", "rcpt", "data", "queue", "deliver"];
@@ -48,29 +48,16 @@ export function describe(config: Config): string[] {
 function describeListener({ name, role, address, plugins }: ListenerConfig): string[] {
   const place = formatEndpoint(address);
   const title = `listener ${place}${name === place ? "" : ` (${name})`}, role ${role}`;
-  if (plugins.length === 0) return [title, "  no plugins"];
-  const running = plugins.filter((each) => runsFor(each, role));
-  const width = Math.max(6, ...plugins.map((each) => each.name.length));
-  const row = (name: string, cells: readonly string[], note: string) =>
-    `  ${name.padEnd(width)}  ${cells.map((cell, at) => cell.padEnd(PHASES[at]!.length)).join(" ")}  ${note}`.trimEnd();
+  const { matrix } = new Pipeline(plugins, { role });
+  if (matrix.length === 0) return [title, "  no plugins"];
+  const width = Math.max(...matrix.map((each) => each.plugin.length));
+  const row = (first: string, cells: readonly string[], note = "") =>
+    `  ${first.padEnd(width)}  ${cells.map((cell, at) => cell.padEnd(PHASES[at]!.length)).join(" ")}  ${note}`.trimEnd();
   return [
     title,
-    row("", PHASES, ""),
-    ...running.map((each) => row(each.name, PHASES.map((phase) => each.handlers[phase] ? "x" : "."), notes(each))),
-    ...plugins.filter((each) => !runsFor(each, role)).map((each) =>
-      row(each.name, PHASES.map(() => "."), "not in this role")
+    row("", PHASES),
+    ...matrix.map(({ plugin, phases, mode }) =>
+      row(plugin, PHASES.map((phase) => phases.includes(phase) ? "x" : "."), mode === "observe" ? "observe" : "")
     ),
   ];
-}
-
-function runsFor(plugin: Plugin, role: ListenerConfig["role"]): boolean {
-  const roles = plugin.policy?.roles ?? plugin.roles;
-  return roles === undefined || roles.includes(role);
-}
-function notes({ policy = {} }: Plugin): string {
-  return [
-    policy.mode === "observe" ? "observe" : "",
-    policy.onError === "skip" ? "skipped on error" : "",
-    policy.deadline === undefined ? "" : `${policy.deadline} ms`,
-  ].filter((each) => each !== "").join(", ");
 }

@@ -51,13 +51,13 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
 
   const lists = { registry, base, faults, trouble: options.trouble ?? (() => {}) };
   const common = await readPlugins(read.plugins ?? [], ["plugins"], lists);
-  checkOrder(common, ["plugins"], faults);
+  checkOrder(common.plugins, ["plugins"], faults);
   const own = new Map<number, PluginList>();
   for (const [index, listener] of (read.listeners ?? []).entries()) {
     if (listener?.plugins === undefined) continue;
     const path = ["listeners", index, "plugins"];
     const list = await readPlugins(listener.plugins, path, lists);
-    checkOrder(list, path, faults);
+    checkOrder(list.plugins, path, faults);
     own.set(index, list);
   }
   const listeners = readListeners(read, common, own, { env, base, faults });

@@ -4,6 +4,8 @@
  */
 import { isAbsolute, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { firstOf, parallel } from "../pipeline/combine.ts";
+import { leavesOf } from "../pipeline/compile.ts";
 import { OptionsError, type Plugin, type Policy, withPolicy } from "../pipeline/plugin.ts";
 import { HOST_WORDS, HostWords, selected } from "./entry.ts";
 import type { Faults } from "./faults.ts";
@@ -11,7 +13,7 @@ import type { Path } from "./issue.ts";
 import { didYouMean } from "./nearest.ts";
 import type { AnyFactory, Registry } from "./registry.ts";
 
-const GROUPS: Record<string, (...plugins: readonly Plugin[]) => Plugin> = {};
+const GROUPS: Readonly<Record<string, (...plugins: readonly Plugin[]) => Plugin>> = { parallel, firstOf };
 const WORDS = new Set<string>(Object.keys(HOST_WORDS));
 
 export interface ListOptions {
@@ -147,8 +149,7 @@ class ListReader {
     const plugins = await this.list(members, at);
     if (plugins.length < members.length) return null;
     const group = GROUPS[word]!(...plugins);
-    const after = [...new Set(plugins.flatMap((each) => each.after ?? []))];
-    return { ...group, after, name: words.as ?? group.name };
+    return words.as === undefined ? group : { ...group, name: words.as };
   }
 
   /** A module's default export: what definePlugin or on() returned. */
@@ -191,14 +192,13 @@ function reason(error: unknown): string {
 }
 
 /** `after`: a plugin must not stand before one whose keys it reads. */
-export function checkOrder(list: PluginList, path: Path, faults: Faults): void {
-  const names = list.plugins.map((plugin) => plugin.name);
-  for (const [index, plugin] of list.plugins.entries()) {
+export function checkOrder(list: readonly Plugin[], path: Path, faults: Faults): void {
+  const leaves = list.flatMap((plugin, entry) => leavesOf([plugin], undefined).map((leaf) => ({ ...leaf, entry })));
+  const names = leaves.map(({ plugin }) => plugin.name);
+  for (const [index, { plugin, entry }] of leaves.entries()) {
     for (const before of plugin.after ?? []) {
-      const late = before === "*"
-        ? index < names.length - 1 && names.at(-1)
-        : names.indexOf(before, index + 1) >= 0 && before;
-      if (late) faults.add([...path, index], `"${plugin.name}" must stand after "${late}"`);
+      const late = before === "*" ? names.slice(index + 1).at(-1) : names.slice(index + 1).find((name) => name === before);
+      if (late !== undefined) faults.add([...path, entry], `"${plugin.name}" must stand after "${late}"`);
     }
   }
 }
