@@ -52,7 +52,8 @@ function describeListener({ name, role, address, plugins }: ListenerConfig): str
   if (matrix.length === 0) return [title, "  no plugins"];
   const width = Math.max(...matrix.map((each) => each.plugin.length));
   const row = (first: string, cells: readonly string[], note = "") =>
-    `  ${first.padEnd(width)}  ${cells.map((cell, at) => cell.padEnd(PHASES[at]!.length)).join(" ")}  ${note}`.trimEnd();
+    `  ${first.padEnd(width)}  ${cells.map((cell, at) => cell.padEnd(PHASES[at]!.length)).join(" ")}  ${note}`
+      .trimEnd();
   return [
     title,
     row("", PHASES),

@@ -39,8 +39,9 @@ export interface PluginList {
 /** The plugins of a list; what cannot be made is a fault and is left out. */
 export async function readPlugins(list: readonly unknown[], path: Path, options: ListOptions): Promise<PluginList> {
   const reader = new ListReader(options);
-  const plugins = await reader.list(list, path);
-  return { plugins, entries: reader.entries };
+  const slots = await reader.list(list, path);
+  checkOrder(slots, path, options.faults);
+  return { plugins: slots.filter((each) => each !== null), entries: reader.entries };
 }
 
 class ListReader {
@@ -49,13 +50,11 @@ class ListReader {
   readonly #names = new Map<string, Path>();
   constructor(readonly options: ListOptions) {}
 
-  async list(list: readonly unknown[], path: Path): Promise<Plugin[]> {
-    const plugins: Plugin[] = [];
-    for (const [index, entry] of list.entries()) {
-      const plugin = await this.#entry(entry, [...path, index]);
-      if (plugin !== null) plugins.push(plugin);
-    }
-    return plugins;
+  /** Null where an entry gave no plugin; its faults are told. */
+  async list(list: readonly unknown[], path: Path): Promise<(Plugin | null)[]> {
+    const slots: (Plugin | null)[] = [];
+    for (const [index, entry] of list.entries()) slots.push(await this.#entry(entry, [...path, index]));
+    return slots;
   }
 
   async #entry(entry: unknown, path: Path): Promise<Plugin | null> {
@@ -146,7 +145,7 @@ class ListReader {
       this.options.faults.add(at, `must be a list of plugins`);
       return null;
     }
-    const plugins = await this.list(members, at);
+    const plugins = (await this.list(members, at)).filter((each) => each !== null);
     if (plugins.length < members.length) return null;
     const group = GROUPS[word]!(...plugins);
     return words.as === undefined ? group : { ...group, name: words.as };
@@ -192,12 +191,16 @@ function reason(error: unknown): string {
 }
 
 /** `after`: a plugin must not stand before one whose keys it reads. */
-export function checkOrder(list: readonly Plugin[], path: Path, faults: Faults): void {
-  const leaves = list.flatMap((plugin, entry) => leavesOf([plugin], undefined).map((leaf) => ({ ...leaf, entry })));
+function checkOrder(slots: readonly (Plugin | null)[], path: Path, faults: Faults): void {
+  const leaves = slots.flatMap((slot, entry) =>
+    slot === null ? [] : leavesOf([slot], undefined).map((leaf) => ({ ...leaf, entry }))
+  );
   const names = leaves.map(({ plugin }) => plugin.name);
   for (const [index, { plugin, entry }] of leaves.entries()) {
     for (const before of plugin.after ?? []) {
-      const late = before === "*" ? names.slice(index + 1).at(-1) : names.slice(index + 1).find((name) => name === before);
+      const late = before === "*"
+        ? names.slice(index + 1).at(-1)
+        : names.slice(index + 1).find((name) => name === before);
       if (late !== undefined) faults.add([...path, entry], `"${plugin.name}" must stand after "${late}"`);
     }
   }
