@@ -31,3 +31,5 @@ export {
   type SimulatedRecipient,
   type SimulatedResult,
 } from "./testing.ts";
+export { MemoryResolver } from "../dns/memory_resolver.ts";
+export type { MemoryRecords, MemoryZone } from "../dns/memory_resolver.ts";
