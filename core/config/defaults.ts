@@ -9,7 +9,7 @@ export const DEV_INBOX = {
   data: "./data",
   listeners: [{ address: "127.0.0.1:2525" }],
   domains: ["*"],
-  plugins: ["inbox"],
+  plugins: [{ inbox: { everything: true } }],
   admin: { address: "127.0.0.1:8025" },
 } as const;
 

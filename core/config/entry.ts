@@ -3,10 +3,10 @@
  * Non-job: making the plugin (plugins.ts).
  */
 import { z } from "zod";
-import type { Address } from "../model/address.ts";
 import { DomainSet } from "../model/domain.ts";
 import { Networks } from "../model/ip.ts";
-import type { Answer, Handler, Handlers, Next, Phase, Plugin } from "../pipeline/plugin.ts";
+import { type Test, when } from "../pipeline/combine.ts";
+import type { Plugin } from "../pipeline/plugin.ts";
 import { domainPattern, network, Role } from "./schema.ts";
 import { duration } from "./units.ts";
 
@@ -39,50 +39,30 @@ export const HOST_WORDS = {
 export const HostWords = z.strictObject(HOST_WORDS).partial();
 export type HostWords = z.output<typeof HostWords>;
 
-/** What a context may know, phase by phase; a condition on what is not known does not hold. */
-interface Facts {
-  readonly role: string;
-  readonly listener: string;
-  readonly client?: { readonly ip: string; readonly identity: string | null };
-  readonly sender?: Address | null;
-  readonly recipient?: { readonly address: Address };
-  readonly recipients?: readonly { readonly address: Address }[];
-}
-type Test = (facts: Facts, phase: Phase) => boolean;
-
 function test(conditions: Conditions): Test {
   const { role, listener, authenticated } = conditions;
   const networks = conditions.network && new Networks(conditions.network);
   const senders = conditions.senderDomain && new DomainSet(conditions.senderDomain);
   const recipients = conditions.recipientDomain && new DomainSet(conditions.recipientDomain);
-  return (facts, phase) => {
+  return (facts) => {
     if (role && !(role as string[]).includes(facts.role)) return false;
     if (listener && !listener.includes(facts.listener)) return false;
-    if (authenticated !== undefined && authenticated !== ((facts.client?.identity ?? null) !== null)) return false;
-    if (networks && !(facts.client && networks.has(facts.client.ip))) return false;
-    const late = phase !== "connect" && phase !== "helo" && phase !== "auth"; // from MAIL on there is a sender
-    if (senders && !(late && facts.sender && senders.has(facts.sender.domain))) return false;
+    if (authenticated !== undefined && authenticated !== (facts.client.identity !== null)) return false;
+    if (networks && !networks.has(facts.client.ip)) return false;
+    if (senders && !(facts.sender && senders.has(facts.sender.domain))) return false;
     if (!recipients) return true;
-    if (phase === "rcpt") return facts.recipient !== undefined && recipients.has(facts.recipient.address.domain);
-    const after = phase === "data" || phase === "deliver";
-    return after && facts.recipients?.some((each) => recipients.has(each.address.domain)) === true;
+    if (facts.recipient) return recipients.has(facts.recipient.address.domain);
+    return facts.recipients.some((each) => recipients.has(each.address.domain));
   };
 }
 
 /**
- * The same plugin, asked only when `when` holds and `unless` does not. Its `queue` handler is left alone: there the
- * recipient's route selects, hours later too, when there is no client to ask about (SEMANTICS 2).
+ * The same plugin, asked only when `when` holds and `unless` does not; what is not known yet does not hold. Its `queue`
+ * handler is left alone: there the recipient's route selects, hours later too, when there is no client to ask about
+ * (SEMANTICS 2).
  */
 export function selected(plugin: Plugin, words: Pick<HostWords, "when" | "unless">): Plugin {
-  const wanted = words.when ? test(words.when) : () => true;
-  const unwanted = words.unless ? test(words.unless) : () => false;
-  const handlers = Object.entries(plugin.handlers).map(([name, run]) => {
-    const phase = name as Phase, handler = run as Handler<Facts>;
-    if (phase === "queue") return [phase, handler];
-    return [
-      phase,
-      (ctx: Facts, next: Next): Answer => wanted(ctx, phase) && !unwanted(ctx, phase) ? handler(ctx, next) : next(),
-    ];
-  });
-  return { ...plugin, handlers: Object.fromEntries(handlers) as Handlers };
+  const wanted: Test = words.when ? test(words.when) : () => true;
+  const unwanted: Test = words.unless ? test(words.unless) : () => false;
+  return when((facts) => facts.phase === "queue" || wanted(facts) && !unwanted(facts), plugin);
 }

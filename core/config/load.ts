@@ -11,7 +11,7 @@ import { YamlFile } from "./document.ts";
 import { type Environment, variable } from "./environment.ts";
 import { Faults } from "./faults.ts";
 import { ConfigError } from "./issue.ts";
-import { checkOrder, type Entry, type PluginList, readPlugins } from "./plugins.ts";
+import { type Entry, type PluginList, readPlugins } from "./plugins.ts";
 import { REGISTRY, type Registry } from "./registry.ts";
 import * as schema from "./schema.ts";
 import { warningsOf } from "./warnings.ts";
@@ -51,13 +51,11 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
 
   const lists = { registry, base, faults, trouble: options.trouble ?? (() => {}) };
   const common = await readPlugins(read.plugins ?? [], ["plugins"], lists);
-  checkOrder(common, ["plugins"], faults);
   const own = new Map<number, PluginList>();
   for (const [index, listener] of (read.listeners ?? []).entries()) {
     if (listener?.plugins === undefined) continue;
     const path = ["listeners", index, "plugins"];
     const list = await readPlugins(listener.plugins, path, lists);
-    checkOrder(list, path, faults);
     own.set(index, list);
   }
   const listeners = readListeners(read, common, own, { env, base, faults });

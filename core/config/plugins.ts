@@ -4,14 +4,16 @@
  */
 import { isAbsolute, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { OptionsError, type Plugin, withPolicy } from "../pipeline/plugin.ts";
+import { firstOf, parallel } from "../pipeline/combine.ts";
+import { leavesOf } from "../pipeline/compile.ts";
+import { OptionsError, type Plugin, type Policy, withPolicy } from "../pipeline/plugin.ts";
 import { HOST_WORDS, HostWords, selected } from "./entry.ts";
 import type { Faults } from "./faults.ts";
 import type { Path } from "./issue.ts";
 import { didYouMean } from "./nearest.ts";
 import type { AnyFactory, Registry } from "./registry.ts";
 
-const GROUPS: Record<string, (...plugins: readonly Plugin[]) => Plugin> = {};
+const GROUPS: Readonly<Record<string, (...plugins: readonly Plugin[]) => Plugin>> = { parallel, firstOf };
 const WORDS = new Set<string>(Object.keys(HOST_WORDS));
 
 export interface ListOptions {
@@ -37,8 +39,9 @@ export interface PluginList {
 /** The plugins of a list; what cannot be made is a fault and is left out. */
 export async function readPlugins(list: readonly unknown[], path: Path, options: ListOptions): Promise<PluginList> {
   const reader = new ListReader(options);
-  const plugins = await reader.list(list, path);
-  return { plugins, entries: reader.entries };
+  const slots = await reader.list(list, path);
+  checkOrder(slots, path, options.faults);
+  return { plugins: slots.filter((each) => each !== null), entries: reader.entries };
 }
 
 class ListReader {
@@ -47,13 +50,11 @@ class ListReader {
   readonly #names = new Map<string, Path>();
   constructor(readonly options: ListOptions) {}
 
-  async list(list: readonly unknown[], path: Path): Promise<Plugin[]> {
-    const plugins: Plugin[] = [];
-    for (const [index, entry] of list.entries()) {
-      const plugin = await this.#entry(entry, [...path, index]);
-      if (plugin !== null) plugins.push(plugin);
-    }
-    return plugins;
+  /** Null where an entry gave no plugin; its faults are told. */
+  async list(list: readonly unknown[], path: Path): Promise<(Plugin | null)[]> {
+    const slots: (Plugin | null)[] = [];
+    for (const [index, entry] of list.entries()) slots.push(await this.#entry(entry, [...path, index]));
+    return slots;
   }
 
   async #entry(entry: unknown, path: Path): Promise<Plugin | null> {
@@ -115,12 +116,8 @@ class ListReader {
     }
     this.#names.set(plugin.name, at);
     const { mode, onError, deadline, roles } = words;
-    plugin = withPolicy(plugin, {
-      ...(mode === undefined ? {} : { mode }),
-      ...(onError === undefined ? {} : { onError }),
-      ...(deadline === undefined ? {} : { deadline }),
-      ...(roles === undefined ? {} : { roles }),
-    });
+    const policy = Object.entries({ mode, onError, deadline, roles }).filter(([, value]) => value !== undefined);
+    if (policy.length > 0) plugin = withPolicy(plugin, Object.fromEntries(policy) as Policy);
     return words.when || words.unless ? selected(plugin, words) : plugin;
   }
 
@@ -148,11 +145,10 @@ class ListReader {
       this.options.faults.add(at, `must be a list of plugins`);
       return null;
     }
-    const plugins = await this.list(members, at);
+    const plugins = (await this.list(members, at)).filter((each) => each !== null);
     if (plugins.length < members.length) return null;
     const group = GROUPS[word]!(...plugins);
-    const after = [...new Set(plugins.flatMap((each) => each.after ?? []))];
-    return { ...group, after, name: words.as ?? group.name };
+    return words.as === undefined ? group : { ...group, name: words.as };
   }
 
   /** A module's default export: what definePlugin or on() returned. */
@@ -195,14 +191,17 @@ function reason(error: unknown): string {
 }
 
 /** `after`: a plugin must not stand before one whose keys it reads. */
-export function checkOrder(list: PluginList, path: Path, faults: Faults): void {
-  const names = list.plugins.map((plugin) => plugin.name);
-  for (const [index, plugin] of list.plugins.entries()) {
+function checkOrder(slots: readonly (Plugin | null)[], path: Path, faults: Faults): void {
+  const leaves = slots.flatMap((slot, entry) =>
+    slot === null ? [] : leavesOf([slot], undefined).map((leaf) => ({ ...leaf, entry }))
+  );
+  const names = leaves.map(({ plugin }) => plugin.name);
+  for (const [index, { plugin, entry }] of leaves.entries()) {
     for (const before of plugin.after ?? []) {
       const late = before === "*"
-        ? index < names.length - 1 && names.at(-1)
-        : names.indexOf(before, index + 1) >= 0 && before;
-      if (late) faults.add([...path, index], `"${plugin.name}" must stand after "${late}"`);
+        ? names.slice(index + 1).at(-1)
+        : names.slice(index + 1).find((name) => name === before);
+      if (late !== undefined) faults.add([...path, entry], `"${plugin.name}" must stand after "${late}"`);
     }
   }
 }

@@ -1,5 +1,6 @@
 /** What works and is probably not meant. Non-job: what cannot work (load.ts). */
 import { openNetworks } from "../../plugins/access/relay/world.ts";
+import { leavesOf } from "../pipeline/compile.ts";
 import { type Config, isLocal } from "./config.ts";
 
 /** A sentence each. */
@@ -13,7 +14,7 @@ export function warningsOf(config: Config): string[] {
     );
   }
   for (const listener of config.listeners) {
-    if (!listener.plugins.some((each) => each.handlers.rcpt)) {
+    if (!leavesOf(listener.plugins, listener.role).some(({ plugin }) => plugin.handlers.rcpt)) {
       warnings.push(`listeners: ${listener.name} has no plugin that routes recipients, so all of them are refused`);
     }
   }

@@ -101,7 +101,8 @@ export function expandName(string: MacroString, values: MacroValues): string {
   for (let i = string.length - 1; i >= 0 && name.length <= MAX_NAME + 1; i--) name = expand(string[i]!, values) + name;
   if (name.endsWith(".")) name = name.slice(0, -1);
   if (name.length <= MAX_NAME) return name;
-  return name.slice(name.indexOf(".", name.length - MAX_NAME - 1) + 1); // RFC 7208 7.3
+  const dot = name.indexOf(".", name.length - MAX_NAME - 1);
+  return dot < 0 ? "" : name.slice(dot + 1); // RFC 7208 7.3
 }
 
 function expand(token: string | Macro, values: MacroValues): string {
