@@ -14,12 +14,12 @@ export { DnsError } from "../dns/resolver.ts";
 export type { DnsFault, Mx, Resolver } from "../dns/resolver.ts";
 export { parseDuration, parseRate, parseSize } from "../model/units.ts";
 export type { Rate } from "../model/units.ts";
+export { MemoryResolver } from "../dns/memory_resolver.ts";
+export type { MemoryRecords, MemoryZone } from "../dns/memory_resolver.ts";
 export { parseHeaders } from "../model/headers.ts";
 export type { FieldRange, HeaderSection } from "../model/headers.ts";
 export { applyEdits, applyEditsToBytes, formatField } from "../model/edits.ts";
 export type { HeaderEdits } from "../model/envelope.ts";
-export { parseDuration, parseRate, parseSize } from "../model/units.ts";
-export type { Rate } from "../model/units.ts";
 export { firstOf, parallel, type Test, unless, when } from "./combine.ts";
 export type { Compiled } from "./compile.ts";
 export type { Effect } from "./effect.ts";
@@ -33,5 +33,3 @@ export {
   type SimulatedRecipient,
   type SimulatedResult,
 } from "./testing.ts";
-export { MemoryResolver } from "../dns/memory_resolver.ts";
-export type { MemoryRecords, MemoryZone } from "../dns/memory_resolver.ts";
