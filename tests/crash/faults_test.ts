@@ -1,0 +1,181 @@
+/**
+ * A disk that fails (cases 29, 71): each open, write, fsync, fdatasync and rename between the first octet of a message
+ * and its 250 fails once in turn with EIO, ENOSPC and EDQUOT; then a disk that is full for a while. No 250 for what is
+ * not kept, nothing half, no failed sync taken for a good one, and the server goes on. CRASH_FULL=1 also tries each
+ * fault on messages of every size with every error; without it, large messages get EIO only.
+ */
+import { assert, assertEquals } from "@std/assert";
+import { addedOnly } from "../support/bytes.ts";
+import { testWith } from "../support/debian.ts";
+import { freePort } from "../support/ports.ts";
+import type { Server } from "../support/server.ts";
+import { ConnectionClosed, queuedAs, SmtpClient } from "../support/smtp_client.ts";
+import { TempFolder } from "../support/temp.ts";
+import { type ErrorName, ERRORS, type Fault, FaultInjector, type Operation } from "./faulty.ts";
+import { messageOf, nameOf, SIZES } from "./messages.ts";
+
+const FULL = Deno.env.get("CRASH_FULL") === "1";
+const ENVELOPE = { from: "crash@client.example", to: ["box@local.example"] };
+/** More operations than any message needs. */
+const ENDLESS = 1000;
+
+/** A server, what it was sent, and what it said. */
+class Bench {
+  readonly accepted = new Map<string, string>();
+  readonly refused = new Set<string>();
+  restarts = 0;
+  #index = 0;
+
+  private constructor(
+    readonly injector: FaultInjector,
+    readonly options: { data: string; ports: { smtp: number; admin: number } },
+    public server: Server,
+  ) {}
+
+  static async open(folder: TempFolder): Promise<Bench> {
+    const injector = await FaultInjector.make(folder, [folder.at("data")]);
+    const options = { data: folder.at("data"), ports: { smtp: freePort(), admin: freePort() } };
+    return new Bench(injector, options, await injector.start(options));
+  }
+
+  async restart(): Promise<void> {
+    this.injector.disarm();
+    await this.server.stop().catch(() => this.server.kill());
+    await this.server[Symbol.asyncDispose]();
+    this.server = await this.injector.start(this.options);
+  }
+
+  async close(): Promise<void> {
+    this.injector.disarm();
+    await this.server[Symbol.asyncDispose]();
+  }
+
+  /** Sends a message of `size` with `fault` from its first octet on. Returns the code of the answer, 0 for none. */
+  async send(size: number, fault: Fault | null): Promise<{ code: number; done: Operation[]; name: string }> {
+    const name = nameOf(1, this.#index++, size);
+    let code = 0, done: Operation[] = [], id: string | null = null;
+    try {
+      using client = await SmtpClient.ready(this.server.ports.smtp);
+      if (fault) this.injector.arm(fault);
+      const reply = await client.deliver({ ...ENVELOPE, message: messageOf(name) });
+      done = this.injector.disarm();
+      code = reply.code;
+      id = queuedAs(reply);
+      assert(code !== 250 || id !== null, reply.raw);
+    } catch (error) {
+      done = this.injector.disarm();
+      if (/expected (250|354), got "(4\d\d)/.test((error as Error).message)) code = 452; // refused before the message
+      else if (!(error instanceof ConnectionClosed || error instanceof Deno.errors.ConnectionReset)) throw error;
+    }
+    if (id !== null) this.accepted.set(name, id);
+    else this.refused.add(name);
+    return { code, done, name };
+  }
+
+  /** After a fault the next message must go through, at the latest after a restart. */
+  async goesOn(): Promise<void> {
+    if (!this.server.hasEnded) {
+      for (let tries = 0; tries < 3; tries++) if ((await this.send(1000, null).catch(() => null))?.code === 250) return;
+    }
+    this.restarts++;
+    await this.restart();
+    assertEquals((await this.send(1000, null)).code, 250, "after a restart");
+  }
+
+  /** What is not as it was promised. `wholeMayCome`: what got no 250 may be there if it is whole. */
+  async faults(wholeMayCome: boolean): Promise<string[]> {
+    const wrong: string[] = [], found = new Map<string, string>();
+    for (const { id, subject } of await this.server.api.messages()) {
+      if (found.has(subject)) wrong.push(`${subject} is there twice`);
+      found.set(subject, id);
+      const raw = await this.server.api.raw(id);
+      const fault = raw ? addedOnly(raw, messageOf(subject)) : "no octets";
+      if (fault) wrong.push(`${subject}: ${fault}`);
+      if (this.refused.has(subject) && !wholeMayCome) wrong.push(`${subject} got no 250 and is there`);
+    }
+    for (const [name, id] of this.accepted) {
+      if (found.get(name) !== id) wrong.push(`${name} got its 250 and is ${found.get(name) ?? "not there"}`);
+    }
+    return wrong;
+  }
+}
+
+/** Whether an operation is one that the 250 of the message under way depends on. */
+function onTheWay(failed: Operation, before: readonly Operation[]): boolean {
+  if (!/\.(db|sqlite3?)(-wal|-shm|-journal)?$/.test(failed.path)) return true; // a file of its own, or its folder
+  const synced = before.some(({ name, path, done }) => done === "" && name.endsWith("sync") && path.endsWith("-wal"));
+  return failed.path.endsWith("-wal") && !synced; // later ones copy the log into the database
+}
+
+/** Lets operation 1, 2, 3, ... fail, a message for each, until one gets its 250 before its turn comes. */
+async function eachOnce(bench: Bench, size: number, error: ErrorName): Promise<void> {
+  const codes = new Map<number, number>(), operations = new Map<string, number>();
+  let at = 1;
+  for (; at < ENDLESS; at++) {
+    const { code, done, name } = await bench.send(size, { does: "fail", at, error });
+    const failed = done.find((operation) => operation.done === "FAIL");
+    if (!failed) {
+      assertEquals(code, 250, `${name}: refused although nothing failed`);
+      break;
+    }
+    const what = `${failed.name} ${failed.path.slice(bench.options.data.length)} (${error}, operation ${at}, ${name})`;
+    codes.set(code, (codes.get(code) ?? 0) + 1);
+    operations.set(failed.name, (operations.get(failed.name) ?? 0) + 1);
+    if (onTheWay(failed, done.filter(({ number }) => number < failed.number))) {
+      assert(code !== 250, `250 although this failed: ${what}`);
+    }
+    assert(code === 250 || code === 0 || (code >= 400 && code < 500), `${code} after ${what}`);
+    await bench.goesOn();
+  }
+  assert(at > 3 && at < ENDLESS, `${at - 1} operations on the way of a message`);
+  console.log(
+    `${size} octets, ${error}: ${at - 1} operations failed in turn (${text(operations)}), answers ${text(codes)}, ` +
+      `${bench.restarts} restarts needed so far`,
+  );
+  assertEquals(await bench.faults(false), [], "while it runs");
+  await bench.restart();
+  assertEquals(await bench.faults(true), [], "after a restart");
+}
+
+function text(counts: ReadonlyMap<unknown, number>): string {
+  return [...counts].map(([key, count]) => `${key}: ${count}`).join(", ");
+}
+
+for (const size of SIZES) {
+  testWith(["gcc"], `case 71: each file operation fails in turn (${size} octets)`, async () => {
+    await using folder = await TempFolder.make("postern-faults-");
+    const bench = await Bench.open(folder);
+    try {
+      const errors = Object.keys(ERRORS) as ErrorName[];
+      for (const error of FULL || size === SIZES[0] ? errors : errors.slice(0, 1)) await eachOnce(bench, size, error);
+    } finally {
+      await bench.close();
+    }
+  });
+}
+
+testWith(
+  ["gcc"],
+  "case 29: a full disk refuses, keeps what it has, and takes mail again when there is room",
+  async () => {
+    await using folder = await TempFolder.make("postern-full-");
+    const bench = await Bench.open(folder);
+    try {
+      for (const size of SIZES) assertEquals((await bench.send(size, null)).code, 250);
+      for (const error of ["ENOSPC", "EDQUOT"] as const) {
+        for (const size of SIZES) {
+          const { code, done } = await bench.send(size, { does: "full", error });
+          assert(done.some((operation) => operation.done === "FAIL"), "nothing was written at all");
+          assert(code >= 400 && code < 500, `${code} with ${error}`);
+          assertEquals(bench.server.hasEnded, false, "a full disk does not end the server");
+        }
+        assertEquals(await bench.faults(false), []);
+        for (const size of SIZES) assertEquals((await bench.send(size, null)).code, 250, "room again");
+      }
+      await bench.restart();
+      assertEquals(await bench.faults(true), []);
+    } finally {
+      await bench.close();
+    }
+  },
+);
