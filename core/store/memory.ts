@@ -73,7 +73,7 @@ export class MemoryStore implements Store {
   readonly #spool: Spool;
   readonly #now: () => number;
   readonly #messages = new Map<string, Message>();
-  readonly #entries: Entry[] = [];
+  #entries: Entry[] = [];
   readonly #watchers: Watchers;
   #closed = false;
 
@@ -380,10 +380,10 @@ export class MemoryStore implements Store {
   #remove({ id, inbox }: { readonly id?: string; readonly inbox?: string }): number {
     const only = id === undefined ? undefined : this.#entry(id);
     if (id !== undefined && only === undefined) return 0;
-    const gone = this.#entries.filter((entry) =>
-      (only === undefined || entry === only) && (inbox === undefined || entry.row.name === inbox)
-    );
-    for (const entry of gone) this.#entries.splice(this.#entries.indexOf(entry), 1);
+    const goes = (entry: Entry) =>
+      (only === undefined || entry === only) && (inbox === undefined || entry.row.name === inbox);
+    const gone = this.#entries.filter(goes);
+    this.#entries = this.#entries.filter((entry) => !goes(entry));
     for (const { row } of gone) {
       const item = this.#messages.get(row.message);
       if (item) this.#tidy(item);
