@@ -11,7 +11,7 @@ import { TempFolder } from "../support/temp.ts";
 import { freePort } from "../support/ports.ts";
 import { waitFor } from "../support/wait.ts";
 import { isName, messageOf } from "./messages.ts";
-import { RELAY_CONFIG } from "./configs.ts";
+import { RELAY_CONFIG } from "../support/configs.ts";
 import { Sessions } from "./sessions.ts";
 
 const ROUNDS = Number(Deno.env.get("CRASH_ROUNDS") ?? 40);

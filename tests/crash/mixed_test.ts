@@ -11,7 +11,7 @@ import type { Server, ServerOptions } from "../support/server.ts";
 import { ConnectionClosed, SmtpClient } from "../support/smtp_client.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
-import { BOX, mixedConfig, REMOTE } from "./configs.ts";
+import { BOX, mixedConfig, REMOTE } from "../support/configs.ts";
 import { type Fault, FaultInjector, type Operation } from "./faulty.ts";
 import { messageOf, nameOf } from "./messages.ts";
 
@@ -57,7 +57,7 @@ class Site {
   /** A new message, to a Maildir of its own so that its folders are made too. */
   next(): { name: string; to: string[] } {
     const index = this.#index++;
-    return { name: nameOf(2, index, SIZE), to: [BOX, `dir+${index}@local.example`, REMOTE] };
+    return { name: nameOf(2, index, SIZE), to: [BOX, `dir${index}@local.example`, REMOTE] };
   }
 
   /** Code of the answer, 0 when the connection ended first. */
