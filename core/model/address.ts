@@ -25,11 +25,20 @@ export interface PathOptions {
   readonly lenient?: boolean;
 }
 
-// atext = ALPHA / DIGIT / these                                                RFC 5322 3.2.3
-const ATEXT = new Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~");
-const MAX_LOCAL = 64, MAX_PATH = 256; // octets, RFC 5321 4.5.3.1.1 and 4.5.3.1.3
+const MAX_LOCAL = 64, MAX_DOMAIN = 255, MAX_PATH = 256; // octets as written, RFC 5321 4.5.3.1.1 to 4.5.3.1.3
+const ATEXT = 1, LET_DIG = 2, UPPER = 4;
+/** What each ASCII character is. */
+const KIND = new Uint8Array(128);
+for (const char of "abcdefghijklmnopqrstuvwxyz0123456789") KIND[char.charCodeAt(0)] = ATEXT | LET_DIG;
+for (const char of "ABCDEFGHIJKLMNOPQRSTUVWXYZ") KIND[char.charCodeAt(0)] = ATEXT | LET_DIG | UPPER;
+for (const char of "!#$%&'*+-/=?^_`{|}~") KIND[char.charCodeAt(0)] = ATEXT; // RFC 5322 3.2.3
+const QUOTE = 0x22, HYPHEN = 0x2d, DOT = 0x2e, LESS = 0x3c, GREATER = 0x3e, AT = 0x40, BACKSLASH = 0x5c;
+
 const utf8 = new TextEncoder();
-const octets = (text: string): number => utf8.encode(text).length;
+const NON_ASCII = /[^\x00-\x7f]/;
+const octets = (text: string): number => NON_ASCII.test(text) ? utf8.encode(text).length : text.length;
+/** Beyond ASCII but no text: C1 controls, line separators. */
+const isControl = (code: number): boolean => code < 0xa0 || code === 0x2028 || code === 0x2029;
 
 /**
  * Reads `<path>` at `start`. Linear in the length of the text.
@@ -42,95 +51,147 @@ const octets = (text: string): number => utf8.encode(text).length;
  * ```
  */
 export function parsePath(text: string, start: number, options: PathOptions = {}): Path {
+  return plainPath(text, start) ?? anyPath(text, start, options);
+}
+
+/** The path that nearly every peer writes, `<Dot-string@Domain>` in ASCII; null when it is another, or none. */
+function plainPath(text: string, start: number): Path | null {
+  if (text.charCodeAt(start) !== LESS) return null;
+  let at = start + 1, code = 0, atom = 0;
+  for (;; at++) { // past the end charCodeAt is NaN, and KIND of that undefined
+    code = text.charCodeAt(at);
+    if (KIND[code]! & ATEXT) atom++;
+    else if (code === DOT && atom > 0) atom = 0;
+    else break;
+  }
+  if (code !== AT || atom === 0 || at - start - 1 > MAX_LOCAL) return null;
+  const local = text.slice(start + 1, at), from = ++at;
+  let label = 0, last = 0, kinds = 0;
+  for (;; at++, last = code) {
+    code = text.charCodeAt(at);
+    const kind = KIND[code]!;
+    if (kind & LET_DIG) kinds |= kind, label++;
+    else if (code === HYPHEN && label > 0) {
+      if (label === 3 && last === HYPHEN) return null; // an A-label perhaps
+      label++;
+    } else {
+      if (label === 0 || label > 63 || last === HYPHEN) return null;
+      if (code !== DOT) break;
+      label = 0;
+    }
+  }
+  if (code !== GREATER || at - from > MAX_DOMAIN || at + 1 - start > MAX_PATH) return null;
+  const domain = text.slice(from, at);
+  return { address: { local, domain: kinds & UPPER ? domain.toLowerCase() : domain }, end: at + 1 };
+}
+
+/** Every path, and the reason when it is none. */
+function anyPath(text: string, start: number, options: PathOptions): Path {
   let at = start;
   if (options.lenient) { while (text[at] === " ") at++; }
   const open = text[at] === "<";
   if (!open && !options.lenient) return { fault: "syntax" };
   if (open) at++;
   if (open && text[at] === ">") return { address: null, end: at + 1 };
+  const wide = options.smtputf8 === true;
   if (text[at] === "@") { // A-d-l ":" is accepted, and ignored           RFC 5321 4.1.1.3, appendix C
-    const colon = routeEnd(text, at);
-    if (colon < 0) return { fault: "syntax" };
+    const colon = routeEnd(text, at, wide);
+    if (typeof colon === "string") return { fault: colon };
     at = colon + 1;
   }
-  const local = localPart(text, at, options.smtputf8 === true);
+  const mailbox = at;
+  const local = text.charCodeAt(at) === QUOTE ? quoted(text, at, wide) : dotString(text, at, wide);
   if (typeof local === "string") return { fault: local };
   at = local.end;
-  const postmaster = text[at] === ">" && local.text.toLowerCase() === "postmaster"; // RFC 5321 4.5.1
   let domain = "";
-  if (!postmaster) {
+  if (!(text[at] === ">" && local.text.toLowerCase() === "postmaster")) { // RFC 5321 4.5.1
     if (text[at] !== "@") return { fault: "syntax" };
     const from = ++at;
     if (text[at] === "[") {
-      const close = text.indexOf("]", at);
-      if (close < 0) return { fault: "syntax" };
-      at = close + 1;
+      while (at < text.length && text[at] !== "]" && at - from <= MAX_DOMAIN) at++;
+      at++;
     } else {
-      while (at < text.length && text[at] !== ">" && text[at] !== " ") at++;
+      while (at < text.length && text[at] !== ">" && text[at] !== " " && at - from <= MAX_DOMAIN) at++;
     }
     const name = text.slice(from, at);
-    if (!options.smtputf8 && /[^\x00-\x7f]/.test(name)) return { fault: "non-ascii" };
-    if (name.length > 1024 || octets(name) > 255) return { fault: "length" };
+    if (!wide && NON_ASCII.test(name)) return { fault: "non-ascii" };
+    if (octets(name) > MAX_DOMAIN) return { fault: "length" };
     const canonical = name.startsWith("[") ? canonicalLiteral(name) : canonicalDomain(name);
     if (canonical === null) return { fault: /[^\x00-\x7f]|(?:^|\.)xn--/i.test(name) ? "domain" : "syntax" };
     domain = canonical;
   }
+  const written = text.slice(mailbox, at);
   if (open) {
     if (text[at] !== ">") return { fault: "syntax" };
     at++;
   } else if (at < text.length && text[at] !== " ") return { fault: "syntax" };
   const address = { local: local.text, domain };
-  if (octets(local.text) > MAX_LOCAL || octets(formatAddress(address)) + 2 > MAX_PATH) return { fault: "length" };
+  // As it came, and as it goes on: A-labels may be longer than what they stand for.
+  if (octets(written) + 2 > MAX_PATH || octets(formatAddress(address)) + 2 > MAX_PATH) return { fault: "length" };
   return { address, end: at };
 }
 
-/** Index of the colon that ends a source route `@a,@b:`, or -1. */
-function routeEnd(text: string, start: number): number {
-  const colon = text.indexOf(":", start);
-  if (colon < 0 || colon - start > MAX_PATH) return -1;
-  const hops = text.slice(start, colon).split(",");
-  return hops.every((hop) => hop.startsWith("@") && canonicalDomain(hop.slice(1)) !== null) ? colon : -1;
+/** Index of the colon that ends a source route `@a,@b:`. */
+function routeEnd(text: string, start: number, wide: boolean): number | PathFault {
+  let colon = start;
+  while (text[colon] !== ":") {
+    if (colon === text.length) return "syntax";
+    if (++colon - start > MAX_PATH) return "length";
+  }
+  const route = text.slice(start, colon);
+  if (!wide && NON_ASCII.test(route)) return "non-ascii";
+  const good = route.split(",").every((hop) => hop.startsWith("@") && canonicalDomain(hop.slice(1)) !== null);
+  return good ? colon : "syntax";
 }
 
-function localPart(text: string, start: number, wide: boolean): { text: string; end: number } | PathFault {
-  return text[start] === '"' ? quoted(text, start, wide) : dotString(text, start, wide);
+interface LocalPart {
+  /** What it means, without the quotes. */
+  readonly text: string;
+  readonly end: number;
 }
 
 /** Dot-string = Atom *("." Atom) */
-function dotString(text: string, start: number, wide: boolean): { text: string; end: number } | PathFault {
-  let at = start, atom = 0;
+function dotString(text: string, start: number, wide: boolean): LocalPart | PathFault {
+  let at = start, atom = 0, size = 0;
   for (; at < text.length; at++) {
-    const char = text[at]!;
-    if (char === ".") {
-      if (atom === 0) return "syntax";
-      atom = 0;
-    } else if (ATEXT.has(char)) atom++;
-    else if (char >= "\u0080") {
+    const code = text.charCodeAt(at);
+    if (code < 0x80) {
+      if (KIND[code]! & ATEXT) atom++;
+      else if (code !== DOT) break;
+      else if (atom === 0) return "syntax";
+      else atom = 0;
+    } else { // UTF8-non-ascii                                                RFC 6531 3.3
       if (!wide) return "non-ascii";
-      if (char < "\u00a0" || char === "\u2028" || char === "\u2029") return "syntax"; // C1 controls, line separators
+      if (isControl(code)) return "syntax";
       atom++;
-    } else break;
+    }
+    if (++size > MAX_LOCAL) return "length";
   }
-  return atom === 0 ? "syntax" : { text: text.slice(start, at), end: at };
+  return atom === 0 ? "syntax" : checked(text.slice(start, at), text.slice(start, at), at);
 }
 
 /** Quoted-string = DQUOTE *( qtextSMTP / quoted-pairSMTP ) DQUOTE: %d32-126 only, no controls. */
-function quoted(text: string, start: number, wide: boolean): { text: string; end: number } | PathFault {
+function quoted(text: string, start: number, wide: boolean): LocalPart | PathFault {
   let out = "";
   for (let at = start + 1; at < text.length; at++) {
-    let char = text[at]!;
-    if (char === '"') return out.length === 0 ? "syntax" : { text: out, end: at + 1 };
-    if (char === "\\") {
-      char = text[++at] ?? "";
-      if (char < " " || char > "~") return "syntax";
-    }
-    if (char >= "\u0080") {
+    if (at - start >= MAX_LOCAL) return "length";
+    let code = text.charCodeAt(at);
+    if (code === QUOTE) return checked(out, text.slice(start, at + 1), at + 1);
+    if (code === BACKSLASH) {
+      code = text.charCodeAt(++at);
+      if (!(code >= 0x20 && code <= 0x7e)) return "syntax";
+    } else if (code >= 0x80) {
       if (!wide) return "non-ascii";
-      if (char < "\u00a0" || char === "\u2028" || char === "\u2029") return "syntax";
-    } else if (char < " " || char === "\u007f") return "syntax";
-    out += char;
+      if (isControl(code)) return "syntax";
+    } else if (code < 0x20 || code === 0x7f) return "syntax";
+    out += text[at];
   }
   return "syntax";
+}
+
+function checked(meaning: string, written: string, end: number): LocalPart | PathFault {
+  if (!meaning.isWellFormed()) return "syntax"; // half a surrogate pair has no UTF-8
+  return octets(written) > MAX_LOCAL ? "length" : { text: meaning, end };
 }
 
 /**
@@ -146,16 +207,26 @@ function quoted(text: string, start: number, wide: boolean): { text: string; end
 export function formatAddress(address: Address | null): string {
   if (address === null) return "";
   const { local, domain } = address;
-  const plain = typeof dotString(local, 0, true) === "object" &&
-    (dotString(local, 0, true) as { end: number }).end === local.length;
-  const text = plain ? local : `"${local.replace(/["\\]/g, "\\$&")}"`;
+  const text = isDotString(local) ? local : `"${local.replace(/["\\]/g, "\\$&")}"`;
   return domain === "" ? text : `${text}@${domain}`;
+}
+
+/** True when the grammar wants no quotes around it. */
+function isDotString(local: string): boolean {
+  let atom = 0;
+  for (let at = 0; at < local.length; at++) {
+    const code = local.charCodeAt(at);
+    if (code >= 0x80 || KIND[code]! & ATEXT) atom++;
+    else if (code === DOT && atom > 0) atom = 0;
+    else return false;
+  }
+  return atom > 0;
 }
 
 /** An address from a configuration or an API, `local@domain` without angle brackets; null when it is none. */
 export function parseAddress(text: string): Address | null {
-  const path = parsePath(`<${text.trim()}>`, 0, { smtputf8: true });
-  return path.fault === undefined && path.address !== null && path.end === text.trim().length + 2 ? path.address : null;
+  const path = `<${text.trim()}>`, read = parsePath(path, 0, { smtputf8: true });
+  return read.fault === undefined && read.end === path.length ? read.address : null;
 }
 
 /** One mailbox of ours: local parts of our own domains are compared without case. */

@@ -2,7 +2,7 @@
  * Domain names and address literals of the envelope (RFC 5321 4.1.2, 4.1.3, RFC 5890 for internationalised labels).
  * Domains are kept in lower case with A-labels, so that one name has one text. Non-job: name service.
  */
-import { isIPv4, isIPv6 } from "./ip.ts";
+import { compactIPv6, isIPv4 } from "./ip.ts";
 
 // sub-domain = Let-dig [Ldh-str]                                            RFC 5321 4.1.2
 const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
@@ -10,16 +10,20 @@ const ASCII = /^[\x00-\x7f]*$/;
 /** ASCII that the URL host parser would give a meaning of its own. */
 const URL_MEANING = /[\u0000-\u0020"#%/:<>?@[\\\]^`{|}\u007f]/;
 
+/** A label that begins or ends with a hyphen (RFC 5891 4.2.3.1), at any of the dots of UTS 46. */
+const HYPHEN_EDGE = /(?:^|[.\u3002\uff0e\uff61])-|-(?:[.\u3002\uff0e\uff61]|$)/;
+
 /** The domain in lower case and A-labels, or null when it is none. Non-ASCII is taken as U-labels (RFC 6531 3.3). */
 export function canonicalDomain(text: string): string | null {
   let name = text;
   if (!ASCII.test(text) || /(?:^|\.)xn--/i.test(text)) {
-    if (text.length > 255 || URL_MEANING.test(text)) return null;
+    if (text.length > 255 || URL_MEANING.test(text) || HYPHEN_EDGE.test(text)) return null;
     try {
       name = new URL(`http://${text}`).hostname; // UTS 46 with bidi, joiner and A-label checks
     } catch {
       return null;
     }
+    if (isIPv4(name)) return null; // the URL parser reads full-width digits as an address
   } else {
     name = text.toLowerCase();
   }
@@ -31,8 +35,9 @@ export function canonicalDomain(text: string): string | null {
 export function canonicalLiteral(text: string): string | null {
   const inner = text.slice(1, -1);
   if (isIPv4(inner)) return `[${inner}]`;
-  const six = /^ipv6:(.*)$/i.exec(inner)?.[1];
-  return six !== undefined && isIPv6(six) ? `[IPv6:${six.toLowerCase()}]` : null;
+  if (!/^ipv6:/i.test(inner)) return null;
+  const six = compactIPv6(inner.slice(5));
+  return six === null ? null : `[IPv6:${six}]`;
 }
 
 /**
@@ -48,6 +53,15 @@ export function canonicalLiteral(text: string): string | null {
  * @throws {TypeError} naming the text that is no domain.
  */
 export class DomainSet {
+  static readonly #made = new WeakMap<readonly string[], DomainSet>();
+
+  /** The set for this very list, made once: for lists that live as long as the configuration, like `host.domains`. */
+  static of(names: readonly string[]): DomainSet {
+    let set = DomainSet.#made.get(names);
+    if (set === undefined) DomainSet.#made.set(names, set = new DomainSet(names));
+    return set;
+  }
+
   readonly #exact = new Set<string>();
   readonly #below = new Set<string>();
   readonly #all: boolean;
@@ -62,6 +76,11 @@ export class DomainSet {
       if (domain === null) throw new TypeError(`"${name}" is no domain`);
       (wild ? this.#below : this.#exact).add(domain);
     }
+  }
+
+  /** The single names, canonical, in their order; without what a `*` stands for. */
+  get names(): Iterable<string> {
+    return this.#exact;
   }
 
   /** `domain` in canonical form. */

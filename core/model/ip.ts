@@ -13,8 +13,35 @@ export function isIPv4(text: string): boolean {
 
 /** True for the text form of an IPv6 address (RFC 4291 2.2) without a zone. */
 export function isIPv6(text: string): boolean {
-  return text.length >= 2 && text.length <= 45 && !text.includes("%") && text.includes(":") &&
-    ipaddr.IPv6.isValid(text);
+  if (text.length < 2 || text.length > 45) return false;
+  const halves = text.split("::"), groups = halves.flatMap((half) => half === "" ? [] : half.split(":"));
+  let count = groups.length;
+  const last = groups.at(-1);
+  if (last !== undefined && text.endsWith(last) && isIPv4(last)) {
+    groups.pop();
+    count++; // a dotted quad takes the place of two groups
+  }
+  if (!groups.every((group) => GROUP.test(group))) return false;
+  return halves.length === 1 ? count === 8 : halves.length === 2 && count < 8;
+}
+const GROUP = /^[0-9a-f]{1,4}$/i;
+
+/**
+ * The one text of an IPv6 address in an address literal, or null. RFC 5321 4.1.3 is narrower than RFC 4291: `::` stands
+ * for two groups at least, since one that stands for one is as long as what it leaves out.
+ */
+export function compactIPv6(text: string): string | null {
+  if (!isIPv6(text)) return null;
+  const groups = text.split(":").filter((group) => group !== "").length + (text.includes(".") ? 1 : 0);
+  return text.includes("::") && groups > 6 ? null : parseIPv6(text).toRFC5952String();
+}
+
+/** `text` is one. The dotted quad is rewritten first: ipaddr.js would read `::192.0.2.1` as `::ffff:192.0.2.1`. */
+function parseIPv6(text: string): ipaddr.IPv6 {
+  const [a = 0, b = 0, c = 0, d] = text.slice(text.lastIndexOf(":") + 1).split(".").map(Number);
+  if (d === undefined) return ipaddr.IPv6.parse(text);
+  const groups = `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
+  return ipaddr.IPv6.parse(text.slice(0, text.lastIndexOf(":") + 1) + groups);
 }
 
 /**
@@ -32,7 +59,7 @@ export function canonicalIp(text: string): string | null {
   if (isIPv4(text)) return text;
   const bare = text.split("%", 1)[0]!;
   if (!isIPv6(bare)) return null;
-  const address = ipaddr.IPv6.parse(bare);
+  const address = parseIPv6(bare);
   return address.isIPv4MappedAddress() ? address.toIPv4Address().toString() : address.toString();
 }
 
@@ -97,7 +124,7 @@ function parseNetwork(text: string): Range {
 export function networkOf(ip: string, options: { readonly v4?: number; readonly v6?: number } = {}): string {
   const { v4 = 32, v6 = 64 } = options;
   if (isIPv4(ip)) return v4 === 32 ? ip : `${ipaddr.IPv4.networkAddressFromCIDR(`${ip}/${v4}`)}/${v4}`;
-  return isIPv6(ip) ? `${ipaddr.IPv6.networkAddressFromCIDR(`${ip}/${v6}`)}/${v6}` : ip;
+  return isIPv6(ip) ? `${ipaddr.IPv6.networkAddressFromCIDR(`${parseIPv6(ip)}/${v6}`)}/${v6}` : ip;
 }
 
 /** True for 127.0.0.0/8 and ::1. */

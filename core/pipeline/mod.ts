@@ -12,3 +12,24 @@ export { newId, readId, shortId } from "../model/id.ts";
 export type { BodyType, MailParameters, Notify, RcptParameters, Result, Route } from "../model/envelope.ts";
 export { DnsError } from "../dns/resolver.ts";
 export type { DnsFault, Mx, Resolver } from "../dns/resolver.ts";
+export { parseDuration, parseRate, parseSize } from "../model/units.ts";
+export type { Rate } from "../model/units.ts";
+export { MemoryResolver } from "../dns/memory_resolver.ts";
+export type { MemoryRecords, MemoryZone } from "../dns/memory_resolver.ts";
+export { parseHeaders } from "../model/headers.ts";
+export type { FieldRange, HeaderSection } from "../model/headers.ts";
+export { applyEdits, applyEditsToBytes, formatField } from "../model/edits.ts";
+export type { HeaderEdits } from "../model/envelope.ts";
+export { firstOf, parallel, type Test, unless, when } from "./combine.ts";
+export type { Compiled } from "./compile.ts";
+export type { Effect } from "./effect.ts";
+export { Pipeline, type PipelineOptions } from "./pipeline.ts";
+export {
+  memoryBody,
+  runPhase,
+  simulate,
+  type Simulated,
+  SimulatedCounters,
+  type SimulatedRecipient,
+  type SimulatedResult,
+} from "./testing.ts";

@@ -87,6 +87,8 @@ export interface Setup {
   readonly base: string;
   /** The name the operator gave this instance (`as`), else the plugin's. */
   readonly name: string;
+  /** Tells the operator that something is wrong with the server, not with a mail (a `trouble` event). */
+  trouble(message: string): void;
 }
 export interface Definition<In, Out, P> {
   readonly name: string;
@@ -117,7 +119,8 @@ function define<In, Out, P>(definition: Definition<In, Out, P>): PluginFactory<I
     if (checked instanceof Promise) throw new TypeError(`${name}: options must be checkable without waiting`);
     if (checked.issues) throw fail(checked.issues);
     try {
-      const handlers = definition.create(checked.value, { base: ".", ...setup, name });
+      const trouble = (message: string) => console.error(JSON.stringify(`${name}: ${message}`));
+      const handlers = definition.create(checked.value, { base: ".", trouble, ...setup, name });
       return { name, after, ...(roles ? { roles } : {}), handlers };
     } catch (error) {
       if (error instanceof OptionsError) throw fail(error.issues);

@@ -1,0 +1,77 @@
+/**
+ * The command line: `postern COMMAND`. Exit codes: 0 done, 1 the answer is no or the input is bad, 2 usage.
+ * Non-job: what a command does (a file each).
+ */
+import { Command, CommanderError } from "commander";
+import about from "../deno.json" with { type: "json" };
+import { ConfigError } from "../core/config/issue.ts";
+import { checkCommand } from "./check.ts";
+import { queueCommand } from "./queue.ts";
+import { schemaCommand } from "./schema.ts";
+import { sendCommand } from "./send.ts";
+import { serveCommand } from "./serve.ts";
+import { CommandError, DONE, type ExitCode, NO, processTerminal, type Terminal, USAGE } from "./terminal.ts";
+
+/** Commands that succeed by throwing: commander's way to say that help or the version was shown. */
+const SHOWN = new Set(["commander.helpDisplayed", "commander.help", "commander.version"]);
+
+/** Runs one command line and answers its exit code. Never throws for what a user can cause. */
+export async function run(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  let code: ExitCode = DONE;
+  const finish = (result: ExitCode) => void (code = result);
+  const program = new Command("postern")
+    .description("An SMTP server whose policy you write yourself")
+    .version(about.version);
+  for (const make of [serveCommand, checkCommand, schemaCommand, sendCommand, queueCommand]) {
+    program.addCommand(make(terminal, finish));
+  }
+  settle(program, terminal);
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return code;
+  } catch (error) {
+    return explain(error, terminal);
+  }
+}
+
+/** Throw instead of exit, and one line instead of a page on a usage error. */
+function settle(command: Command, terminal: Terminal): void {
+  command.exitOverride();
+  command.configureOutput({
+    writeOut: (text) => terminal.out(text.trimEnd()),
+    writeErr: (text) => terminal.err(text.trimEnd()),
+    outputError: (text, write) => {
+      const what = text.replace(/^error: /, "").replace(/\s*\n\s*/g, " ").trim();
+      write(`postern: ${what}; see ${titleOf(command)} --help`);
+    },
+  });
+  for (const each of command.commands) settle(each, terminal);
+}
+
+/** `postern queue list`. */
+function titleOf(command: Command): string {
+  return command.parent ? `${titleOf(command.parent)} ${command.name()}` : command.name();
+}
+
+function explain(error: unknown, terminal: Terminal): ExitCode {
+  if (error instanceof CommanderError) {
+    return SHOWN.has(error.code) && error.exitCode === 0 ? DONE : USAGE;
+  }
+  if (error instanceof ConfigError) {
+    terminal.err(error.message); // a line each, file:line:column first
+    return NO;
+  }
+  if (error instanceof CommandError) {
+    terminal.err(`postern: ${error.message}`);
+    return error.code;
+  }
+  terminal.err(`postern: ${oneLine(error)}`);
+  return NO;
+}
+
+function oneLine(error: unknown): string {
+  const text = error instanceof Error ? error.message || error.name : String(error);
+  return text.replace(/\s+/g, " ");
+}
+
+if (import.meta.main) Deno.exit(await run(Deno.args, processTerminal()));

@@ -1,0 +1,147 @@
+/**
+ * `postern queue`: what waits, and what a person may do about it. Asks the running server; where none runs, the data
+ * folder itself (queue_door.ts). Non-job: delivering.
+ */
+import { Command, Option } from "commander";
+import { loadConfig } from "../core/config/load.ts";
+import { readId } from "../core/model/id.ts";
+import { formatSize } from "../core/model/units.ts";
+import { openQueue, type QueueDoor, type QueueFilter, type QueueRow, type QueueVerb } from "./queue_door.ts";
+import { CommandError, DONE, type ExitCode, NO, type Terminal, USAGE } from "./terminal.ts";
+
+const STATES = ["ready", "active", "deferred", "held", "corrupt", "delivered", "failed", "expired"];
+
+interface QueueOptions {
+  readonly config?: string;
+  readonly json?: true;
+  readonly state?: string;
+  readonly domain?: string;
+  readonly limit?: string;
+}
+type Work = (door: QueueDoor) => Promise<ExitCode>;
+
+export function queueCommand(terminal: Terminal, finish: (code: ExitCode) => void): Command {
+  const command = new Command("queue").description("look at the queue and act on it");
+  const add = (name: string, description: string) =>
+    command.command(name).description(description)
+      .option("-c, --config <file>", "configuration file of the server")
+      .option("--json", "print JSON");
+  const filtered = (each: Command) =>
+    each.addOption(new Option("--state <state>", "only recipients in this state").choices(STATES))
+      .option("--domain <domain>", "only recipients of this domain");
+
+  filtered(add("list", "messages in the queue, newest first"))
+    .option("--limit <n>", "at most so many messages", "100")
+    .action(async (options: QueueOptions) =>
+      finish(await at(options, terminal, (door) => list(door, options, terminal)))
+    );
+  add("show", "everything about a message").argument("<id>")
+    .action(async (id: string, options: QueueOptions) =>
+      finish(await at(options, terminal, (door) => show(door, idOf(id), options, terminal)))
+    );
+  const verbs: Readonly<Record<QueueVerb, string>> = {
+    retry: "try again now",
+    hold: "keep until it is released",
+    release: "let held messages go on",
+    delete: "remove without telling anybody",
+  };
+  for (const [verb, description] of Object.entries(verbs)) {
+    filtered(add(verb, description)).argument("[id...]")
+      .action(async (ids: string[], options: QueueOptions) =>
+        finish(await at(options, terminal, (door) => change(door, verb as QueueVerb, ids.map(idOf), options, terminal)))
+      );
+  }
+  return command;
+}
+
+async function at(options: QueueOptions, terminal: Terminal, work: Work): Promise<ExitCode> {
+  const file = options.config === undefined ? {} : { file: options.config };
+  const config = await loadConfig({ ...file, env: terminal.env, cwd: terminal.cwd });
+  const door = await openQueue(config);
+  try {
+    return await work(door);
+  } finally {
+    await door.close();
+  }
+}
+
+function idOf(text: string): string {
+  const id = readId(text);
+  if (id === null) throw new CommandError(`"${text}" is no message id; it has 26 letters and digits`, USAGE);
+  return id;
+}
+
+async function list(door: QueueDoor, options: QueueOptions, terminal: Terminal): Promise<ExitCode> {
+  const limit = Number(options.limit);
+  if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
+    throw new CommandError("--limit: must be 1 to 1000", USAGE);
+  }
+  const page = await door.list({ ...filterOf(options), limit });
+  if (options.json) {
+    terminal.out(JSON.stringify(page, null, 2));
+    return DONE;
+  }
+  for (const row of page.items) {
+    terminal.out(`${row.id}  ${row.queuedAt}  ${formatSize(row.size).padStart(9)}  <${plain(row.from)}>`);
+    for (const each of row.recipients) terminal.out(`  ${each.state.padEnd(9)} <${plain(each.address)}>${waits(each)}`);
+  }
+  for (const { id, why } of page.corrupt ?? []) terminal.out(`${id}  corrupt: ${plain(why)}`);
+  terminal.out(page.total === 0 ? "The queue is empty." : `${page.items.length} of ${page.total} messages`);
+  return DONE;
+}
+
+async function show(door: QueueDoor, id: string, options: QueueOptions, terminal: Terminal): Promise<ExitCode> {
+  const row = await door.item(id);
+  if (row === null) throw new CommandError(`nothing in the queue has the id ${id}`);
+  if (options.json) {
+    terminal.out(JSON.stringify(row, null, 2));
+    return DONE;
+  }
+  terminal.out(`id       ${row.id}`);
+  terminal.out(`from     <${plain(row.from)}>`);
+  if (row.subject) terminal.out(`subject  ${plain(row.subject)}`);
+  terminal.out(`size     ${formatSize(row.size)}`);
+  terminal.out(`queued   ${row.queuedAt}`);
+  for (const each of row.recipients) terminal.out(`to       <${plain(each.address)}> ${each.state}${waits(each)}`);
+  return DONE;
+}
+
+function waits({ attempts, nextAttempt, lastReply }: QueueRow["recipients"][number]): string {
+  return `${attempts > 0 ? `, ${attempts} attempts` : ""}${nextAttempt ? `, next ${nextAttempt}` : ""}${
+    lastReply ? `: ${plain(lastReply)}` : ""
+  }`;
+}
+
+async function change(
+  door: QueueDoor,
+  verb: QueueVerb,
+  ids: readonly string[],
+  options: QueueOptions,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  const filter = filterOf(options);
+  const some = Object.keys(filter).length > 0;
+  if (some === ids.length > 0) {
+    throw new CommandError(`queue ${verb}: name messages by id, or all that match --state or --domain`, USAGE);
+  }
+  let changed = 0, code: ExitCode = DONE;
+  if (some) changed = await door.change(filter, verb) ?? 0;
+  for (const id of ids) {
+    const count = await door.change({ id }, verb);
+    if (count === null) {
+      terminal.err(`postern: nothing in the queue has the id ${id}`);
+      code = NO;
+    } else changed += count;
+  }
+  terminal.out(options.json ? JSON.stringify({ changed }) : `${changed} recipients changed`);
+  return code;
+}
+
+function filterOf({ state, domain }: QueueOptions): QueueFilter {
+  return { ...(state === undefined ? {} : { state }), ...(domain === undefined ? {} : { domain }) };
+}
+
+/** Peers wrote some of this. */
+function plain(text: string): string {
+  return text.replace(/\p{C}/gu, "?");
+}

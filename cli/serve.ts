@@ -1,0 +1,80 @@
+/**
+ * `postern serve`: configuration, log, server, signals. The first SIGTERM or SIGINT drains, a second one ends at once.
+ * Non-job: starting the parts in their order (core/server.ts).
+ */
+import { Command } from "commander";
+import type { Config } from "../core/config/config.ts";
+import { loadConfig } from "../core/config/load.ts";
+import { type Log, openLog } from "../core/observe/log.ts";
+import { type RunningServer, startServer } from "../core/server.ts";
+import { DONE, type ExitCode, NO, type Terminal } from "./terminal.ts";
+
+export function serveCommand(terminal: Terminal, finish: (code: ExitCode) => void): Command {
+  return new Command("serve")
+    .description("start the server; without a configuration: a dev inbox on this machine")
+    .option("-c, --config <file>", "configuration file (default: POSTERN_CONFIG, else ./postern.yaml if it is there)")
+    .action(async (options: { config?: string }) => finish(await serve(options.config, terminal)));
+}
+
+async function serve(file: string | undefined, terminal: Terminal): Promise<ExitCode> {
+  let log: Log | null = null;
+  const config = await loadConfig({
+    ...(file === undefined ? {} : { file }),
+    env: terminal.env,
+    cwd: terminal.cwd,
+    trouble: (where, message) =>
+      log ? log.observe({ type: "trouble", where, message }) : terminal.err(`${where}: ${message}`),
+  });
+  for (const warning of config.warnings) terminal.err(`postern: warning: ${warning}`);
+  log = openLog(config.log, Deno.stdout);
+  try {
+    const server = await startServer(config, { observers: [log.observe] });
+    announce(config, server, log, terminal);
+    const release = onSignals(server, log);
+    try {
+      await server.done;
+    } finally {
+      release();
+    }
+    log.logger.info("stopped");
+    return DONE;
+  } catch (error) {
+    const text = (error instanceof Error ? error.message : String(error)).replace(/\s+/g, " ");
+    terminal.err(`postern: ${text}`);
+    return NO;
+  } finally {
+    await log.close();
+  }
+}
+
+/** Where to send and where to look: for a person at once, for a machine in the log's own form. */
+function announce(config: Config, server: RunningServer, log: Log, terminal: Terminal): void {
+  if (config.log.format === "json") {
+    for (const { listener, address } of server.addresses) log.logger.info("listening", { listener, address });
+    log.logger.info("ready", { admin: server.admin, data: config.data, devInbox: config.devInbox });
+    return;
+  }
+  for (const [index, { address }] of server.addresses.entries()) {
+    terminal.out(`${index === 0 ? "Postern takes mail on  " : "                       "}${address}`);
+  }
+  if (server.admin !== null) terminal.out(`The site is at         ${server.admin}`);
+  terminal.out(`Data is kept in        ${config.data}`);
+  if (config.devInbox) terminal.out("Every address is taken into the dev inbox; nothing leaves this machine.");
+}
+
+/** Returns the function that stops listening to signals. */
+function onSignals(server: RunningServer, log: Log): () => void {
+  let stopping = false;
+  const stop = () => {
+    if (stopping) Deno.exit(NO); // asked twice: what has no 250 yet is the client's to send again
+    stopping = true;
+    log.logger.info("stopping: new mail is refused, messages under way may finish; a second signal ends at once");
+    server.stop().catch((error) => log.logger.error("stopping failed", { error: String(error) }));
+  };
+  const reload = () => log.logger.warn("SIGHUP: reloading is not in this version; restart to apply changes");
+  const handlers = [["SIGTERM", stop], ["SIGINT", stop], ["SIGHUP", reload]] as const;
+  for (const [signal, handler] of handlers) Deno.addSignalListener(signal, handler);
+  return () => {
+    for (const [signal, handler] of handlers) Deno.removeSignalListener(signal, handler);
+  };
+}

@@ -1,0 +1,47 @@
+/**
+ * What a command may touch: words out, words in, the environment. Commands take it as a parameter and answer an exit code,
+ * so that they run in a test as they do in a shell. Non-job: parsing arguments (main.ts).
+ */
+export interface Terminal {
+  /** A line to standard output. */
+  out(text: string): void;
+  /** A line to standard error. */
+  err(text: string): void;
+  /** Everything on standard input. */
+  input(): Promise<Uint8Array>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+}
+
+/** Done; the answer is no or the input is bad; the command line is wrong. */
+export const DONE = 0, NO = 1, USAGE = 2;
+export type ExitCode = typeof DONE | typeof NO | typeof USAGE;
+
+/** What is wrong, where, and what to do, in one line. */
+export class CommandError extends Error {
+  override readonly name = "CommandError";
+  constructor(message: string, readonly code: ExitCode = NO) {
+    super(message);
+  }
+}
+
+const utf8 = new TextEncoder();
+
+/** The real one. Lines are written at once: a command's answer must be out before it exits. */
+export function processTerminal(): Terminal {
+  return {
+    out: (text) => writeAll(Deno.stdout, `${text}\n`),
+    err: (text) => writeAll(Deno.stderr, `${text}\n`),
+    input: async () => new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer()),
+    env: Deno.env.toObject(),
+    cwd: Deno.cwd(),
+  };
+}
+
+function writeAll(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  try {
+    for (let bytes = utf8.encode(text); bytes.length > 0;) bytes = bytes.subarray(to.writeSync(bytes));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error; // `postern queue list | head` is no fault
+  }
+}

@@ -1,0 +1,26 @@
+/**
+ * What runs where nothing is configured: a dev inbox on loopback. Every domain is taken, everything lands in the inbox,
+ * and nothing ever leaves the machine, because no plugin of the list gives a remote route.
+ */
+
+/** As it would stand in a file; what a file leaves out is in schema.ts. */
+export const DEV_INBOX = {
+  hostname: "localhost",
+  data: "./data",
+  listeners: [{ address: "127.0.0.1:2525" }],
+  domains: ["*"],
+  plugins: [{ inbox: { everything: true } }],
+  admin: { address: "127.0.0.1:8025" },
+} as const;
+
+/** The file that is read where nobody names one. */
+export const DEFAULT_FILE = "postern.yaml";
+
+/** Descriptors that are not sessions: database, spool, log, site, DNS. */
+const RESERVED_FILES = 256;
+
+/** Sessions that a process with `files` descriptors can hold. Each may have a spool file beside its socket. */
+export function connectionsFor(files: number | null): number {
+  if (files === null) return 1000;
+  return Math.max(16, Math.min(10_000, Math.floor((files - RESERVED_FILES) / 2)));
+}

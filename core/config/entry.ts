@@ -1,0 +1,68 @@
+/**
+ * One entry of a plugin list: the plugin's key, and beside it the host's words. `when` and `unless` become tests here.
+ * Non-job: making the plugin (plugins.ts).
+ */
+import { z } from "zod";
+import { DomainSet } from "../model/domain.ts";
+import { Networks } from "../model/ip.ts";
+import { type Test, when } from "../pipeline/combine.ts";
+import type { Plugin } from "../pipeline/plugin.ts";
+import { domainPattern, network, Role } from "./schema.ts";
+import { duration } from "./units.ts";
+
+function oneOrMore<T extends z.ZodType>(schema: T) {
+  return z.union([schema, z.array(schema).min(1)]).transform((value) => Array.isArray(value) ? value : [value]);
+}
+
+/** All that are given must hold; a list holds when one of it does. */
+export const Conditions = z.strictObject({
+  role: oneOrMore(Role).optional().describe("The listener's role."),
+  listener: oneOrMore(z.string()).optional().describe("The listener's name."),
+  authenticated: z.boolean().optional().describe("Whether the client has proved an identity."),
+  network: oneOrMore(network).optional().describe("The client's address is in it."),
+  senderDomain: oneOrMore(domainPattern).optional().describe("The domain of MAIL FROM."),
+  recipientDomain: oneOrMore(domainPattern).optional().describe("The domain of the recipient, or of one of them."),
+});
+export type Conditions = z.output<typeof Conditions>;
+
+export const HOST_WORDS = {
+  as: z.string().regex(/^[A-Za-z][\w.-]{0,63}$/, {
+    error: "must begin with a letter and have only letters, digits, dots, dashes and underscores",
+  }).describe("The name in ledger, metrics and `after`; needed when a plugin stands twice."),
+  mode: z.enum(["enforce", "observe"]).describe("observe: it is asked and told, and changes nothing."),
+  onError: z.enum(["defer", "skip"]).describe("What a throw or a deadline means: 451, or as if it were not there."),
+  deadline: duration({ min: 10, max: 540_000 }).describe("How long it may take in one phase (30s)."),
+  roles: z.array(Role).min(1).describe("Only on listeners of these roles."),
+  when: Conditions.describe("Only when all of these hold."),
+  unless: Conditions.describe("Not when all of these hold."),
+} as const;
+export const HostWords = z.strictObject(HOST_WORDS).partial();
+export type HostWords = z.output<typeof HostWords>;
+
+function test(conditions: Conditions): Test {
+  const { role, listener, authenticated } = conditions;
+  const networks = conditions.network && new Networks(conditions.network);
+  const senders = conditions.senderDomain && new DomainSet(conditions.senderDomain);
+  const recipients = conditions.recipientDomain && new DomainSet(conditions.recipientDomain);
+  return (facts) => {
+    if (role && !(role as string[]).includes(facts.role)) return false;
+    if (listener && !listener.includes(facts.listener)) return false;
+    if (authenticated !== undefined && authenticated !== (facts.client.identity !== null)) return false;
+    if (networks && !networks.has(facts.client.ip)) return false;
+    if (senders && !(facts.sender && senders.has(facts.sender.domain))) return false;
+    if (!recipients) return true;
+    if (facts.recipient) return recipients.has(facts.recipient.address.domain);
+    return facts.recipients.some((each) => recipients.has(each.address.domain));
+  };
+}
+
+/**
+ * The same plugin, asked only when `when` holds and `unless` does not; what is not known yet does not hold. Its `queue`
+ * handler is left alone: there the recipient's route selects, hours later too, when there is no client to ask about
+ * (SEMANTICS 2).
+ */
+export function selected(plugin: Plugin, words: Pick<HostWords, "when" | "unless">): Plugin {
+  const wanted: Test = words.when ? test(words.when) : () => true;
+  const unwanted: Test = words.unless ? test(words.unless) : () => false;
+  return when((facts) => facts.phase === "queue" || wanted(facts) && !unwanted(facts), plugin);
+}

@@ -1,0 +1,41 @@
+/** What is wrong with a configuration, with its place, and the error that carries all of it at once. */
+
+export interface ConfigIssue {
+  /** As it was named on the command line; null when the fault is in the environment. */
+  readonly file: string | null;
+  /** From 1; 0 when there is no place in a file. */
+  readonly line: number;
+  readonly column: number;
+  /** The key, as `listeners[0].address`. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** `file:line:column: path: message`, as compilers write it. */
+export function formatIssue(issue: ConfigIssue): string {
+  const place = issue.file === null
+    ? []
+    : [issue.line > 0 ? `${issue.file}:${issue.line}:${issue.column}` : issue.file];
+  return [...place, ...(issue.path === "" ? [] : [issue.path]), issue.message].join(": ");
+}
+
+/** A configuration that cannot be used: every fault of it, in the order of the file. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  constructor(readonly issues: readonly ConfigIssue[]) {
+    super(issues.map(formatIssue).join("\n"));
+  }
+}
+
+export type Path = readonly (string | number)[];
+
+/** `["listeners", 0, "address"]` as `listeners[0].address`. */
+export function formatPath(path: Path): string {
+  let text = "";
+  for (const step of path) {
+    if (typeof step === "number") text += `[${step}]`;
+    else if (/^[\w-]+$/.test(step)) text += text === "" ? step : `.${step}`;
+    else text += `[${JSON.stringify(step)}]`;
+  }
+  return text;
+}

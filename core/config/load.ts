@@ -1,0 +1,236 @@
+/**
+ * Reads the configuration: environment over YAML over defaults. Throws one ConfigError with every fault, or returns
+ * values that need no further question. Non-job: the keys (schema.ts), the plugin entries (plugins.ts).
+ */
+import { dirname, resolve } from "node:path";
+import type { z } from "zod";
+import type { AdminConfig, Config, ListenerConfig, LogLevel, TcpAddress } from "./config.ts";
+import { formatEndpoint, isLocal } from "./config.ts";
+import { connectionsFor, DEFAULT_FILE, DEV_INBOX } from "./defaults.ts";
+import { YamlFile } from "./document.ts";
+import { type Environment, variable } from "./environment.ts";
+import { Faults } from "./faults.ts";
+import { ConfigError } from "./issue.ts";
+import { type Entry, type PluginList, readPlugins } from "./plugins.ts";
+import { REGISTRY, type Registry } from "./registry.ts";
+import * as schema from "./schema.ts";
+import { warningsOf } from "./warnings.ts";
+
+export interface LoadOptions {
+  /** The configuration file. Undefined: POSTERN_CONFIG, else ./postern.yaml if it is there, else null. Null: the dev inbox. */
+  readonly file?: string | null;
+  readonly env: Environment;
+  /** The plugins that the file may name; those of plugins/mod.ts unless given. */
+  readonly registry?: Registry;
+  /** Where a plugin's word to the operator goes. */
+  readonly trouble?: (where: string, message: string) => void;
+  /** The folder that relative paths of the command line and the environment start from. */
+  readonly cwd?: string;
+}
+
+type Read = { -readonly [K in keyof typeof schema.File.shape]?: z.output<(typeof schema.File.shape)[K]> };
+type Section = keyof typeof schema.File.shape;
+
+/** @throws {ConfigError} with every fault. */
+export async function loadConfig(options: LoadOptions): Promise<Config> {
+  const { env, registry = REGISTRY } = options;
+  const cwd = options.cwd ?? Deno.cwd();
+  const name = await configFile(options, cwd);
+  const yaml = name === null ? null : new YamlFile(name, await readText(resolve(cwd, name), name), env);
+  const faults = new Faults(yaml);
+  if (yaml?.broken) throw new ConfigError(faults.all);
+  const file = name === null ? null : resolve(cwd, name);
+  const base = file === null ? cwd : dirname(file);
+
+  const raw = yaml === null ? DEV_INBOX : yaml.value ?? {};
+  if (typeof raw !== "object" || raw === null || Array.isArray(raw)) {
+    faults.add([], "a configuration is a group of keys, such as `hostname: mx.example.org`");
+    throw new ConfigError(faults.all);
+  }
+  const read = readSections(raw as Record<string, unknown>, faults);
+
+  const lists = { registry, base, faults, trouble: options.trouble ?? (() => {}) };
+  const common = await readPlugins(read.plugins ?? [], ["plugins"], lists);
+  const own = new Map<number, PluginList>();
+  for (const [index, listener] of (read.listeners ?? []).entries()) {
+    if (listener?.plugins === undefined) continue;
+    const path = ["listeners", index, "plugins"];
+    const list = await readPlugins(listener.plugins, path, lists);
+    own.set(index, list);
+  }
+  const listeners = readListeners(read, common, own, { env, base, faults });
+  const entries = [...common.entries, ...[...own.values()].flatMap((list) => list.entries)];
+  checkLater(read, faults);
+
+  const data = variable(env, "POSTERN_DATA");
+  const config: Config = {
+    file,
+    hostname: read.hostname ?? DEV_INBOX.hostname,
+    data: data === null ? resolve(base, read.data ?? DEV_INBOX.data) : resolve(cwd, data),
+    domains: read.domains ?? [],
+    postmaster: read.postmaster ?? null,
+    trustedNetworks: trustedNetworks(entries),
+    listeners,
+    limits: {
+      ...(read.limits ?? schema.Limits.parse({})),
+      connections: read.limits?.connections ?? connectionsFor(await openFiles()),
+      line: read.limits?.line ?? null,
+    },
+    store: read.store === "memory" ? "memory" : "sqlite",
+    delivery: read.delivery ?? schema.Delivery.parse({}),
+    admin: readAdmin(read, file === null, env, faults),
+    log: { ...(read.log ?? schema.Log.parse({})), ...logLevel(env, faults) },
+    devInbox: file === null,
+    warnings: [],
+  };
+  if (faults.some) throw new ConfigError(faults.all);
+  return { ...config, warnings: warningsOf(config) };
+}
+
+/** The file to read, as a person would name it. */
+async function configFile(options: LoadOptions, cwd: string): Promise<string | null> {
+  if (options.file !== undefined) return options.file;
+  const named = variable(options.env, "POSTERN_CONFIG");
+  if (named !== null) return named;
+  const there = await Deno.stat(resolve(cwd, DEFAULT_FILE)).then((info) => info.isFile, () => false);
+  return there ? DEFAULT_FILE : null;
+}
+
+async function readText(path: string, name: string): Promise<string> {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(await Deno.readFile(path));
+  } catch (error) {
+    const why = error instanceof Deno.errors.NotFound
+      ? "there is no such file"
+      : error instanceof TypeError
+      ? "is not UTF-8 text"
+      : `cannot be read: ${error instanceof Error ? error.message : error}`;
+    throw new ConfigError([{ file: name, line: 0, column: 0, path: "", message: why }]);
+  }
+}
+
+/** Every section by itself, every listener by itself: a fault in one hides none in another. */
+function readSections(raw: Record<string, unknown>, faults: Faults): Read {
+  const shape = schema.File.shape;
+  const read: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(raw)) {
+    if (!Object.hasOwn(shape, key)) faults.unknown([], key, Object.keys(shape));
+    else if (key === "listeners" && Array.isArray(value) && value.length > 0) {
+      read[key] = value.map((each, index) => faults.read(schema.Listener, each, [key, index]));
+    } else read[key] = faults.read(shape[key as Section], value ?? undefined, [key]);
+  }
+  for (const key of Object.keys(shape) as Section[]) {
+    if (!Object.hasOwn(raw, key)) read[key] = shape[key].parse(undefined);
+  }
+  return read;
+}
+
+interface ListenerOptions {
+  readonly env: Environment;
+  readonly base: string;
+  readonly faults: Faults;
+}
+
+function readListeners(
+  read: Read,
+  common: PluginList,
+  own: ReadonlyMap<number, PluginList>,
+  { env, base, faults }: ListenerOptions,
+): ListenerConfig[] {
+  const listeners: ListenerConfig[] = [];
+  const names = new Set<string>();
+  let replacement = tcpVariable(env, "POSTERN_SMTP", faults);
+  for (const [index, listener] of (read.listeners ?? []).entries()) {
+    if (listener === undefined) continue; // its faults are told
+    const { role, ehlo, name: given, plugins: _, ...rest } = listener;
+    let { address } = rest;
+    const path = ["listeners", index];
+    // RFC 2033 5: LMTP must not be used on TCP port 25
+    if (role === "lmtp" && "port" in address && address.port === 25) {
+      faults.add(
+        [...path, "address"],
+        "LMTP must not be used on port 25 (RFC 2033 5); take another port or a socket file",
+      );
+    }
+    if (role === "mx" && replacement !== null) [address, replacement] = [replacement, null];
+    const name = given ?? formatEndpoint(address);
+    if (names.has(name)) faults.add([...path, given === undefined ? "address" : "name"], `"${name}" stands here twice`);
+    names.add(name);
+    listeners.push({
+      ...rest,
+      name,
+      role,
+      address: "path" in address ? { path: resolve(base, address.path) } : address,
+      plugins: (own.get(index) ?? common).plugins,
+      ehloHide: ehlo.hide,
+    });
+  }
+  if (replacement !== null && listeners.length > 0) {
+    faults.variable("POSTERN_SMTP", "there is no listener of role mx to move");
+  }
+  return listeners;
+}
+
+function readAdmin(read: Read, zeroConfig: boolean, env: Environment, faults: Faults): AdminConfig | null {
+  const moved = tcpVariable(env, "POSTERN_ADMIN", faults);
+  const token = variable(env, "POSTERN_ADMIN_TOKEN") ?? read.admin?.token ?? null;
+  if (read.admin === undefined && moved === null && variable(env, "POSTERN_ADMIN_TOKEN") === null) return null;
+  const admin = read.admin ?? schema.Admin.parse({});
+  const address = moved ?? admin.address;
+  const place = (message: string) =>
+    moved === null && read.admin !== undefined
+      ? faults.add(["admin"], message)
+      : faults.variable("POSTERN_ADMIN", message);
+  if (token === null && !zeroConfig) {
+    place(
+      "needs a token: set admin.token or POSTERN_ADMIN_TOKEN (only the dev inbox without a configuration has none)",
+    );
+  } else if (token === null && !isLocal(address)) {
+    place(`${formatEndpoint(address)} can be reached from other machines and needs a token: set POSTERN_ADMIN_TOKEN`);
+  } else if (token !== null && token.length < 16) {
+    faults.variable("POSTERN_ADMIN_TOKEN", "must have 16 characters at least");
+  }
+  return { address, token, hosts: admin.hosts, devInbox: zeroConfig };
+}
+
+function tcpVariable(env: Environment, name: "POSTERN_SMTP" | "POSTERN_ADMIN", faults: Faults): TcpAddress | null {
+  const value = variable(env, name);
+  if (value === null) return null;
+  const address = schema.parseTcp(value);
+  if (address === null) faults.variable(name, `must be ${schema.TCP}`);
+  return address;
+}
+
+function logLevel(env: Environment, faults: Faults): { level?: LogLevel } {
+  const value = variable(env, "POSTERN_LOG");
+  if (value === null) return {};
+  const level = schema.LogLevel.safeParse(value.toLowerCase());
+  if (level.success) return { level: level.data };
+  faults.variable("POSTERN_LOG", `must be one of ${schema.LogLevel.options.join(", ")}`);
+  return {};
+}
+
+/** What is promised and not there yet must not be passed over in silence. */
+function checkLater(read: Read, faults: Faults): void {
+  const store = read.store ?? "sqlite";
+  if (store.startsWith("postgres:") || store.startsWith("postgresql:")) {
+    faults.add(["store"], "PostgreSQL is not in this version; use sqlite");
+  } else if (store !== "sqlite" && store !== "memory") faults.add(["store"], "must be sqlite or memory");
+  if ((read.threads ?? 1) > 1) faults.add(["threads"], "more than one thread is not in this version; use 1");
+}
+
+/** The networks of every `relay` entry. */
+function trustedNetworks(entries: readonly Entry[]): string[] {
+  const found = entries.filter((each) => each.plugin === "relay").flatMap(({ options }) => {
+    const { networks } = (options ?? {}) as { networks?: unknown };
+    return Array.isArray(networks) ? networks.filter((each) => typeof each === "string") : [];
+  });
+  return [...new Set(found)];
+}
+
+/** The soft limit on descriptors, where the system tells it. */
+async function openFiles(): Promise<number | null> {
+  const limits = await Deno.readTextFile("/proc/self/limits").catch(() => "");
+  const soft = /^Max open files\s+(\d+)/m.exec(limits)?.[1];
+  return soft === undefined ? null : Number(soft);
+}

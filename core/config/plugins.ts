@@ -1,0 +1,207 @@
+/**
+ * From the entries of a plugin list to plugins: by name from the registry, by path from a module of the operator's own,
+ * in groups. Every fault of every entry is found. Non-job: the host's words (entry.ts), running plugins (core/pipeline).
+ */
+import { isAbsolute, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { firstOf, parallel } from "../pipeline/combine.ts";
+import { leavesOf } from "../pipeline/compile.ts";
+import { OptionsError, type Plugin, type Policy, withPolicy } from "../pipeline/plugin.ts";
+import { HOST_WORDS, HostWords, selected } from "./entry.ts";
+import type { Faults } from "./faults.ts";
+import type { Path } from "./issue.ts";
+import { didYouMean } from "./nearest.ts";
+import type { AnyFactory, Registry } from "./registry.ts";
+
+const GROUPS: Readonly<Record<string, (...plugins: readonly Plugin[]) => Plugin>> = { parallel, firstOf };
+const WORDS = new Set<string>(Object.keys(HOST_WORDS));
+
+export interface ListOptions {
+  readonly registry: Registry;
+  /** The folder that paths start from. */
+  readonly base: string;
+  readonly faults: Faults;
+  readonly trouble: (where: string, message: string) => void;
+}
+/** An entry that could be read: what it is called, and its options as written. */
+export interface Entry {
+  readonly path: Path;
+  /** Key in the registry, path of the module, or the group's word. */
+  readonly plugin: string;
+  readonly options: unknown;
+}
+export interface PluginList {
+  readonly plugins: readonly Plugin[];
+  /** Every entry, those inside groups too. */
+  readonly entries: readonly Entry[];
+}
+
+/** The plugins of a list; what cannot be made is a fault and is left out. */
+export async function readPlugins(list: readonly unknown[], path: Path, options: ListOptions): Promise<PluginList> {
+  const reader = new ListReader(options);
+  const slots = await reader.list(list, path);
+  checkOrder(slots, path, options.faults);
+  return { plugins: slots.filter((each) => each !== null), entries: reader.entries };
+}
+
+class ListReader {
+  readonly entries: Entry[] = [];
+  /** Where each name was given. */
+  readonly #names = new Map<string, Path>();
+  constructor(readonly options: ListOptions) {}
+
+  /** Null where an entry gave no plugin; its faults are told. */
+  async list(list: readonly unknown[], path: Path): Promise<(Plugin | null)[]> {
+    const slots: (Plugin | null)[] = [];
+    for (const [index, entry] of list.entries()) slots.push(await this.#entry(entry, [...path, index]));
+    return slots;
+  }
+
+  async #entry(entry: unknown, path: Path): Promise<Plugin | null> {
+    const { faults } = this.options;
+    if (typeof entry === "string") return await this.#named(entry, null, {}, path, path);
+    if (typeof entry !== "object" || entry === null || Array.isArray(entry)) {
+      faults.add(path, "must be a plugin's name, or \"name: options\" with the host's words beside it");
+      return null;
+    }
+    const words = Object.fromEntries(Object.entries(entry).filter(([key]) => WORDS.has(key)));
+    const host = faults.read(HostWords, words, path) ?? {};
+    const rest = Object.keys(entry).filter((key) => !WORDS.has(key));
+    const known = rest.filter((key) => this.#known(key));
+    const name = known[0] ?? rest[0];
+    if (name === undefined) {
+      faults.add(path, `names no plugin: beside ${Object.keys(words).join(", ")} there must be "name: options"`);
+      return null;
+    }
+    for (const other of rest.filter((key) => key !== name)) {
+      if (known.includes(other)) {
+        faults.add(
+          [...path, other],
+          `one entry is one plugin: put "${other}" into an entry of its own, with a "- " before it`,
+          { key: true },
+        );
+      } else if (other === "sandbox") {
+        faults.add([...path, other], "the sandbox is not in this version; leave the key out", { key: true });
+      } else {
+        faults.add([...path, other], `unknown key${didYouMean(other, WORDS)}`, { key: true });
+      }
+    }
+    return await this.#named(name, (entry as Record<string, unknown>)[name], host, [...path, name], path);
+  }
+
+  #known(key: string): boolean {
+    return Object.hasOwn(GROUPS, key) || this.options.registry.has(key) || isModulePath(key);
+  }
+
+  async #named(name: string, options: unknown, words: HostWords, at: Path, entry: Path): Promise<Plugin | null> {
+    const { faults, registry } = this.options;
+    this.entries.push({ path: at, plugin: name, options });
+    let plugin: Plugin | null;
+    if (Object.hasOwn(GROUPS, name)) plugin = await this.#group(name, options, words, at);
+    else if (isModulePath(name)) plugin = await this.#module(name, options, words, at);
+    else {
+      const factory = registry.get(name);
+      if (factory === undefined) {
+        const names = [...registry.keys(), ...Object.keys(GROUPS)];
+        const where = at === entry ? {} : { key: true };
+        faults.add(at, `there is no plugin "${name}"${didYouMean(name, names)}`, where);
+        return null;
+      }
+      plugin = this.#make(factory, options, words, at);
+    }
+    if (plugin === null) return null;
+    const double = this.#names.get(plugin.name);
+    if (double !== undefined) {
+      faults.add(at, `"${plugin.name}" stands here twice; give one of them another name with "as"`, { key: true });
+    }
+    this.#names.set(plugin.name, at);
+    const { mode, onError, deadline, roles } = words;
+    const policy = Object.entries({ mode, onError, deadline, roles }).filter(([, value]) => value !== undefined);
+    if (policy.length > 0) plugin = withPolicy(plugin, Object.fromEntries(policy) as Policy);
+    return words.when || words.unless ? selected(plugin, words) : plugin;
+  }
+
+  #make(factory: AnyFactory, options: unknown, words: HostWords, at: Path): Plugin | null {
+    const { faults, base, trouble } = this.options;
+    const checked = factory.options["~standard"].validate(options ?? {});
+    if (!(checked instanceof Promise) && checked.issues) {
+      faults.schema(factory.options, options, checked.issues, at);
+      return null;
+    }
+    const name = words.as ?? factory.pluginName;
+    try {
+      return factory.parse(options, at as PropertyKey[], { base, name, trouble: (message) => trouble(name, message) });
+    } catch (error) {
+      if (!(error instanceof OptionsError)) throw error;
+      for (const issue of error.issues) {
+        faults.add(issue.path.map((step) => typeof step === "number" ? step : String(step)), issue.message);
+      }
+      return null;
+    }
+  }
+
+  async #group(word: string, members: unknown, words: HostWords, at: Path): Promise<Plugin | null> {
+    if (!Array.isArray(members) || members.length === 0) {
+      this.options.faults.add(at, `must be a list of plugins`);
+      return null;
+    }
+    const plugins = (await this.list(members, at)).filter((each) => each !== null);
+    if (plugins.length < members.length) return null;
+    const group = GROUPS[word]!(...plugins);
+    return words.as === undefined ? group : { ...group, name: words.as };
+  }
+
+  /** A module's default export: what definePlugin or on() returned. */
+  async #module(path: string, options: unknown, words: HostWords, at: Path): Promise<Plugin | null> {
+    const { faults, base } = this.options;
+    const fault = (message: string) => {
+      faults.add(at, message, { key: true });
+      return null;
+    };
+    const file = isAbsolute(path) ? path : resolve(base, path);
+    let found: unknown;
+    try {
+      found = (await import(pathToFileURL(file).href)).default;
+    } catch (error) {
+      return fault(`cannot load ${file}: ${reason(error)}`);
+    }
+    if (isFactory(found)) return this.#make(found, options, words, at);
+    if (!isPlugin(found)) {
+      return fault(`${file} must export a plugin as its default: export default definePlugin({ ... })`);
+    }
+    if (options !== null && options !== undefined && Object.keys(options).length > 0) {
+      return fault(`"${found.name}" takes no options`);
+    }
+    return words.as === undefined ? found : { ...found, name: words.as };
+  }
+}
+
+function isModulePath(name: string): boolean {
+  return /^(?:\.{1,2})?\//.test(name);
+}
+function isFactory(value: unknown): value is AnyFactory {
+  return typeof value === "function" && typeof (value as Partial<AnyFactory>).parse === "function";
+}
+function isPlugin(value: unknown): value is Plugin {
+  const { name, handlers } = (value ?? {}) as Partial<Plugin>;
+  return typeof name === "string" && typeof handlers === "object" && handlers !== null;
+}
+function reason(error: unknown): string {
+  return String(error instanceof Error ? error.message : error).replace(/\s+/g, " ").slice(0, 300);
+}
+
+/** `after`: a plugin must not stand before one whose keys it reads. */
+function checkOrder(slots: readonly (Plugin | null)[], path: Path, faults: Faults): void {
+  const leaves = slots.flatMap((slot, entry) =>
+    slot === null ? [] : leavesOf([slot], undefined).map((leaf) => ({ ...leaf, entry }))
+  );
+  const names = leaves.map(({ plugin }) => plugin.name);
+  for (const [index, { plugin, entry }] of leaves.entries()) {
+    for (const before of plugin.after ?? []) {
+      const late = before === "*"
+        ? names.slice(index + 1).at(-1)
+        : names.slice(index + 1).find((name) => name === before);
+      if (late !== undefined) faults.add([...path, entry], `"${plugin.name}" must stand after "${late}"`);
+    }
+  }
+}

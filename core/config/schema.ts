@@ -1,0 +1,162 @@
+/**
+ * The keys of the configuration file, each with its type, its default and its sentence. An unknown key is an error.
+ * Non-job: what one key means for another (load.ts), the entries of `plugins` (plugins.ts).
+ */
+import { z } from "zod";
+import { parseAddress } from "../model/address.ts";
+import { canonicalDomain, DomainSet } from "../model/domain.ts";
+import { Networks } from "../model/ip.ts";
+import type { TcpAddress, UnixAddress } from "./config.ts";
+import { duration, size } from "./units.ts";
+
+/** A string that `read` turns into a value, or turns down. */
+function text<T>(read: (text: string) => T | null, expected: string) {
+  return z.string({ error: `must be ${expected}` }).transform((value, context) => {
+    const found = read(value);
+    if (found !== null) return found;
+    context.addIssue(`"${value.slice(0, 80)}" is not ${expected}`);
+    return z.NEVER;
+  });
+}
+const attempt = <T>(make: () => T): T | null => {
+  try {
+    return make();
+  } catch {
+    return null;
+  }
+};
+
+/** `host:port`; IPv6 addresses in brackets. */
+export function parseTcp(value: string): TcpAddress | null {
+  const [, six, name, digits] = /^(?:\[([^\]\s]+)\]|([^:\s[\]/]+)):(\d{1,5})$/.exec(value) ?? [];
+  const host = six ?? name, port = Number(digits);
+  if (host === undefined || port > 65535) return null;
+  return (six === undefined ? canonicalDomain(host) : attempt(() => new Networks([host]))) === null
+    ? null
+    : { host, port };
+}
+function parseEndpoint(value: string): TcpAddress | UnixAddress | null {
+  if (!value.startsWith("unix:")) return parseTcp(value);
+  return value.length > 5 ? { path: value.slice(5) } : null;
+}
+
+export const TCP = 'an address and a port, such as "127.0.0.1:2525" or "[::1]:2525"';
+const tcp = text(parseTcp, TCP);
+const endpoint = text(parseEndpoint, `${TCP}, or a socket file, such as "unix:./lmtp.sock"`);
+export const domainPattern = text(
+  (value) => attempt(() => (new DomainSet([value]), value)),
+  'a domain, such as "example.org", "*.example.org" or "*"',
+);
+export const network = text(
+  (value) => attempt(() => (new Networks([value]), value)),
+  'an IP address or a network, such as "192.0.2.0/24"',
+);
+const address = text(parseAddress, 'an address, such as "ops@example.org"');
+const hostname = text(canonicalDomain, 'a host name, such as "mx.example.org"');
+const count = (max = 1_000_000) => z.int({ error: "must be a whole number" }).min(1).max(max);
+
+export const Role = z.enum(["mx", "submission", "lmtp"]);
+
+/** EHLO keywords that a listener may hide; what the protocol needs is not among them. */
+export const EhloKeyword = z.enum([
+  "PIPELINING",
+  "SIZE",
+  "8BITMIME",
+  "ENHANCEDSTATUSCODES",
+  "SMTPUTF8",
+  "CHUNKING",
+  "BINARYMIME",
+  "DSN",
+  "LIMITS",
+  "HELP",
+  "VRFY",
+]);
+
+export const Listener = z.strictObject({
+  address: endpoint.describe("Where to listen: host:port, or unix:PATH."),
+  name: z.string().min(1).max(64).optional().describe("Its name in logs and conditions; the address unless given."),
+  role: Role.refine((role) => role !== "submission", {
+    error: "submission needs TLS and AUTH, which are not in this version; use mx or lmtp",
+  }).prefault("mx").describe("What it is for: mail from the world (mx), or local delivery by LMTP (lmtp)."),
+  plugins: z.array(z.unknown()).optional().describe("A list of its own instead of the common one."),
+  delayRefusals: z.boolean().prefault(true).describe("Speak refusals of connect, helo and mail at RCPT."),
+  binarymime: z.boolean().prefault(false).describe("Offer BINARYMIME (RFC 3030)."),
+  bareLf: z.enum(["reject", "normalize"]).prefault("reject").describe(
+    "What a line end that is not CRLF in content means.",
+  ),
+  forbidEarlyTalk: z.boolean().prefault(true).describe("Hang up on a client that does not wait for its turn."),
+  lenientPaths: z.boolean().prefault(false).describe("Take MAIL FROM and RCPT TO without angle brackets."),
+  ehlo: z.strictObject({
+    hide: z.array(EhloKeyword).prefault([]).describe("Extensions that are not offered."),
+  }).prefault({}).describe("What EHLO offers."),
+  vrfy: z.enum(["neutral", "off"]).prefault("neutral").describe("Answer VRFY with 252, or with 502."),
+});
+
+export const Limits = z.strictObject({
+  messageSize: size({ min: 64 * 1024 }).prefault("50MiB").describe("The largest message (RFC 1870)."),
+  recipients: count().min(100, { error: "must be at least 100 (RFC 5321 4.5.3.1.8)" }).prefault(1000)
+    .describe("Recipients of one message."),
+  connections: count().optional().describe("Sessions at a time; by default what `ulimit -n` allows, at most 10,000."),
+  connectionsPerIp: count().prefault(50).describe("Sessions at a time from one address (IPv6: one /64)."),
+  received: count(1000).prefault(100).describe("Received fields before a message counts as a loop (RFC 5321 6.3)."),
+  headerBytes: size({ min: 16 * 1024, max: 16 * 2 ** 20 }).prefault("256KiB").describe("The largest header section."),
+  line: size({ min: 1000 }).optional().describe("The longest line in content; without it any length is kept as it is."),
+  commandLine: size({ min: 1036, max: 65536 }).prefault("2048B").describe("The longest command line."),
+  errors: count(1000).prefault(20).describe("Bad commands before the session ends."),
+  junk: count().prefault(100).describe("Commands that move nothing (NOOP, RSET, VRFY) between messages."),
+  idleTimeout: duration({ min: 1000 }).prefault("5m").describe("Waiting for a command (RFC 5321 4.5.3.2.7)."),
+  dataTimeout: duration({ min: 1000 }).prefault("5m").describe("Waiting for the next octets of a message."),
+  minimumRate: size().prefault("500B").describe("Octets per second that a message must average over a minute."),
+  pluginsTime: duration({ min: 1000, max: 540_000 }).prefault("120s")
+    .describe("Time for all plugins after the last octet; clients wait ten minutes at most (RFC 5321 4.5.3.2.6)."),
+  bodyMemory: size({ min: 2 ** 20 }).prefault("64MiB").describe("Memory for message bodies, all sessions together."),
+  diskReserve: size().prefault("100MiB").describe("Disk space that stays free: below it mail is refused with 452."),
+  drainTime: duration().prefault("30s").describe("Time for running messages to finish after a stop."),
+});
+
+export const Delivery = z.strictObject({
+  retry: z.array(duration({ min: 1000 })).min(1).prefault(["1m", "5m", "15m", "30m", "1h", "2h", "4h"])
+    .describe("Waits before each further attempt; the last one repeats."),
+  expire: duration({ min: 60_000 }).prefault("5d").describe("When to give up."),
+});
+
+export const Admin = z.strictObject({
+  address: tcp.prefault("127.0.0.1:8025").describe("Where the site and the HTTP API listen."),
+  token: z.string().min(16, { error: "must have 16 characters at least" }).optional()
+    .describe("The token that every request carries. With a configuration file there must be one."),
+  hosts: z.array(z.string().min(1)).prefault([]).describe("Host names it is reached by, besides loopback ones."),
+});
+
+export const LogLevel = z.enum(["debug", "info", "warning", "error"]);
+export const Log = z.strictObject({
+  level: LogLevel.prefault("info").describe("The least that is written."),
+  format: z.enum(["text", "json"]).prefault("text").describe("A line for people, or a JSON object a line."),
+});
+
+/** The file. `listeners` and `plugins` are read entry by entry, so that each fault is found. */
+export const File = z.strictObject({
+  hostname: hostname.prefault("localhost").describe("This host's name: in the greeting, in Received, as authserv-id."),
+  data: z.string().min(1).prefault("./data").describe("The folder that must survive; one process owns it."),
+  listeners: z.array(Listener).min(1, { error: "needs one listener at least" })
+    .prefault([{ address: "127.0.0.1:2525" }]).describe("Where mail comes in."),
+  domains: z.array(domainPattern).prefault([]).describe("The local domains; `*.name` is all below a name."),
+  postmaster: address.optional().describe("Where mail for postmaster goes, in every domain (RFC 5321 4.5.1)."),
+  limits: Limits.prefault({}).describe("What a peer may use up."),
+  plugins: z.array(z.unknown()).prefault([]).describe("The plugins, in their order."),
+  store: z.string().prefault("sqlite").describe("Where the queue lives: sqlite, or memory (nothing survives)."),
+  threads: count(64).prefault(1).describe("Threads that talk SMTP."),
+  delivery: Delivery.prefault({}).describe("When a waiting message is tried again."),
+  admin: Admin.optional().describe("The admin site and the HTTP API; without it there is none."),
+  log: Log.prefault({}).describe("What is written to standard output."),
+});
+
+/** Keys that are promised and not there yet: saying so is better than calling them unknown. */
+export const LATER: Readonly<Record<string, string>> = {
+  "tls": "TLS is not in this version; leave the key out",
+  "listeners[].tls": "TLS is not in this version; leave the key out",
+  "nextHops": "delivery to other hosts is not in this version; leave the key out",
+  "delivery.routes": "delivery to other hosts is not in this version; leave the key out",
+  "delivery.delayNotice": "delay notices are not in this version; leave the key out",
+  "delivery.concurrencyPerDomain": "delivery to other hosts is not in this version; leave the key out",
+  "plugins[].sandbox": "the sandbox is not in this version; leave the key out",
+};

@@ -1,0 +1,32 @@
+/** What works and is probably not meant. Non-job: what cannot work (load.ts). */
+import { openNetworks } from "../../plugins/access/relay/world.ts";
+import { leavesOf } from "../pipeline/compile.ts";
+import { type Config, isLocal } from "./config.ts";
+
+/** A sentence each. */
+export function warningsOf(config: Config): string[] {
+  const warnings: string[] = [];
+  const mx = config.listeners.filter((each) => each.role === "mx");
+  const open = mx.filter((each) => !isLocal(each.address));
+  if (mx.length > 0 && config.postmaster === null && !config.devInbox) {
+    warnings.push(
+      "postmaster: nobody gets the mail for postmaster, which every mail host must take (RFC 5321 4.5.1); set postmaster: ADDRESS",
+    );
+  }
+  for (const listener of config.listeners) {
+    if (!leavesOf(listener.plugins, listener.role).some(({ plugin }) => plugin.handlers.rcpt)) {
+      warnings.push(`listeners: ${listener.name} has no plugin that routes recipients, so all of them are refused`);
+    }
+  }
+  if (config.hostname === "localhost" && open.length > 0 && !config.devInbox) {
+    warnings.push("hostname: is localhost; set the name that the world's DNS has for this host");
+  }
+  for (const network of openNetworks(config.trustedNetworks)) {
+    warnings.push(`relay: networks has ${network}: strangers may send anywhere through this host`);
+  }
+  if (config.devInbox && open.length > 0) {
+    warnings.push("POSTERN_SMTP: the dev inbox takes any mail from other machines too");
+  }
+  if (config.store === "memory") warnings.push("store: memory forgets every message when the server stops");
+  return warnings;
+}

@@ -1,0 +1,232 @@
+/**
+ * One connection: carries octets between a socket and the engine, and the engine's events to the reception. One write
+ * per batch of input, reading stops while nobody can take more. Must not know: SMTP words, plugins, storage.
+ * STARTTLS will wrap `#socket` here, between two turns of `#pump`.
+ */
+import type { Socket } from "node:net";
+import { defer, type Reply } from "../model/reply.ts";
+import type { Asking } from "../smtp/events.ts";
+import type { ServerSession } from "../smtp/server.ts";
+import type { Deadlines, Timed } from "./deadline.ts";
+
+/** Who answers the engine. Synchronous where it can be: a promise costs. */
+export interface Host {
+  ask(event: Asking): Reply | readonly Reply[] | Promise<Reply | readonly Reply[]>;
+  body(chunk: Uint8Array): void | Promise<void>;
+  reset(): void;
+  refused(command: string, reply: Reply): void;
+  /** The connection is over; whatever was under way is void unless its commit has begun. */
+  gone(reason: string): void;
+}
+export interface InboundOptions {
+  readonly deadlines: Deadlines;
+  /** Milliseconds for one whole command. */
+  readonly commandTimeout: number;
+  /** Milliseconds between two reads of content. */
+  readonly contentTimeout: number;
+  /** Octets a second that content must reach over a minute. */
+  readonly minimumRate: number;
+}
+
+/** Input that may wait for an answer before reading stops, octets. */
+const INPUT_AHEAD = 64 * 1024;
+/** Output that may wait for the peer before reading stops, octets. */
+const OUTPUT_AHEAD = 64 * 1024;
+/** After the last reply: how long and how much is read and thrown away, so that the peer gets to see it. */
+const LINGER_MS = 3000, LINGER_OCTETS = 4 * 1024 * 1024;
+const RATE_WINDOW_MS = 60_000;
+
+export class Inbound implements Timed {
+  readonly #socket: Socket;
+  readonly #session: ServerSession;
+  readonly #host: Host;
+  readonly #options: InboundOptions;
+  #ended = false; // the peer has sent its FIN
+  #over = false;
+  #lingerUntil = 0;
+  #lingered = 0;
+  #stalled = 0; // reasons why reading is stopped
+  #pumping = false;
+  /** When the command under way began, or the last content came; monotonic. */
+  #since: number;
+  #windowStart = 0;
+  #windowOctets = 0;
+
+  constructor(socket: Socket, session: ServerSession, host: Host, options: InboundOptions) {
+    this.#socket = socket;
+    this.#session = session;
+    this.#host = host;
+    this.#options = options;
+    this.#since = performance.now();
+    socket.setNoDelay(true);
+    socket.on("data", (chunk: Uint8Array) => this.#data(chunk));
+    socket.on("end", () => this.#end());
+    socket.on("drain", () => this.#resume(OUTPUT));
+    socket.on("error", (error: Error & { code?: string }) => this.#finish(error.code ?? "socket error"));
+    socket.on("close", () => this.#finish("peer left"));
+    options.deadlines.add(this);
+    this.#pump();
+  }
+
+  /** New commands are 421 from now on, a message under way finishes. */
+  drain(): void {
+    if (this.#over || this.#lingerUntil > 0) return;
+    if (this.#session.drain()) this.#pump();
+  }
+
+  /** Cuts the connection now. */
+  destroy(reason: string): void {
+    this.#finish(reason);
+    this.#socket.destroy();
+  }
+
+  tick(now: number): void {
+    if (this.#lingerUntil > 0) {
+      if (now >= this.#lingerUntil) this.#socket.destroy();
+      return;
+    }
+    if (this.#session.waiting || this.#stalled & HOST) return; // it is our turn, not the peer's
+    const { commandTimeout, contentTimeout, minimumRate } = this.#options;
+    const idle = now - this.#since;
+    if (!this.#session.inContent) {
+      if (idle > commandTimeout) this.#timeout("timeout");
+      return;
+    }
+    if (idle > contentTimeout) return this.#timeout("timeout in the content");
+    const window = now - this.#windowStart;
+    if (window < RATE_WINDOW_MS) return;
+    if (this.#windowOctets < minimumRate * window / 1000) return this.#timeout("content too slow");
+    this.#windowStart = now;
+    this.#windowOctets = 0;
+  }
+
+  #timeout(reason: string): void {
+    this.#session.close(defer("4.4.2", "Timeout", { code: 421 }), reason); //                        HARD_CASES 35
+    this.#pump();
+  }
+
+  #data(chunk: Uint8Array): void {
+    if (this.#lingerUntil > 0) {
+      this.#lingered += chunk.length;
+      if (this.#lingered > LINGER_OCTETS) this.#socket.destroy();
+      return;
+    }
+    if (this.#over) return;
+    if (this.#session.inContent) {
+      this.#since = performance.now();
+      this.#windowOctets += chunk.length;
+    }
+    this.#session.receive(chunk);
+    this.#pump();
+    if (this.#session.buffered > INPUT_AHEAD && this.#session.waiting) this.#stall(INPUT);
+  }
+
+  /** The peer said all it has to say; it may still listen. */
+  #end(): void {
+    this.#ended = true;
+    if (!this.#session.waiting && !(this.#stalled & HOST)) this.#pump();
+  }
+
+  #pump(): void {
+    if (this.#pumping || this.#over) return;
+    this.#pumping = true;
+    const session = this.#session, host = this.#host;
+    for (let event = session.next(); event !== null; event = session.next()) {
+      if (event.asks) {
+        const inContent = session.inContent;
+        const answer = host.ask(event);
+        if (answer instanceof Promise) {
+          this.#await(answer);
+          break;
+        }
+        session.answer(answer);
+        if (!inContent && session.inContent) this.#contentBegins();
+        else this.#since = performance.now();
+      } else if (event.type === "body") {
+        const ready = host.body(event.chunk);
+        if (ready instanceof Promise) {
+          this.#stall(HOST);
+          ready.then(() => this.#resume(HOST), () => this.#resume(HOST)); // the writer remembers its fault
+          break;
+        }
+      } else if (event.type === "reset") host.reset();
+      else if (event.type === "refused") host.refused(event.command, event.reply);
+      else {
+        this.#pumping = false;
+        return this.#hangUp(event.reason);
+      }
+    }
+    this.#pumping = false;
+    this.#flush();
+    if (this.#ended && !session.waiting && !(this.#stalled & HOST)) this.#hangUp(this.#where());
+  }
+
+  #await(answer: Promise<Reply | readonly Reply[]>): void {
+    answer.then((reply) => {
+      if (this.#over || !this.#session.waiting) return; // gone, or closed by a deadline meanwhile
+      const inContent = this.#session.inContent;
+      this.#session.answer(reply);
+      this.#since = performance.now();
+      if (!inContent && this.#session.inContent) this.#contentBegins();
+      this.#resume(INPUT);
+      this.#pump();
+    }, (error) => { // the host promises never to reject: a defect must not become an unhandled rejection
+      this.#session.close(defer("4.3.0", "Local error", { code: 421 }), `defect: ${error}`);
+      this.#pump();
+    });
+  }
+
+  #contentBegins(): void {
+    this.#since = this.#windowStart = performance.now();
+    this.#windowOctets = 0;
+  }
+
+  #flush(): void {
+    const output = this.#session.takeOutput();
+    if (output === "" || this.#over) return;
+    this.#socket.write(output, "latin1");
+    if (this.#socket.writableLength > OUTPUT_AHEAD) this.#stall(OUTPUT);
+  }
+
+  #stall(why: number): void {
+    if (this.#stalled === 0) this.#socket.pause();
+    this.#stalled |= why;
+  }
+  #resume(why: number): void {
+    if (!(this.#stalled & why)) return;
+    this.#stalled &= ~why;
+    if (this.#stalled === 0 && !this.#socket.destroyed) this.#socket.resume();
+    if (why === HOST) {
+      this.#since = performance.now();
+      this.#pump();
+    }
+  }
+
+  #where(): string {
+    return this.#session.inContent ? "peer left in the content" : "peer left";
+  }
+
+  /** The engine is done: the last reply goes out, then the connection ends, gently. */
+  #hangUp(reason: string): void {
+    const output = this.#session.takeOutput();
+    if (this.#lingerUntil > 0 || this.#socket.destroyed) return this.#finish(reason);
+    this.#lingerUntil = performance.now() + LINGER_MS;
+    if (this.#stalled > 0) {
+      this.#stalled = 0;
+      this.#socket.resume();
+    }
+    this.#host.gone(reason);
+    this.#over = true;
+    this.#socket.end(output, "latin1");
+    if (this.#ended) this.#socket.destroySoon();
+  }
+
+  #finish(reason: string): void {
+    this.#options.deadlines.remove(this);
+    if (this.#over) return;
+    this.#over = true;
+    this.#host.gone(reason === "peer left" ? this.#where() : reason);
+  }
+}
+// Why reading is stopped.
+const INPUT = 1, OUTPUT = 2, HOST = 4;

@@ -1,0 +1,118 @@
+/**
+ * A listening socket: accepts, counts, hands each connection on, survives running out of file descriptors, drains.
+ * Non-job: what is said on a connection (inbound.ts).
+ */
+import { createServer, type Server, type Socket } from "node:net";
+import { canonicalIp } from "../model/ip.ts";
+import type { ConnectionLimits } from "./limits.ts";
+
+export type ListenAddress = { readonly host: string; readonly port: number } | { readonly path: string };
+
+/** A running conversation, as the listener sees it. */
+export interface Connection {
+  drain(): void;
+  destroy(reason: string): void;
+}
+export interface ListenerOptions {
+  readonly address: ListenAddress;
+  readonly limits: ConnectionLimits;
+  /** Starts the conversation. */
+  accept(socket: Socket, peer: { readonly ip: string; readonly port: number }): Connection;
+  /** One more connection is over the limits: what the peer is told. */
+  refusal(why: "full" | "share", ip: string): string;
+  trouble(message: string): void;
+}
+
+/** The address could not be taken: in use, not ours, not allowed. */
+export class ListenError extends Error {
+  override readonly name = "ListenError";
+}
+
+export class Listener {
+  readonly #options: ListenerOptions;
+  readonly #server: Server;
+  readonly #open = new Set<Connection>();
+  #drained: (() => void) | null = null;
+  #closing = false;
+
+  private constructor(options: ListenerOptions) {
+    this.#options = options;
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
+  }
+
+  /** @throws {ListenError} with one sentence that says what to do. */
+  static async open(options: ListenerOptions): Promise<Listener> {
+    const listener = new Listener(options);
+    const { address } = options;
+    await new Promise<void>((resolve, reject) => {
+      const failed = (error: Error & { code?: string }) => reject(new ListenError(explain(address, error)));
+      listener.#server.once("error", failed);
+      listener.#server.listen("path" in address ? address : { ...address, backlog: 511 }, () => {
+        listener.#server.off("error", failed);
+        // EMFILE and ENFILE: the kernel keeps the connection; we say so and go on when one of ours has closed.
+        listener.#server.on("error", (error) => options.trouble(`accept failed: ${error.message}`));
+        resolve();
+      });
+    });
+    return listener;
+  }
+
+  /** As it was bound: the port is known even if 0 was asked for. */
+  get address(): string {
+    const bound = this.#server.address();
+    if (bound === null || typeof bound === "string") return `unix:${bound ?? ""}`;
+    return bound.family === "IPv6" ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
+  }
+  get connections(): number {
+    return this.#open.size;
+  }
+
+  /** Stops accepting, lets messages under way finish, and cuts what is left after `milliseconds`. */
+  async drain(milliseconds: number): Promise<void> {
+    this.#closing = true;
+    this.#server.close();
+    for (const each of this.#open) each.drain();
+    if (this.#open.size === 0) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await Promise.race([
+      new Promise<void>((resolve) => this.#drained = resolve),
+      new Promise<void>((resolve) => timer = setTimeout(resolve, milliseconds)),
+    ]);
+    clearTimeout(timer);
+    for (const each of this.#open) each.destroy("drain is over");
+  }
+
+  #accept(socket: Socket): void {
+    const { limits, accept, refusal } = this.#options;
+    const ip = "path" in this.#options.address ? "127.0.0.1" : canonicalIp(socket.remoteAddress ?? "");
+    if (ip === null || this.#closing) return void socket.destroy(); // it left before we looked
+    const why = limits.enter(ip);
+    if (why !== null) {
+      socket.on("error", () => {});
+      socket.end(refusal(why, ip), "latin1");
+      socket.destroySoon();
+      return;
+    }
+    const connection = accept(socket, { ip, port: socket.remotePort ?? 0 });
+    this.#open.add(connection);
+    socket.once("close", () => {
+      limits.leave(ip);
+      this.#open.delete(connection);
+      if (this.#open.size === 0) this.#drained?.();
+    });
+  }
+}
+
+function explain(address: ListenAddress, error: Error & { code?: string }): string {
+  const place = "path" in address ? `unix:${address.path}` : `${address.host}:${address.port}`;
+  switch (error.code) {
+    case "EADDRINUSE":
+      return `${place} is in use: stop the other server, or give this listener another address`;
+    case "EACCES":
+      return `${place} needs a privilege this process lacks: use a port above 1023, or grant CAP_NET_BIND_SERVICE`;
+    case "EADDRNOTAVAIL":
+      return `${place} is no address of this machine`;
+    default:
+      return `cannot listen on ${place}: ${error.message}`;
+  }
+}

@@ -1,0 +1,294 @@
+/**
+ * Receives mail: answers the engine of one session with what the pipeline decides, keeps the octets of a message until
+ * it is committed or dropped, and adds what no configuration can lose: Received, the hop count, forged
+ * Authentication-Results of our name removed. Must not know: sockets, SMTP syntax, which store.
+ */
+import { formatAddress } from "../model/address.ts";
+import { type HeaderSection } from "../model/headers.ts";
+import { newId, shortId } from "../model/id.ts";
+import { accept, defer, reject, Reply } from "../model/reply.ts";
+import { authservId, receivedField } from "../model/trace.ts";
+import type { Origin } from "../model/envelope.ts";
+import type { Event } from "../observe/events.ts";
+import { ReceivedMessage } from "../pipeline/contexts/received_message.ts";
+import { type Services, TransactionContext } from "../pipeline/contexts/transaction_context.ts";
+import type { Client, Role } from "../pipeline/contexts/contexts.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
+import { repliesPerRecipient } from "../pipeline/settlement.ts";
+import type { Asking } from "../smtp/events.ts";
+import type { Body, BodyWriter } from "../store/store.ts";
+import type { Host } from "./inbound.ts";
+
+/** What a listener gives to each of its receptions. */
+export interface ReceptionOptions {
+  readonly pipeline: Pipeline;
+  readonly services: Omit<Services, "commit">;
+  readonly role: Role;
+  readonly listener: string;
+  /** Received fields of a message that has gone in circles (RFC 5321 6.3). */
+  readonly hops: number;
+  /** Room for the octets of a message. */
+  receive(id: string): BodyWriter;
+  /** Makes durable what has no result yet. Null, or the refusal. */
+  commit(transaction: TransactionContext, origin: Origin): Promise<Reply<"defer"> | null>;
+  /** Words a failure of the writer. */
+  storeRefusal(error: unknown): Reply<"defer">;
+  /** A reason to take nothing now: no disk, a writer that is behind. Null when all is well. */
+  overload(phase: "connect" | "mail"): Reply<"defer"> | null;
+}
+
+type Answer = Reply | Promise<Reply>;
+type Answers = Reply | readonly Reply[] | Promise<Reply | readonly Reply[]>;
+
+export class Reception implements Host {
+  readonly #options: ReceptionOptions;
+  readonly #session: string;
+  readonly #client: Client;
+  readonly #context: TransactionContext;
+  readonly #opened: number;
+  #helo: "HELO" | "EHLO" | "LHLO" = "HELO";
+  #writer: BodyWriter | null = null;
+  #messages = 0;
+  #committing = false;
+  #gone: string | null = null;
+
+  constructor(client: Client, options: ReceptionOptions) {
+    const { services, role, listener } = options;
+    this.#options = options;
+    this.#client = client;
+    this.#opened = services.now();
+    this.#session = `s${newId(this.#opened)}`;
+    this.#context = new TransactionContext({
+      ...services,
+      commit: (transaction) => {
+        if (this.#gone !== null) return Promise.resolve(defer("4.4.2", "The peer has gone")); // SEMANTICS 9
+        this.#committing = true;
+        return options.commit(transaction, this.#origin());
+      },
+    }, { session: this.#session, role, listener, client });
+    this.#emit({ type: "session-opened", session: this.#session, ip: client.ip, listener, role });
+  }
+
+  ask(event: Asking): Answers {
+    switch (event.type) {
+      case "connect":
+        return this.#then(
+          this.#options.pipeline.run("connect", this.#context),
+          (reply) => this.#told("connect", reply),
+        );
+      case "helo":
+        return this.#hello(event.verb, event.name);
+      case "mail":
+        return this.#mail(event);
+      case "rcpt":
+        this.#context.propose(event);
+        return this.#then(
+          this.#options.pipeline.run("rcpt", this.#context),
+          (reply) => this.#told("RCPT", reply, [formatAddress(event.address)]),
+        );
+      case "content":
+        this.#writer = this.#options.receive(this.#context.id);
+        return accept();
+      case "message":
+        return this.#message();
+    }
+  }
+
+  body(chunk: Uint8Array): void | Promise<void> {
+    return this.#writer?.write(chunk);
+  }
+
+  reset(): void {
+    this.#writer?.abort();
+    this.#writer = null;
+    this.#context.reset();
+  }
+
+  refused(command: string, reply: Reply): void {
+    this.#told(command, reply);
+  }
+
+  gone(reason: string): void {
+    if (this.#gone !== null) return;
+    this.#gone = reason;
+    this.#writer?.abort();
+    this.#writer = null;
+    if (!this.#committing) this.#context.abort(new DOMException(reason, "AbortError"));
+    this.#emit({
+      type: "session-closed",
+      session: this.#session,
+      ip: this.#client.ip,
+      reason,
+      messages: this.#messages,
+      seconds: (this.#options.services.now() - this.#opened) / 1000,
+    });
+  }
+
+  // ---- phases -------------------------------------------------------------------------------------------------------
+
+  #hello(verb: "HELO" | "EHLO" | "LHLO", name: string): Answer {
+    const context = this.#context;
+    context.greet(name);
+    return this.#then(this.#options.pipeline.run("helo", context), (reply) => {
+      if (reply.verdict !== "accept") return this.#told(verb, reply);
+      this.#helo = verb;
+      this.#writer?.abort(); // a transaction by BDAT that was under way is over                    RFC 5321 4.1.4
+      this.#writer = null;
+      return reply;
+    });
+  }
+
+  #mail(event: Extract<Asking, { type: "mail" }>): Answer {
+    const { services, pipeline } = this.#options;
+    const context = this.#context;
+    const overload = this.#options.overload("mail");
+    if (overload !== null) return this.#told("MAIL", overload);
+    context.begin({ id: newId(services.now()), sender: event.sender, parameters: event.parameters });
+    return this.#then(pipeline.run("mail", context), (reply) => {
+      this.#told("MAIL", reply);
+      if (reply.verdict !== "accept") context.reset();
+      return reply.verdict === "accept" ? reply : this.#signed(reply);
+    });
+  }
+
+  #message(): Answers {
+    const started = performance.now();
+    const writer = this.#writer!;
+    this.#writer = null;
+    let body: Body | Promise<Body>;
+    try {
+      body = writer.finish();
+    } catch (error) {
+      return this.#over(this.#options.storeRefusal(error), started);
+    }
+    if (!(body instanceof Promise)) return this.#judge(body, started);
+    return body.then(
+      (whole) => this.#judge(whole, started),
+      (error) => this.#over(this.#options.storeRefusal(error), started),
+    );
+  }
+
+  #judge(body: Body, started: number): Answers {
+    const { services, pipeline, hops } = this.#options;
+    const context = this.#context;
+    const message = new ReceivedMessage(body, context.parameters.body);
+    const section = message.section;
+    context.complete(message, { prepend: this.#received(), drop: forged(section, services.host.name) });
+    if (section.named("Received").length >= hops) {
+      return this.#over(reject("5.4.6", "The message has gone in circles", { code: 554 }), started);
+    }
+    return this.#then(pipeline.run("data", context), (judged) => {
+      if (judged.verdict !== "accept") return this.#over(judged, started);
+      return this.#then(pipeline.run("queue", context), (reply) => this.#over(reply, started));
+    });
+  }
+
+  /** The end of a message, whatever came of it. */
+  #over(reply: Reply, started: number): Reply | readonly Reply[] {
+    const context = this.#context;
+    const { id, sender } = context;
+    const recipients = context.recipients.map((each) => formatAddress(each.address));
+    const size = context.received?.size ?? 0;
+    const accepted = reply.verdict === "accept";
+    let answer: Reply | readonly Reply[];
+    if (accepted) {
+      this.#messages++;
+      const queued = new Reply(250, "2.0.0", `queued as ${id}`);
+      answer = this.#options.role === "lmtp" ? repliesPerRecipient(context, queued) : queued;
+      this.#emit({
+        type: "accepted",
+        session: this.#session,
+        transaction: id,
+        ip: this.#client.ip,
+        sender: formatAddress(sender),
+        recipients,
+        size,
+        ms: performance.now() - started,
+        held: context.held,
+      });
+    } else {
+      this.#told("message", reply, recipients);
+      answer = this.#signed(reply);
+      if (this.#options.role === "lmtp") answer = repliesPerRecipient(context, answer);
+    }
+    if (!this.#committing) context.received?.body.discard();
+    context.reset();
+    this.#committing = false;
+    return answer;
+  }
+
+  // ---- pieces -------------------------------------------------------------------------------------------------------
+
+  #received(): string {
+    const { services } = this.#options;
+    const context = this.#context;
+    const one = context.recipients.length === 1 ? context.recipients[0]!.original : null;
+    return receivedField({
+      id: context.id,
+      host: services.host.name,
+      helo: context.helo,
+      ip: this.#client.ip,
+      protocol: this.#protocol(),
+      recipient: one,
+      now: services.now(),
+    });
+  }
+
+  /** RFC 3848, RFC 6531 4.3. */
+  #protocol(): string {
+    const wide = this.#context.parameters.smtputf8;
+    if (this.#helo === "LHLO") return wide ? "UTF8LMTP" : "LMTP";
+    return this.#helo === "HELO" ? "SMTP" : wide ? "UTF8SMTP" : "ESMTP";
+  }
+
+  #origin(): Origin {
+    return {
+      session: this.#session,
+      ip: this.#client.ip,
+      helo: this.#context.helo,
+      identity: this.#context.client.identity,
+      protocol: this.#protocol(),
+      listener: this.#options.listener,
+    };
+  }
+
+  /** Tells observers of a refusal, and signs its text with the reference that `explain` takes. */
+  #told(command: string, reply: Reply, recipients: readonly string[] = []): Reply {
+    if (reply.verdict === "accept") return reply;
+    const context = this.#context;
+    const inTransaction = context.id !== this.#session;
+    this.#emit({
+      type: "refused",
+      session: this.#session,
+      transaction: inTransaction ? context.id : null,
+      ip: this.#client.ip,
+      command,
+      reply,
+      sender: inTransaction ? formatAddress(context.sender) : null,
+      recipients,
+    });
+    return command === "MAIL" || command === "message" ? reply : this.#signed(reply);
+  }
+  #signed(reply: Reply): Reply {
+    const text = `${reply.text} (ref ${shortId(this.#context.id)})`; //                             SEMANTICS 5
+    return new Reply(reply.code, reply.status, text, reply.options);
+  }
+
+  #then<T>(answer: Answer, then: (reply: Reply) => T | Promise<T>): T | Promise<T> {
+    return answer instanceof Promise ? answer.then(then) : then(answer);
+  }
+  #emit(event: Event): void {
+    this.#options.services.emit(event);
+  }
+}
+
+/** Where Authentication-Results that claim our name stand (RFC 8601 5). */
+function forged(section: HeaderSection, host: string): readonly (readonly [number, number])[] {
+  const ours = host.toLowerCase();
+  return section.named("Authentication-Results")
+    .filter((field) => {
+      const id = authservId(section.value(field));
+      return id === null || id === ours;
+    })
+    .map(({ start, end }) => [start, end] as const);
+}

@@ -1,0 +1,115 @@
+/**
+ * One line per event: for people (short ids, key=value), and as a JSON object for machines. Values only, no output.
+ * Non-job: who said no when a reply does not tell (log.ts), safe text (escape.ts).
+ */
+import { shortId } from "../model/id.ts";
+import { cut, printable } from "./escape.ts";
+import type { Decision, Event } from "./events.ts";
+
+export type EventLevel = "debug" | "info" | "error";
+
+/** Addresses that a line shows; a message may have a thousand. */
+const MAX_SHOWN = 5, MAX_LISTED = 50;
+/** The longest value in a JSON line. */
+const MAX_JSON = 1024;
+/** Ends of a session that need no attention. */
+const QUIET = new Set(["quit", "drained"]);
+
+/** What an event is worth: decisions and the course of a session are detail. */
+export function levelOf(event: Event): EventLevel {
+  switch (event.type) {
+    case "accepted":
+    case "refused":
+      return "info";
+    case "trouble":
+      return "error";
+    case "settled":
+      return event.outcome === "stored" || event.outcome === "discarded" ? "debug" : "info";
+    case "session-closed":
+      return QUIET.has(event.reason) ? "debug" : "info";
+    case "decision":
+      return event.verdict === "error" ? "error" : "debug";
+    case "session-opened":
+      return "debug";
+  }
+}
+
+function path(address: string): string {
+  return `<${address === "" ? "" : printable(address)}>`;
+}
+function paths(addresses: readonly string[]): string {
+  if (addresses.length === 1) return path(addresses[0]!);
+  const shown = addresses.slice(0, MAX_SHOWN).map(path).join(",");
+  return addresses.length > MAX_SHOWN ? `${shown},+${addresses.length - MAX_SHOWN}` : shown;
+}
+function milliseconds(ms: number): string {
+  return ms < 10 ? ms.toFixed(1) : String(Math.round(ms));
+}
+
+/** Short id, word, and the facts; `by` is the decision behind a refusal. */
+export function textOf(event: Event, by?: Decision): string {
+  switch (event.type) {
+    case "accepted":
+      return `${shortId(event.transaction)} ${event.held === null ? "accepted " : "held     "} from=${
+        path(event.sender)
+      } to=${paths(event.recipients)} size=${event.size} ms=${milliseconds(event.ms)} ip=${event.ip}${
+        event.held === null ? "" : ` reason=${printable(event.held)}`
+      }`;
+    case "refused": {
+      const { reply } = event;
+      const reason = reply.options.reason ?? by?.reason;
+      return `${shortId(event.transaction ?? event.session)} refused   ${
+        printable(event.command)
+      } ${reply.code} ${reply.status} ${printable(reply.text)}${by ? ` by=${printable(by.plugin)}` : ""}${
+        reason && reason !== reply.text ? ` reason=${printable(reason)}` : ""
+      }${event.sender === null ? "" : ` from=${path(event.sender)}`}${
+        event.recipients.length > 0 ? ` to=${paths(event.recipients)}` : ""
+      } ip=${printable(event.ip)}`;
+    }
+    case "settled":
+      return `${shortId(event.transaction)} ${printable(event.outcome).padEnd(9)} to=${path(event.recipient)}${
+        event.reason === "" ? "" : ` reason=${printable(event.reason)}`
+      }`;
+    case "session-opened":
+      return `${shortId(event.session)} connected ip=${printable(event.ip)} listener=${
+        printable(event.listener)
+      } role=${printable(event.role)}`;
+    case "session-closed":
+      return `${shortId(event.session)} closed    ip=${printable(event.ip)} reason=${
+        printable(event.reason)
+      } messages=${event.messages} seconds=${event.seconds.toFixed(1)}`;
+    case "decision":
+      return `${shortId(event.transaction ?? event.session)} decided   ${event.phase} ${
+        printable(event.plugin)
+      }=${event.verdict}${event.reason === "" ? "" : ` reason=${printable(event.reason)}`} ms=${
+        milliseconds(event.ms)
+      }${event.observed ? " observed" : ""}`;
+    case "trouble":
+      return `-------- trouble   ${printable(event.where)} ${printable(event.message, 1024)}`;
+  }
+}
+
+/** The facts of an event as plain data, cut to a sane size. */
+export function fieldsOf(event: Event, by?: Decision): Record<string, unknown> {
+  const { type, ...rest } = event;
+  const fields: Record<string, unknown> = { event: type };
+  for (const [name, value] of Object.entries(rest)) {
+    if (typeof value === "string") fields[name] = cut(value, MAX_JSON);
+    else if (typeof value === "number") fields[name] = Number.isInteger(value) ? value : Number(value.toFixed(3));
+    else if (name === "recipients") {
+      const list = value as readonly string[];
+      fields[name] = list.slice(0, MAX_LISTED).map((each) => cut(each, MAX_JSON));
+      if (list.length > MAX_LISTED) fields["recipientCount"] = list.length;
+    } else if (name !== "reply" && name !== "held") fields[name] = value;
+  }
+  if (type === "accepted") fields["held"] = event.held === null ? null : cut(event.held, MAX_JSON);
+  if (type === "decision" && event.held) fields["held"] = event.held.length;
+  if (type === "refused") {
+    const { code, status, text, options } = event.reply;
+    Object.assign(fields, { code, status, text: cut(text, MAX_JSON) });
+    const reason = options.reason ?? by?.reason;
+    if (reason !== undefined) fields["reason"] = cut(reason, MAX_JSON);
+    if (by) fields["plugin"] = by.plugin;
+  }
+  return fields;
+}

@@ -1,0 +1,96 @@
+/**
+ * From a transaction to rows: what each recipient's result means for the queue, and how the store's refusal is worded.
+ * (SEMANTICS 1 to 4, 8, 17.) Non-job: deciding results (the pipeline), writing rows (core/store).
+ */
+import { formatAddress } from "../model/address.ts";
+import type { Origin } from "../model/envelope.ts";
+import { decodeWords } from "../model/encoded_word.ts";
+import { defer, type Reply } from "../model/reply.ts";
+import type { TransactionContext } from "../pipeline/contexts/transaction_context.ts";
+import { rows } from "../pipeline/settlement.ts";
+import { type NewDeposit, type NewMessage, type NewRecipient, type Store, StoreError } from "../store/store.ts";
+import { nextAttempt } from "./backoff.ts";
+
+export interface CommitOptions {
+  readonly store: Store;
+  /** Waits between attempts, milliseconds. */
+  readonly schedule: readonly number[];
+  now(): number;
+  random(): number;
+  /** Something that is due at once, or later, was committed. */
+  committed(message: NewMessage): void;
+  trouble(message: string): void;
+}
+
+/** Makes durable what has no result yet. Null: durable; else the refusal, and nothing of the message is kept. */
+export async function commitTransaction(
+  transaction: TransactionContext,
+  origin: Origin,
+  options: CommitOptions,
+): Promise<Reply<"defer"> | null> {
+  const message = plan(transaction, origin, options);
+  const { body } = transaction.received!;
+  if (message.recipients.length === 0 && message.deposits.length === 0) {
+    body.discard(); // everything found its place already
+    return null;
+  }
+  try {
+    await options.store.commit(message, body);
+  } catch (error) {
+    return storeRefusal(error, options.trouble);
+  }
+  options.committed(message);
+  return null;
+}
+
+function plan(transaction: TransactionContext, origin: Origin, options: CommitOptions): NewMessage {
+  const now = options.now();
+  const recipients: NewRecipient[] = [];
+  for (const { recipient: { address, original, parameters, route }, state, reply } of rows(transaction)) {
+    if (route === null) continue; // the pipeline lets none in without
+    const wait = state === "deferred";
+    recipients.push({
+      address,
+      original,
+      parameters,
+      route,
+      state,
+      nextAttempt: wait ? nextAttempt(now, 1, options.schedule, options.random()) : now,
+      lastReply: reply?.toString() ?? transaction.held,
+    });
+  }
+  const deposits: NewDeposit[] = transaction.deposits.map(({ recipient: { address, original }, inbox }) => (
+    { inbox, address, original }
+  ));
+  const header = (name: string) => decodeWords(transaction.received!.header(name) ?? "").slice(0, 1000);
+  return {
+    id: transaction.id,
+    sender: transaction.sender,
+    parameters: transaction.parameters,
+    origin,
+    receivedAt: now,
+    edits: transaction.edits,
+    summary: {
+      from: header("from") || formatAddress(transaction.sender),
+      to: header("to"),
+      subject: header("subject"),
+    },
+    recipients,
+    deposits,
+  };
+}
+
+/** A failed commit in SMTP's words. */
+export function storeRefusal(error: unknown, trouble: (message: string) => void): Reply<"defer"> {
+  if (error instanceof StoreError) {
+    if (error.fault !== "closed") trouble(`${error.fault}: ${error.message}`);
+    if (error.fault === "full") {
+      return defer("4.3.1", "No space for the message now", { code: 452, reason: error.message });
+    }
+    if (error.fault === "closed") return defer("4.3.2", "Shutting down", { code: 421, reason: error.message });
+    if (error.fault === "busy") return defer("4.3.2", "Too busy for the message now", { reason: error.message });
+    return defer("4.3.0", "Cannot store the message now", { reason: error.message });
+  }
+  trouble(`defect: ${error instanceof Error ? error.stack ?? error.message : error}`);
+  return defer("4.3.0", "Local error in processing");
+}

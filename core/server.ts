@@ -1,0 +1,307 @@
+/**
+ * The composition root: from a configuration to a running server, and back. Start order: store, pipelines, dispatcher,
+ * admin site, listeners; stop order the other way round. Non-job: anything that one part can do by itself.
+ */
+import { createAdmin } from "./admin/app.ts";
+import { serveAdmin } from "./admin/serve.ts";
+import { type Config, formatEndpoint, type ListenerConfig } from "./config/config.ts";
+import { Dispatcher } from "./delivery/dispatcher.ts";
+import type { Resolver } from "./dns/resolver.ts";
+import { systemResolver } from "./dns/system_resolver.ts";
+import { Networks } from "./model/ip.ts";
+import { defer, type Reply } from "./model/reply.ts";
+import { Deadlines } from "./net/deadline.ts";
+import { Inbound } from "./net/inbound.ts";
+import { ConnectionLimits } from "./net/limits.ts";
+import { Listener } from "./net/listener.ts";
+import { Reception, type ReceptionOptions } from "./net/reception.ts";
+import { Bus } from "./observe/bus.ts";
+import type { Observer } from "./observe/events.ts";
+import { Metrics } from "./observe/metrics.ts";
+import type { Services } from "./pipeline/contexts/transaction_context.ts";
+import { Pipeline } from "./pipeline/pipeline.ts";
+import { commitTransaction, storeRefusal } from "./queue/commit.ts";
+import { Extensions } from "./smtp/extensions.ts";
+import { type ServerOptions, ServerSession } from "./smtp/server.ts";
+import { writeText } from "./smtp/wire.ts";
+import { MemoryStore } from "./store/memory.ts";
+import { openSqliteStore } from "./store/sqlite.ts";
+import type { Store } from "./store/store.ts";
+import { VERSION } from "./version.ts";
+
+export interface StartOptions {
+  /** Told of every event from the first on: the log. */
+  readonly observers?: readonly Observer[];
+  /** Name service; the system's by default. */
+  readonly resolver?: Resolver;
+  /** Milliseconds since 1970. */
+  now?(): number;
+}
+export interface RunningServer {
+  /** Where it listens; ports are known even if 0 was asked for. */
+  readonly addresses: readonly { readonly listener: string; readonly address: string }[];
+  /** The site's address, or null without one. */
+  readonly admin: string | null;
+  readonly store: Store;
+  readonly bus: Bus;
+  /** Drains: new commands are 421, messages under way finish or are cut after `limits.drainTime`. */
+  stop(): Promise<void>;
+  /** Resolves once everything is closed. */
+  readonly done: Promise<void>;
+}
+
+/** A writer that is this far behind makes peers wait outside (SEMANTICS 25), milliseconds. */
+const WRITER_BEHIND = 5000;
+
+/**
+ * Starts everything a configuration names.
+ *
+ * @throws {StoreError} when the data folder cannot be had, {ListenError} when an address cannot.
+ */
+export async function startServer(config: Config, options: StartOptions = {}): Promise<RunningServer> {
+  const server = new Server(config, options);
+  try {
+    await server.start();
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+  return server;
+}
+
+class Server implements RunningServer {
+  readonly bus = new Bus();
+  readonly #config: Config;
+  readonly #options: StartOptions;
+  readonly #metrics = new Metrics();
+  readonly #deadlines = new Deadlines();
+  readonly #trusted: Networks;
+  readonly #now: () => number;
+  readonly #pipelines = new Map<string, Pipeline>();
+  readonly #budgets = new Map<string, ConnectionLimits>();
+  readonly #listeners: { readonly name: string; readonly listener: Listener }[] = [];
+  #store: Store | null = null;
+  #dispatcher: Dispatcher | null = null;
+  #admin: { readonly address: string; stop(): Promise<void> } | null = null;
+  #stopping: Promise<void> | null = null;
+  #finished!: () => void;
+  readonly done: Promise<void> = new Promise((resolve) => this.#finished = resolve);
+
+  constructor(config: Config, options: StartOptions) {
+    this.#config = config;
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+    this.#trusted = new Networks(config.trustedNetworks);
+    for (const observer of options.observers ?? []) this.bus.subscribe(observer);
+    this.bus.subscribe(this.#metrics.observe);
+  }
+
+  get store(): Store {
+    return this.#store!;
+  }
+  get admin(): string | null {
+    return this.#admin?.address ?? null;
+  }
+  get addresses(): readonly { readonly listener: string; readonly address: string }[] {
+    return this.#listeners.map(({ name, listener }) => ({ listener: name, address: listener.address }));
+  }
+
+  async start(): Promise<void> {
+    const config = this.#config;
+    const { limits } = config;
+    this.#store = config.store === "memory"
+      ? new MemoryStore({ memoryBudget: limits.bodyMemory, headLimit: limits.headerBytes, now: this.#now })
+      : await openSqliteStore({
+        folder: config.data,
+        memoryBudget: limits.bodyMemory,
+        headLimit: limits.headerBytes,
+        observer: (event) => this.bus.emit(event),
+        now: this.#now,
+      });
+    const services = this.#services();
+    for (const each of config.listeners) {
+      const { role, delayRefusals } = each;
+      this.#pipelines.set(each.name, new Pipeline(each.plugins, { role, delayRefusals, budget: limits.pluginsTime }));
+    }
+    this.#dispatcher = new Dispatcher({
+      store: this.store,
+      services,
+      pipelineOf: (listener) => this.#pipelines.get(listener) ?? [...this.#pipelines.values()][0]!,
+      schedule: config.delivery.retry,
+      expire: config.delivery.expire,
+      random: Math.random,
+    });
+    for (const each of config.listeners) await this.#listen(each, services);
+    if (config.admin !== null) this.#serveAdmin(config.admin);
+    this.#dispatcher.kick();
+  }
+
+  stop(): Promise<void> {
+    return this.#stopping ??= this.#stop();
+  }
+
+  async #stop(): Promise<void> {
+    const { drainTime } = this.#config.limits;
+    await Promise.all(this.#listeners.map(({ listener }) => listener.drain(drainTime)));
+    await this.#dispatcher?.stop();
+    await this.#admin?.stop();
+    await this.#store?.close();
+    this.#finished();
+  }
+
+  #services(): Omit<Services, "commit"> {
+    const { hostname, domains, postmaster } = this.#config;
+    return {
+      host: { name: hostname, domains, postmaster },
+      dns: this.#options.resolver ?? systemResolver(),
+      counters: this.store.counters,
+      now: this.#now,
+      emit: (event) => this.bus.emit(event),
+    };
+  }
+
+  async #listen(config: ListenerConfig, services: Omit<Services, "commit">): Promise<void> {
+    const { limits } = this.#config;
+    const trouble = (message: string) => this.bus.emit({ type: "trouble", where: config.name, message });
+    const engine = this.#engine(config);
+    const trusted: ServerOptions = { ...engine, bareLf: "normalize", forbidEarlyTalk: false };
+    const reception: ReceptionOptions = {
+      pipeline: this.#pipelines.get(config.name)!,
+      services,
+      role: config.role,
+      listener: config.name,
+      hops: limits.received,
+      receive: (id) => this.store.receive(id),
+      commit: (transaction, origin) =>
+        commitTransaction(transaction, origin, {
+          store: this.store,
+          schedule: this.#config.delivery.retry,
+          now: this.#now,
+          random: Math.random,
+          committed: ({ recipients }) => {
+            if (recipients.some((each) => each.route.to === "local" && each.state !== "held")) this.#dispatcher!.kick();
+          },
+          trouble,
+        }),
+      storeRefusal: (error) => storeRefusal(error, trouble),
+      overload: (phase) => this.#overload(phase),
+    };
+    const inbound = {
+      deadlines: this.#deadlines,
+      commandTimeout: limits.idleTimeout,
+      contentTimeout: limits.dataTimeout,
+      minimumRate: limits.minimumRate,
+    };
+    const listener = await Listener.open({
+      address: config.address,
+      limits: this.#budget(config.role),
+      trouble,
+      refusal: (why, ip) => {
+        const words = why === "full" ? "Too many connections" : "Too many connections from your address";
+        const reply = defer("4.7.0", words, { code: 421, reason: why });
+        this.bus.emit({
+          type: "refused",
+          session: "",
+          transaction: null,
+          ip,
+          command: "connect",
+          reply,
+          sender: null,
+          recipients: [],
+        });
+        return writeText(421, "4.7.0", words);
+      },
+      accept: (socket, { ip, port }) => {
+        const own = this.#trusted.has(ip);
+        const host = new Reception({ ip, port, tls: null, identity: null }, reception);
+        return new Inbound(socket, new ServerSession(own ? trusted : engine), host, inbound);
+      },
+    });
+    this.#listeners.push({ name: config.name, listener });
+  }
+
+  #engine(config: ListenerConfig): ServerOptions {
+    const { limits, hostname } = this.#config;
+    const { binarymime, ehloHide: hide } = config;
+    return {
+      hostname,
+      lmtp: config.role === "lmtp",
+      extensions: new Extensions({ size: limits.messageSize, recipients: limits.recipients, binarymime, hide }),
+      limits: {
+        size: limits.messageSize,
+        header: limits.headerBytes,
+        line: limits.line ?? Infinity,
+        command: limits.commandLine,
+        recipients: limits.recipients,
+        errors: limits.errors,
+        junk: limits.junk,
+      },
+      bareLf: config.bareLf,
+      forbidEarlyTalk: config.forbidEarlyTalk,
+      lenientPaths: config.lenientPaths,
+      vrfy: config.vrfy,
+    };
+  }
+
+  /** Each role has its own places, so that strangers cannot shut out one's own users (HARD_CASES 36). */
+  #budget(role: string): ConnectionLimits {
+    const { connections, connectionsPerIp: perIp } = this.#config.limits;
+    let budget = this.#budgets.get(role);
+    if (budget === undefined) {
+      const exempt = new Networks([...this.#config.trustedNetworks, "127.0.0.0/8", "::1"]);
+      this.#budgets.set(role, budget = new ConnectionLimits({ connections, perIp, exempt }));
+    }
+    return budget;
+  }
+
+  #overload(phase: "connect" | "mail"): Reply<"defer"> | null {
+    const { writerWait, freeBytes } = this.store.health();
+    if (writerWait > WRITER_BEHIND) {
+      const reason = `the writer is ${writerWait} ms behind`;
+      return phase === "connect"
+        ? defer("4.3.2", "Too busy now", { code: 421, reason })
+        : defer("4.3.2", "Too busy now", { reason });
+    }
+    if (phase === "mail" && freeBytes < this.#config.limits.diskReserve) {
+      return defer("4.3.1", "No space for messages now", { code: 452, reason: `${freeBytes} octets free` });
+    }
+    return null;
+  }
+
+  #serveAdmin(config: NonNullable<Config["admin"]>): void {
+    const { hostname, data, devInbox, warnings } = this.#config;
+    const startedAt = this.#now();
+    const app = createAdmin({
+      store: this.store,
+      bus: this.bus,
+      site: {
+        version: VERSION,
+        hostname,
+        devInbox,
+        smtp: this.addresses.map((each) => each.address),
+        data,
+        startedAt,
+      },
+      plugins: () =>
+        [...this.#pipelines].map(([listener, { matrix }]) => ({
+          listener,
+          plugins: matrix.map(({ plugin: name, mode, phases }) => ({ name, mode, phases })),
+        })),
+      token: config.token,
+      hosts: config.hosts,
+      metrics: () => this.#metrics.render(this.#gauges()),
+      ready: () => this.#stopping === null,
+      warnings: () => warnings,
+    });
+    const served = serveAdmin(app, formatEndpoint(config.address));
+    this.#admin = {
+      address: `http://${formatEndpoint({ host: served.hostname, port: served.port })}`,
+      stop: () => served.stop(),
+    };
+  }
+
+  #gauges(): Parameters<Metrics["render"]>[0] {
+    const { writerWait, freeBytes, bodyBytes } = this.store.health();
+    return { writerWait, freeBytes, bodyBytes };
+  }
+}

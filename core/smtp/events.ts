@@ -1,0 +1,35 @@
+/**
+ * What the server engine tells and asks its host. An event that `asks` wants one `answer(reply)` before the engine goes
+ * on; the others are only told. Values; no I/O.
+ */
+import type { Address } from "../model/address.ts";
+import type { MailParameters, RcptParameters } from "../model/envelope.ts";
+import type { Reply } from "../model/reply.ts";
+
+export type Asking =
+  /** A connection is there: accept says the 220, a refusal is a 554 or 421 greeting. */
+  | { readonly type: "connect"; readonly asks: true }
+  | {
+    readonly type: "helo";
+    readonly asks: true;
+    readonly verb: "HELO" | "EHLO" | "LHLO";
+    readonly name: string;
+  }
+  | { readonly type: "mail"; readonly asks: true; readonly sender: Address | null; readonly parameters: MailParameters }
+  | { readonly type: "rcpt"; readonly asks: true; readonly address: Address; readonly parameters: RcptParameters }
+  /** The content begins: make room for it. Accept lets it come (354 for DATA). */
+  | { readonly type: "content"; readonly asks: true }
+  /** The last octet is there. In LMTP `answer` takes one reply per accepted recipient. */
+  | { readonly type: "message"; readonly asks: true };
+
+export type Telling =
+  /** Octets of the content, dots unstuffed: a view of the input, gone after the next call. */
+  | { readonly type: "body"; readonly asks: false; readonly chunk: Uint8Array }
+  /** The transaction is over without a message (RSET, EHLO, a spoiled content): drop what was kept of it. */
+  | { readonly type: "reset"; readonly asks: false }
+  /** Core itself refused a command; the reply is written already. */
+  | { readonly type: "refused"; readonly asks: false; readonly command: string; readonly reply: Reply }
+  /** Nothing more will be read: write the output, then close. */
+  | { readonly type: "close"; readonly asks: false; readonly reason: string };
+
+export type ServerEvent = Asking | Telling;

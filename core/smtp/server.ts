@@ -1,0 +1,516 @@
+/**
+ * The server side of SMTP and LMTP without I/O: octets in, events out; answers in, octets out (RFC 5321, RFC 2033,
+ * RFC 2920, RFC 3030). Per command: check, ask the host, act. Must not know: sockets, plugins, storage, time.
+ *
+ *     session.receive(octets); while ((event = session.next()) !== null) { ... session.answer(reply) ... }
+ *     socket.write(session.takeOutput())
+ *
+ * After an asking event `next` gives null until `answer` was called: input waits, in order, in one buffer.
+ */
+import { accept, defer, reject, Reply } from "../model/reply.ts";
+import type { BodyType } from "../model/envelope.ts";
+import { type Command, COMMANDS } from "./commands/mod.ts";
+import { type ContentLimits, ContentReader } from "./content_reader.ts";
+import type { Asking, ServerEvent } from "./events.ts";
+import type { Extensions } from "./extensions.ts";
+import { readLine } from "./line_reader.ts";
+import { type State, TRANSITIONS, type Verb } from "./state.ts";
+import { writeLines, writeReply, writeText } from "./wire.ts";
+
+export interface ServerOptions {
+  /** The name in the greeting and the answer to EHLO. */
+  readonly hostname: string;
+  /** LHLO instead of EHLO, a reply per recipient (RFC 2033). */
+  readonly lmtp: boolean;
+  readonly extensions: Extensions;
+  readonly limits: ContentLimits & {
+    /** Octets of a command line with its CRLF, at least 1036 (RFC 3461 5.4). */
+    readonly command: number;
+    readonly recipients: number;
+    /** Bad commands until 421 4.7.0. */
+    readonly errors: number;
+    /** Commands that move nothing (NOOP, RSET, VRFY ...) per message until they count as bad. */
+    readonly junk: number;
+  };
+  /** Bare CR and LF in content: refuse the message, or make them CRLF on the way in. */
+  readonly bareLf: "reject" | "normalize";
+  /** Refuse peers that talk before their turn. */
+  readonly forbidEarlyTalk: boolean;
+  /** Take paths without angle brackets. */
+  readonly lenientPaths: boolean;
+  /** VRFY is 252, which tells nothing, or 502. */
+  readonly vrfy: "neutral" | "off";
+}
+
+/** What the commands see of the session, and all that they may change. */
+export interface Dialogue {
+  readonly options: ServerOptions;
+  readonly state: State;
+  /** Accepted recipients of the transaction. */
+  readonly recipients: number;
+  readonly smtputf8: boolean;
+  readonly body: BodyType;
+  /** Octets that follow on the line of BDAT. */
+  chunk(size: number, last: boolean): void;
+  /** Ends the session once the reply is written. */
+  hangUp(reason: string): void;
+}
+
+const EMPTY = new Uint8Array(0);
+const OUT_OF_ORDER: Partial<Record<Verb, string>> = {
+  MAIL: "Say EHLO first, and end the transaction that is open",
+  RCPT: "MAIL first",
+  DATA: "No recipient yet",
+  BDAT: "No recipient yet",
+};
+/** The first line of a peer that does not speak SMTP (cross-protocol attacks, scanners). */
+const FOREIGN = /^(?:(?:GET|POST|PUT|HEAD|CONNECT|OPTIONS|DELETE|PATCH|TRACE|PRI) |SSH-|HTTP\/|USER |\{|<)/i;
+const STRANGER: readonly Verb[] = ["NOOP", "HELP", "VRFY", "EXPN", "RSET"];
+
+export class ServerSession implements Dialogue {
+  readonly options: ServerOptions;
+  state: State = "greeting";
+  recipients = 0;
+  smtputf8 = false;
+  body: BodyType = "7BIT";
+  #input: Uint8Array = EMPTY;
+  #at = 0;
+  #output = "";
+  #pending: Asking | null = null;
+  #verb: Verb | null = null;
+  #told: ServerEvent[] = [];
+  #content: ContentReader | null = null;
+  /** Octets of the chunk that are still to come; -1 outside of BDAT. */
+  #chunkLeft = -1;
+  #chunkLast = false;
+  /** The reply to the chunk once it is swallowed, when it was refused. */
+  #chunkRefusal: Reply | null = null;
+  #spoiled: Reply | null = null;
+  #bdatOpen = false;
+  #errors = 0;
+  #junk = 0;
+  #first = true;
+  #closing: string | null = null;
+  #closed = false;
+  #draining = false;
+
+  constructor(options: ServerOptions) {
+    this.options = options;
+    this.#pending = null;
+    this.#told.push({ type: "connect", asks: true });
+  }
+
+  /** True while the host owes an answer. */
+  get waiting(): boolean {
+    return this.#pending !== null;
+  }
+  /** True between the go-ahead for content and its last octet. */
+  get inContent(): boolean {
+    return this.state === "data" || this.#chunkLeft >= 0;
+  }
+  /** True from the first octet of a transaction till its end. */
+  get inTransaction(): boolean {
+    return this.state === "mail" || this.state === "rcpt" || this.state === "bdat" || this.inContent;
+  }
+  /** Octets that wait for an answer. */
+  get buffered(): number {
+    return this.#input.length - this.#at;
+  }
+
+  /** Takes octets of the peer. The engine keeps a view until they are read: do not write to them before `next` is null. */
+  receive(octets: Uint8Array): void {
+    if (this.#closed || this.#closing !== null) return;
+    if (this.#at === this.#input.length) this.#input = octets;
+    else {
+      const rest = this.#input.length - this.#at;
+      const joined = new Uint8Array(rest + octets.length);
+      joined.set(this.#input.subarray(this.#at));
+      joined.set(octets, rest);
+      this.#input = joined;
+    }
+    this.#at = 0;
+  }
+
+  /** What came of the input so far; null when it takes more octets, or an answer, to go on. */
+  next(): ServerEvent | null {
+    if (this.#pending !== null || this.#closed) return null;
+    for (;;) {
+      if (this.#told.length > 0) return this.#tell(this.#told.shift()!);
+      if (this.#closing !== null) {
+        this.#closed = true;
+        this.state = "closed";
+        this.#input = EMPTY;
+        this.#at = 0;
+        return { type: "close", asks: false, reason: this.#closing };
+      }
+      const event = this.inContent ? this.#readContent() : this.#readCommand();
+      if (event !== undefined) return event === null ? this.#rest() : this.#tell(event);
+    }
+  }
+
+  /** The answer to the event that asked last. In LMTP the answer to `message` may be one reply per recipient. */
+  answer(reply: Reply | readonly Reply[]): void {
+    const event = this.#pending;
+    if (event === null) throw new Error("nothing was asked");
+    this.#pending = null;
+    if (Array.isArray(reply)) {
+      for (const each of reply as readonly Reply[]) this.#output += writeReply(each);
+      this.#endMessage((reply as readonly Reply[]).find((each) => each.closes));
+      return;
+    }
+    this.#answered(event, reply as Reply);
+  }
+
+  /** What to write to the peer now: one string per batch of input, ASCII only. */
+  takeOutput(): string {
+    const output = this.#output;
+    this.#output = "";
+    return output;
+  }
+
+  /** Ends the session with a 421 on the host's initiative: idle, drain, overload. Content under way is given up. */
+  close(reply: Reply, reason: string): void {
+    if (this.#closed || this.#closing !== null) return;
+    this.#output += this.state === "greeting" ? writeText(reply.code, "", reply.text) : writeReply(reply);
+    this.#pending = null;
+    this.hangUp(reason);
+  }
+
+  /** From now on new commands are 421; a message under way finishes. Returns true when the session is over at once. */
+  drain(): boolean {
+    this.#draining = true;
+    if (this.#pending !== null || this.inContent || this.state === "bdat") return false;
+    this.close(SHUTTING_DOWN, "shutting down");
+    return true;
+  }
+
+  hangUp(reason: string): void {
+    this.#closing ??= reason;
+  }
+
+  chunk(size: number, last: boolean): void {
+    this.#chunkLeft = size;
+    this.#chunkLast = last;
+  }
+
+  // ---- reading ------------------------------------------------------------------------------------------------------
+
+  #tell(event: ServerEvent): ServerEvent {
+    if (event.asks) this.#pending = event;
+    return event;
+  }
+
+  /** All is read: let go of the input. */
+  #rest(): null {
+    if (this.#at === this.#input.length && this.#input.length > 0) {
+      this.#input = EMPTY;
+      this.#at = 0;
+    } else if (this.#at > 0) {
+      this.#input = this.#input.slice(this.#at); // a copy: the host's buffer is its own again
+      this.#at = 0;
+    }
+    return null;
+  }
+
+  /** Undefined: something was done, look again. Null: more octets are needed. */
+  #readCommand(): ServerEvent | null | undefined {
+    if (this.#at === this.#input.length) return null;
+    if (this.#first && this.#input[this.#at] === 0x16) return this.#foreign("TLS on a port without it");
+    const line = readLine(this.#input, this.#at, this.options.limits.command);
+    if (line.kind === "none") return null;
+    if (line.kind === "long") {
+      this.#refuse("line", reject("5.5.2", "Line too long", { code: 500, close: true }));
+      this.hangUp("line too long");
+      return undefined;
+    }
+    this.#at = line.next;
+    if (line.kind === "bad") {
+      const utf8 = line.why === "utf8";
+      const text = utf8 ? "Not UTF-8" : "A line ends with CRLF and holds no control characters";
+      this.#refuse("line", reject("5.5.2", text, { code: utf8 ? 501 : 500 }));
+      this.#first = false;
+      return undefined;
+    }
+    return this.#command(line.text);
+  }
+
+  #command(text: string): ServerEvent | null | undefined {
+    if (this.#first && FOREIGN.test(text)) return this.#foreign("not SMTP");
+    this.#first = false;
+    const space = text.indexOf(" ");
+    const word = (space < 0 ? text : text.slice(0, space)).toUpperCase();
+    const command: Command | undefined = COMMANDS.get(word);
+    if (command === undefined || command.lmtp !== undefined && command.lmtp !== this.options.lmtp) {
+      if (FOREIGN.test(text)) return this.#foreign("not SMTP");
+      this.#refuse(word, reject("5.5.1", "Unknown command", { code: 500 }));
+      return undefined;
+    }
+    const verb = command.verb;
+    if (this.#draining && verb !== "QUIT") {
+      this.close(SHUTTING_DOWN, "shutting down");
+      return undefined;
+    }
+    const next = TRANSITIONS[this.state][verb];
+    const rest = space < 0 ? "" : text.slice(space + 1);
+    if (next === undefined && verb !== "BDAT") { // BDAT has octets behind it, in order or not
+      this.#refuse(verb, reject("5.5.1", OUT_OF_ORDER[verb] ?? "Not now", { code: 503 }));
+      return undefined;
+    }
+    if (STRANGER.includes(verb) && ++this.#junk > this.options.limits.junk) this.#errors++;
+    const answer = command.run(this, rest);
+    if (answer instanceof Reply) {
+      if (answer.verdict !== "accept") this.#refuse(verb, answer);
+      else this.#acted(verb, next ?? this.state, answer);
+      return undefined;
+    }
+    if (verb === "BDAT") return this.#beginChunk(next !== undefined);
+    if (answer === null) return undefined;
+    this.#verb = verb;
+    return answer;
+  }
+
+  /** A command that needs no host: RSET, NOOP, HELP, VRFY, QUIT. */
+  #acted(verb: Verb, next: State, reply: Reply): void {
+    if (verb === "RSET") this.#drop();
+    if (verb === "QUIT") this.hangUp("quit");
+    this.state = next;
+    this.#output += writeReply(reply);
+    if (this.#errors > this.options.limits.errors) this.#tooManyErrors();
+  }
+
+  #foreign(reason: string): undefined {
+    this.#refuse("line", reject("5.5.1", "This is an SMTP server", { code: 554, close: true, reason }));
+    this.hangUp(reason);
+    return undefined;
+  }
+
+  #refuse(command: string, reply: Reply): void {
+    this.#output += writeReply(reply);
+    this.#told.push({ type: "refused", asks: false, command, reply });
+    if (reply.closes) this.hangUp(reply.text);
+    if (++this.#errors > this.options.limits.errors) this.#tooManyErrors();
+  }
+  #tooManyErrors(): void {
+    if (this.#closing !== null) return;
+    this.#output += writeReply(defer("4.7.0", "Too many errors", { code: 421 }));
+    this.hangUp("too many errors");
+  }
+
+  // ---- content ------------------------------------------------------------------------------------------------------
+
+  #beginChunk(inOrder: boolean): ServerEvent | undefined {
+    if (!inOrder) {
+      this.#chunkRefusal = reject("5.5.1", this.state === "spoiled" ? "RSET first" : "No recipient yet", { code: 503 });
+      return undefined;
+    }
+    if (this.#bdatOpen) return undefined;
+    this.#verb = "BDAT";
+    return { type: "content", asks: true };
+  }
+
+  #openContent(dots: boolean): void {
+    this.#content = new ContentReader({
+      limits: this.options.limits,
+      dots,
+      bare: this.body === "BINARYMIME" ? "keep" : this.options.bareLf,
+    });
+    this.#spoiled = null;
+  }
+
+  #readContent(): ServerEvent | null | undefined {
+    if (this.#chunkLeft >= 0 && this.#chunkRefusal !== null) return this.#swallow();
+    const content = this.#content!;
+    const inChunk = this.#chunkLeft >= 0;
+    const end = inChunk ? Math.min(this.#input.length, this.#at + this.#chunkLeft) : this.#input.length;
+    while (this.#at < end && !content.done) {
+      const chunk = content.read(this.#input, this.#at, end);
+      if (inChunk) this.#chunkLeft -= content.position - this.#at;
+      this.#at = content.position;
+      if (chunk.length > 0) return { type: "body", asks: false, chunk };
+      if (content.fault !== null && this.#spoiled === null) return this.#spoil(content);
+    }
+    const held = content.flush(); // what the reader kept back and is free now
+    if (held.length > 0) return { type: "body", asks: false, chunk: held };
+    if (inChunk ? this.#chunkLeft > 0 : !content.done) return null;
+    return inChunk ? this.#endChunk(content) : this.#endContent();
+  }
+
+  /** Octets of a chunk that nobody wants. */
+  #swallow(): null | undefined {
+    const take = Math.min(this.#chunkLeft, this.#input.length - this.#at);
+    this.#at += take;
+    this.#chunkLeft -= take;
+    if (this.#chunkLeft > 0) return null;
+    this.#chunkLeft = -1;
+    const refusal = this.#chunkRefusal!;
+    this.#chunkRefusal = null;
+    this.#refuse("BDAT", refusal);
+    return undefined;
+  }
+
+  #endChunk(content: ContentReader): ServerEvent | undefined {
+    this.#chunkLeft = -1;
+    if (this.#chunkLast) {
+      content.finish();
+      if (content.fault !== null && this.#spoiled === null) this.#spoil(content);
+      return this.#endContent();
+    }
+    if (this.#spoiled !== null) { //               the chunk is refused, and all that follow till RSET   RFC 3030 4.2
+      const spoiled = this.#spoiled;
+      this.#drop();
+      this.state = "spoiled";
+      this.#refuse("BDAT", spoiled);
+      return undefined;
+    }
+    this.#output += writeText(250, "2.0.0", `${content.size} octets so far`);
+    return undefined;
+  }
+
+  #spoil(content: ContentReader): ServerEvent | undefined {
+    const { size, header, line } = this.options.limits;
+    const faults = {
+      "bare-cr": reject("5.5.2", "Bare CR in the message; lines end with CRLF (RFC 5321 2.3.8)", { reason: "bare CR" }),
+      "bare-lf": reject("5.5.2", "Bare LF in the message; lines end with CRLF (RFC 5321 2.3.8)", { reason: "bare LF" }),
+      size: reject("5.3.4", `Message too big, the limit is ${size} octets`, { code: 552, reason: "size limit" }),
+      header: reject("5.3.4", `Header too big, the limit is ${header} octets`, { code: 552, reason: "header limit" }),
+      line: reject("5.6.0", `Line too long, the limit is ${line} octets`, { code: 554, reason: "line limit" }),
+    };
+    this.#spoiled = faults[content.fault!];
+    return { type: "reset", asks: false }; // nothing of it is wanted any more
+  }
+
+  #endContent(): ServerEvent | undefined {
+    this.#content = null;
+    this.#chunkLeft = -1;
+    if (this.#spoiled === null) {
+      this.#verb = "DATA";
+      return { type: "message", asks: true };
+    }
+    const reply = this.#spoiled;
+    const times = this.options.lmtp ? this.recipients : 1;
+    for (let i = 1; i < times; i++) this.#output += writeReply(reply);
+    this.#drop();
+    this.state = "ready";
+    this.#refuse("message", reply);
+    return undefined;
+  }
+
+  // ---- answers ------------------------------------------------------------------------------------------------------
+
+  #answered(event: Asking, reply: Reply): void {
+    switch (event.type) {
+      case "connect":
+        return this.#greeted(reply);
+      case "content":
+        return this.#admitted(reply);
+      case "message": {
+        const times = this.options.lmtp ? this.recipients : 1; //                                       RFC 2033 4.2
+        for (let i = 0; i < times; i++) this.#output += writeReply(reply);
+        return this.#endMessage(reply.closes ? reply : undefined);
+      }
+    }
+    if (reply.verdict !== "accept") {
+      this.#output += writeReply(reply);
+      if (reply.closes) this.hangUp(reply.text);
+      return;
+    }
+    const verb = this.#verb!;
+    this.state = TRANSITIONS[this.state][verb]!;
+    if (event.type === "helo") {
+      this.#clear();
+      this.#output += verb === "HELO"
+        ? writeText(250, "", this.options.hostname)
+        : writeLines(250, [this.options.hostname, ...this.options.extensions.lines]);
+      this.#earlyTalk("after EHLO");
+    } else if (event.type === "mail") {
+      this.recipients = 0;
+      this.smtputf8 = event.parameters.smtputf8;
+      this.body = event.parameters.body;
+      this.#output += writeText(250, "2.1.0", reply.text === "OK" ? "Sender OK" : reply.text);
+    } else {
+      this.recipients++;
+      this.#output += writeText(250, "2.1.5", reply.text === "OK" ? "Recipient OK" : reply.text);
+    }
+  }
+
+  #greeted(reply: Reply): void {
+    if (reply.verdict === "accept") {
+      this.state = "start";
+      const { hostname, lmtp } = this.options;
+      this.#output += writeText(220, "", `${hostname} ${lmtp ? "LMTP" : "ESMTP"} Postern`);
+      this.#earlyTalk("before the greeting");
+    } else if (reply.verdict === "reject") { // 554 greeting, then 503 to all but QUIT                  RFC 5321 3.1
+      this.state = "refused";
+      this.#output += writeText(554, "", reply.text);
+      if (reply.closes) this.hangUp(reply.text);
+    } else {
+      this.#output += writeText(421, "", reply.text);
+      this.hangUp(reply.text);
+    }
+  }
+
+  /** The answer to DATA or to the first BDAT. */
+  #admitted(reply: Reply): void {
+    const bdat = this.#verb === "BDAT";
+    if (reply.verdict !== "accept") {
+      if (bdat) {
+        this.#chunkRefusal = reply;
+        this.#drop();
+        this.state = "spoiled";
+      } else {
+        this.#output += writeReply(reply);
+        if (reply.closes) this.hangUp(reply.text);
+      }
+      return;
+    }
+    this.#openContent(!bdat);
+    if (bdat) {
+      this.#bdatOpen = true;
+      this.state = "bdat";
+      return;
+    }
+    this.state = "data";
+    this.#output += "354 End with <CRLF>.<CRLF>\r\n";
+    this.#earlyTalk("after DATA");
+  }
+
+  #endMessage(closing: Reply | undefined): void {
+    this.#clear();
+    this.#junk = 0;
+    this.state = "ready";
+    if (closing !== undefined) this.hangUp(closing.text);
+    else if (this.#draining) this.close(SHUTTING_DOWN, "shutting down");
+  }
+
+  /** Octets that came before the reply that asks for them: a peer that does not listen (RFC 2920 3.1, 3.2). */
+  #earlyTalk(where: string): void {
+    if (!this.options.forbidEarlyTalk || this.buffered === 0) return;
+    const reply = reject("5.5.0", `Talked ${where} was answered`, { code: 554, close: true, reason: "early talker" });
+    if (this.state === "data") {
+      this.#output = this.#output.slice(0, -"354 End with <CRLF>.<CRLF>\r\n".length);
+      this.state = "rcpt";
+      this.#content = null;
+    }
+    this.#drop();
+    this.#refuse("early talk", reply);
+  }
+
+  /** The transaction ends without a message: say so, and forget it. */
+  #drop(): void {
+    if (this.inTransaction) this.#told.push({ type: "reset", asks: false });
+    this.#clear();
+  }
+  #clear(): void {
+    this.recipients = 0;
+    this.smtputf8 = false;
+    this.body = "7BIT";
+    this.#bdatOpen = false;
+    this.#content = null;
+    this.#spoiled = null;
+  }
+}
+
+const SHUTTING_DOWN: Reply = defer("4.3.2", "Shutting down", { code: 421 });
+
+/** The plain yes of a host. */
+export const YES: Reply<"accept"> = accept();

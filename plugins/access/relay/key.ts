@@ -1,0 +1,8 @@
+/** What `relay` found out, for plugins after it. */
+import { type Key, key } from "../../../core/pipeline/mod.ts";
+
+/** Why mail to a foreign recipient is taken: an authenticated peer, a listed network, or a domain we are backup for. */
+export type RelayReason = "identity" | "network" | "domain";
+
+/** Set for each recipient that `relay` gave a route; absent for all others. */
+export const RELAY: Key<RelayReason, "recipient"> = key("relay", "recipient");

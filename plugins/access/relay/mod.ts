@@ -1,0 +1,79 @@
+/**
+ * Authority: who may send to domains that are not ours (RFC 5321 3.6.2, 7.9). Closed unless a peer has authenticated,
+ * stands in a listed network, or names a domain that this host is backup for.
+ * Non-job: our own domains and who lives there (`recipients`), where foreign mail goes (delivery).
+ */
+import { z } from "zod";
+import { definePlugin, DomainSet, Networks, type PluginFactory, type RcptContext } from "../../../core/pipeline/mod.ts";
+import { RELAY, type RelayReason } from "./key.ts";
+
+export { RELAY, type RelayReason } from "./key.ts";
+export { isOpenToTheWorld, openNetworks } from "./world.ts";
+
+const network = z.string().refine((text) => accepts(() => new Networks([text])), {
+  error: (issue) => `"${issue.input}" is no IP address or network like 192.0.2.0/24`,
+}).describe("An address or a network: 192.0.2.7, 10.0.0.0/8, fd00::/8");
+
+// "*" would relay for the world, whatever else stands here.
+const domain = z.string().refine((text) => text !== "*" && accepts(() => new DomainSet([text])), {
+  error: (issue) =>
+    issue.input === "*" ? `"*" would make an open relay: name the domains` : `"${issue.input}" is no domain`,
+}).describe("A domain, or *.domain for all names below it");
+
+const Options = z.strictObject({
+  networks: z.array(network).default([]).describe("Peers that may send anywhere without authenticating"),
+  domains: z.array(domain).default([]).describe(
+    "Foreign domains that anybody may send to: this host is their backup MX",
+  ),
+  authenticated: z.boolean().default(true).describe("Whether authenticated peers may send anywhere"),
+});
+
+function accepts(read: () => unknown): boolean {
+  try {
+    read();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Lets authenticated peers, listed networks and mail for listed domains out to the world; says no to nobody: a foreign
+ * recipient that nobody gave a route ends as 550 5.7.1.
+ *
+ * @example
+ * ```ts
+ * import { relay } from "./mod.ts";
+ * const plugin = relay({ networks: ["10.0.0.0/8", "::1"], domains: ["partner.example"] });
+ * ```
+ */
+export const relay: PluginFactory<z.input<typeof Options>> = definePlugin({
+  name: "relay",
+  options: Options,
+  create(options) {
+    const networks = new Networks(options.networks);
+    const domains = new DomainSet(options.domains);
+
+    function reason({ client, recipient }: RcptContext): RelayReason | null {
+      if (options.authenticated && client.identity !== null) return "identity";
+      if (networks.has(client.ip)) return "network";
+      return domains.has(recipient.address.domain) ? "domain" : null;
+    }
+
+    return {
+      rcpt(ctx, next) {
+        const { address, route } = ctx.recipient;
+        // No domain is <Postmaster> (RFC 5321 4.5.1): ours, like the local domains, and not for this plugin to send away.
+        if (route !== null || address.domain === "" || DomainSet.of(ctx.host.domains).has(address.domain)) {
+          return next();
+        }
+        const why = reason(ctx);
+        if (why !== null) {
+          ctx.set(RELAY, why);
+          ctx.route({ to: "remote" });
+        }
+        return next();
+      },
+    };
+  },
+});

@@ -1,0 +1,9 @@
+/** The plugins that come with Postern, by the name that a configuration uses. A static list: nothing is searched for. */
+import { relay } from "./access/relay/mod.ts";
+import { recipients } from "./accounts/recipients/mod.ts";
+import { spf } from "./identity/spf/mod.ts";
+import { discard } from "./storage/discard/mod.ts";
+import { inbox } from "./storage/inbox/mod.ts";
+import { maildir } from "./storage/maildir/mod.ts";
+
+export const PLUGINS = { relay, recipients, spf, maildir, inbox, discard } as const;

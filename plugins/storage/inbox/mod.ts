@@ -1,0 +1,57 @@
+/**
+ * The dev inbox: mail is kept where the admin page shows it, in the queue's database and its group commit (SEMANTICS 4).
+ * Does no I/O of its own and answers without a promise. Non-job: making anything durable (the commit that ends the
+ * phase), who may sign in.
+ */
+import { z } from "zod";
+import { definePlugin, type Key, key, type PluginFactory, type Route } from "../../../core/pipeline/mod.ts";
+import { parseInboxName } from "./name.ts";
+
+const InboxOptions = z.strictObject({
+  name: z.string().default("default")
+    .describe("The inbox that mail goes to. {local}, {domain} and {address} of the recipient are filled in."),
+  identity: z.boolean().default(true)
+    .describe("Mail of an authenticated client goes to the inbox named like its identity instead."),
+  everything: z.boolean().default(false)
+    .describe(
+      "Take every recipient of every domain that no plugin before has routed. Nothing leaves the machine then.",
+    ),
+});
+
+/** The identity of an authenticated client, for the time between RCPT and the commit. */
+const OWNER: Key<string> = key("inbox.owner");
+
+/**
+ * Delivery into the dev inbox.
+ *
+ * @example
+ * ```ts
+ * import { inbox } from "./mod.ts";
+ * import { assertEquals } from "@std/assert";
+ * assertEquals(Object.keys(inbox({ everything: true }).handlers), ["rcpt", "queue"]);
+ * ```
+ */
+export const inbox: PluginFactory<z.input<typeof InboxOptions>> = definePlugin({
+  name: "inbox",
+  options: InboxOptions,
+  create({ name: pattern, identity, everything }, { name }) {
+    const inboxName = parseInboxName(pattern);
+    const here: Route = { to: "local", plugin: name };
+    return {
+      rcpt(ctx, next) {
+        if (identity && ctx.client.identity !== null) ctx.set(OWNER, ctx.client.identity);
+        if (everything && ctx.recipient.route === null) ctx.route(here);
+        return next();
+      },
+      queue(ctx, next) {
+        const owner = ctx.get(OWNER);
+        for (const recipient of ctx.recipients) {
+          const { route, result } = recipient;
+          if (route?.to !== "local" || route.plugin !== name || result !== null) continue;
+          ctx.deposit(recipient, owner ?? inboxName(recipient.address));
+        }
+        return next();
+      },
+    };
+  },
+});

@@ -1,0 +1,113 @@
+/** Parses every import and holds the house to its plan: imports point one way, and some parts must run anywhere. */
+import { assert, assertEquals } from "@std/assert";
+import { fromFileUrl, join } from "./support/paths.ts";
+
+const ROOT = fromFileUrl(new URL("../", import.meta.url));
+
+/** Which folders of core a folder may import from, beside itself. */
+const BELOW: Readonly<Record<string, readonly string[]>> = {
+  std: [],
+  model: [],
+  smtp: ["model"],
+  dns: ["model"],
+  observe: ["model", "std"],
+  store: ["model", "observe", "dns"],
+  pipeline: ["model", "dns", "observe", "store"],
+  queue: ["model", "dns", "observe", "store", "pipeline"],
+  net: ["model", "smtp", "dns", "observe", "store", "pipeline"],
+  delivery: ["model", "smtp", "dns", "observe", "store", "pipeline", "queue", "net"],
+  config: ["model", "smtp", "dns", "observe", "store", "pipeline", "queue", "net", "delivery", "std"],
+  admin: ["model", "smtp", "dns", "observe", "store", "pipeline", "queue", "net", "delivery", "config", "std"],
+};
+/** Nothing but web-standard APIs. */
+const ANYWHERE = ["core/model/", "core/smtp/", "core/pipeline/"];
+/** Plugins that keep files. */
+const WITH_DISK = ["plugins/storage/", "plugins/accounts/"];
+
+interface Source {
+  readonly path: string;
+  readonly text: string;
+  readonly imports: readonly string[];
+}
+
+function* files(folder: string): Generator<string> {
+  for (const entry of [...Deno.readDirSync(join(ROOT, folder))].sort((a, b) => a.name < b.name ? -1 : 1)) {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory) yield* files(path);
+    else if (/\.tsx?$/.test(entry.name)) yield path;
+  }
+}
+
+/** Static and dynamic imports with a literal, and exports from elsewhere, comments left out. */
+function read(path: string): Source {
+  const text = Deno.readTextFileSync(join(ROOT, path));
+  const code = text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|[^:"'`])\/\/.*$/gm, "$1");
+  const pattern = /(?:\bfrom\s*|\bimport\s*\(?\s*|new URL\(\s*)["']([^"']+)["']/g;
+  const imports = [...code.matchAll(pattern)].map((match) => match[1]!)
+    .map((each) => each.startsWith(".") ? join(path, "..", each) : each);
+  return { path, text: code, imports };
+}
+
+const sources = [...files("core"), ...files("plugins"), ...files("cli")].map(read);
+const folderOf = (path: string): string | undefined => /^core\/([^/]+)\//.exec(path)?.[1];
+
+Deno.test("the test sees the sources it is about", () => {
+  for (const name of ["core/smtp/server.ts", "core/pipeline/plugin.ts", "core/net/inbound.ts"]) {
+    assert(sources.some((each) => each.path === name), name);
+  }
+  assert(sources.find((each) => each.path === "core/smtp/server.ts")!.imports.includes("core/model/reply.ts"));
+});
+
+Deno.test("imports inside core point one way", () => {
+  const wrong: string[] = [];
+  for (const { path, imports } of sources) {
+    const from = folderOf(path);
+    if (from === undefined) continue;
+    for (const target of imports.filter((each) => each.startsWith("core/"))) {
+      const to = folderOf(target);
+      if (to !== undefined && to !== from && !(BELOW[from] ?? []).includes(to)) wrong.push(`${path} -> ${target}`);
+    }
+    for (const target of imports.filter((each) => /^(?:cli|plugins|tests|bench)\//.test(each))) {
+      const registry = from === "config" && target === "plugins/mod.ts";
+      if (!registry) wrong.push(`${path} -> ${target}`);
+    }
+  }
+  assertEquals(wrong, []);
+});
+
+Deno.test("every folder of core has its place", () => {
+  const unknown = new Set(sources.map((each) => folderOf(each.path)).filter((each) => each && !(each in BELOW)));
+  assertEquals([...unknown], []);
+});
+
+Deno.test("plugins see the pipeline's door and nothing behind it", () => {
+  const wrong: string[] = [];
+  for (const { path, imports } of sources.filter((each) => /^plugins\/.+\/.+\//.test(each.path))) {
+    const own = path.split("/").slice(0, 3).join("/");
+    for (const target of imports.filter((each) => /^(?:core|cli|plugins|tests)\//.test(each))) {
+      const door = target === "core/pipeline/mod.ts";
+      const disk = path.startsWith("plugins/storage/") && target === "core/store/durable_write.ts";
+      const near = target.startsWith(`${own}/`) || /^plugins\/.+\/key\.ts$/.test(target);
+      if (!door && !disk && !near) wrong.push(`${path} -> ${target}`);
+    }
+  }
+  assertEquals(wrong, []);
+});
+
+Deno.test("what must run anywhere asks no runtime", () => {
+  const wrong: string[] = [];
+  for (const { path, text, imports } of sources) {
+    const anywhere = ANYWHERE.some((each) => path.startsWith(each)) ||
+      path.startsWith("plugins/") && path !== "plugins/mod.ts" && !WITH_DISK.some((each) => path.startsWith(each));
+    if (!anywhere) continue;
+    if (/\bDeno\./.test(text)) wrong.push(`${path}: Deno.`);
+    for (const each of imports.filter((name) => name.startsWith("node:"))) wrong.push(`${path}: ${each}`);
+  }
+  assertEquals(wrong, []);
+});
+
+Deno.test("no folder is called utils, no file begins without saying what it is", () => {
+  for (const { path } of sources) assert(!/\/(?:utils?|helpers?|common|misc)\b/.test(path), path);
+  const silent = sources.filter(({ path }) => !Deno.readTextFileSync(join(ROOT, path)).startsWith("/**"));
+  assertEquals(silent.map((each) => each.path).filter((path) => !path.endsWith("main.ts")), []);
+});
