@@ -110,7 +110,7 @@ class Server implements RunningServer {
     const config = this.#config;
     const { limits } = config;
     this.#store = config.store === "memory"
-      ? new MemoryStore({ memoryBudget: limits.bodyMemory, headLimit: limits.headerBytes, now: this.#now })
+      ? new MemoryStore({ memoryBudget: limits.bodyMemory, now: this.#now })
       : await openSqliteStore({
         folder: config.data,
         memoryBudget: limits.bodyMemory,

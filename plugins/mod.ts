@@ -7,3 +7,5 @@ import { inbox } from "./storage/inbox/mod.ts";
 import { maildir } from "./storage/maildir/mod.ts";
 
 export const PLUGINS = { relay, recipients, spf, maildir, inbox, discard } as const;
+
+export { openNetworks } from "./access/relay/world.ts";

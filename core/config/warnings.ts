@@ -1,5 +1,5 @@
 /** What works and is probably not meant. Non-job: what cannot work (load.ts). */
-import { openNetworks } from "../../plugins/access/relay/world.ts";
+import { openNetworks } from "../../plugins/mod.ts";
 import { leavesOf } from "../pipeline/compile.ts";
 import { type Config, isLocal } from "./config.ts";
 
