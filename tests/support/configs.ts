@@ -8,6 +8,7 @@ domains: [local.example]
 postmaster: box@local.example
 listeners: [{ address: "127.0.0.1:2525" }]
 admin: { address: "127.0.0.1:8025", token: "\${POSTERN_ADMIN_TOKEN}" }
+delivery: { retry: [1s] }
 `;
 
 /** Relay recipients only. */
