@@ -263,6 +263,14 @@ export function openapi(version: string): Json {
         }),
         delete: change("Delete one; nobody is told", "id"),
       },
+      "/api/v1/queue/{id}/raw": {
+        get: operation("The octets as they will be delivered", {
+          tag: "queue",
+          parameters: [ITEM],
+          ok: text("The message.", "message/rfc822"),
+          faults: [404],
+        }),
+      },
       "/api/v1/queue/{id}/retry": { post: change("Try one now", "id") },
       "/api/v1/queue/{id}/hold": { post: change("Hold one until a person releases it", "id") },
       "/api/v1/queue/{id}/release": { post: change("Release one", "id") },

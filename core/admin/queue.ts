@@ -6,7 +6,7 @@ import { Hono } from "hono";
 import { formatAddress } from "../model/address.ts";
 import { readId } from "../model/id.ts";
 import type { QueueChange, QueueItem, QueueQuery, Store } from "../store/store.ts";
-import { optional } from "./messages.ts";
+import { disposition, optional } from "./messages.ts";
 import type { AdminEnv } from "./options.ts";
 import { domainOf, limitOf, stateOf } from "./parameters.ts";
 import { Problem } from "./problem.ts";
@@ -46,6 +46,16 @@ export function queue(store: Store): Hono<AdminEnv> {
   });
 
   app.get("/:id", async (c) => c.json(queueItemJson(await queueItem(store, c.req.param("id")))));
+
+  app.get("/:id/raw", async (c) => {
+    const { message } = await queueItem(store, c.req.param("id"));
+    const stream = await store.raw(message.id);
+    if (stream === null) throw new Problem(404, "The message has just left the queue.");
+    if (c.req.raw.method === "HEAD") await stream.cancel();
+    return new Response(c.req.raw.method === "HEAD" ? null : stream, {
+      headers: { "Content-Type": "message/rfc822", "Content-Disposition": disposition(`${message.id}.eml`) },
+    });
+  });
 
   for (const verb of QUEUE_VERBS) {
     const one = async (text: string) => {

@@ -11,7 +11,7 @@ import { TempFolder } from "../support/temp.ts";
 import { freePort } from "../support/ports.ts";
 import { waitFor } from "../support/wait.ts";
 import { isName, messageOf } from "./messages.ts";
-import { RELAY_CONFIG } from "./configs.ts";
+import { RELAY_CONFIG } from "../support/configs.ts";
 import { Sessions } from "./sessions.ts";
 
 const ROUNDS = Number(Deno.env.get("CRASH_ROUNDS") ?? 40);
@@ -48,8 +48,10 @@ const MODES: readonly Mode[] = [
 
 /** Kills the server while enough sessions are inside; returns how many were, the data and the waiting ones. */
 async function killInside(server: Server, sessions: Sessions, random: Random): Promise<string> {
-  const least = 1 + random.below(SESSIONS * 3); // some messages first, a different number each time
+  const least = 1 + random.below(SESSIONS * 4), pause = random.below(30); // another moment in each round
   await waitFor("messages under way", () => sessions.begun.size >= least, { every: 1 });
+  const since = performance.now();
+  await waitFor("the moment", () => performance.now() - since >= pause, { every: 1 });
   return await waitFor(`${INSIDE} sessions inside`, async () => {
     const { data, waiting } = sessions.inside;
     if (data + waiting < INSIDE) return null;

@@ -8,7 +8,7 @@ import { Random, seedOf } from "../support/random.ts";
 import { Server } from "../support/server.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
-import { BOX, DIR, mixedConfig, REMOTE } from "./configs.ts";
+import { BOX, DIR, mixedConfig, REMOTE } from "../support/configs.ts";
 import { judge, TRACED } from "./order.ts";
 import { Sessions } from "./sessions.ts";
 import { parseTrace } from "./trace.ts";

@@ -41,16 +41,6 @@ export class Api {
     return await response.json();
   }
 
-  /** What waits is tried again now. */
-  async retryQueue(): Promise<void> {
-    const response = await fetch(`${this.base}/api/v1/queue/retry`, {
-      method: "POST",
-      headers: { authorization: `Bearer ${this.token}` },
-    });
-    const text = await response.text();
-    if (!response.ok) throw new Error(`POST /api/v1/queue/retry: ${response.status} ${text}`);
-  }
-
   /** Every message of the dev inbox, newest first, page by page. */
   async messages(): Promise<InboxEntry[]> {
     const all: InboxEntry[] = [];

@@ -1,5 +1,5 @@
 /**
- * Configurations of the tests in this folder. `local.example` is ours: box@ goes to the inbox, dir@ to a Maildir;
+ * Configurations that several tests run a server with. `local.example` is ours: box@ goes to the inbox, dir@ and dirN@ to a Maildir each;
  * everything else leaves by the relay and waits in the queue.
  */
 
@@ -8,6 +8,7 @@ domains: [local.example]
 postmaster: box@local.example
 listeners: [{ address: "127.0.0.1:2525" }]
 admin: { address: "127.0.0.1:8025", token: "\${POSTERN_ADMIN_TOKEN}" }
+delivery: { retry: [1s] }
 `;
 
 /** Relay recipients only. */
@@ -15,11 +16,12 @@ export const RELAY_CONFIG = `${HEAD}plugins:
   - relay: { networks: ["127.0.0.0/8"] }
 `;
 
-/** A recipient of each kind. */
+/** A recipient of each kind: box, dir and dir0 to dir599, and strangers. */
 export function mixedConfig(mailRoot: string): string {
+  const many = Array.from({ length: 600 }, (_, number) => `dir${number}: maildir`).join(", ");
   return `${HEAD}plugins:
   - relay: { networks: ["127.0.0.0/8"] }
-  - recipients: { accounts: { box: inbox, dir: maildir } }
+  - recipients: { accounts: { box: inbox, dir: maildir, ${many} } }
   - maildir: { root: ${JSON.stringify(mailRoot)} }
   - inbox
 `;
