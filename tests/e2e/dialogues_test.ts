@@ -8,7 +8,7 @@ domains: ["*"]
 listeners:
   - { address: "127.0.0.1:0" }
 limits: { messageSize: "100000B", recipients: 100 }
-plugins: [inbox]
+plugins: [{ inbox: { everything: true } }]
 admin: { address: "127.0.0.1:0", token: "\${POSTERN_ADMIN_TOKEN}" }
 `;
 const folder = new URL("../dialogues/", import.meta.url);
