@@ -363,6 +363,11 @@ export class TransactionContext implements Facts {
     for (const recipient of this.recipients.splice(count)) this.places.delete(placeKey(recipient));
     this.command = [];
   }
+  /** Takes back what the last accepted RCPT brought: there were `count` recipients before it. */
+  withdraw(count: number): void {
+    this.dismiss(count);
+    this.commands.pop();
+  }
 }
 
 /** One delivery for one final address and ORCPT. Case counts only where the local part is somebody else's to read. */
