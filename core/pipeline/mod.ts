@@ -12,8 +12,9 @@ export { newId, readId, shortId } from "../model/id.ts";
 export type { BodyType, MailParameters, Notify, RcptParameters, Result, Route } from "../model/envelope.ts";
 export { DnsError } from "../dns/resolver.ts";
 export type { DnsFault, Mx, Resolver } from "../dns/resolver.ts";
-export { parseDuration, parseRate, parseSize } from "../model/units.ts";
-export type { Rate } from "../model/units.ts";
+export { parseDuration, parseSize } from "../model/units.ts";
+export { MemoryResolver } from "../dns/memory_resolver.ts";
+export type { MemoryRecords, MemoryZone } from "../dns/memory_resolver.ts";
 export { parseHeaders } from "../model/headers.ts";
 export type { FieldRange, HeaderSection } from "../model/headers.ts";
 export { applyEdits, applyEditsToBytes, formatField } from "../model/edits.ts";
@@ -31,5 +32,3 @@ export {
   type SimulatedRecipient,
   type SimulatedResult,
 } from "./testing.ts";
-export { MemoryResolver } from "../dns/memory_resolver.ts";
-export type { MemoryRecords, MemoryZone } from "../dns/memory_resolver.ts";
