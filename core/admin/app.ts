@@ -1,0 +1,80 @@
+/**
+ * The admin site: guards first, then the API and the pages, on Hono. It decides nothing about mail: it reads the store
+ * and asks it for changes. Non-job: listening (serve.ts).
+ */
+import { Hono } from "hono";
+import { events, EventStreams } from "./events.ts";
+import { hostGuard, isApi, originGuard, secureHeaders, tokenGuard } from "./guard.ts";
+import { health } from "./health.ts";
+import { messages } from "./messages.ts";
+import { openapi } from "./openapi.ts";
+import { ADMIN_LIMITS, type AdminEnv, type AdminOptions, type RequestInfo } from "./options.ts";
+import { Pages } from "./pages.ts";
+import { plugins } from "./plugins.ts";
+import { Problem, problemOf } from "./problem.ts";
+import { queue } from "./queue.ts";
+import { MailReader } from "./reader.ts";
+import { Sessions } from "./session.ts";
+
+export type { AdminOptions } from "./options.ts";
+
+export interface Admin {
+  /** Answers one request. Without `info` the peer counts as unknown. */
+  fetch(request: Request, info?: RequestInfo): Response | Promise<Response>;
+  /** The API's routes, for the document that describes them. */
+  readonly routes: readonly { readonly method: string; readonly path: string }[];
+  /** Ends event streams and the thread that reads messages. */
+  close(): Promise<void>;
+}
+
+/**
+ * The site over a store. See serve.ts for a port.
+ *
+ * @throws {TypeError} when there is neither a token nor the dev inbox that may do without one.
+ */
+export function createAdmin(options: AdminOptions): Admin {
+  if (options.token === "") throw new TypeError("admin.token is empty: give one, or none for the dev inbox");
+  const limits = { ...ADMIN_LIMITS, ...options.limits };
+  const now = options.now ?? Date.now;
+  const sessions = new Sessions({ token: options.token, now, failures: limits.failures });
+  const reader = new MailReader(options.store, limits);
+  const streams = new EventStreams(options.store, options.bus, limits);
+  const pages = new Pages({ admin: options, reader, sessions, now });
+
+  const app = new Hono<AdminEnv>();
+  app.use(secureHeaders());
+  const hosts = options.token === null ? options.hosts : [...options.hosts, options.site.hostname];
+  app.use(hostGuard({ hosts, token: options.token !== null }));
+  app.use(tokenGuard(sessions));
+  app.use(originGuard());
+  app.route("/", health(options));
+  app.get("/openapi.json", (c) => c.json(openapi(options.site.version)));
+  app.route("/api/v1/messages", messages(options.store, reader));
+  app.route("/api/v1/queue", queue(options.store));
+  app.route("/api/v1/plugins", plugins(options));
+  app.route("/api/v1/events", events(streams));
+  app.route("/", pages.routes());
+  app.notFound((c) => {
+    const problem = new Problem(404, "Nothing is here under that path and method.");
+    return isApi(c.req.path) ? problem.toResponse() : pages.fault(problem, c);
+  });
+  app.onError((error, c) => {
+    const problem = problemOf(error);
+    if (problem.status === 500) {
+      options.bus.emit({ type: "trouble", where: "admin", message: `${c.req.method} ${c.req.path}: ${error}` });
+    }
+    // A Host or a peer that is not let in learns nothing of the site, not even how its pages look.
+    return isApi(c.req.path) || [401, 421, 429].includes(problem.status)
+      ? problem.toResponse()
+      : pages.fault(problem, c);
+  });
+
+  return {
+    fetch: (request, info) => app.fetch(request, info ?? { remote: "unknown" }),
+    routes: app.routes.filter((each) => each.method !== "ALL" && isApi(each.path)),
+    async close() {
+      streams.close();
+      await reader.close();
+    },
+  };
+}

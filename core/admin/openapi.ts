@@ -1,0 +1,291 @@
+/** The document at /openapi.json (OpenAPI 3.1): every route of the API that is there, and none that is not. */
+import { QUEUE_STATES } from "./parameters.ts";
+
+type Json = Record<string, unknown>;
+
+const ref = (name: string): Json => ({ $ref: `#/components/schemas/${name}` });
+const string = (description?: string): Json => ({ type: "string", ...(description && { description }) });
+const integer = (description?: string): Json => ({ type: "integer", ...(description && { description }) });
+const array = (items: Json): Json => ({ type: "array", items });
+const nullable = (type: string, description?: string): Json => ({
+  type: [type, "null"],
+  ...(description && { description }),
+});
+const time = (description?: string): Json => ({
+  type: "string",
+  format: "date-time",
+  ...(description && { description }),
+});
+const object = (properties: Json, required = Object.keys(properties)): Json => ({
+  type: "object",
+  properties,
+  required,
+});
+const query = (name: string, schema: Json, description: string): Json => ({ name, in: "query", schema, description });
+const inPath = (name: string, description: string, schema: Json = string()): Json => ({
+  name,
+  in: "path",
+  required: true,
+  schema,
+  description,
+});
+const content = (type: string, schema: Json): Json => ({ content: { [type]: { schema } } });
+const json = (description: string, schema: Json): Json => ({ description, ...content("application/json", schema) });
+
+/** An operation: what it answers when all is well, and which problems it can answer. */
+function operation(summary: string, options: {
+  readonly tag: string;
+  readonly ok: Json;
+  readonly parameters?: readonly Json[];
+  readonly body?: Json;
+  readonly faults?: readonly number[];
+  readonly open?: true;
+}): Json {
+  const faults = [...(options.faults ?? []), ...(options.open ? [] : [401])].sort();
+  return {
+    summary,
+    tags: [options.tag],
+    ...(options.parameters && { parameters: options.parameters }),
+    ...(options.body && { requestBody: { required: true, ...content("application/json", options.body) } }),
+    ...(options.open && { security: [] }),
+    responses: {
+      200: options.ok,
+      ...Object.fromEntries(faults.map((status) => [status, { $ref: `#/components/responses/Problem` }])),
+    },
+  };
+}
+
+const ID = inPath("id", "Message id, 26 characters; `ID.n` names a further copy.");
+const ITEM = inPath("id", "Message id, 26 characters.");
+const FILTER = [
+  query("state", { type: "string", enum: QUEUE_STATES }, "A recipient is in this state."),
+  query("domain", string(), "A recipient is at this domain."),
+];
+const CHANGED = json("How many recipients it changed.", object({ changed: integer() }));
+const REMOVED = json("How many messages were removed.", object({ removed: integer() }));
+
+function change(summary: string, by: "id" | "filter"): Json {
+  return operation(summary, {
+    tag: "queue",
+    parameters: by === "id" ? [ITEM] : FILTER,
+    ok: CHANGED,
+    faults: by === "id" ? [403, 404, 503] : [400, 403, 503],
+  });
+}
+
+const SCHEMAS: Json = {
+  Problem: object({ title: string(), status: integer(), detail: string("What is wrong and what to do.") }),
+  Message: object({
+    id: string(),
+    inbox: string("The mailbox it lies in."),
+    from: string("Decoded From."),
+    to: array(string("An envelope recipient.")),
+    subject: string(),
+    size: integer("Octets."),
+    receivedAt: time(),
+    read: { type: "boolean" },
+  }),
+  OpenedMessage: {
+    allOf: [
+      ref("Message"),
+      object({
+        envelope: object({
+          from: string("Reverse path; empty for the null sender."),
+          ip: string(),
+          helo: string(),
+          identity: nullable("string"),
+          protocol: string("The `with` word of Received."),
+        }),
+        headers: array(object({ name: string(), value: string() })),
+        text: nullable("string"),
+        html: nullable("string", "As it was sent; /html gives what is safe to show."),
+        parts: array(object({
+          n: integer("For /parts/{n}."),
+          type: string(),
+          name: nullable("string"),
+          disposition: { type: "string", enum: ["inline", "attachment"] },
+          contentId: nullable("string"),
+          size: integer("Octets."),
+        })),
+        complete: { type: "boolean", description: "False when something was left out; /raw has all." },
+        fault: nullable("string", "Why the structure could not be read."),
+      }),
+    ],
+  },
+  QueueItem: object({
+    id: string(),
+    from: string("Reverse path; empty for the null sender."),
+    recipients: array(object({
+      address: string(),
+      original: string("What the peer named."),
+      route: { type: "object" },
+      state: { type: "string", enum: QUEUE_STATES },
+      attempts: integer(),
+      nextAttempt: { type: ["string", "null"], format: "date-time" },
+      lastReply: nullable("string"),
+    })),
+    size: integer("Octets."),
+    queuedAt: time(),
+    subject: string(),
+  }),
+  Listener: object({
+    listener: string(),
+    plugins: array(object({ name: string(), mode: string(), phases: array(string()) })),
+  }),
+};
+
+export function openapi(version: string): Json {
+  const text = (description: string, type: string): Json => ({ description, ...content(type, string()) });
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "Postern",
+      version,
+      description:
+        "Errors are problem documents (RFC 9457). Changes need a JSON body or none; a browser may send them " +
+        "from the site's own pages only.",
+      license: { name: "MIT", identifier: "MIT" },
+    },
+    security: [{ token: [] }],
+    tags: [{ name: "messages" }, { name: "queue" }, { name: "server" }],
+    paths: {
+      "/healthz": {
+        get: operation("The process answers", {
+          tag: "server",
+          open: true,
+          ok: json("Yes.", object({ status: string() })),
+        }),
+      },
+      "/readyz": {
+        get: operation("Mail is taken", {
+          tag: "server",
+          open: true,
+          ok: json("Yes.", object({ status: string() })),
+          faults: [503],
+        }),
+      },
+      "/metrics": {
+        get: operation("Metrics", { tag: "server", ok: text("OpenMetrics.", "application/openmetrics-text") }),
+      },
+      "/openapi.json": {
+        get: operation("This document", { tag: "server", ok: json("OpenAPI 3.1.", { type: "object" }) }),
+      },
+      "/api/v1/messages": {
+        get: operation("Messages, newest first", {
+          tag: "messages",
+          parameters: [
+            query("inbox", string(), "Only this mailbox."),
+            query("q", { type: "string", maxLength: 200 }, "Text in From, To, Subject or an envelope address."),
+            query("limit", { type: "integer", minimum: 1, maximum: 500, default: 50 }, "At most this many."),
+            query("before", string(), "Only messages older than this id."),
+          ],
+          ok: json(
+            "A page of messages.",
+            object({ total: integer("All that match."), messages: array(ref("Message")) }),
+          ),
+          faults: [400],
+        }),
+        delete: operation("Remove all messages, or all of one mailbox", {
+          tag: "messages",
+          parameters: [query("inbox", string(), "Only this mailbox.")],
+          ok: REMOVED,
+          faults: [400, 403],
+        }),
+      },
+      "/api/v1/messages/{id}": {
+        get: operation("One message, taken apart", {
+          tag: "messages",
+          parameters: [ID],
+          ok: json("The message.", ref("OpenedMessage")),
+          faults: [404, 503],
+        }),
+        patch: operation("Mark as read or unread", {
+          tag: "messages",
+          parameters: [ID],
+          body: object({ read: { type: "boolean" } }),
+          ok: json("As it is now.", object({ id: string(), read: { type: "boolean" } })),
+          faults: [400, 403, 404, 413, 415],
+        }),
+        delete: operation("Remove one message", { tag: "messages", parameters: [ID], ok: REMOVED, faults: [403, 404] }),
+      },
+      "/api/v1/messages/{id}/raw": {
+        get: operation("The octets as they are delivered", {
+          tag: "messages",
+          parameters: [ID],
+          ok: text("The message.", "message/rfc822"),
+          faults: [404],
+        }),
+      },
+      "/api/v1/messages/{id}/html": {
+        get: operation("The HTML for a closed frame: nothing runs, nothing is loaded", {
+          tag: "messages",
+          parameters: [ID, query("remote", { type: "string", enum: ["1"] }, "Load images from elsewhere this once.")],
+          ok: text("The HTML.", "text/html"),
+          faults: [404, 503],
+        }),
+      },
+      "/api/v1/messages/{id}/parts/{n}": {
+        get: operation("One part, decoded", {
+          tag: "messages",
+          parameters: [ID, inPath("n", "Number of the part, from 1.", integer())],
+          ok: text("The part, always as a download.", "application/octet-stream"),
+          faults: [404, 503],
+        }),
+      },
+      "/api/v1/queue": {
+        get: operation("The queue, newest first", {
+          tag: "queue",
+          parameters: [
+            ...FILTER,
+            query("limit", { type: "integer", minimum: 1, maximum: 1000, default: 100 }, "At most this many."),
+          ],
+          ok: json(
+            "A page of the queue.",
+            object({
+              total: integer("All that match."),
+              items: array(ref("QueueItem")),
+              corrupt: array(object({ id: string(), why: string() })),
+            }),
+          ),
+          faults: [400],
+        }),
+        delete: change("Delete all that match; nobody is told", "filter"),
+      },
+      "/api/v1/queue/retry": { post: change("Try all that match now", "filter") },
+      "/api/v1/queue/hold": { post: change("Hold all that match until a person releases them", "filter") },
+      "/api/v1/queue/release": { post: change("Release all that match", "filter") },
+      "/api/v1/queue/{id}": {
+        get: operation("One item", {
+          tag: "queue",
+          parameters: [ITEM],
+          ok: json("The item.", ref("QueueItem")),
+          faults: [404],
+        }),
+        delete: change("Delete one; nobody is told", "id"),
+      },
+      "/api/v1/queue/{id}/retry": { post: change("Try one now", "id") },
+      "/api/v1/queue/{id}/hold": { post: change("Hold one until a person releases it", "id") },
+      "/api/v1/queue/{id}/release": { post: change("Release one", "id") },
+      "/api/v1/plugins": {
+        get: operation("The plugin list of each listener", {
+          tag: "server",
+          ok: json("The lists.", object({ listeners: array(ref("Listener")) })),
+        }),
+      },
+      "/api/v1/events": {
+        get: operation("What happens, live: arrived, removed, accepted, refused", {
+          tag: "server",
+          ok: text("Server-sent events with JSON data.", "text/event-stream"),
+          faults: [503],
+        }),
+      },
+    },
+    components: {
+      securitySchemes: {
+        token: { type: "http", scheme: "bearer", description: "admin.token; the dev inbox on loopback needs none." },
+      },
+      responses: { Problem: { description: "A problem.", ...content("application/problem+json", ref("Problem")) } },
+      schemas: SCHEMAS,
+    },
+  };
+}

@@ -1,0 +1,85 @@
+/**
+ * What the admin site is given: the composition root fills it, tests fill it with fakes. Types only.
+ */
+import type { Bus } from "../observe/bus.ts";
+import type { Store } from "../store/store.ts";
+
+/** What the pages say about this server. */
+export interface Site {
+  readonly version: string;
+  readonly hostname: string;
+  /** The defaults without a configuration file: every domain is taken, nothing leaves the machine. */
+  readonly devInbox: boolean;
+  /** Where to send, `host:port`, the first one shown first. */
+  readonly smtp: readonly string[];
+  /** The data folder as it was configured. */
+  readonly data: string;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+}
+
+/** A plugin as a listener runs it. `mode` is "enforce" or "observe". */
+export interface PluginRow {
+  readonly name: string;
+  readonly mode: string;
+  readonly phases: readonly string[];
+}
+export interface ListenerPlugins {
+  readonly listener: string;
+  readonly plugins: readonly PluginRow[];
+}
+
+export interface AdminOptions {
+  readonly store: Store;
+  readonly bus: Bus;
+  readonly site: Site;
+  /** The compiled plugin lists, one per listener, in their order. */
+  plugins(): readonly ListenerPlugins[];
+  /** Null only in the dev inbox on loopback: then nobody is asked who they are. */
+  readonly token: string | null;
+  /** Host names besides loopback under which the site may be called; a port in them is ignored. */
+  readonly hosts: readonly string[];
+  /** The OpenMetrics text. */
+  metrics(): string;
+  /** True while mail is taken. */
+  ready(): boolean;
+  /** What an operator should act on, each one sentence; shown on every page. */
+  warnings?(): readonly string[];
+  /** Milliseconds since 1970 (default Date.now). */
+  now?(): number;
+  readonly limits?: Partial<AdminLimits>;
+}
+
+export interface AdminLimits {
+  /** Live event streams at a time. */
+  readonly eventClients: number;
+  /** Events waiting for one client; one more and it is cut off. */
+  readonly eventBacklog: number;
+  /** Milliseconds between two heartbeats of an event stream. */
+  readonly heartbeat: number;
+  /** Octets of the largest message whose MIME structure is read; of larger ones the source is shown. */
+  readonly mimeSize: number;
+  /** Milliseconds that reading one message may take. */
+  readonly mimeTime: number;
+  /** Wrong tokens per network and minute. */
+  readonly failures: number;
+}
+
+export const ADMIN_LIMITS: AdminLimits = {
+  eventClients: 64,
+  eventBacklog: 256,
+  heartbeat: 15_000,
+  mimeSize: 25 * 1024 * 1024,
+  mimeTime: 8_000,
+  failures: 10,
+};
+
+/** What each request carries besides itself. */
+export interface RequestInfo {
+  /** The peer's IP address. */
+  readonly remote: string;
+}
+/** The environment of every Hono app in this folder. */
+export interface AdminEnv {
+  Bindings: RequestInfo;
+}

@@ -1,0 +1,95 @@
+/**
+ * /api/v1/queue: what waits and why, and what a person may do about it: try now, hold, release, delete, for one message
+ * or for all that match a filter. Non-job: delivering.
+ */
+import { Hono } from "hono";
+import { formatAddress } from "../model/address.ts";
+import { readId } from "../model/id.ts";
+import type { QueueChange, QueueItem, QueueQuery, Store } from "../store/store.ts";
+import { optional } from "./messages.ts";
+import type { AdminEnv } from "./options.ts";
+import { domainOf, limitOf, stateOf } from "./parameters.ts";
+import { Problem } from "./problem.ts";
+
+/** What a person may do to what is queued. */
+export const QUEUE_VERBS = ["retry", "hold", "release", "delete"] as const;
+export type QueueVerb = typeof QUEUE_VERBS[number];
+
+export function queueChange(verb: QueueVerb): QueueChange {
+  return verb === "hold" ? { do: "hold", reason: "held by hand" } : { do: verb };
+}
+
+/** The filter of a request. */
+export function queueFilter(query: Readonly<Record<string, string | undefined>>): QueueQuery {
+  return { ...optional("state", stateOf(query["state"])), ...optional("domain", domainOf(query["domain"])) };
+}
+
+/** The filter of a change: it must name something, so that no slip of the hand empties the queue. */
+export function changeFilter(query: Readonly<Record<string, string | undefined>>): QueueQuery {
+  const filter = queueFilter(query);
+  if (filter.state === undefined && filter.domain === undefined) {
+    throw new Problem(400, "Name a state, a domain or both.");
+  }
+  return filter;
+}
+
+export function queue(store: Store): Hono<AdminEnv> {
+  const app = new Hono<AdminEnv>();
+
+  app.get("/", async (c) => {
+    const query = c.req.query();
+    const page = await store.queue({
+      ...queueFilter(query),
+      limit: limitOf(query["limit"], { default: 100, max: 1000 }),
+    });
+    return c.json({ total: page.total, items: page.items.map(queueItemJson), corrupt: page.corrupt });
+  });
+
+  app.get("/:id", async (c) => c.json(queueItemJson(await queueItem(store, c.req.param("id")))));
+
+  for (const verb of QUEUE_VERBS) {
+    const one = async (text: string) => {
+      const { message } = await queueItem(store, text);
+      return { changed: await store.change({ id: message.id }, queueChange(verb)) };
+    };
+    const many = async (query: Record<string, string>) => ({
+      changed: await store.change(changeFilter(query), queueChange(verb)),
+    });
+    if (verb === "delete") {
+      app.delete("/", async (c) => c.json(await many(c.req.query())));
+      app.delete("/:id", async (c) => c.json(await one(c.req.param("id"))));
+    } else {
+      app.post(`/${verb}`, async (c) => c.json(await many(c.req.query())));
+      app.post(`/:id/${verb}`, async (c) => c.json(await one(c.req.param("id"))));
+    }
+  }
+  return app;
+}
+
+/** The item with that id as a person typed it. @throws {Problem} 404 */
+export async function queueItem(store: Store, text: string): Promise<QueueItem> {
+  const id = text.length > 40 ? null : readId(text);
+  const item = id === null ? null : await store.item(id);
+  if (item === null) throw new Problem(404, `Nothing in the queue has the id ${JSON.stringify(text.slice(0, 64))}.`);
+  return item;
+}
+
+/** The promised form of an item, here and in `postern queue --json`. */
+export function queueItemJson({ message, recipients }: QueueItem): Record<string, unknown> {
+  return {
+    id: message.id,
+    from: formatAddress(message.sender),
+    recipients: recipients.map((each) => ({
+      address: formatAddress(each.address),
+      original: formatAddress(each.original),
+      route: each.route,
+      state: each.state,
+      attempts: each.attempts,
+      nextAttempt: each.nextAttempt > 0 ? new Date(each.nextAttempt).toISOString() : null,
+      lastReply: each.lastReply,
+    })),
+    size: message.size,
+    queuedAt: new Date(message.receivedAt).toISOString(),
+    subject: message.summary.subject,
+  };
+}

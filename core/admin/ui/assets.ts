@@ -1,0 +1,23 @@
+/** The files that pages load, read once at start, named by what they hold so that browsers may keep them for good. */
+import { createHash } from "node:crypto";
+import css from "./site.css" with { type: "text" };
+import js from "./site.js" with { type: "text" };
+import { MARK_FILE } from "./icons.ts";
+
+export interface Asset {
+  /** The path with the hash of the content. */
+  readonly href: string;
+  readonly type: string;
+  readonly content: string;
+}
+
+function asset(name: string, type: string, content: string): Asset {
+  const hash = createHash("sha256").update(content).digest("base64url").slice(0, 12);
+  return { href: `/assets/${name}?v=${hash}`, type, content };
+}
+
+export const ASSETS = {
+  "site.css": asset("site.css", "text/css; charset=utf-8", css),
+  "site.js": asset("site.js", "text/javascript; charset=utf-8", js as unknown as string),
+  "mark.svg": asset("mark.svg", "image/svg+xml", MARK_FILE),
+} as const;

@@ -1,0 +1,155 @@
+/**
+ * What every page has around its content: the bar with the pages that exist, what an operator should act on, the foot.
+ */
+import type { Site } from "../options.ts";
+import { ASSETS } from "./assets.ts";
+import { age, count } from "./format.ts";
+import { type Child, type Html, markup } from "./html.ts";
+import { icon, MARK } from "./icons.ts";
+
+export type PageName = "inbox" | "queue" | "plugins";
+
+/** What a page needs to know of the site and of the request. */
+export interface PageContext {
+  readonly site: Site;
+  /** The pages that exist here, in the order of the bar. */
+  readonly pages: readonly PageName[];
+  /** Unread messages of all inboxes, for the bar. */
+  readonly unread: number;
+  readonly warnings: readonly string[];
+  /** True when there is a session to end. */
+  readonly session: boolean;
+  /** For the hidden field of forms. */
+  readonly formToken: string;
+  readonly now: number;
+}
+const LABELS: Readonly<Record<PageName, string>> = { inbox: "Inbox", queue: "Queue", plugins: "Plugins" };
+
+export function page(
+  context: PageContext,
+  options: { readonly title: string; readonly current?: PageName; readonly main: Child },
+): Html {
+  const { site } = context;
+  return markup`
+    <!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8">
+        <meta name="viewport" content="width=device-width, initial-scale=1">
+        <title>${options.title} · Postern</title>
+        <link rel="icon" href="${ASSETS["mark.svg"].href}" type="image/svg+xml">
+        <link rel="stylesheet" href="${ASSETS["site.css"].href}">
+        <script src="${ASSETS["site.js"].href}"></script>
+      </head>
+      <body>
+        <a class="skip" href="#main">Skip to content</a>
+        <header class="bar">
+          <div class="bar-in">
+      <a class="brand" href="/">${MARK}postern</a>
+      <span class="host">${site.hostname}${site.devInbox && ", dev inbox"}</span>
+      <nav class="nav" aria-label="Pages"><ul>${
+    context.pages.map((name) =>
+      markup`<li><a href="/${name}"${name === options.current && markup` aria-current="page"`}>${LABELS[name]}${
+        name === "inbox" && unreadBadge(context.unread)
+      }</a></li>`
+    )
+  }</ul></nav>
+      <button class="btn quiet icon theme" type="button" hidden aria-label="Switch between light and dark">${
+    icon("half")
+  }</button>${
+    context.session &&
+    markup`<form method="post" action="/logout">${hidden(context)}<button class="btn quiet">Sign out</button></form>`
+  }
+          </div>
+        </header>
+        <main id="main">
+    ${
+    context.warnings.length > 0 &&
+    markup`<ul class="acts">${
+      context.warnings.map((warning) => markup`<li class="wait">${icon("warn")}<b>${warning}</b></li>`)
+    }</ul>`
+  }
+    ${options.main}
+        </main>
+        <footer class="foot"><span>Postern ${site.version}</span><span>up ${age(context.now - site.startedAt)}</span>${
+    site.smtp.length > 0 && markup`<span>SMTP ${site.smtp.join(", ")}</span>`
+  }<span>data ${site.data}</span><span>times are UTC</span></footer>
+      </body>
+    </html>
+  `;
+}
+
+function unreadBadge(unread: number): Html {
+  return markup` <span class="n" id="unread" data-unread="${unread}">${
+    unread > 0 && markup`${count(unread)}<span class="vh"> unread</span>`
+  }</span>`;
+}
+
+/** The field without which a form of ours is not heard (guard.ts). */
+export function hidden(context: Pick<PageContext, "formToken">): Html {
+  return markup`<input type="hidden" name="token" value="${context.formToken}">`;
+}
+
+/** A button that changes something at once. */
+export function action(
+  context: PageContext,
+  options: { readonly to: string; readonly label: Child; readonly kind?: string; readonly fields?: Child },
+): Html {
+  return markup`
+    <form method="post"
+      action="${options.to}">${hidden(context)}${options.fields}<button class="btn ${
+    options.kind ?? ""
+  }">${options.label}</button></form>
+  `;
+}
+
+/** A button that asks again, with its effect in words; no script is needed. */
+export function ask(
+  context: PageContext,
+  options: {
+    readonly to: string;
+    readonly label: string;
+    readonly effect: Child;
+    readonly sure: string;
+    readonly fields?: Child;
+  },
+): Html {
+  return markup`
+    <details class="ask">
+      <summary class="btn danger">${options.label}…</summary>
+      <div class="menu"><p>${options.effect}</p>${
+    action(context, {
+      to: options.to,
+      label: options.sure,
+      kind: "danger",
+      fields: options.fields,
+    })
+  }</div>
+    </details>
+  `;
+}
+
+/** A command to copy. `id` is unique in the page. */
+export function command(id: string, text: string, options: { readonly shell: boolean }): Html {
+  return markup`
+    <div class="cmd${
+    !options.shell &&
+    " bare"
+  }"><code id="${id}">${text}</code><button class="btn quiet" type="button" data-copy="${id}" hidden>${
+    icon("copy")
+  }<span>Copy</span></button></div>
+  `;
+}
+
+/** A page that only says something. */
+export function notice(
+  context: PageContext,
+  options: { readonly title: string; readonly text: Child; readonly current?: PageName },
+): Html {
+  const main = markup`
+    <div class="first">
+      <div class="hero">${MARK}<div><h1>${options.title}</h1><p>${options.text}</p></div></div>
+    </div>
+  `;
+  return page(context, { ...options, main });
+}

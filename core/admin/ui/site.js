@@ -1,0 +1,234 @@
+// The script of the site: theme, copy buttons, tabs, and the inbox that changes in place. Every page works without it.
+// It writes no markup: what changes comes as a page from the server and is taken from there node by node.
+const root = document.documentElement;
+let theme = null;
+try {
+  theme = localStorage.getItem("theme");
+} catch { /* storage may be off */ }
+if (theme === "light" || theme === "dark") root.dataset.theme = theme;
+
+const byId = (id) => document.getElementById(id);
+/** Regions of the inbox that are exchanged one by one, so that the search field keeps its focus and the list its place. */
+const REGIONS = ["boxes", "msgs", "read", "unread"];
+
+// ---- What each new piece of a page needs ---------------------------------------------------------------------------
+
+function wire(scope) {
+  for (const button of scope.querySelectorAll("button[data-copy]")) {
+    button.hidden = false;
+    button.onclick = async () => {
+      await navigator.clipboard.writeText(byId(button.dataset.copy).textContent.trim());
+      button.querySelector("span").textContent = "Copied";
+    };
+  }
+  for (const list of scope.querySelectorAll(".tabs")) tabs(list);
+  for (const link of scope.querySelectorAll(".load-remote")) link.onclick = () => (link.hidden = true);
+}
+
+/** Turns stacked panels into tabs. The one that was open stays so from message to message. */
+let openTab = location.hash.slice(1);
+function tabs(list) {
+  const all = [...list.querySelectorAll("a")];
+  const panel = (tab) => byId(tab.hash.slice(1));
+  const show = (tab, focus) => {
+    for (const each of all) {
+      each.setAttribute("aria-selected", each === tab);
+      each.tabIndex = each === tab ? 0 : -1;
+      panel(each).hidden = each !== tab;
+    }
+    if (focus) tab.focus();
+  };
+  const choose = (tab, focus) => {
+    openTab = tab.hash.slice(1);
+    show(tab, focus);
+  };
+  list.setAttribute("role", "tablist");
+  list.parentElement.classList.add("tabbed");
+  all.forEach((tab, i) => {
+    tab.setAttribute("role", "tab");
+    tab.setAttribute("aria-controls", panel(tab).id);
+    panel(tab).setAttribute("role", "tabpanel");
+    panel(tab).setAttribute("aria-label", tab.textContent.trim());
+    tab.onclick = (event) => {
+      event.preventDefault();
+      choose(tab);
+    };
+    tab.onkeydown = (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (step === undefined) return;
+      event.preventDefault();
+      choose(all[(i + step + all.length) % all.length], true);
+    };
+  });
+  show(all.find((tab) => tab.hash.slice(1) === openTab) ?? all[0]);
+}
+
+// ---- The inbox in place ----------------------------------------------------------------------------------------------
+
+let asked = 0;
+/** Shows the page at `url` by exchanging what differs. `only` names the regions to take; the newest call wins. */
+async function go(url, { only = REGIONS, keep = false } = {}) {
+  const mine = ++asked;
+  let page;
+  try {
+    const answer = await fetch(url, { headers: { accept: "text/html" } });
+    if (keep && answer.status === 404) return visit(`/inbox${location.search}`); // somebody deleted what is open
+    if (answer.redirected || !answer.ok) throw new Error("not that page");
+    page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  } catch {
+    if (!keep && mine === asked) location.assign(url);
+    return;
+  }
+  if (mine !== asked) return;
+  if (!byId("msgs") || !page.getElementById("msgs")) {
+    byId("main").replaceWith(document.adoptNode(page.getElementById("main")));
+    byId("unread")?.replaceWith(document.adoptNode(page.getElementById("unread")));
+    wire(byId("main"));
+  } else {
+    const known = new Set([...document.querySelectorAll(".msgs a")].map((link) => link.dataset.id));
+    for (const id of only) {
+      const fresh = document.adoptNode(page.getElementById(id));
+      byId(id).replaceWith(fresh);
+      wire(fresh);
+    }
+    byId("find-inbox").value = page.getElementById("find-inbox").value;
+    if (keep) {
+      for (const link of document.querySelectorAll(".msgs a")) {
+        if (!known.has(link.dataset.id)) link.classList.add("fresh");
+      }
+    } else {
+      document.querySelector(".mail").classList.toggle("opened", page.querySelector(".mail.opened") !== null);
+    }
+  }
+  if (!keep) {
+    document.title = page.title;
+    byId("read")?.scrollTo(0, 0);
+    document.querySelector('.msgs [aria-current="true"]')?.scrollIntoView({ block: "nearest" });
+  }
+  settle();
+}
+
+/** After any change: what is open is read, and the title says how many are not. */
+function settle() {
+  const open = byId("subject");
+  if (open && "unread" in open.dataset) {
+    delete open.dataset.unread;
+    fetch(`/api/v1/messages/${open.dataset.id}`, {
+      method: "PATCH",
+      headers: { "content-type": "application/json" },
+      body: '{"read":true}',
+    }).then((answer) => answer.ok && markedRead(open.dataset.id));
+  }
+  title();
+}
+function title() {
+  const unread = Number(byId("unread")?.dataset.unread ?? 0);
+  document.title = (unread > 0 ? `(${unread}) ` : "") + document.title.replace(/^\(\d+\) /, "");
+}
+function markedRead(id) {
+  const form = document.querySelector(".mark-read")?.form;
+  if (form?.action.endsWith(`/${id}/read`)) {
+    form.action = form.action.replace(/\/read$/, "/unread");
+    form.querySelector("button").textContent = "Mark unread";
+  }
+  go(location.href, { only: ["boxes", "msgs", "unread"], keep: true });
+}
+
+const move = (step) => {
+  const links = [...document.querySelectorAll(".msgs a")];
+  const at = links.findIndex((link) => link.getAttribute("aria-current") === "true");
+  const link = links[at < 0 ? 0 : at + step];
+  if (link) visit(link.href);
+};
+function visit(url) {
+  history.pushState(null, "", url);
+  go(url);
+}
+
+/** Many arrivals in a row cost one look. */
+let pending = 0;
+function changed() {
+  pending ||= setTimeout(() => {
+    pending = 0;
+    go(location.href, { only: ["boxes", "msgs", "unread"], keep: true });
+  }, 100);
+}
+
+function inbox() {
+  const source = new EventSource("/api/v1/events");
+  source.addEventListener("arrived", changed);
+  source.addEventListener("removed", changed);
+  let lost = false;
+  source.onerror = () => (lost = true);
+  source.onopen = () => {
+    if (lost) changed(); // something may have come meanwhile
+    lost = false;
+  };
+  addEventListener("popstate", () => go(location.href));
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.(".msgs a, .boxes a, .pager a, .back a");
+    if (!link || event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey) {
+      return;
+    }
+    if (link.closest(".boxes, .pager, .back") && !byId("msgs")) return;
+    event.preventDefault();
+    if (link.closest(".boxes")) byId("find").value = "";
+    visit(link.href);
+  });
+  let typing = 0;
+  document.addEventListener("input", (event) => {
+    if (event.target.id !== "find") return;
+    clearTimeout(typing);
+    typing = setTimeout(() => {
+      const url = new URL("/inbox", location.href);
+      for (const [name, value] of new FormData(event.target.form)) if (value) url.searchParams.set(name, value);
+      history.replaceState(null, "", url);
+      go(url.href, { only: ["boxes", "msgs", "unread"] });
+    }, 150);
+  });
+}
+
+// ---- The page --------------------------------------------------------------------------------------------------------
+
+addEventListener("DOMContentLoaded", () => {
+  for (const button of document.querySelectorAll("button.theme")) {
+    button.hidden = false;
+    button.onclick = () => {
+      const set = root.dataset.theme;
+      const dark = set ? set === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+      root.dataset.theme = dark ? "light" : "dark";
+      try {
+        localStorage.setItem("theme", root.dataset.theme);
+      } catch { /* as above */ }
+    };
+  }
+  wire(document);
+  if (byId("msgs") || byId("empty")) {
+    inbox();
+    settle();
+  }
+  addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (/^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) {
+      if (event.key === "Escape") event.target.blur();
+      return;
+    }
+    const act = {
+      "/": () => byId("find"),
+      j: () => byId("msgs") && (() => move(1)),
+      k: () => byId("msgs") && (() => move(-1)),
+      u: () => document.querySelector(".mark-read")?.form,
+      Delete: () => document.querySelector(".delete")?.form,
+    }[event.key]?.();
+    if (!act) return;
+    event.preventDefault();
+    if (typeof act === "function") act();
+    else if (act.id === "find") act.focus();
+    else act.requestSubmit();
+  });
+  document.addEventListener("click", (event) => { // one menu at a time, closed by a click beside it
+    for (const menu of document.querySelectorAll("details.ask[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+  });
+});
