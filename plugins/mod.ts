@@ -1,4 +1,5 @@
 /** The plugins that come with Postern, by the name that a configuration uses. A static list: nothing is searched for. */
+import { rate_limit } from "./access/rate_limit/mod.ts";
 import { relay } from "./access/relay/mod.ts";
 import { recipients } from "./accounts/recipients/mod.ts";
 import { spf } from "./identity/spf/mod.ts";
@@ -6,6 +7,6 @@ import { discard } from "./storage/discard/mod.ts";
 import { inbox } from "./storage/inbox/mod.ts";
 import { maildir } from "./storage/maildir/mod.ts";
 
-export const PLUGINS = { relay, recipients, spf, maildir, inbox, discard } as const;
+export const PLUGINS = { rate_limit, relay, recipients, spf, maildir, inbox, discard } as const;
 
 export { openNetworks } from "./access/relay/world.ts";

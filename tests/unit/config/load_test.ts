@@ -55,7 +55,7 @@ plugins:
     roles: [mx]
     onError: skip
     deadline: 5s
-  - discard: { to: ["*"] }
+  - discard: { everything: true }
     as: bin
     when: { senderDomain: [example.net, "*.example.net"], listener: world }
     unless: { network: 192.0.2.0/24, recipientDomain: keep.example }
