@@ -74,8 +74,8 @@ export class YamlFile {
         [key, next] = [pair.key, pair.value];
       } else if (isSeq(inside)) next = inside.items[Number(step)];
       if (next === undefined && key === undefined) break;
-      const wantsKey = options.key === true && depth === path.length - 1;
-      at = (wantsKey ? start(key) : start(next)) ?? start(key) ?? at;
+      const [first, second] = options.key === true && depth === path.length - 1 ? [key, next] : [next, key];
+      at = start(first) ?? start(second) ?? at;
       node = next;
     }
     return this.#at(at);

@@ -17,19 +17,28 @@ interface SchemaIssue {
   readonly keys?: readonly string[];
   readonly expected?: string;
   readonly values?: readonly unknown[];
+  readonly minimum?: number | bigint;
+  readonly maximum?: number | bigint;
+  readonly origin?: string;
   readonly errors?: readonly (readonly SchemaIssue[])[];
 }
 
 export class Faults {
   readonly #issues: ConfigIssue[];
+  /** Places of values whose variables are unset. */
+  readonly #unread: ReadonlySet<string>;
 
   constructor(readonly yaml: YamlFile | null) {
     this.#issues = [...yaml?.issues ?? []];
+    this.#unread = new Set(
+      this.#issues.filter((each) => each.path !== "").map((each) => `${each.line}:${each.column}`),
+    );
   }
 
   /** A fault at `path`; `key` points at the key itself instead of its value. */
   add(path: Path, message: string, options: { readonly key?: boolean } = {}): void {
     const place = this.yaml ? this.yaml.place(path, options) : { line: 0, column: 0 };
+    if (this.#unread.has(`${place.line}:${place.column}`)) return; // its text could not be filled in: that is the fault
     this.#issues.push({
       file: this.yaml?.file ?? null,
       ...place,
@@ -129,6 +138,18 @@ function word(issue: SchemaIssue, value: unknown): string {
       const values = (issue.values ?? []).map(String);
       const list = values.length > 1 ? `one of ${values.join(", ")}` : values.join();
       return `must be ${list}${typeof value === "string" ? didYouMean(value, values) : ""}`;
+    }
+    case "too_small":
+    case "too_big": {
+      if (!issue.message.startsWith("Too ")) return issue.message;
+      const [limit, word] = issue.code === "too_small" ? [issue.minimum, "at least"] : [issue.maximum, "at most"];
+      const one = Number(limit) === 1;
+      const things = issue.origin === "string"
+        ? one ? "character" : "characters"
+        : issue.origin === "array"
+        ? one ? "entry" : "entries"
+        : null;
+      return things === null ? `must be ${word} ${limit}` : `must have ${word} ${limit} ${things}`;
     }
     default:
       return lower(issue.message);

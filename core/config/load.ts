@@ -188,7 +188,7 @@ function readAdmin(read: Read, zeroConfig: boolean, env: Environment, faults: Fa
   } else if (token === null && !isLocal(address)) {
     place(`${formatEndpoint(address)} can be reached from other machines and needs a token: set POSTERN_ADMIN_TOKEN`);
   } else if (token !== null && token.length < 16) {
-    faults.variable("POSTERN_ADMIN_TOKEN", "must have 16 characters at least");
+    faults.variable("POSTERN_ADMIN_TOKEN", "must have at least 16 characters");
   }
   return { address, token, hosts: admin.hosts, devInbox: zeroConfig };
 }

@@ -65,7 +65,8 @@ class ListReader {
       return null;
     }
     const words = Object.fromEntries(Object.entries(entry).filter(([key]) => WORDS.has(key)));
-    const host = faults.read(HostWords, words, path) ?? {};
+    // A word that does not fit is told; the name still counts, lest it is told that the entry stands twice.
+    const host = faults.read(HostWords, words, path) ?? (typeof words["as"] === "string" ? { as: words["as"] } : {});
     const rest = Object.keys(entry).filter((key) => !WORDS.has(key));
     const known = rest.filter((key) => this.#known(key));
     const name = known[0] ?? rest[0];

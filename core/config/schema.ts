@@ -53,7 +53,7 @@ export const network = text(
 );
 const address = text(parseAddress, 'an address, such as "ops@example.org"');
 const hostname = text(canonicalDomain, 'a host name, such as "mx.example.org"');
-const count = (max = 1_000_000) => z.int({ error: "must be a whole number" }).min(1).max(max);
+const count = (max = 1_000_000) => z.int().min(1).max(max);
 
 export const Role = z.enum(["mx", "submission", "lmtp"]);
 
@@ -122,7 +122,7 @@ export const Delivery = z.strictObject({
 
 export const Admin = z.strictObject({
   address: tcp.prefault("127.0.0.1:8025").describe("Where the site and the HTTP API listen."),
-  token: z.string().min(16, { error: "must have 16 characters at least" }).optional()
+  token: z.string().min(16, { error: "must have at least 16 characters" }).optional()
     .describe("The token that every request carries. With a configuration file there must be one."),
   hosts: z.array(z.string().min(1)).prefault([]).describe("Host names it is reached by, besides loopback ones."),
 });
@@ -137,7 +137,7 @@ export const Log = z.strictObject({
 export const File = z.strictObject({
   hostname: hostname.prefault("localhost").describe("This host's name: in the greeting, in Received, as authserv-id."),
   data: z.string().min(1).prefault("./data").describe("The folder that must survive; one process owns it."),
-  listeners: z.array(Listener).min(1, { error: "needs one listener at least" })
+  listeners: z.array(Listener).min(1)
     .prefault([{ address: "127.0.0.1:2525" }]).describe("Where mail comes in."),
   domains: z.array(domainPattern).prefault([]).describe("The local domains; `*.name` is all below a name."),
   postmaster: address.optional().describe("Where mail for postmaster goes, in every domain (RFC 5321 4.5.1)."),

@@ -92,5 +92,6 @@ function race(options: ExchangeOptions, close: () => void) {
   const onAbort = () => settle({ kind: "silence" });
   const timer = setTimeout(onAbort, options.timeout);
   options.signal?.addEventListener("abort", onAbort, { once: true });
+  if (options.signal?.aborted) queueMicrotask(onAbort); // gave up before the second try; the socket is not there yet
   return { promise, settle };
 }

@@ -33,9 +33,16 @@ export class DnsServer {
   port = 0;
 
   static async start(script: Script): Promise<DnsServer> {
-    const server = new DnsServer();
-    await server.#listen(script);
-    return server;
+    for (let attempt = 1;; attempt++) {
+      const server = new DnsServer();
+      try {
+        await server.#listen(script);
+        return server;
+      } catch (error) { // the port that UDP was given may be somebody's TCP port
+        server.#udp.close();
+        if (attempt === 20 || (error as { code?: string }).code !== "EADDRINUSE") throw error;
+      }
+    }
   }
 
   /** Sends a message nobody asked for to a port on this host. */

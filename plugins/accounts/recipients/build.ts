@@ -225,10 +225,10 @@ class Builder {
   }
 }
 
-/** An address, or a local part as it is written in front of an "@"; then the domain is empty. */
+/** An address, or a local part as it is written in front of an "@"; then the domain is empty. Nobody is named `""`. */
 function readName(text: string): Address | null {
   const address = text.includes("@") ? parseAddress(text) : null;
-  if (address !== null) return address;
+  if (address !== null) return address.local === "" ? null : address;
   const local = parseAddress(`${text}@localhost`)?.local;
-  return local === undefined ? null : { local, domain: "" };
+  return local ? { local, domain: "" } : null;
 }

@@ -54,7 +54,7 @@ export class Directory {
     if (whole !== null) return whole;
     const { postmaster } = host;
     if (postmaster !== null && fold(local) === "postmaster" && !sameAddress(address, postmaster)) {
-      return { kind: "alias", members: [postmaster], targets: [postmaster] };
+      return this.#alias([postmaster], address, host);
     }
     // The longest name first: with "-" as separator `mary-ann-news` is mary-ann's before it is mary's.
     for (let at = local.length - 1; at > 0; at--) {
@@ -87,12 +87,13 @@ export class Directory {
   }
 
   #alias(targets: Targets, address: Address, host: Host): Found {
-    const members = targets.map((target) =>
-      target.domain !== "" && target.local !== "" ? target : {
-        local: target.local || address.local,
-        domain: target.domain || address.domain || this.#home(host) || host.name,
-      }
-    );
+    const ours = DomainSet.of(host.domains);
+    const members = targets.map((target) => {
+      const local = target.local || address.local;
+      const domain = target.domain || address.domain || this.#home(host) || host.name;
+      // Names of ours in one form, so that the pipeline sees a name again that comes again; others as they are written.
+      return { local: ours.has(domain) ? fold(local) : local, domain };
+    });
     return { kind: "alias", members, targets };
   }
 

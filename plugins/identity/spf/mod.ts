@@ -79,16 +79,14 @@ export const spf: PluginFactory<z.input<typeof Options>> = definePlugin({
     /** Checks what is to be checked, and leaves it under the keys. The refusal, or null. */
     async function check(ctx: MailContext): Promise<Reply<"defer" | "reject"> | null> {
       const { client: { ip }, helo, sender } = ctx;
-      if (options.helo) {
-        const finding = await checkHelo(ctx);
-        const refusal = finding.result === "fail" ? verdict(finding, ip) : null;
-        if (refusal !== null) return refusal;
-      }
-      const finding = sender === null
-        ? await checkHelo(ctx)
-        : await find(ctx, "mailfrom", { ip, helo, domain: sender.domain, local: sender.local });
+      // Together: each has its own 20 s, and a slow HELO domain takes none of the sender's.
+      const [greeted, sent] = await Promise.all([
+        options.helo || sender === null ? checkHelo(ctx) : null,
+        sender === null ? null : find(ctx, "mailfrom", { ip, helo, domain: sender.domain, local: sender.local }),
+      ]);
+      const finding = sent ?? greeted!;
       ctx.set(SPF, finding);
-      return verdict(finding, ip);
+      return (greeted?.result === "fail" ? verdict(greeted, ip) : null) ?? verdict(finding, ip);
     }
 
     /** The HELO name does not change from message to message, nor does what it is worth. */

@@ -6,6 +6,7 @@ import { NameResolver } from "../../../core/dns/name_resolver.ts";
 import { parseResolvConf } from "../../../core/dns/resolv_conf.ts";
 import { DnsError, type Resolver } from "../../../core/dns/resolver.ts";
 import { Stub } from "../../../core/dns/stub.ts";
+import { systemResolver } from "../../../core/dns/system_resolver.ts";
 import { A, answer, CNAME, DnsServer, MX, PTR, type RecordData, TXT, wireName } from "../../support/dns_server.ts";
 
 const ZONE = {
@@ -125,4 +126,11 @@ Deno.test("/etc/resolv.conf", () => {
   const { servers } = parseResolvConf("nameserver fe80::1%eth0\n" + "nameserver 192.0.2.1\n".repeat(9));
   assertEquals(servers.map((each) => each.address), ["fe80::1%eth0", "192.0.2.1", "192.0.2.1"]);
   assert(parseResolvConf("").servers.length === 1);
+});
+
+Deno.test("the host's resolver has a cache: the second to ask waits for nobody", async () => {
+  await using server = await DnsServer.start((q) => [answer(q, [A(192, 0, 2, 1)])]);
+  const resolver = systemResolver({ servers: [{ address: "127.0.0.1", port: server.port }] });
+  for (const name of ["example.org", "EXAMPLE.org."]) assertEquals(await resolver.a(name), ["192.0.2.1"]);
+  assertEquals(server.asked.length, 1);
 });

@@ -1,0 +1,2 @@
+/** A module that somebody forgot to finish. */
+export default 42;

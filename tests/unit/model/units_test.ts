@@ -1,0 +1,45 @@
+import { assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { formatDuration, formatSize, parseDuration, parseRate, parseSize } from "../../../core/model/units.ts";
+
+Deno.test("durations, sizes and rates with their units", () => {
+  const table: readonly [(text: string) => unknown, string, unknown][] = [
+    [parseDuration, "500ms", 500],
+    [parseDuration, "30s", 30_000],
+    [parseDuration, "5m", 300_000],
+    [parseDuration, "4h", 14_400_000],
+    [parseDuration, "5d", 432_000_000],
+    [parseDuration, "0s", 0],
+    [parseSize, "500B", 500],
+    [parseSize, "64KiB", 65_536],
+    [parseSize, "50MiB", 52_428_800],
+    [parseSize, "1GB", 1_000_000_000],
+    [parseSize, "2TiB", 2_199_023_255_552],
+    [parseRate, "100/1m", { count: 100, milliseconds: 60_000 }],
+    [parseRate, "5/10s", { count: 5, milliseconds: 10_000 }],
+  ];
+  for (const [parse, text, value] of table) assertEquals(parse(text), value, text);
+});
+
+Deno.test("nothing without a unit, with two, with a sign, a space or a fraction", () => {
+  for (const text of ["", "5", "m", "5 m", "-5m", "5.5m", "5M", "5mm", "1h30m", "99999999999s", "5m\n", "٥m"]) {
+    assertEquals(parseDuration(text), null, text);
+  }
+  for (const text of ["", "5", "5K", "5kib", "5 MiB", "-5B", "5iB", "1.5MiB", "5Mi"]) {
+    assertEquals(parseSize(text), null, text);
+  }
+  for (const text of ["", "5", "/1m", "5/", "5/m", "5/0s", "5/1x", "a/1m", "5/1m/1m", "-1/1m"]) {
+    assertEquals(parseRate(text), null, text);
+  }
+});
+
+Deno.test("a duration reads back as it was written", () => {
+  fc.assert(fc.property(fc.integer({ min: 1, max: 999_999_999 }), (ms) => {
+    assertEquals(parseDuration(formatDuration(ms)), ms);
+  }));
+  assertEquals([300_000, 90_000, 86_400_000, 1].map(formatDuration), ["5m", "90s", "1d", "1ms"]);
+});
+
+Deno.test("sizes for people", () => {
+  assertEquals([0, 1023, 1024, 5300, 52_428_800].map(formatSize), ["0 B", "1023 B", "1.0 KiB", "5.2 KiB", "50 MiB"]);
+});
