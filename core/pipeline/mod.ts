@@ -16,3 +16,16 @@ export { parseHeaders } from "../model/headers.ts";
 export type { FieldRange, HeaderSection } from "../model/headers.ts";
 export { applyEdits, applyEditsToBytes, formatField } from "../model/edits.ts";
 export type { HeaderEdits } from "../model/envelope.ts";
+export { firstOf, parallel, type Test, unless, when } from "./combine.ts";
+export type { Compiled } from "./compile.ts";
+export type { Effect } from "./effect.ts";
+export { Pipeline, type PipelineOptions } from "./pipeline.ts";
+export {
+  memoryBody,
+  runPhase,
+  simulate,
+  type Simulated,
+  SimulatedCounters,
+  type SimulatedRecipient,
+  type SimulatedResult,
+} from "./testing.ts";

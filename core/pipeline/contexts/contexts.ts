@@ -9,6 +9,7 @@ import type { Address } from "../../model/address.ts";
 import type { BodyType, MailParameters, RcptParameters, Result, Route } from "../../model/envelope.ts";
 import type { Reply } from "../../model/reply.ts";
 import type { Resolver } from "../../dns/resolver.ts";
+import type { PhaseName } from "../../observe/events.ts";
 import type { Key, Scope } from "../key.ts";
 
 /** What a listener is for. `edge` is an edge platform's email event. */
@@ -86,6 +87,20 @@ export interface Context<S extends Scope = "connection"> {
   now(): number;
   get<T>(key: Key<T, S>): T | undefined;
   set<T>(key: Key<T, S>, value: NoInfer<T>): void; // NoInfer: else set(SPF, "typo") widens T and compiles
+}
+/** What a condition may look at, in any phase. `recipient` is there in rcpt only, `sender` is null before MAIL too. */
+export interface Facts {
+  readonly phase: PhaseName;
+  readonly role: Role;
+  readonly listener: string;
+  readonly host: Host;
+  readonly client: Client;
+  readonly helo: string;
+  readonly sender: Address | null;
+  readonly recipient: Recipient | null;
+  /** The accepted ones so far. */
+  readonly recipients: readonly Recipient[];
+  get<T>(key: Key<T, Scope>): T | undefined;
 }
 export type Lasting = "connection" | "transaction";
 

@@ -1,0 +1,215 @@
+/**
+ * One plugin in one phase: owns its clock, its next() and the blame. Whatever a handler does, its call ends with a Reply:
+ * a throw, a late or a wrong answer is that of `failure`, or as if the plugin were not there where the operator says so.
+ * Non-job: order (compose.ts), the meaning of a reply for the phase (pipeline.ts).
+ */
+import type { Decision } from "../observe/events.ts";
+import { Reply } from "../model/reply.ts";
+import { proceed } from "./compose.ts";
+import { PluginContext } from "./contexts/plugin_context.ts";
+import type { TransactionContext } from "./contexts/transaction_context.ts";
+import { unwatch, watch } from "./deadlines.ts";
+import type { Effect } from "./effect.ts";
+import { failure } from "./endings.ts";
+import type { Answer, Next, Phase, Policy } from "./plugin.ts";
+
+const DEADLINE = 30_000;
+
+export type AnyHandler = (ctx: PluginContext, next: Next) => unknown;
+
+/** A place in the order of a phase: a plugin, or a combination of some. */
+export interface Step {
+  run(ctx: TransactionContext, chain: readonly Step[], index: number, rest: Next): Answer;
+}
+
+/** A plugin in a phase, with what the operator says of it. */
+export class PluginStep implements Step {
+  readonly name: string;
+  readonly phase: Phase;
+  readonly handler: AnyHandler;
+  readonly observe: boolean;
+  readonly skip: boolean;
+  readonly deadline: number;
+
+  constructor(name: string, phase: Phase, handler: AnyHandler, policy: Policy = {}) {
+    this.name = name;
+    this.phase = phase;
+    this.handler = handler;
+    this.observe = policy.mode === "observe";
+    this.skip = this.observe || policy.onError === "skip";
+    this.deadline = policy.deadline ?? DEADLINE;
+  }
+
+  run(ctx: TransactionContext, chain: readonly Step[], index: number, rest: Next): Answer {
+    return new Call(this, ctx, chain, index, rest).start();
+  }
+}
+
+/** The last reading of the clock: whoever hands over to another call has just read it, and a reading costs 0.1 us. */
+let instant = 0;
+export function readClock(): number {
+  return instant = performance.now();
+}
+
+/** Who gave a refusal, for the ledger. */
+const authors = new WeakMap<Reply, string>();
+export function authorOf(reply: Reply): string {
+  return authors.get(reply) ?? "core";
+}
+
+const NOTHING: readonly Effect[] = [];
+
+class Call {
+  readonly #step: PluginStep;
+  readonly #ctx: TransactionContext;
+  readonly #chain: readonly Step[];
+  readonly #index: number;
+  readonly #rest: Next;
+  #mark = instant;
+  #own = 0;
+  #called = false;
+  #done = false;
+  #below: Reply | undefined;
+  #pending: Promise<Reply> | undefined;
+  #misuse: string | undefined;
+  #view: PluginContext | undefined;
+  #held: Effect[] | undefined;
+  #expire: ((why: Error) => void) | undefined;
+
+  constructor(step: PluginStep, ctx: TransactionContext, chain: readonly Step[], index: number, rest: Next) {
+    this.#step = step;
+    this.#ctx = ctx;
+    this.#chain = chain;
+    this.#index = index;
+    this.#rest = rest;
+  }
+
+  start(): Answer {
+    const step = this.#step, ctx = this.#ctx;
+    if (ctx.gone !== null) return this.#fail(ctx.gone);
+    if (ctx.expires > 0 && instant >= ctx.expires) return this.#fail("no time was left for it");
+    const view = this.#view = new PluginContext(step.observe ? this.#copy() : ctx, step.name);
+    let answer: unknown;
+    try {
+      answer = step.handler(view, this.next);
+    } catch (error) {
+      return this.#fail(error);
+    }
+    if (!(answer instanceof Promise)) return this.#finish(answer);
+    if (answer === this.#pending) { // `return next()`: nothing left to watch
+      this.#close();
+      this.#report("next", view.note);
+      return answer;
+    }
+    return new Promise((resolve) => {
+      this.#expire = (why) => resolve(this.#fail(why));
+      watch(this);
+      (answer as Promise<unknown>).then(
+        (value) => this.#done || resolve(this.#finish(value)),
+        (error) => this.#done || resolve(this.#fail(error)),
+      );
+    });
+  }
+
+  readonly next: Next = () => {
+    if (this.#done || this.#called) {
+      throw new Error(this.#misuse = this.#done ? "called next() after its answer" : "called next() twice");
+    }
+    this.#called = true;
+    this.#own += readClock() - this.#mark;
+    const below = this.#behind();
+    if (!(below instanceof Promise)) {
+      this.#mark = instant; // read by the last call below
+      return this.#below = below;
+    }
+    return this.#pending = below.then((reply) => {
+      this.#mark = readClock();
+      this.#pending = undefined;
+      return this.#below = reply;
+    });
+  };
+
+  /** Time behind next() is not the plugin's. */
+  tick(now: number): void {
+    if (this.#pending) return;
+    const { gone, expires } = this.#ctx;
+    if (gone !== null) this.#expire!(new Error(gone));
+    else if (this.#own + now - this.#mark > this.#step.deadline) this.#expire!(late("exceeded its deadline"));
+    else if (expires > 0 && now >= expires) this.#expire!(late("exceeded the time after the last octet"));
+  }
+
+  #behind(): Answer {
+    return proceed(this.#chain, this.#index + 1, this.#ctx, this.#rest);
+  }
+
+  #finish(value: unknown): Answer {
+    if (this.#misuse) return this.#fail(this.#misuse);
+    if (!(value instanceof Reply)) return this.#fail("answered with something that is not a Reply");
+    if (this.#pending) return this.#fail("did not wait for next()");
+    const below = this.#below;
+    if (value === below) {
+      this.#close();
+      this.#report("next", this.#view!.note);
+      return value;
+    }
+    if (below && below.verdict !== "accept" && value.verdict === "accept" && value.options.over !== below) {
+      return this.#fail("dropped the refusal that next() gave");
+    }
+    this.#close();
+    if (value.verdict !== "accept") authors.set(value, this.#step.name);
+    this.#report(value.verdict, value.options.reason ?? value.text);
+    return this.#step.observe ? this.#pass() : value;
+  }
+
+  #fail(error: unknown): Answer {
+    this.#close(error instanceof Error ? error : undefined);
+    this.#report("error", error instanceof Error ? error.message : String(error));
+    if (this.#step.skip) return this.#pass();
+    // What is still running behind next() ends before the phase does: it must not run into the next command.
+    const answer = failure(this.#step.phase);
+    return this.#pending ? this.#pending.then(() => answer) : answer;
+  }
+
+  /** As if the plugin had said next(). */
+  #pass(): Answer {
+    return this.#pending ?? this.#below ?? this.#behind();
+  }
+
+  #close(why?: Error): void {
+    this.#done = true;
+    if (!this.#pending) this.#own += readClock() - this.#mark;
+    if (this.#expire) unwatch(this); // at once: what only a sweep frees, leaks
+    this.#view?.end(why);
+  }
+
+  #report(verdict: Decision["verdict"], reason: string): void {
+    const ctx = this.#ctx, { name, phase, observe } = this.#step;
+    const decision = {
+      type: "decision" as const,
+      session: ctx.session,
+      transaction: ctx.transaction,
+      phase,
+      plugin: name,
+      verdict,
+      reason,
+      ms: this.#own,
+    };
+    ctx.services.emit(observe ? { ...decision, held: this.#held ?? NOTHING, observed: true } : decision);
+  }
+
+  /** A view whose changes it alone sees: contexts assign, so an assignment through it stays with it. */
+  #copy(): TransactionContext {
+    const held: Effect[] = this.#held = [];
+    const view: TransactionContext = Object.create(this.#ctx);
+    view.apply = function (effect: Effect): string | null {
+      const note = Object.getPrototypeOf(view).apply.call(view, effect);
+      held.push(effect);
+      return note;
+    };
+    return view;
+  }
+}
+
+function late(text: string): Error {
+  return new DOMException(text, "TimeoutError") as Error;
+}

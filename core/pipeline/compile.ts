@@ -1,0 +1,87 @@
+/**
+ * From a list of plugins to the steps of each phase: roles select, the operator's words reach into combinations, the order
+ * that plugins ask for is checked. Done once per listener. Non-job: running steps.
+ */
+import { type AnyHandler, PluginStep, type Step } from "./call.ts";
+import type { Role } from "./contexts/contexts.ts";
+import type { Phase, Plugin, Policy } from "./plugin.ts";
+
+export const PHASES: readonly Phase[] = ["connect", "helo", "auth", "mail", "rcpt", "data", "queue", "deliver"];
+
+/** What makes a plugin a combination of others. Under a symbol, so that it survives withPolicy and renaming. */
+export const COMBINED = Symbol("combined");
+export interface Combined {
+  readonly members: readonly Plugin[];
+  /** One step of the steps of each member that has some in the phase. */
+  step(chains: readonly (readonly Step[])[], phase: Phase, policy: Policy): Step;
+}
+type Combination = Plugin & { readonly [COMBINED]?: Combined };
+
+export interface Compiled {
+  readonly plugin: string;
+  readonly phases: readonly Phase[];
+  readonly mode: "enforce" | "observe";
+}
+
+function selected(plugin: Plugin, policy: Policy, role: Role | undefined): boolean {
+  const roles = plugin.policy?.roles ?? policy.roles ?? plugin.roles; // the operator's word replaces the author's
+  return role === undefined || roles === undefined || roles.includes(role);
+}
+
+/** Words for a combination hold for its members, roles aside: those have selected it already. */
+function inherited(plugin: Plugin, policy: Policy): Policy {
+  const { roles: _, ...words } = { ...plugin.policy, ...policy };
+  return words;
+}
+
+/** The steps of one plugin in one phase: none, one, or a combination's. */
+export function stepsOf(plugin: Plugin, phase: Phase, role: Role | undefined, above: Policy = {}): Step[] {
+  if (!selected(plugin, above, role)) return [];
+  const policy = inherited(plugin, above);
+  const combined = (plugin as Combination)[COMBINED];
+  if (combined) {
+    const chains = combined.members.map((member) => stepsOf(member, phase, role, policy)).filter((s) => s.length > 0);
+    return chains.length > 0 ? [combined.step(chains, phase, policy)] : [];
+  }
+  if (phase === "queue" && policy.mode === "observe") return []; // storing for real is no observing   SEMANTICS 14
+  const handler = plugin.handlers[phase] as AnyHandler | undefined;
+  return handler ? [new PluginStep(plugin.name, phase, handler, policy)] : [];
+}
+
+/** The plugins themselves, combinations taken apart. */
+export function leavesOf(
+  plugins: readonly Plugin[],
+  role: Role | undefined,
+  above: Policy = {},
+): { readonly plugin: Plugin; readonly policy: Policy }[] {
+  return plugins.flatMap((plugin) => {
+    if (!selected(plugin, above, role)) return [];
+    const policy = inherited(plugin, above);
+    const combined = (plugin as Combination)[COMBINED];
+    return combined ? leavesOf(combined.members, role, policy) : [{ plugin, policy }];
+  });
+}
+
+/**
+ * The matrix of a list.
+ *
+ * @throws {Error} naming the plugin that stands in the wrong place or handles a phase that there is not.
+ */
+export function checkPlugins(plugins: readonly Plugin[], role: Role | undefined): Compiled[] {
+  const leaves = leavesOf(plugins, role);
+  const names = leaves.map(({ plugin }) => plugin.name);
+  for (const [index, { plugin }] of leaves.entries()) {
+    const odd = Object.keys(plugin.handlers).find((name) => !PHASES.includes(name as Phase));
+    if (odd !== undefined) throw new Error(`plugins: "${plugin.name}" handles the unknown phase "${odd}"`);
+    const late = plugin.after?.find((name) =>
+      name === "*" ? index < names.length - 1 : names.indexOf(name, index) >= 0
+    );
+    if (late === "*") throw new Error(`plugins: "${plugin.name}" must stand last, after "${names.at(-1)}"`);
+    if (late !== undefined) throw new Error(`plugins: "${plugin.name}" must stand after "${late}"`);
+  }
+  return leaves.map(({ plugin, policy }) => ({
+    plugin: plugin.name,
+    phases: PHASES.filter((phase) => plugin.handlers[phase] && !(phase === "queue" && policy.mode === "observe")),
+    mode: policy.mode ?? "enforce",
+  }));
+}

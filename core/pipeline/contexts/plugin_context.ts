@@ -1,0 +1,208 @@
+/**
+ * What one call of one plugin sees: the facts of the transaction, its own part of the store, a signal of its own. Every
+ * change goes through `change`, and counts for nothing once the call has ended: a plugin that is late cannot touch the
+ * next message. Non-job: making the change (transaction_context.ts), time (call.ts).
+ */
+import type { Address } from "../../model/address.ts";
+import type { MailParameters, Route } from "../../model/envelope.ts";
+import type { Reply } from "../../model/reply.ts";
+import type { Resolver } from "../../dns/resolver.ts";
+import type { Counters } from "../../store/store.ts";
+import type { Effect } from "../effect.ts";
+import type { Key, Scope } from "../key.ts";
+import type { Phases } from "../plugin.ts";
+import type {
+  AuthContext,
+  Client,
+  DeliverContext,
+  Host,
+  Message,
+  PluginStore,
+  QueueContext,
+  RcptContext,
+  Recipient,
+  Role,
+} from "./contexts.ts";
+import type { Score, TransactionContext } from "./transaction_context.ts";
+
+/** It is every phase's context at once; which of it a handler may know is said by the handler's type. */
+type Every = Omit<AuthContext & RcptContext & QueueContext & DeliverContext, "get" | "set">;
+
+export class PluginContext implements Every {
+  readonly #ctx: TransactionContext;
+  readonly #plugin: string;
+  #ended = false;
+  #controller: AbortController | undefined;
+  #store: PluginStore | undefined;
+  /** Why a change had no effect, for the ledger. */
+  note = "";
+
+  /** `ctx`: the transaction, or a view of it whose changes nobody else sees. */
+  constructor(ctx: TransactionContext, plugin: string) {
+    this.#ctx = ctx;
+    this.#plugin = plugin;
+  }
+
+  /** The transaction behind what a plugin was given. */
+  static behind(ctx: Phases[keyof Phases]): TransactionContext {
+    if (!(ctx instanceof PluginContext)) throw new TypeError("that context is not the pipeline's");
+    return ctx.#ctx;
+  }
+
+  // ---- For the call --------------------------------------------------------------------------------------------------
+
+  /** The call is over. With a reason its signal says so; without one nobody waits for it any more. */
+  end(reason?: Error): void {
+    this.#ended = true;
+    if (this.#controller === undefined) return;
+    this.#ctx.controllers.delete(this.#controller);
+    if (reason) this.#controller.abort(reason);
+  }
+
+  // ---- Facts ---------------------------------------------------------------------------------------------------------
+
+  get id(): string {
+    return this.#ctx.id;
+  }
+  get role(): Role {
+    return this.#ctx.role;
+  }
+  get listener(): string {
+    return this.#ctx.listener;
+  }
+  get host(): Host {
+    return this.#ctx.host;
+  }
+  get dns(): Resolver {
+    return this.#ctx.dns;
+  }
+  get client(): Client {
+    return this.#ctx.client;
+  }
+  get helo(): string {
+    return this.#ctx.helo;
+  }
+  get credentials(): AuthContext["credentials"] {
+    return this.#ctx.credentials!;
+  }
+  get sender(): Address | null {
+    return this.#ctx.sender;
+  }
+  get parameters(): MailParameters {
+    return this.#ctx.parameters;
+  }
+  get recipient(): Recipient {
+    return this.#ctx.recipient!;
+  }
+  get count(): number {
+    return this.#ctx.count;
+  }
+  get recipients(): readonly Recipient[] {
+    return this.#ctx.recipients;
+  }
+  get message(): Message {
+    return this.#ctx.message;
+  }
+  get scores(): readonly Score[] {
+    return this.#ctx.scores;
+  }
+  get tries(): number {
+    return this.#ctx.tries;
+  }
+  get destination(): DeliverContext["destination"] {
+    return this.#ctx.destination!;
+  }
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      const { gone } = this.#ctx;
+      if (gone !== null || this.#ended) {
+        this.#controller.abort(new DOMException(gone ?? "the call is over", "AbortError"));
+      } else this.#ctx.controllers.add(this.#controller);
+    }
+    return this.#controller.signal;
+  }
+  get store(): PluginStore {
+    return this.#store ??= new NamespacedCounters(this.#ctx.services.counters, `plugin:${this.#plugin}:`);
+  }
+  now(): number {
+    return this.#ctx.now();
+  }
+  output(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return this.#ctx.output();
+  }
+
+  // ---- Keys: facts that plugins leave for each other -----------------------------------------------------------------
+
+  get<T>(key: Key<T, Scope>): T | undefined {
+    return this.#ctx.keysOf(key.scope).get(key.name) as T | undefined;
+  }
+  set<T>(key: Key<T, Scope>, value: NoInfer<T>): void {
+    if (!this.#late(`set(${key.name})`)) this.#ctx.keysOf(key.scope).set(key.name, value);
+  }
+
+  // ---- Changes -------------------------------------------------------------------------------------------------------
+
+  identify(user: string): void {
+    this.change({ do: "identify", user });
+  }
+  route(route: Route): void {
+    this.change({ do: "route", route });
+  }
+  expand(members: readonly Address[]): void {
+    this.change({ do: "expand", members });
+  }
+  score(points: number, reason: string): void {
+    this.change({ do: "score", points, reason });
+  }
+  prependHeader(name: string, value: string): void {
+    this.change({ do: "header", name, value: String(value) });
+  }
+  removeHeader(name: string): void {
+    this.change({ do: "header", name, value: null });
+  }
+  hold(reason: string): void {
+    this.change({ do: "hold", reason });
+  }
+  refuse(recipient: Recipient, reply: Reply<"defer" | "reject">): void {
+    this.change({ do: "refuse", recipient: this.#ctx.placeOf(recipient), reply });
+  }
+  settle(recipient: Recipient, result: "stored" | "discarded"): void {
+    this.change({ do: "settle", recipient: this.#ctx.placeOf(recipient), result });
+  }
+  deposit(recipient: Recipient, inbox: string): void {
+    this.change({ do: "deposit", recipient: this.#ctx.placeOf(recipient), inbox });
+  }
+
+  /** The one door for changes. A sandbox brings its effects here. */
+  change(effect: Effect): void {
+    if (this.#late(`${effect.do}()`)) return;
+    const note = this.#ctx.apply(effect);
+    if (note !== null) this.note = this.note === "" ? note : `${this.note}; ${note}`;
+  }
+
+  /** Told, not thrown: nobody may be there to catch it. */
+  #late(what: string): boolean {
+    if (!this.#ended) return false;
+    this.#ctx.services.emit({
+      type: "trouble",
+      where: this.#plugin,
+      message: `${what} after its answer in ${this.#ctx.session} was ignored`,
+    });
+    return true;
+  }
+}
+
+/** A plugin's own part of the counters. */
+class NamespacedCounters implements PluginStore {
+  constructor(readonly counters: Counters, readonly prefix: string) {}
+  get(name: string): Promise<string | undefined> {
+    return this.counters.get(this.prefix + name);
+  }
+  put(name: string, value: string, options: { readonly seconds: number }): Promise<void> {
+    return this.counters.put(this.prefix + name, value, options);
+  }
+  add(name: string, amount: number, options: { readonly seconds: number }): Promise<number> {
+    return this.counters.add(this.prefix + name, amount, options);
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * The message of a transaction: the received octets, never changed, and beside them the header edits so far, which
+ * `header` and `headers` show and `bytes` and `stream` never do. The header is parsed once, on first use.
+ * Non-job: making edits (model/edits.ts), keeping octets (core/store).
+ */
+import type { BodyType, HeaderEdits } from "../../model/envelope.ts";
+import { HeaderSection } from "../../model/headers.ts";
+import type { Body } from "../../store/store.ts";
+import type { HeaderField, Message } from "./contexts.ts";
+
+const MAX_BYTES = 1024 * 1024;
+const utf8 = new TextEncoder();
+
+export class ReceivedMessage implements Message {
+  readonly body: Body;
+  readonly bodyType: BodyType;
+  #section: HeaderSection | undefined;
+  #headers: readonly HeaderField[] | undefined;
+  #edited: EditedMessage | undefined;
+
+  constructor(body: Body, bodyType: BodyType) {
+    this.body = body;
+    this.bodyType = bodyType;
+  }
+
+  get size(): number {
+    return this.body.size;
+  }
+  /** The header section as received. */
+  get section(): HeaderSection {
+    return this.#section ??= new HeaderSection(this.body.head);
+  }
+  header(name: string): string | undefined {
+    const field = this.section.first(name);
+    return field && this.section.value(field);
+  }
+  get headers(): readonly HeaderField[] {
+    return this.#headers ??= fieldsOf(this.section);
+  }
+
+  async bytes(options: { readonly max?: number } = {}): Promise<Uint8Array<ArrayBuffer>> {
+    const { max = MAX_BYTES } = options;
+    const { size, memory } = this.body;
+    if (size > max) throw new RangeError(`the message has ${size} octets, more than ${max}: use stream()`);
+    if (memory) return memory;
+    const out = new Uint8Array(size);
+    let at = 0;
+    for await (const chunk of this.body.stream()) {
+      out.set(chunk, at);
+      at += chunk.length;
+    }
+    if (at !== size) throw new Error(`the spool gave ${at} of ${size} octets`);
+    return out;
+  }
+  stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return this.body.stream();
+  }
+
+  /** This message with `edits` beside it; the same object for the same edits. */
+  edited(edits: HeaderEdits): Message {
+    if (edits.prepend === "" && edits.drop.length === 0) return this;
+    if (this.#edited?.edits !== edits) this.#edited = new EditedMessage(this, edits);
+    return this.#edited;
+  }
+}
+
+class EditedMessage implements Message {
+  readonly received: ReceivedMessage;
+  readonly edits: HeaderEdits;
+  #headers: readonly HeaderField[] | undefined;
+
+  constructor(received: ReceivedMessage, edits: HeaderEdits) {
+    this.received = received;
+    this.edits = edits;
+  }
+  get size(): number {
+    return this.received.size;
+  }
+  get bodyType(): BodyType {
+    return this.received.bodyType;
+  }
+  header(name: string): string | undefined {
+    const wanted = name.toLowerCase();
+    return this.headers.find((field) => field.name.toLowerCase() === wanted)?.value;
+  }
+  get headers(): readonly HeaderField[] {
+    return this.#headers ??= this.#read();
+  }
+  #read(): HeaderField[] {
+    const { prepend, drop } = this.edits, { section } = this.received;
+    const dropped = new Set(drop.length === 0 ? [] : section.fields.filter(({ start }) => within(drop, start)));
+    return [
+      ...(prepend === "" ? [] : fieldsOf(new HeaderSection(utf8.encode(prepend)))),
+      ...this.received.headers.filter((_, index) => !dropped.has(section.fields[index]!)),
+    ];
+  }
+  bytes(options?: { readonly max?: number }): Promise<Uint8Array<ArrayBuffer>> {
+    return this.received.bytes(options);
+  }
+  stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return this.received.stream();
+  }
+}
+
+function fieldsOf(section: HeaderSection): HeaderField[] {
+  return section.fields.map((field) => ({ name: field.name, value: section.value(field) }));
+}
+
+/** True when `at` lies in one of the ranges, which ascend. */
+function within(ranges: HeaderEdits["drop"], at: number): boolean {
+  let low = 0, high = ranges.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (ranges[middle]![1] <= at) low = middle + 1;
+    else high = middle;
+  }
+  return low < ranges.length && ranges[low]![0] <= at;
+}

@@ -1,0 +1,361 @@
+/**
+ * The state of one session and its current transaction: every phase's context at once, reused from message to message.
+ * The engine sets facts (greet, begin, propose, complete), effects change the rest (`apply`), the pipeline reads it.
+ * Plain fields only, and changes assign, never mutate: an observing plugin works on `Object.create(ctx)`.
+ * Non-job: what a plugin is shown (plugin_context.ts), the order of things (pipeline.ts).
+ */
+import { type Address, sameAddress } from "../../model/address.ts";
+import { applyEdits, prependField, removeField, withReturnPath } from "../../model/edits.ts";
+import {
+  type HeaderEdits,
+  type MailParameters,
+  NO_EDITS,
+  NO_MAIL_PARAMETERS,
+  type RcptParameters,
+  type Result,
+  type Route,
+} from "../../model/envelope.ts";
+import type { Reply } from "../../model/reply.ts";
+import type { Resolver } from "../../dns/resolver.ts";
+import type { Event } from "../../observe/events.ts";
+import type { Counters } from "../../store/store.ts";
+import { checkEffect, type Effect } from "../effect.ts";
+import type { Key, Scope } from "../key.ts";
+import type { Phase } from "../plugin.ts";
+import type { AuthContext, Client, DeliverContext, Facts, Host, Message, Recipient, Role } from "./contexts.ts";
+import type { ReceivedMessage } from "./received_message.ts";
+import { TransactionRecipient } from "./recipient.ts";
+
+/** What the pipeline needs from the house; given once per listener. */
+export interface Services {
+  readonly host: Host;
+  readonly dns: Resolver;
+  readonly counters: Counters;
+  /** Milliseconds since 1970. */
+  now(): number;
+  emit(event: Event): void;
+  /**
+   * Makes durable what `rows(ctx)` lists, and the deposits. Null: durable. Else the refusal, and nothing was kept.
+   * From the moment it is called the body is its business; a body whose transaction never came here is the caller's.
+   */
+  commit(ctx: TransactionContext): Promise<Reply<"defer"> | null>;
+}
+export interface Peer {
+  readonly session: string;
+  readonly role: Role;
+  readonly listener: string;
+  readonly client: Client;
+}
+export interface Score {
+  readonly points: number;
+  readonly reason: string;
+}
+export interface Deposit {
+  readonly recipient: Recipient;
+  readonly inbox: string;
+}
+/** A policy refusal that waits for RCPT (SEMANTICS 11). */
+export interface DelayedRefusal {
+  readonly phase: Phase;
+  readonly plugin: string;
+  readonly reply: Reply;
+}
+/** A message of the durable queue that the dispatcher tries again. */
+export interface Resumed {
+  readonly id: string;
+  readonly sender: Address | null;
+  readonly parameters: MailParameters;
+  readonly recipients: readonly {
+    readonly address: Address;
+    readonly original: Address;
+    readonly parameters: RcptParameters;
+    readonly route: Route;
+  }[];
+  readonly message: ReceivedMessage;
+  readonly edits: HeaderEdits;
+  /** Attempts before this one, at least 1. */
+  readonly tries: number;
+}
+
+export class TransactionContext implements Facts {
+  readonly services: Services;
+  readonly session: string;
+  readonly role: Role;
+  readonly listener: string;
+
+  // ---- The connection ------------------------------------------------------------------------------------------------
+  phase: Phase = "connect";
+  client: Client;
+  helo = "";
+  /** The name before the greeting that is being decided: a refused EHLO changes nothing (RFC 5321 4.1.4). */
+  formerHelo = "";
+  credentials: AuthContext["credentials"] | null = null;
+  readonly connectionKeys: Map<string, unknown> = new Map();
+  /** Why there is nobody to answer to; null while the peer is there. */
+  gone: string | null = null;
+  delayedConnect: DelayedRefusal | null = null;
+  delayedHelo: DelayedRefusal | null = null;
+
+  // ---- The transaction -----------------------------------------------------------------------------------------------
+  transaction: string | null = null;
+  sender: Address | null = null;
+  parameters: MailParameters = NO_MAIL_PARAMETERS;
+  delayedMail: DelayedRefusal | null = null;
+  transactionKeys: Map<string, unknown> = new Map();
+  /** The recipient that is being decided. */
+  recipient: TransactionRecipient | null = null;
+  /** What it was expanded to. */
+  members: readonly Address[] | null = null;
+  /** The accepted ones, each once. */
+  recipients: TransactionRecipient[] = [];
+  /** Places of the recipients behind each accepted RCPT, in order: LMTP owes each command a reply (RFC 2033 4.2). */
+  commands: number[][] = [];
+  /** Those of the command that is being decided. */
+  command: number[] = [];
+  /** Place by final address and ORCPT. */
+  places: Map<string, number> = new Map();
+  received: ReceivedMessage | null = null;
+  edits: HeaderEdits = NO_EDITS;
+  scores: readonly Score[] = [];
+  held: string | null = null;
+  deposits: readonly Deposit[] = [];
+  tries = 0;
+  destination: DeliverContext["destination"] | null = null;
+  /** End of the time that plugins have after the last octet, by performance.now(); 0: not running. */
+  expires = 0;
+  /** What the commit of this transaction said; undefined: there was none. */
+  committed: Reply<"defer"> | null | undefined = undefined;
+
+  /** Signals of calls under way. */
+  readonly controllers: Set<AbortController> = new Set();
+
+  constructor(services: Services, peer: Peer) {
+    this.services = services;
+    this.session = peer.session;
+    this.role = peer.role;
+    this.listener = peer.listener;
+    this.client = peer.client;
+  }
+
+  // ---- Facts, set by the engine --------------------------------------------------------------------------------------
+
+  /** EHLO, HELO, LHLO. Then run "helo", which clears the transaction when it accepts and takes the name back else. */
+  greet(helo: string): void {
+    this.formerHelo = this.helo;
+    this.helo = helo;
+  }
+  /** AUTH. Then run "auth", after which the credentials are gone. */
+  authenticate(credentials: AuthContext["credentials"]): void {
+    this.credentials = credentials;
+  }
+  /** After the TLS handshake: all that was learned is forgotten but the address (RFC 3207 4.2). */
+  secure(tls: Client["tls"]): void {
+    this.reset();
+    this.client = { ...this.client, tls, identity: null };
+    this.helo = this.formerHelo = "";
+    this.delayedHelo = null;
+    this.connectionKeys.clear();
+  }
+  /** MAIL. Then run "mail". */
+  begin(
+    mail: { readonly id: string; readonly sender: Address | null; readonly parameters: MailParameters },
+  ): void {
+    this.reset();
+    this.transaction = mail.id;
+    this.sender = mail.sender;
+    this.parameters = mail.parameters;
+  }
+  /** RCPT. Then run "rcpt", which puts it among `recipients` when it accepts. */
+  propose(rcpt: { readonly address: Address; readonly parameters: RcptParameters }): void {
+    const { address, parameters } = rcpt;
+    this.recipient = new TransactionRecipient({ address, original: address, origin: null, parameters });
+    this.members = null;
+    this.command = [];
+  }
+  /** The last octet has come. Then run "data", and if that accepts, "queue". `edits`: core's own, made before plugins. */
+  complete(message: ReceivedMessage, edits: HeaderEdits = NO_EDITS): void {
+    this.recipient = null;
+    this.members = null;
+    this.received = message;
+    this.edits = edits;
+    this.expires = 0;
+  }
+  /** A message of the durable queue, instead of begin, propose and complete. Then run "queue". */
+  resume(item: Resumed): void {
+    this.begin(item);
+    this.recipients = item.recipients.map((each, place) => new TransactionRecipient({ ...each, origin: null }, place));
+    this.commands = [this.recipients.map((_, place) => place)];
+    this.complete(item.message, item.edits);
+    this.tries = item.tries;
+  }
+  /** End of the transaction: RSET, EHLO, end of message. */
+  reset(): void {
+    if (this.transaction === null) return;
+    this.transaction = null;
+    this.sender = null;
+    this.parameters = NO_MAIL_PARAMETERS;
+    this.delayedMail = null;
+    if (this.transactionKeys.size > 0) this.transactionKeys = new Map();
+    this.recipient = null;
+    this.members = null;
+    this.recipients = [];
+    this.commands = [];
+    this.command = [];
+    this.places.clear();
+    this.received = null;
+    this.edits = NO_EDITS;
+    this.scores = [];
+    this.held = null;
+    this.deposits = [];
+    this.tries = 0;
+    this.expires = 0;
+    this.committed = undefined;
+  }
+  /** The peer has gone, or the session's time is over. Plugins under way are told and waited for no longer. */
+  abort(reason: unknown): void {
+    if (this.gone !== null) return;
+    this.gone = reason instanceof Error ? reason.message : String(reason);
+    for (const controller of this.controllers) controller.abort(reason);
+    this.controllers.clear();
+  }
+
+  // ---- Facts, read by everybody --------------------------------------------------------------------------------------
+
+  /** The transaction's id, before MAIL the session's. */
+  get id(): string {
+    return this.transaction ?? this.session;
+  }
+  get host(): Host {
+    return this.services.host;
+  }
+  get dns(): Resolver {
+    return this.services.dns;
+  }
+  /** How many recipients the transaction has so far, aliases expanded. */
+  get count(): number {
+    return this.recipients.length;
+  }
+  /** As received, with the edits so far in its header. */
+  get message(): Message {
+    if (this.received === null) throw new Error("there is no message before the phase data");
+    return this.received.edited(this.edits);
+  }
+  now(): number {
+    return this.services.now();
+  }
+  get<T>(key: Key<T, Scope>): T | undefined {
+    return this.keysOf(key.scope).get(key.name) as T | undefined;
+  }
+  keysOf(scope: Scope): Map<string, unknown> {
+    if (scope === "connection") return this.connectionKeys;
+    if (scope === "transaction") return this.transactionKeys;
+    if (this.recipient === null) throw new Error("there is no recipient to keep this key");
+    return this.recipient.keys;
+  }
+  /** The message as final delivery writes it: edits applied, one Return-Path in front. A fresh stream each time. */
+  output(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    if (this.received === null) throw new Error("there is no message before the phase data");
+    return applyEdits(this.received.stream(), withReturnPath(this.edits, this.received.section, this.sender));
+  }
+
+  // ---- Effects -------------------------------------------------------------------------------------------------------
+
+  /**
+   * Makes one change. Assigns and never mutates, so that it works on a view. Returns a note when it had no effect.
+   *
+   * @throws {TypeError} when the effect makes no sense here: the plugin's error.
+   */
+  apply(effect: Effect): string | null {
+    const change = checkEffect(effect, this.phase);
+    switch (change.do) {
+      case "identify":
+        this.client = { ...this.client, identity: change.user };
+        return null;
+      case "route":
+        if (this.recipient!.route !== null) return "a second route was ignored";
+        this.recipient = this.recipient!.withRoute(change.route);
+        return null;
+      case "expand":
+        if (this.members !== null) return "a second expansion was ignored";
+        this.members = change.members;
+        return null;
+      case "score":
+        this.scores = [...this.scores, { points: change.points, reason: change.reason }];
+        return null;
+      case "header":
+        this.edits = change.value === null
+          ? removeField(this.edits, this.received!.section, change.name)
+          : prependField(this.edits, change.name, change.value);
+        return null;
+      case "hold":
+        if (this.held !== null) return "the message was held already";
+        this.held = change.reason;
+        return null;
+      case "refuse":
+        return this.settleRecipient(change.recipient, change.reply);
+      case "settle":
+        return this.settleRecipient(change.recipient, change.result);
+      case "deposit": {
+        const recipient = this.recipientAt(change.recipient);
+        if (this.isSettled(recipient)) return "a settled recipient stays settled";
+        this.deposits = [...this.deposits, { recipient, inbox: change.inbox }];
+        return null;
+      }
+    }
+  }
+
+  /** The place of a recipient that a plugin names. */
+  placeOf(recipient: Recipient): number {
+    const place = recipient instanceof TransactionRecipient ? recipient.place : -1;
+    if (place >= 0 && this.recipients[place]?.keys === (recipient as TransactionRecipient).keys) return place;
+    const found = this.recipients.findIndex((each) => sameAddress(each.address, recipient.address)); // a clone
+    if (found < 0) throw new TypeError("that recipient is not one of this transaction");
+    return found;
+  }
+  /** True when a recipient has its result, or will have with the commit that ends the phase. */
+  isSettled(recipient: TransactionRecipient): boolean {
+    return recipient.result !== null ||
+      this.deposits.length > 0 &&
+        this.deposits.some((each) => (each.recipient as TransactionRecipient).place === recipient.place);
+  }
+  recipientAt(place: number): TransactionRecipient {
+    const recipient = this.recipients[place];
+    if (recipient === undefined) throw new TypeError("that recipient is not one of this transaction");
+    return recipient;
+  }
+  /** Settled is settled: the first result stands. */
+  settleRecipient(place: number, result: Result): string | null {
+    const recipient = this.recipientAt(place);
+    if (this.isSettled(recipient)) return "a settled recipient stays settled";
+    if (!Object.hasOwn(this, "recipients")) this.recipients = this.recipients.slice(); // a view changes its own list
+    this.recipients[place] = recipient.withResult(result);
+    return null;
+  }
+
+  // ---- The pipeline's --------------------------------------------------------------------------------------------------
+
+  /** Takes the recipient that is being decided into the envelope, or finds that it is there (SEMANTICS 15). */
+  admit(): void {
+    const recipient = this.recipient!;
+    const key = placeKey(recipient);
+    let place = this.places.get(key);
+    if (place === undefined) {
+      place = this.recipients.length;
+      this.places.set(key, place);
+      this.recipient = recipient.at(place);
+      this.recipients.push(this.recipient);
+    }
+    if (!this.command.includes(place)) this.command.push(place);
+  }
+  /** Forgets the recipients that were admitted since there were `count`. */
+  dismiss(count: number): void {
+    for (const recipient of this.recipients.splice(count)) this.places.delete(placeKey(recipient));
+    this.command = [];
+  }
+}
+
+/** One delivery for one final address and ORCPT. Case counts only where the local part is somebody else's to read. */
+function placeKey({ address, route, parameters }: TransactionRecipient): string {
+  const local = route?.to === "local" ? address.local.toLowerCase() : address.local;
+  return `${local}@${address.domain} ${parameters.orcpt ?? ""}`;
+}

@@ -1,0 +1,63 @@
+/**
+ * How a phase ends when no plugin answered, what a 2xx of any plugin must have earned, and what an error is worth there.
+ * So an early accept() can neither open a relay nor lose a message. SEMANTICS 1, 11; RFC 5321 3.1, 3.6.2; RFC 4954 6.
+ */
+import { DomainSet } from "../model/domain.ts";
+import { accept, defer, reject, type Reply } from "../model/reply.ts";
+import type { Host } from "./contexts/contexts.ts";
+import type { TransactionContext } from "./contexts/transaction_context.ts";
+import type { Phase } from "./plugin.ts";
+
+/** Core's own yes: one value, so that a phase nobody handles makes nothing. */
+export const YES: Reply<"accept"> = accept();
+
+const ERROR = defer("4.3.0", "Local error in processing");
+const FAILURES: { readonly [P in Phase]?: Reply<"defer"> } = {
+  connect: defer("4.3.0", "Local error in processing", { code: 421 }), // 451 is no greeting          RFC 5321 4.2.4.2
+  auth: defer("4.7.0", "Temporary authentication failure", { code: 454 }), // RFC 4954 6
+};
+
+/** What a throw, a deadline or a wrong answer is worth. */
+export function failure(phase: Phase): Reply<"defer"> {
+  return FAILURES[phase] ?? ERROR;
+}
+
+export interface Ending {
+  end(ctx: TransactionContext): Reply;
+  /** What an acceptance is still without, or null. */
+  owes(ctx: TransactionContext): string | null;
+}
+
+const nothing = (): null => null;
+const yes: Ending = { end: () => YES, owes: nothing };
+const routed = (ctx: TransactionContext): boolean => ctx.recipient!.route !== null || ctx.members !== null;
+const LOGIN_FAILED = reject("5.7.8", "Authentication failed", { code: 535, reason: "nobody vouched for it" });
+const NO_USER = reject("5.1.1", "No such user here", { reason: "no route" });
+const NO_RELAY = reject("5.7.1", "Relaying denied", { reason: "no route" });
+
+/** `queue` is not here: it ends with a commit (settlement.ts). */
+export const ENDINGS: { readonly [P in Exclude<Phase, "queue">]: Ending } = {
+  connect: yes,
+  helo: yes,
+  mail: yes,
+  data: yes,
+  deliver: yes,
+  auth: {
+    end: (ctx) => ctx.client.identity === null ? LOGIN_FAILED : YES,
+    owes: (ctx) => ctx.client.identity === null ? "an identity" : null,
+  },
+  rcpt: {
+    // Existence for our own domains, authority for all others                                        SEMANTICS 1
+    end: (ctx) => routed(ctx) ? YES : isLocal(ctx.host, ctx.recipient!.address.domain) ? NO_USER : NO_RELAY,
+    owes: (ctx) => routed(ctx) ? null : "a route",
+  },
+};
+
+const local = new WeakMap<Host, DomainSet>();
+
+/** True for a domain of this site, and for the `<Postmaster>` without one (RFC 5321 4.5.1). */
+export function isLocal(host: Host, domain: string): boolean {
+  let domains = local.get(host);
+  if (domains === undefined) local.set(host, domains = new DomainSet(host.domains));
+  return domain === "" || domains.has(domain);
+}

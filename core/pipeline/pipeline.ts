@@ -1,0 +1,165 @@
+/**
+ * The plugins of a listener, compiled: asks them in their order, ends the phase when none answered, checks that a yes was
+ * earned, and does what belongs to the end of each phase. When no handler returns a promise, a phase makes none.
+ * Non-job: one plugin's time and faults (call.ts), what a context holds (contexts/transaction_context.ts).
+ */
+import type { Reply } from "../model/reply.ts";
+import { readClock, type Step } from "./call.ts";
+import { checkPlugins, type Compiled, PHASES, stepsOf } from "./compile.ts";
+import { after, proceed } from "./compose.ts";
+import type { Role } from "./contexts/contexts.ts";
+import type { TransactionContext } from "./contexts/transaction_context.ts";
+import { delayed, spoken } from "./delay.ts";
+import { ENDINGS, failure, YES } from "./endings.ts";
+import { expand } from "./expand.ts";
+import type { Answer, Phase, Plugin } from "./plugin.ts";
+import { allRefused, commitRest, settled } from "./settlement.ts";
+
+export interface PipelineOptions {
+  /** Only plugins for this role; unset: all. */
+  readonly role?: Role;
+  /** Say at RCPT what policy refuses at connect, helo and mail (default true). */
+  readonly delayRefusals?: boolean;
+  /** Milliseconds that the plugins of data and queue have together (default 120,000, at most 540,000). */
+  readonly budget?: number;
+}
+
+const BUDGET = 120_000;
+const MAX_BUDGET = 540_000; // the client waits 600 s for the reply after the dot                   RFC 5321 4.5.3.2.6
+
+type AskedPhase = Exclude<Phase, "queue">;
+
+/**
+ * @throws {Error} when a plugin stands in the wrong place, naming it.
+ * @example
+ * ```ts
+ * import { on, Pipeline, reject } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const pipeline = new Pipeline([on("mail", () => reject("5.7.1", "Not today"), { name: "closed" })]);
+ * assertEquals(pipeline.matrix, [{ plugin: "closed", phases: ["mail"], mode: "enforce" }]);
+ * ```
+ */
+export class Pipeline {
+  /** What each plugin does in which phase, for `check` and the admin page. Combinations are taken apart. */
+  readonly matrix: readonly Compiled[];
+  readonly #chains: { readonly [P in Phase]: readonly Step[] };
+  readonly #delay: boolean;
+  readonly #budget: number;
+
+  constructor(plugins: readonly Plugin[], options: PipelineOptions = {}) {
+    const { role, delayRefusals = true, budget = BUDGET } = options;
+    this.matrix = checkPlugins(plugins, role);
+    this.#chains = Object.fromEntries(
+      PHASES.map((phase) => [phase, plugins.flatMap((plugin) => stepsOf(plugin, phase, role))]),
+    ) as Record<Phase, Step[]>;
+    this.#delay = delayRefusals;
+    this.#budget = Math.min(budget, MAX_BUDGET);
+  }
+
+  /** False: only core's own ending is there. */
+  handles(phase: Phase): boolean {
+    return this.#chains[phase].length > 0;
+  }
+
+  /** Asks about what `ctx` was told last. Synchronous when no handler returned a promise; never rejects. */
+  run(phase: Phase, ctx: TransactionContext): Answer {
+    ctx.phase = phase;
+    if (phase === "rcpt") return this.#rcpt(ctx);
+    if (phase === "queue") return this.#queue(ctx);
+    if (phase === "data") ctx.expires = readClock() + this.#budget;
+    const answer = this.#ask(phase, ctx);
+    return answer instanceof Promise
+      ? answer.then((reply) => this.#conclude(phase, ctx, reply))
+      : this.#conclude(phase, ctx, answer);
+  }
+
+  /** The chain, the ending, and what a yes owes. */
+  #ask(phase: AskedPhase, ctx: TransactionContext): Answer {
+    if (ctx.gone !== null) return failure(phase);
+    const chain = this.#chains[phase];
+    if (chain.length === 0) return this.#end(phase, ctx);
+    readClock();
+    const answer = proceed(chain, 0, ctx, () => this.#end(phase, ctx));
+    return answer instanceof Promise
+      ? answer.then((reply) => this.#earned(phase, ctx, reply))
+      : this.#earned(phase, ctx, answer);
+  }
+
+  #end(phase: AskedPhase, ctx: TransactionContext): Reply {
+    const reply = ENDINGS[phase].end(ctx);
+    if (reply !== YES) this.#tell(phase, ctx, reply.verdict, reply.options.reason ?? reply.text);
+    return reply;
+  }
+
+  #earned(phase: AskedPhase, ctx: TransactionContext, reply: Reply): Reply {
+    if (reply.verdict !== "accept") return reply;
+    const owed = ctx.gone ?? ENDINGS[phase].owes(ctx);
+    if (owed === null) return reply;
+    if (ctx.gone === null) this.#tell(phase, ctx, "error", `accepted without ${owed}`);
+    return failure(phase);
+  }
+
+  #conclude(phase: AskedPhase, ctx: TransactionContext, reply: Reply): Reply {
+    switch (phase) {
+      case "connect":
+        return this.#delay ? delayed(ctx, phase, reply) : reply;
+      case "helo": {
+        const said = this.#delay ? delayed(ctx, phase, reply) : reply;
+        if (said.verdict === "accept") ctx.reset();
+        else ctx.helo = ctx.formerHelo; // the server stays in the state that it was in              RFC 5321 4.1.4
+        return said;
+      }
+      case "mail":
+        return this.#delay ? delayed(ctx, phase, reply) : reply;
+      case "auth":
+        ctx.credentials = null;
+        if (reply.verdict !== "accept" && ctx.client.identity !== null) ctx.client = { ...ctx.client, identity: null };
+        return reply;
+      case "data":
+        return reply.verdict === "accept" ? allRefused(ctx) ?? reply : reply;
+      default:
+        return reply;
+    }
+  }
+
+  #rcpt(ctx: TransactionContext): Answer {
+    const refusal = spoken(ctx);
+    if (refusal) return refusal;
+    return after(this.#ask("rcpt", ctx), (reply) => {
+      if (reply.verdict !== "accept") return reply;
+      if (ctx.members === null) return this.#admitted(ctx, reply);
+      return expand(ctx, () => this.#ask("rcpt", ctx)).then((last) => this.#admitted(ctx, last, true));
+    });
+  }
+
+  #admitted(ctx: TransactionContext, reply: Reply, expanded = false): Reply {
+    if (reply.verdict !== "accept") return reply;
+    if (!expanded) ctx.admit();
+    ctx.commands.push(ctx.command);
+    return reply;
+  }
+
+  #queue(ctx: TransactionContext): Answer {
+    if (ctx.gone !== null) return failure("queue");
+    const chain = this.#chains.queue, now = readClock();
+    if (ctx.expires === 0) ctx.expires = now + this.#budget;
+    // What is held waits for a person, and is stored by nobody before                                  SEMANTICS 17
+    const answer = chain.length === 0 || ctx.held !== null
+      ? commitRest(ctx)
+      : proceed(chain, 0, ctx, () => commitRest(ctx));
+    return after(answer, (reply) => settled(ctx, reply));
+  }
+
+  #tell(phase: Phase, ctx: TransactionContext, verdict: "defer" | "reject" | "accept" | "error", reason: string): void {
+    ctx.services.emit({
+      type: "decision",
+      session: ctx.session,
+      transaction: ctx.transaction,
+      phase,
+      plugin: "core",
+      verdict,
+      reason,
+      ms: 0,
+    });
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * The end of a message: what of it becomes rows of the queue, what the one reply says when recipients differ, and which
+ * reply each RCPT of an LMTP client is owed. SEMANTICS 2, 3, 8; RFC 2033 4.2. Non-job: storing (core/store).
+ *
+ * SMTP has one reply for all recipients, LMTP one for each RCPT: a group of recipients that share a reply. A group whose
+ * members are all refused is refused, and nothing is kept of it; else it is accepted, and its refused members are kept.
+ */
+import { Reply } from "../model/reply.ts";
+import type { TransactionContext } from "./contexts/transaction_context.ts";
+import type { TransactionRecipient } from "./contexts/recipient.ts";
+import { failure, YES } from "./endings.ts";
+import type { Answer } from "./plugin.ts";
+
+/** A recipient that has to be kept in the queue. */
+export interface Row {
+  readonly recipient: TransactionRecipient;
+  /** `held` waits for a person: quarantine, or a refusal that came too late to be said. */
+  readonly state: "ready" | "deferred" | "held";
+  /** The refusal that brought it here. */
+  readonly reply: Reply<"defer" | "reject"> | null;
+}
+
+/** A deferral before a rejection: who may come again must not be told never. */
+export function worst(replies: readonly Reply[]): Reply | undefined {
+  return replies.find((each) => each.verdict === "defer") ?? replies.find((each) => each.verdict === "reject");
+}
+
+/** The reply of a group whose members are all refused, else null. */
+function refusalOf(group: readonly TransactionRecipient[]): Reply | null {
+  const replies: Reply[] = [];
+  for (const { result } of group) {
+    if (!(result instanceof Reply)) return null;
+    replies.push(result);
+  }
+  return worst(replies) ?? null;
+}
+
+/** The worst reply when every recipient was refused, else null. */
+export function allRefused(ctx: TransactionContext): Reply | null {
+  return refusalOf(ctx.recipients);
+}
+
+/** The recipients behind an accepted reply: what is refused there was promised all the same. */
+function promised(ctx: TransactionContext): Set<number> | null {
+  if (ctx.role !== "lmtp") return allRefused(ctx) ? new Set() : null;
+  return new Set(ctx.commands.filter((places) => !refusalOf(places.map((place) => ctx.recipients[place]!))).flat());
+}
+
+/**
+ * What a commit has to keep in the queue. Stored and discarded recipients need nothing, deposits are their own list.
+ */
+export function rows(ctx: TransactionContext): Row[] {
+  let kept: Set<number> | null | undefined;
+  const list: Row[] = [];
+  for (const recipient of ctx.recipients) {
+    const { result } = recipient;
+    if (result instanceof Reply) {
+      if (kept === undefined) kept = promised(ctx);
+      if (kept !== null && !kept.has(recipient.place)) continue;
+      list.push({
+        recipient,
+        state: result.verdict === "defer" && ctx.held === null ? "deferred" : "held",
+        reply: result,
+      });
+    } else if (!ctx.isSettled(recipient)) {
+      list.push({ recipient, state: ctx.held === null ? "ready" : "held", reply: null });
+    }
+  }
+  return list;
+}
+
+/**
+ * The reply for each accepted RCPT of an LMTP client, in their order, after the message was answered with `reply`.
+ */
+export function repliesPerRecipient(ctx: TransactionContext, reply: Reply): Reply[] {
+  return ctx.commands.map((places) => refusalOf(places.map((place) => ctx.recipients[place]!)) ?? reply);
+}
+
+/** The ending of `queue`: makes durable what nobody settled. */
+export function commitRest(ctx: TransactionContext): Answer {
+  if (ctx.gone !== null) return failure("queue"); // nothing has begun: nothing is kept                   SEMANTICS 9
+  if (ctx.committed !== undefined) return ctx.committed ?? YES;
+  if (ctx.deposits.length === 0) {
+    const refusal = allRefused(ctx);
+    if (refusal) return refusal;
+    if (rows(ctx).length === 0) return YES;
+  }
+  return committed(ctx);
+}
+
+async function committed(ctx: TransactionContext): Promise<Reply> {
+  let refusal: Reply<"defer"> | null;
+  try {
+    refusal = await ctx.services.commit(ctx);
+  } catch (error) {
+    refusal = failure("queue");
+    ctx.services.emit({ type: "trouble", where: "commit", message: `${ctx.id}: ${error}` });
+  }
+  ctx.committed = refusal;
+  if (refusal) return refusal;
+  const deposited = new Set(ctx.deposits.map((each) => (each.recipient as TransactionRecipient).place));
+  for (const { place, result } of ctx.recipients) {
+    if (result === null) {
+      ctx.recipients[place] = ctx.recipients[place]!.withResult(deposited.has(place) ? "stored" : "queued");
+    }
+  }
+  return YES;
+}
+
+/**
+ * What the message is answered, after the plugins of `queue` gave `reply`. Settled is settled: after a failure the rest
+ * goes to the queue, so that the client's retry cannot deliver twice.
+ */
+export function settled(ctx: TransactionContext, reply: Reply): Answer {
+  if (ctx.committed === null) return reply.verdict === "accept" ? reply : YES; // durable, whatever was said after it
+  if (ctx.committed !== undefined) return ctx.committed;
+  if (ctx.gone !== null) return failure("queue");
+  const done = reply.verdict === "accept" && ctx.recipients.every((each) => ctx.isSettled(each));
+  if (done) return commitRest(ctx);
+  if (reply.verdict === "accept") {
+    ctx.services.emit({
+      type: "decision",
+      session: ctx.session,
+      transaction: ctx.transaction,
+      phase: "queue",
+      plugin: "core",
+      verdict: "error",
+      reason: "accepted without a result for every recipient",
+      ms: 0,
+    });
+  }
+  const begun = ctx.deposits.length > 0 || ctx.recipients.some((each) => each.result === "stored");
+  return begun ? commitRest(ctx) : reply.verdict === "accept" ? failure("queue") : reply;
+}

@@ -1,0 +1,345 @@
+/**
+ * Plugins under test without a socket: `simulate` takes one transaction through every phase as a listener would,
+ * `runPhase` asks one plugin about one phase. Everything that a plugin could see is a parameter with a sane default.
+ * Non-job: the protocol. Replies here are the pipeline's, before the engine words them.
+ */
+import { type Address, parseAddress } from "../model/address.ts";
+import { applyEditsToBytes } from "../model/edits.ts";
+import {
+  type BodyType,
+  type HeaderEdits,
+  type MailParameters,
+  NO_MAIL_PARAMETERS,
+  NO_RCPT_PARAMETERS,
+  type RcptParameters,
+  type Result,
+  type Route,
+} from "../model/envelope.ts";
+import { newId } from "../model/id.ts";
+import { accept, type Reply } from "../model/reply.ts";
+import { DnsError, type Resolver } from "../dns/resolver.ts";
+import type { Decision, Event } from "../observe/events.ts";
+import type { Body, Counters } from "../store/store.ts";
+import type { Client, Host, Role } from "./contexts/contexts.ts";
+import { ReceivedMessage } from "./contexts/received_message.ts";
+import { type Deposit, type Score, TransactionContext } from "./contexts/transaction_context.ts";
+import type { Key, Scope } from "./key.ts";
+import { Pipeline, type PipelineOptions } from "./pipeline.ts";
+import type { Phase, Plugin } from "./plugin.ts";
+import { repliesPerRecipient, type Row, rows } from "./settlement.ts";
+
+/** One recipient of the simulated envelope; a string is an address without parameters. */
+export type SimulatedRecipient =
+  | string
+  | { readonly address: string; readonly parameters?: RcptParameters; readonly route?: Route };
+
+export interface Simulated {
+  readonly ip?: string;
+  readonly helo?: string;
+  readonly tls?: Client["tls"];
+  /** Who is logged in from the start. */
+  readonly identity?: string | null;
+  /** Runs the phase auth: a stored password equal to `password` verifies. */
+  readonly login?: { readonly user: string; readonly password: string };
+  /** The sender; null for `<>`. */
+  readonly from?: string | null;
+  readonly to?: SimulatedRecipient | readonly SimulatedRecipient[];
+  /** Header and body; LF becomes CRLF in a string. */
+  readonly message?: string | Uint8Array<ArrayBuffer>;
+  readonly parameters?: Partial<MailParameters>;
+  readonly role?: Role;
+  readonly listener?: string;
+  readonly host?: Partial<Host>;
+  /** Default: no name exists. */
+  readonly dns?: Resolver;
+  readonly counters?: Counters;
+  /** The clock, milliseconds since 1970; default: it stands still. */
+  readonly now?: () => number;
+  /** What the commit answers; default: durable. */
+  readonly commit?: (ctx: TransactionContext) => Promise<Reply<"defer"> | null>;
+  readonly keys?: readonly (readonly [key: Key<unknown, Scope>, value: unknown])[];
+  /** How often the queue tried before. */
+  readonly tries?: number;
+}
+
+export interface SimulatedResult {
+  /** The last reply: what the client was told in the end. */
+  readonly reply: Reply;
+  readonly replies: readonly { readonly phase: Phase; readonly reply: Reply }[];
+  readonly decisions: readonly Decision[];
+  readonly events: readonly Event[];
+  readonly recipients: readonly {
+    readonly address: Address;
+    readonly original: Address;
+    readonly parameters: RcptParameters;
+    readonly route: Route | null;
+    readonly result: Result | null;
+  }[];
+  /** What the queue was given to keep; empty when nothing was committed. */
+  readonly rows: readonly Row[];
+  readonly deposits: readonly Deposit[];
+  readonly scores: readonly Score[];
+  readonly held: string | null;
+  readonly edits: HeaderEdits;
+  /** The message as it would be written, edits applied; empty without one. */
+  readonly output: string;
+  readonly identity: string | null;
+  /** The reply to each accepted RCPT after the message, for LMTP. */
+  readonly recipientReplies: readonly Reply[];
+  get<T>(key: Key<T, Scope>): T | undefined;
+}
+
+const HOST: Host = { name: "mx.example.org", domains: ["example.org"], postmaster: null };
+const START = Date.UTC(2026, 0, 1);
+const MESSAGE = "From: a@example.net\nTo: b@example.org\nSubject: test\n\nHello\n";
+
+/** No name exists. */
+const EMPTY_DNS: Resolver = {
+  a: (name) => Promise.reject(new DnsError("nxdomain", `A ${name}`)),
+  aaaa: (name) => Promise.reject(new DnsError("nxdomain", `AAAA ${name}`)),
+  mx: (name) => Promise.reject(new DnsError("nxdomain", `MX ${name}`)),
+  txt: (name) => Promise.reject(new DnsError("nxdomain", `TXT ${name}`)),
+  ptr: (ip) => Promise.reject(new DnsError("nxdomain", `PTR ${ip}`)),
+};
+
+/** Counters in memory that expire by the simulated clock. */
+export class SimulatedCounters implements Counters {
+  readonly #entries = new Map<string, { value: string; until: number }>();
+  constructor(readonly now: () => number = () => START) {}
+
+  get(name: string): Promise<string | undefined> {
+    const entry = this.#entries.get(name);
+    return Promise.resolve(entry && entry.until > this.now() ? entry.value : undefined);
+  }
+  put(name: string, value: string, options: { readonly seconds: number }): Promise<void> {
+    this.#entries.set(name, { value, until: this.now() + options.seconds * 1000 });
+    return Promise.resolve();
+  }
+  add(name: string, amount: number, options: { readonly seconds: number }): Promise<number> {
+    const entry = this.#entries.get(name), now = this.now();
+    const alive = entry !== undefined && entry.until > now;
+    const sum = (alive ? Number(entry.value) : 0) + amount;
+    this.#entries.set(name, { value: String(sum), until: alive ? entry.until : now + options.seconds * 1000 });
+    return Promise.resolve(sum);
+  }
+  /** Every name that was written, also the expired. */
+  get names(): string[] {
+    return [...this.#entries.keys()];
+  }
+}
+
+/** A body that lies in memory. */
+export function memoryBody(message: string | Uint8Array<ArrayBuffer>): Body {
+  const octets = typeof message === "string" ? new TextEncoder().encode(message.replace(/\r?\n/g, "\r\n")) : message;
+  return {
+    size: octets.length,
+    memory: octets,
+    head: octets,
+    stream: () => new Blob([octets]).stream(),
+    discard: () => {},
+  };
+}
+
+function address(text: string): Address {
+  const found = parseAddress(text);
+  if (found === null) throw new TypeError(`"${text}" is no address`);
+  return found;
+}
+
+/** The session and its transaction, and what was told of it. */
+class Stage {
+  readonly events: Event[] = [];
+  readonly replies: { phase: Phase; reply: Reply }[] = [];
+  readonly ctx: TransactionContext;
+  kept: readonly Row[] = [];
+  given: readonly SimulatedRecipient[];
+  #id: string;
+
+  constructor(readonly facts: Simulated) {
+    const { role = "mx", ip = "192.0.2.1", tls = null, identity = null, to = [] } = facts;
+    const now = facts.now ?? (() => START);
+    this.#id = newId(now());
+    this.given = typeof to === "string" || !("length" in to) ? [to] : to;
+    this.ctx = new TransactionContext({
+      host: { ...HOST, ...facts.host },
+      dns: facts.dns ?? EMPTY_DNS,
+      counters: facts.counters ?? new SimulatedCounters(now),
+      now,
+      emit: (event) => void this.events.push(event),
+      commit: async (ctx) => {
+        const listed = rows(ctx), refusal = await (facts.commit?.(ctx) ?? null);
+        if (refusal === null) this.kept = listed;
+        return refusal;
+      },
+    }, {
+      session: `s${this.#id}`,
+      role,
+      listener: facts.listener ?? "127.0.0.1:25",
+      client: { ip, port: 50000, tls, identity },
+    });
+  }
+
+  get refused(): boolean {
+    return this.replies.at(-1)?.reply.verdict !== "accept";
+  }
+
+  async run(pipeline: Pipeline, phase: Phase): Promise<Reply> {
+    const reply = await pipeline.run(phase, this.ctx);
+    this.replies.push({ phase, reply });
+    return reply;
+  }
+
+  greet(): void {
+    this.ctx.greet(this.facts.helo ?? "client.example.net");
+  }
+  authenticate(): void {
+    const { user, password } = this.facts.login ?? { user: "user", password: "password" };
+    const verify = (stored: string) => Promise.resolve(stored === password);
+    this.ctx.authenticate({ mechanism: "PLAIN", user, verify });
+  }
+  begin(): void {
+    const { from = "a@example.net", parameters } = this.facts;
+    this.ctx.begin({
+      id: this.#id,
+      sender: from === null ? null : address(from),
+      parameters: { ...NO_MAIL_PARAMETERS, ...parameters },
+    });
+  }
+  propose(each: SimulatedRecipient): void {
+    const { address: text, parameters = NO_RCPT_PARAMETERS } = typeof each === "string" ? { address: each } : each;
+    this.ctx.propose({ address: address(text), parameters });
+  }
+  complete(): void {
+    const bodyType: BodyType = this.facts.parameters?.body ?? "7BIT";
+    this.ctx.complete(new ReceivedMessage(memoryBody(this.facts.message ?? MESSAGE), bodyType));
+  }
+  keys(): void {
+    for (const [key, value] of this.facts.keys ?? []) {
+      if (key.scope !== "recipient" || this.ctx.recipient) this.ctx.keysOf(key.scope).set(key.name, value);
+    }
+  }
+
+  result(): SimulatedResult {
+    const { ctx, replies, events } = this;
+    const reply = replies.at(-1)?.reply ?? accept();
+    const memory = ctx.received?.body.memory;
+    return {
+      reply,
+      replies,
+      events,
+      decisions: events.filter((event) => event.type === "decision"),
+      recipients: ctx.recipients,
+      rows: this.kept,
+      deposits: ctx.deposits,
+      scores: ctx.scores,
+      held: ctx.held,
+      edits: ctx.edits,
+      output: memory ? new TextDecoder().decode(applyEditsToBytes(memory, ctx.edits)) : "",
+      identity: ctx.client.identity,
+      recipientReplies: repliesPerRecipient(ctx, reply),
+      get: (key) => ctx.get(key),
+    };
+  }
+}
+
+/**
+ * One transaction through every phase, as a listener with these plugins would take it. It stops where a client would:
+ * at the first refusal, at RCPT when nobody is left.
+ *
+ * @example
+ * ```ts
+ * import { on, reject, simulate } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const noLists = on("mail", (ctx, next) => ctx.sender?.local === "list" ? reject("5.7.1", "No lists") : next());
+ * const everyone = on("rcpt", (ctx, next) => (ctx.route({ to: "local", plugin: "inbox" }), next()));
+ *
+ * const good = await simulate([noLists, everyone], { from: "a@example.net", to: "b@example.org" });
+ * assertEquals([good.reply.code, good.rows.length], [250, 1]);
+ *
+ * const bad = await simulate([noLists, everyone], { from: "list@example.net", to: "b@example.org" });
+ * assertEquals(String(bad.reply), "550 5.7.1 No lists");
+ * ```
+ */
+export async function simulate(
+  plugins: readonly Plugin[],
+  facts: Simulated = {},
+  options: PipelineOptions = {},
+): Promise<SimulatedResult> {
+  const stage = new Stage(facts), { ctx } = stage;
+  const pipeline = new Pipeline(plugins, { ...(facts.role ? { role: facts.role } : {}), ...options });
+  stage.keys();
+  await stage.run(pipeline, "connect");
+  if (stage.refused) return stage.result();
+  stage.greet();
+  await stage.run(pipeline, "helo");
+  if (stage.refused) return stage.result();
+  if (facts.login) {
+    stage.authenticate();
+    await stage.run(pipeline, "auth");
+    if (stage.refused) return stage.result();
+  }
+  stage.begin();
+  stage.keys();
+  await stage.run(pipeline, "mail");
+  if (stage.refused) return stage.result();
+  for (const each of stage.given) {
+    stage.propose(each);
+    await stage.run(pipeline, "rcpt");
+  }
+  if (ctx.count === 0) return stage.result();
+  stage.complete();
+  await stage.run(pipeline, "data");
+  if (!stage.refused) await stage.run(pipeline, "queue");
+  return stage.result();
+}
+
+/**
+ * One plugin (or several) asked about one phase, everything before it taken for granted: no phase before it runs, the
+ * recipients are there, with the route they name or a local one to the first plugin.
+ *
+ * @example
+ * ```ts
+ * import { on, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const marks = on("data", (ctx, next) => (ctx.score(3, "short"), next()));
+ * const result = await runPhase(marks, "data", { message: "Subject: x\n\nhi\n" });
+ * assertEquals(result.scores, [{ points: 3, reason: "short" }]);
+ * ```
+ */
+export async function runPhase(
+  plugin: Plugin | readonly Plugin[],
+  phase: Phase,
+  facts: Simulated = {},
+  options: PipelineOptions = {},
+): Promise<SimulatedResult> {
+  const plugins: readonly Plugin[] = "name" in plugin ? [plugin] : plugin;
+  const stage = new Stage(facts), { ctx } = stage;
+  const pipeline = new Pipeline(plugins, { delayRefusals: false, ...options });
+  if (phase !== "connect") ctx.helo = facts.helo ?? "client.example.net";
+  if (phase === "helo") stage.greet();
+  if (phase === "auth") stage.authenticate();
+  if (phase !== "connect" && phase !== "helo" && phase !== "auth") stage.begin();
+  const given = stage.given.length > 0 ? stage.given : ["b@example.org"];
+  if (phase === "rcpt") {
+    for (const each of given) {
+      stage.propose(each);
+      stage.keys();
+      await stage.run(pipeline, "rcpt");
+    }
+    return stage.result();
+  }
+  if (phase === "data" || phase === "queue" || phase === "deliver") {
+    const here: Route = { to: "local", plugin: plugins[0]?.name ?? "inbox" };
+    for (const each of given) {
+      stage.propose(each);
+      ctx.recipient = ctx.recipient!.withRoute(typeof each === "string" ? here : each.route ?? here);
+      ctx.admit();
+      ctx.commands.push(ctx.command);
+    }
+    stage.complete();
+    ctx.tries = facts.tries ?? 0;
+  }
+  stage.keys();
+  await stage.run(pipeline, phase);
+  return stage.result();
+}
