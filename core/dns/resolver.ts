@@ -1,7 +1,7 @@
 /**
  * The one door to name service. A resolver tells "no such name", "no such record", "the servers failed" and "no answer
  * in time" apart, because policy must: the first two are answers, the last two never support a permanent verdict
- * (RFC 7208 2.6.6, RFC 5321 5.1). Values and an interface only; see node_resolver.ts and memory_resolver.ts.
+ * (RFC 7208 2.6.6, RFC 5321 5.1). Values and an interface only; see system_resolver.ts and memory_resolver.ts.
  */
 
 /** `nxdomain`, `nodata`: the name or record is not there, for sure. `servfail`, `timeout`: nobody knows. */

@@ -1,0 +1,33 @@
+/** The servers of /etc/resolv.conf (resolv.conf(5)): `nameserver` lines, and the options that a stub resolver has. */
+import { isIPv4, isIPv6 } from "../model/ip.ts";
+import type { StubOptions } from "./stub.ts";
+
+const MAX_SERVERS = 3; // resolv.conf(5)
+
+/**
+ * Reads the text of such a file. Without a server in it, one on this host is asked (resolv.conf(5)). Search lists do not
+ * apply: names in mail are whole.
+ */
+export function parseResolvConf(text: string): StubOptions {
+  const addresses: string[] = [];
+  let timeout: number | undefined, attempts: number | undefined;
+  for (const line of text.split("\n")) {
+    const [word, ...rest] = line.trim().split(/[ \t]+/);
+    if (word === "nameserver" && rest[0] !== undefined && addresses.length < MAX_SERVERS) {
+      const [bare = "", zone] = rest[0].split("%");
+      if (zone === undefined ? isIPv4(bare) || isIPv6(bare) : isIPv6(bare)) addresses.push(rest[0]);
+    } else if (word === "options") {
+      for (const option of rest) {
+        const [, name, digits] = /^(timeout|attempts):(\d{1,3})$/.exec(option) ?? [];
+        if (name === "timeout") timeout = Math.min(Math.max(Number(digits), 1), 30) * 1000;
+        if (name === "attempts") attempts = Math.min(Math.max(Number(digits), 1), 5);
+      }
+    }
+  }
+  if (addresses.length === 0) addresses.push("127.0.0.1");
+  return {
+    servers: addresses.map((address) => ({ address, port: 53 })),
+    ...(timeout !== undefined ? { timeout } : {}),
+    ...(attempts !== undefined ? { attempts } : {}),
+  };
+}
