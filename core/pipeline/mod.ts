@@ -12,6 +12,7 @@ export { newId, readId, shortId } from "../model/id.ts";
 export type { BodyType, MailParameters, Notify, RcptParameters, Result, Route } from "../model/envelope.ts";
 export { DnsError } from "../dns/resolver.ts";
 export type { DnsFault, Mx, Resolver } from "../dns/resolver.ts";
+export { parseDuration, parseSize } from "../model/units.ts";
 export { MemoryResolver } from "../dns/memory_resolver.ts";
 export type { MemoryRecords, MemoryZone } from "../dns/memory_resolver.ts";
 export { parseHeaders } from "../model/headers.ts";
