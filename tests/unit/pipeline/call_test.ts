@@ -322,7 +322,7 @@ Deno.test("store: each plugin has its own part, after an await and in company to
   assertEquals(counters.names.sort(), names);
 });
 
-Deno.test("an effect where it has no meaning is the plugin's error", async () => {
+Deno.test("case 67, 77: an effect that makes no sense is the plugin's error", async () => {
   const rows: [Phase, (ctx: never) => void][] = [
     [
       "data",
@@ -345,9 +345,28 @@ Deno.test("an effect where it has no meaning is the plugin's error", async () =>
       (ctx: { deposit(r: unknown, s: unknown): void }) => ctx.deposit({ address: { local: "x", domain: "y" } }, "x"),
     ],
   ];
+  type Loose = Record<string, (...values: unknown[]) => void> & { recipients: unknown[] };
+  const more: [Phase, (ctx: Loose) => void][] = [
+    ["data", (ctx) => ctx.refuse!(ctx.recipients[0], { verdict: "defer", code: 451 })],
+    ["queue", (ctx) => ctx.deposit!(ctx.recipients[0], "")],
+    ["rcpt", (ctx) => ctx.route!({ to: "elsewhere" })],
+    ["rcpt", (ctx) => ctx.route!({ to: "local" })],
+    ["rcpt", (ctx) => ctx.route!({ to: "remote", via: 7 })],
+    ["rcpt", (ctx) => ctx.expand!(["a@example.org"])],
+    ["rcpt", (ctx) => ctx.expand!([{ local: "a\r\nRCPT TO:<b>", domain: "example.org" }])], // case 67
+    ["rcpt", (ctx) => ctx.expand!([{ local: "a", domain: "x> NOTIFY=NEVER" }])],
+    ["rcpt", (ctx) => ctx.expand!(Array(10_001).fill({ local: "a", domain: "d" }))],
+    ["auth", (ctx) => ctx.identify!("")],
+    ["auth", (ctx) => ctx.identify!("a\r\nb")],
+  ];
+  rows.push(...more as typeof rows);
   for (const [index, [phase, act]] of rows.entries()) {
     const result = await runPhase(bare((ctx: never, next: Next) => (act(ctx), next()), phase), phase);
-    assertEquals([result.reply.code, result.decisions[0]?.verdict], [451, "error"], `row ${index}`);
+    assertEquals(
+      [result.reply.code, result.decisions[0]?.verdict],
+      [phase === "auth" ? 454 : 451, "error"],
+      `row ${index}`,
+    );
   }
 });
 

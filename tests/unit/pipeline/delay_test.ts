@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import {
   defer,
+  firstOf,
   on,
   type Phase,
   Pipeline,
@@ -35,6 +36,12 @@ Deno.test("recorded, spoken at RCPT, and the ledger knows whom it hit", async ()
 Deno.test("the first refusal is the one that is spoken", async () => {
   const result = await simulate([refuse("mail"), refuse("helo"), refuse("connect")], { to: "b@example.org" });
   assertEquals(result.reply.text, "no connect");
+});
+
+Deno.test("the ledger names the plugin whose refusal it is, in company too", async () => {
+  const busy = on("mail", () => defer("4.7.1", "busy"), { name: "busy" });
+  const result = await simulate([firstOf(busy, refuse("mail"))], { to: "b@example.org" });
+  assertEquals([result.decisions.at(-1)!.plugin, result.reply.text], ["busy", "busy"]);
 });
 
 Deno.test("not delayed: when off, when it hangs up, when it is an error", async () => {
