@@ -12,3 +12,7 @@ export { newId, readId, shortId } from "../model/id.ts";
 export type { BodyType, MailParameters, Notify, RcptParameters, Result, Route } from "../model/envelope.ts";
 export { DnsError } from "../dns/resolver.ts";
 export type { DnsFault, Mx, Resolver } from "../dns/resolver.ts";
+export { parseHeaders } from "../model/headers.ts";
+export type { FieldRange, HeaderSection } from "../model/headers.ts";
+export { applyEdits, applyEditsToBytes, formatField } from "../model/edits.ts";
+export type { HeaderEdits } from "../model/envelope.ts";

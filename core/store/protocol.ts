@@ -1,0 +1,137 @@
+/**
+ * What the session thread and the two database threads say to each other: plain values, one message per batch.
+ * `sqlite.ts` asks; `sqlite_writer.ts` and `sqlite_reader.ts` answer.
+ */
+import type { HeaderEdits } from "../model/envelope.ts";
+import type { NewEntry, RecipientRow } from "./rows.ts";
+import type {
+  InboxPage,
+  InboxQuery,
+  Lease,
+  QueueChange,
+  QueueItem,
+  QueuePage,
+  QueueQuery,
+  RecipientOutcome,
+  StoredMessage,
+} from "./store.ts";
+
+/** What the writer does in a transaction. */
+export type Operation =
+  | CommitOperation
+  | {
+    readonly do: "lease";
+    readonly owner: string;
+    readonly now: number;
+    readonly seconds: number;
+    readonly limit: number;
+    readonly local: boolean;
+  }
+  | { readonly do: "settle"; readonly lease: LeaseName; readonly outcomes: readonly RecipientOutcome[] }
+  | {
+    readonly do: "change";
+    readonly id: string | null;
+    readonly state: string | null;
+    readonly domain: string | null;
+    readonly change: QueueChange;
+    readonly now: number;
+    /** Only messages with a smaller id: the next piece of a long change. */
+    readonly before: string | null;
+    readonly limit: number;
+  }
+  | { readonly do: "mark"; readonly id: string; readonly read: boolean }
+  | { readonly do: "remove"; readonly id: string | null; readonly inbox: string | null; readonly limit: number }
+  | { readonly do: "count"; readonly now: number; readonly rows: readonly CounterRow[] };
+
+export interface CommitOperation {
+  readonly do: "commit";
+  readonly id: string;
+  readonly receivedAt: number;
+  readonly size: number;
+  readonly envelope: string;
+  /** Name of the spool file; null: the octets stand in the batch at `at`. */
+  readonly file: string | null;
+  at: number;
+  readonly recipients: readonly RecipientRow[];
+  readonly sender: string;
+  readonly subject: string;
+  readonly entries: readonly NewEntry[];
+}
+export type LeaseName = Pick<Lease, "owner" | "until"> & { readonly id: string };
+export type CounterRow = readonly [name: string, value: string, expires: number];
+export interface EntryChange {
+  readonly id: string;
+  readonly inbox: string;
+}
+/** A message whose refusal was said while it was not sure that nothing of it is kept. */
+export interface Refused {
+  readonly id: string;
+  readonly file: string | null;
+}
+
+/** Results by operation. */
+export interface Results {
+  commit: null;
+  lease: readonly Lease[];
+  settle: { readonly done: boolean; readonly arrived: readonly EntryChange[] };
+  change: { readonly changed: number; readonly last: string | null };
+  mark: boolean;
+  remove: readonly EntryChange[];
+  count: null;
+}
+export type Outcome<T = unknown> =
+  | { readonly value: T; readonly fault?: undefined }
+  | { readonly fault: "full" | "io"; readonly message: string };
+
+export type WriterRequest =
+  | {
+    readonly ask: "open";
+    readonly folder: string;
+    readonly now: number;
+    /** The first time in this process: no lease can be alive. */
+    readonly first: boolean;
+    readonly refused: readonly Refused[];
+  }
+  | { readonly ask: "batch"; readonly operations: readonly Operation[]; readonly octets: ArrayBuffer }
+  | { readonly ask: "close" };
+export interface WriterReply {
+  readonly outcomes: readonly Outcome[];
+  /** Octets in free pages of the database. */
+  readonly free: number;
+  /** Sentences for the log. */
+  readonly trouble: readonly string[];
+}
+
+export type ReaderRequest =
+  | { readonly ask: "open"; readonly folder: string }
+  | { readonly ask: "queue"; readonly query: QueueQuery }
+  | { readonly ask: "item"; readonly id: string }
+  | { readonly ask: "body"; readonly id: string }
+  | { readonly ask: "due"; readonly local: boolean }
+  | { readonly ask: "names" }
+  | { readonly ask: "list"; readonly query: InboxQuery }
+  | { readonly ask: "entry"; readonly id: string }
+  | { readonly ask: "counter"; readonly name: string }
+  | { readonly ask: "counters"; readonly limit: number }
+  | { readonly ask: "close" };
+export interface ReaderResults {
+  open: null;
+  queue: QueuePage;
+  item: QueueItem | null;
+  body: StoredBody | null;
+  due: number | null;
+  names: readonly { readonly name: string; readonly total: number; readonly unread: number }[];
+  list: InboxPage;
+  entry: { readonly entry: InboxPage["messages"][number]; readonly message: StoredMessage } | null;
+  counter: CounterRow | null;
+  counters: readonly CounterRow[];
+  close: null;
+}
+export interface StoredBody {
+  readonly octets: Uint8Array<ArrayBuffer> | null;
+  readonly file: string | null;
+  readonly size: number;
+  /** Null when the row is damaged: the octets can be read, the message as written cannot. */
+  readonly edits: HeaderEdits | null;
+  readonly why: string;
+}

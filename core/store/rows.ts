@@ -1,0 +1,240 @@
+/**
+ * What stands in the rows of the database, and how it is read back: every row that the present format does not explain
+ * is a CorruptRow with a reason, never an exception of some parser deep below. Values only.
+ * Non-job: SQL (schema.ts, sqlite_queue.ts, sqlite_reader.ts).
+ */
+import { type Address, formatAddress } from "../model/address.ts";
+import type { Route } from "../model/envelope.ts";
+import type {
+  InboxMessage,
+  NewDeposit,
+  NewMessage,
+  NewRecipient,
+  QueueState,
+  StoredMessage,
+  StoredRecipient,
+} from "./store.ts";
+
+/** Version of the message rows written now; `version` of each row says which it has. */
+export const ROW_VERSION = 1;
+
+/** A row that cannot be read; the message is one sentence. */
+export class CorruptRow extends Error {
+  override readonly name = "CorruptRow";
+}
+
+export interface MessageRow {
+  readonly id: string;
+  readonly version: number;
+  readonly received_at: number;
+  readonly size: number;
+  readonly envelope: string;
+  /** Name in the spool folder, or null: the octets are in the row. */
+  readonly file: string | null;
+  /** Octets of the body in the row. */
+  readonly stored: number | null;
+}
+export interface RecipientRow {
+  readonly idx: number;
+  readonly state: string;
+  readonly domain: string;
+  readonly local: number;
+  readonly next_attempt: number;
+  readonly attempts: number;
+  readonly last_reply: string | null;
+  readonly facts: string;
+}
+export interface InboxRow {
+  readonly message: string;
+  readonly n: number;
+  readonly name: string;
+  readonly unread: number;
+  readonly sender: string;
+  readonly recipients: string;
+  readonly subject: string;
+  readonly size: number;
+  readonly received_at: number;
+}
+/** A new inbox row, before the message's own columns are added. */
+export interface NewEntry {
+  readonly name: string;
+  readonly recipients: readonly string[];
+  readonly search: string;
+}
+
+export function encodeEnvelope(message: NewMessage): string {
+  const { sender, parameters, origin, edits, summary } = message;
+  return JSON.stringify({ sender, parameters, origin, edits, summary });
+}
+
+/** The message of a row whose body is where the row says. */
+export function decodeMessage(row: MessageRow): StoredMessage {
+  const { id, version, size } = row;
+  if (version !== ROW_VERSION) throw new CorruptRow(`row version ${version} is not known`);
+  if (row.file === null && row.stored !== size) {
+    throw new CorruptRow(`the body has ${row.stored ?? 0} octets instead of ${size}`);
+  }
+  const envelope = object(parse(row.envelope, "envelope"), "envelope");
+  const { sender, parameters, origin, edits, summary } = envelope;
+  if (sender !== null) address(sender, "sender");
+  const given = object(parameters, "parameters");
+  if (typeof given.body !== "string" || typeof given.smtputf8 !== "boolean") throw new CorruptRow("bad parameters");
+  texts(origin, ["session", "ip", "helo", "protocol", "listener"], "origin");
+  texts(edits, ["prepend"], "edits");
+  const drop = (edits as { drop: unknown }).drop;
+  if (!Array.isArray(drop) || !drop.every((range) => Array.isArray(range) && range.every(Number.isSafeInteger))) {
+    throw new CorruptRow("bad edits");
+  }
+  texts(summary, ["from", "to", "subject"], "summary");
+  return {
+    id,
+    sender,
+    parameters,
+    origin,
+    receivedAt: row.received_at,
+    edits,
+    summary,
+    size,
+    version,
+  } as StoredMessage;
+}
+
+/** A recipient's row. `local` is 1 when a plugin of this site stores the copy. */
+export function encodeRecipient(recipient: NewRecipient, idx: number): RecipientRow {
+  const { address, original, parameters, route, state, nextAttempt, lastReply } = recipient;
+  return {
+    idx,
+    state,
+    domain: address.domain,
+    local: isLocal(route),
+    next_attempt: nextAttempt,
+    attempts: 0,
+    last_reply: lastReply,
+    facts: JSON.stringify({ address, original, parameters, route }),
+  };
+}
+
+export function isLocal(route: Route): 0 | 1 {
+  return route.to === "local" ? 1 : 0;
+}
+
+const STATES: ReadonlySet<string> = new Set<QueueState>(
+  ["ready", "active", "deferred", "held", "corrupt", "delivered", "failed", "expired"],
+);
+
+export function decodeRecipient(row: RecipientRow): StoredRecipient {
+  const where = `recipient ${row.idx}`;
+  const facts = object(parse(row.facts, where), where);
+  address(facts.address, where);
+  address(facts.original, where);
+  object(facts.parameters, where);
+  const route = object(facts.route, where);
+  if (route.to !== "remote" && (route.to !== "local" || typeof route.plugin !== "string")) {
+    throw new CorruptRow(`${where}: bad route`);
+  }
+  if (!STATES.has(row.state)) throw new CorruptRow(`${where}: no such state ${JSON.stringify(row.state)}`);
+  return {
+    address: facts.address,
+    original: facts.original,
+    parameters: facts.parameters,
+    route,
+    nextAttempt: row.next_attempt,
+    lastReply: row.last_reply,
+    index: row.idx,
+    state: row.state,
+    attempts: row.attempts,
+  } as StoredRecipient;
+}
+
+/** One entry per inbox: recipients of one message that share an inbox share the copy. */
+export function newEntries(
+  deposits: readonly NewDeposit[],
+  message: Pick<NewMessage, "sender" | "summary">,
+): readonly NewEntry[] {
+  if (deposits.length === 1) return [entry(deposits[0]!.inbox, deposits, message)]; // the usual case
+  const inboxes = new Map<string, NewDeposit[]>();
+  for (const deposit of deposits) {
+    const same = inboxes.get(deposit.inbox);
+    if (same) same.push(deposit);
+    else inboxes.set(deposit.inbox, [deposit]);
+  }
+  return [...inboxes].map(([name, same]) => entry(name, same, message));
+}
+
+function entry(
+  name: string,
+  deposits: readonly NewDeposit[],
+  { sender, summary }: Pick<NewMessage, "sender" | "summary">,
+): NewEntry {
+  const recipients = [...new Set(deposits.map(({ original }) => formatAddress(original)))];
+  let search = `${summary.from}\n${summary.to}\n${summary.subject}\n${formatAddress(sender)}\n${recipients.join("\n")}`;
+  for (const { address } of deposits) search += `\n${formatAddress(address)}`;
+  return { name, recipients, search: searchable(search) };
+}
+
+/** The form in which texts are compared. */
+export function searchable(text: string): string {
+  return column(text.normalize("NFC").toLowerCase());
+}
+
+/** A text as a column can hold it: SQLite's functions end a text at a NUL. */
+export function column(text: string): string {
+  return text.includes("\0") ? text.replaceAll("\0", " ") : text;
+}
+
+export function entrySender(message: Pick<NewMessage, "sender" | "summary">): string {
+  return column(message.summary.from || formatAddress(message.sender));
+}
+
+export function entryId(message: string, n: number): string {
+  return n === 1 ? message : `${message}.${n}`;
+}
+
+/** The message and the number of the copy, or null when it is no such id. */
+export function readEntryId(id: string): { readonly message: string; readonly n: number } | null {
+  const dot = id.indexOf(".");
+  if (dot < 0) return { message: id, n: 1 };
+  const number = id.slice(dot + 1);
+  return /^[1-9]\d{0,8}$/.test(number) ? { message: id.slice(0, dot), n: Number(number) } : null;
+}
+
+export function decodeEntry(row: InboxRow): InboxMessage {
+  let to: readonly string[];
+  try {
+    to = JSON.parse(row.recipients);
+  } catch {
+    to = [row.recipients]; // for a list a damaged one is better than none
+  }
+  return {
+    id: entryId(row.message, row.n),
+    inbox: row.name,
+    from: row.sender,
+    to,
+    subject: row.subject,
+    size: row.size,
+    receivedAt: row.received_at,
+    read: row.unread === 0,
+  };
+}
+
+function parse(text: unknown, what: string): unknown {
+  try {
+    return JSON.parse(String(text));
+  } catch {
+    throw new CorruptRow(`${what}: not JSON`);
+  }
+}
+
+function object(value: unknown, what: string): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new CorruptRow(`${what}: no object`);
+  return value as Record<string, unknown>;
+}
+
+function texts(value: unknown, names: readonly string[], what: string): void {
+  const record = object(value, what);
+  for (const name of names) if (typeof record[name] !== "string") throw new CorruptRow(`${what}: no ${name}`);
+}
+
+function address(value: unknown, what: string): asserts value is Address {
+  texts(value, ["local", "domain"], what);
+}

@@ -1,0 +1,130 @@
+/**
+ * The tables of the embedded store and how a database file is opened: ours or refused, old ones brought up to date in
+ * one transaction, newer and damaged ones left as they are. docs/decisions/store.md has the reasons and the figures.
+ * Non-job: queries.
+ */
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { StoreError } from "./store.ts";
+
+export type { SQLInputValue, StatementSync };
+
+const APPLICATION = 0x504f5354; // "POST", in the file's header: nobody else's database is taken for ours
+const PAGE = 16384;
+const CHECKED = 64 * 1024 * 1024; // a file up to this size is checked whole at the start
+
+/**
+ * Step n brings version n to n + 1. A released step is never changed.
+ *
+ * `due` is the moment from which a worker may take a recipient: its next attempt, or the end of a lease. Null when
+ * nothing will happen by itself, so the indexes hold live rows only.
+ */
+export const STEPS: readonly string[] = [`
+  create table message (
+    id text not null unique, version integer not null, received_at integer not null, size integer not null,
+    envelope text not null, file text, body blob
+  ) strict;
+  create index message_file on message (file) where file is not null;
+  create table recipient (
+    message text not null, idx integer not null, state text not null, domain text not null, local integer not null,
+    next_attempt integer not null, attempts integer not null, last_reply text, facts text not null,
+    due integer, owner text,
+    primary key (message, idx)
+  ) strict, without rowid;
+  create index recipient_due on recipient (due) where due is not null;
+  create index recipient_due_local on recipient (due) where due is not null and local = 1;
+  create table inbox (
+    message text not null, n integer not null, name text not null, unread integer not null, sender text not null,
+    recipients text not null, subject text not null, size integer not null, received_at integer not null,
+    search text not null,
+    primary key (message, n)
+  ) strict, without rowid;
+  create unique index inbox_name on inbox (name, message);
+  create table counter (name text primary key, value text not null, expires integer not null) strict, without rowid;
+  create table corrupt (message text primary key, why text not null) strict, without rowid;
+  create table fence (number integer not null) strict;
+  insert into fence values (0);
+`];
+
+export interface OpenOptions {
+  readonly readOnly?: boolean;
+  readonly steps?: readonly string[];
+}
+
+/**
+ * Opens the file, makes it when it is not there, and brings it up to date.
+ *
+ * @throws {StoreError} with one sentence; the file is as it was.
+ */
+export function openDatabase(path: string, options: OpenOptions = {}): DatabaseSync {
+  const { readOnly = false, steps = STEPS } = options;
+  let db: DatabaseSync | null = null;
+  try {
+    db = new DatabaseSync(path, { readOnly });
+    db.exec("pragma busy_timeout = 10000");
+    if (!readOnly) {
+      // Before the first table: both are fixed with it. A page holds a usual message, which saves overflow chains.
+      db.exec(`pragma page_size = ${PAGE}; pragma auto_vacuum = incremental`);
+    }
+    check(db, path, steps.length);
+    if (readOnly) return db;
+    // FULL: fsync of the log at each commit. The log is written over, not cut, so that fsync finds its size unchanged.
+    db.exec(`pragma journal_mode = wal; pragma synchronous = full; pragma wal_autocheckpoint = 1000;
+      pragma journal_size_limit = ${64 * 1024 * 1024}; pragma cache_size = -16384; pragma temp_store = memory`);
+    migrate(db, steps);
+    return db;
+  } catch (error) {
+    db?.close();
+    if (error instanceof StoreError) throw error;
+    const fault = sqliteCode(error) === FULL ? "full" : "io";
+    const text = error instanceof Error ? error.message : String(error);
+    const why = /not a database|malformed/.test(text) ? `is damaged (${text}); put a backup in its place` : `: ${text}`;
+    throw new StoreError(fault, `cannot open the database ${path}${why.startsWith(":") ? why : `: it ${why}`}`);
+  }
+}
+
+function check(db: DatabaseSync, path: string, known: number): void {
+  const version = pragma(db, "user_version"), application = pragma(db, "application_id");
+  const pages = pragma(db, "page_count");
+  const tables = Number(db.prepare("select count(*) as n from sqlite_schema").get()!.n);
+  if (tables === 0 && version === 0) return; // new
+  if (application !== APPLICATION) throw new StoreError("io", `${path} is not a database of Postern`);
+  if (version > known) {
+    throw new StoreError(
+      "io",
+      `${path} was written by a newer version of Postern (format ${version}, this one knows ${known})`,
+    );
+  }
+  if (pages * pragma(db, "page_size") > CHECKED) return;
+  const found = String(Object.values(db.prepare("pragma quick_check(1)").get()!)[0]);
+  if (found !== "ok") throw new StoreError("io", `the database ${path} is damaged (${found.split("\n")[0]})`);
+}
+
+function migrate(db: DatabaseSync, steps: readonly string[]): void {
+  const version = pragma(db, "user_version");
+  if (version === steps.length) return;
+  db.exec("begin immediate");
+  try {
+    for (const step of steps.slice(version)) db.exec(step);
+    db.exec(`pragma user_version = ${steps.length}; pragma application_id = ${APPLICATION}`);
+    db.prepare("commit").run();
+  } catch (error) {
+    try {
+      db.exec("rollback");
+    } catch { /* SQLite did it by itself */ }
+    throw error;
+  }
+}
+
+/** The value of a pragma that has one number. */
+export function pragma(db: DatabaseSync, name: string): number {
+  return Number(Object.values(db.prepare(`pragma ${name}`).get() ?? { none: 0 })[0]);
+}
+
+export const FULL = 13, IOERR = 10; // SQLITE_FULL, SQLITE_IOERR
+
+/** SQLite's primary result code, or 0 when the error is none of SQLite's. */
+export function sqliteCode(error: unknown): number {
+  const code = (error as { errcode?: unknown } | null)?.errcode;
+  if (typeof code === "number") return code & 0xff;
+  return /disk is full/.test(String((error as Error | null)?.message)) ? FULL : 0;
+}

@@ -1,0 +1,394 @@
+/**
+ * The embedded store, seen from the session thread: a database with one writer thread and one reader thread, and a
+ * spool folder for large bodies. This file turns the interface into their questions.
+ * Non-job: group commit (writer_queue.ts), SQL (operations.ts, sqlite_reader.ts), bodies (spool.ts).
+ */
+import { statfsSync } from "node:fs";
+import { applyEdits, applyEditsToBytes } from "../model/edits.ts";
+import type { Observer } from "../observe/events.ts";
+import { CounterCache } from "./counters.ts";
+import { diskError, durableFolder } from "./durable_write.ts";
+import { type FolderLock, lockFolder } from "./lock.ts";
+import type {
+  EntryChange,
+  Operation,
+  ReaderRequest,
+  ReaderResults,
+  Refused,
+  Results,
+  StoredBody,
+  WriterReply,
+  WriterRequest,
+} from "./protocol.ts";
+import { column, encodeEnvelope, encodeRecipient, entryId, entrySender, newEntries, readEntryId } from "./rows.ts";
+import { FileBody, fileStream, octetStream, Spool } from "./spool.ts";
+import type { ReaderReply } from "./sqlite_reader.ts";
+import {
+  type Body,
+  type BodyWriter,
+  type Inboxes,
+  type InboxPage,
+  type InboxQuery,
+  type Lease,
+  type NewMessage,
+  type QueueChange,
+  type QueueItem,
+  type QueuePage,
+  type QueueQuery,
+  type RecipientOutcome,
+  type Store,
+  StoreError,
+  type StoreHealth,
+} from "./store.ts";
+import { DatabaseThread } from "./thread.ts";
+import { type Answer, WriterQueue, type WriterThread } from "./writer_queue.ts";
+import { Watchers } from "./watchers.ts";
+
+export interface SqliteOptions {
+  /** The data folder; made when it is not there. */
+  readonly folder: string;
+  /** Octets of bodies in memory, all together (default 64 MiB). */
+  readonly memoryBudget?: number;
+  /** Octets up to which a body stays in memory and in the database; above it is a file (default 256 KiB). */
+  readonly blobLimit?: number;
+  /** Most octets of a header section (default 256 KiB). */
+  readonly headLimit?: number;
+  /** Told of trouble. */
+  readonly observer?: Observer;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+type ReaderThread = DatabaseThread<ReaderRequest, ReaderReply>;
+type Octets = ReadableStream<Uint8Array<ArrayBuffer>>;
+
+const COUNTERS = 50_000; // in memory
+const PIECE = 500; // rows that one transaction of a long change touches: commits get in between
+
+/**
+ * Opens the store in its folder, which it takes for itself.
+ *
+ * @throws {StoreError} one line: in use, not writable, full, damaged, from a newer version, on a network file system.
+ */
+export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
+  const { folder } = options;
+  let lock: FolderLock | null = null;
+  let store: SqliteStore | null = null;
+  try {
+    await durableFolder(folder);
+    lock = await lockFolder(folder);
+    await durableFolder(`${folder}/spool`);
+    store = new SqliteStore(options, lock);
+    await store.open();
+    return store;
+  } catch (error) {
+    store?.abandon();
+    lock?.release();
+    throw diskError(error, `the data folder ${folder} cannot be used`);
+  }
+}
+
+class SqliteStore implements Store {
+  readonly inboxes: Inboxes;
+  readonly #folder: string;
+  readonly #spool: Spool;
+  readonly #lock: FolderLock;
+  readonly #now: () => number;
+  readonly #observer: Observer | undefined;
+  readonly #watchers: Watchers;
+  readonly #writer: WriterQueue;
+  #reader: Promise<ReaderThread> | null = null;
+  #counters: CounterCache | null = null;
+  #first = true;
+  #closed = false;
+  #committing = 0;
+  /** Called when no commit is under way. */
+  #quiet: (() => void) | null = null;
+  #free = { at: -Infinity, bytes: 0 };
+
+  constructor(options: SqliteOptions, lock: FolderLock) {
+    const { folder, memoryBudget, blobLimit, headLimit } = options;
+    this.#folder = folder;
+    this.#lock = lock;
+    this.#now = options.now ?? Date.now;
+    this.#observer = options.observer;
+    this.#watchers = new Watchers((message) => this.#trouble(message));
+    this.#spool = new Spool({
+      folder: `${folder}/spool`,
+      ...(memoryBudget === undefined ? {} : { budget: memoryBudget }),
+      ...(blobLimit === undefined ? {} : { memoryLimit: blobLimit }),
+      ...(headLimit === undefined ? {} : { headLimit }),
+    });
+    this.#writer = new WriterQueue({
+      start: (died, refused) => this.#startWriter(died, refused),
+      trouble: (message) => this.#trouble(message),
+    });
+    this.inboxes = {
+      names: () => this.#read({ ask: "names" }),
+      list: (query) => this.#list(query),
+      get: (id) => this.#read({ ask: "entry", id }),
+      markRead: (id, read) => this.#write({ do: "mark", id, read }),
+      remove: (what) => this.#remove(what),
+      watch: (listener) => this.#watchers.add(listener),
+    };
+  }
+
+  get counters(): CounterCache {
+    return this.#counters!;
+  }
+
+  async open(): Promise<void> {
+    await this.#writer.open();
+    this.#first = false;
+    const rows = await this.#read({ ask: "counters", limit: COUNTERS + 1 });
+    this.#counters = new CounterCache({
+      now: this.#now,
+      limit: COUNTERS,
+      load: (name) => this.#read({ ask: "counter", name }),
+      save: async (rows, now) => void await this.#write({ do: "count", rows, now }),
+      ...(rows.length <= COUNTERS ? { all: rows } : {}),
+    });
+  }
+
+  /** Ends the threads of a store that did not open. */
+  abandon(): void {
+    this.#closed = true;
+    this.#writer.end();
+    this.#reader?.then((reader) => reader.end(), () => {});
+  }
+
+  receive(id: string): BodyWriter {
+    if (this.#closed) throw closed();
+    return this.#spool.receive(id);
+  }
+
+  async commit(message: NewMessage, body: Body): Promise<void> {
+    this.#committing++;
+    try {
+      if (this.#closed) throw closed();
+      if (message.recipients.length === 0 && message.deposits.length === 0) return; // nobody would ever read it
+      if (body.memory === null && !(body instanceof FileBody)) body = await this.#adopt(message.id, body);
+      if (body instanceof FileBody) await body.sync();
+      const operation: Operation = {
+        do: "commit",
+        id: message.id,
+        receivedAt: message.receivedAt,
+        size: body.size,
+        envelope: encodeEnvelope(message),
+        file: body instanceof FileBody ? body.name : null,
+        at: 0,
+        recipients: message.recipients.map(encodeRecipient),
+        sender: entrySender(message),
+        subject: column(message.summary.subject),
+        entries: newEntries(message.deposits, message),
+      };
+      const answer = await this.#writer.submit(operation, body.memory);
+      if (body instanceof FileBody && (answer.fault === undefined || answer.lost)) body.keep();
+      taken(answer);
+      for (let i = 0; i < operation.entries.length; i++) {
+        this.#watchers.tell("arrived", { id: entryId(message.id, i + 1), inbox: operation.entries[i]!.name });
+      }
+    } finally {
+      body.discard();
+      if (--this.#committing === 0) this.#quiet?.();
+    }
+  }
+
+  /** A body that another implementation made. */
+  async #adopt(id: string, body: Body): Promise<Body> {
+    const writer = this.#spool.receive(id);
+    try {
+      for await (const chunk of body.stream()) await writer.write(chunk);
+      return await writer.finish();
+    } catch (error) {
+      writer.abort();
+      throw diskError(error, "cannot copy the message");
+    } finally {
+      body.discard();
+    }
+  }
+
+  lease(
+    options: { owner: string; now: number; seconds: number; limit: number; local?: boolean },
+  ): Promise<readonly Lease[]> {
+    const { owner, now, seconds, limit, local = false } = options;
+    return this.#write({ do: "lease", owner, now, seconds, limit, local });
+  }
+
+  async settle({ message, owner, until }: Lease, outcomes: readonly RecipientOutcome[]): Promise<boolean> {
+    const lease = { id: message.id, owner, until };
+    const { done, arrived } = await this.#write({ do: "settle", lease, outcomes });
+    for (const entry of arrived) this.#watchers.tell("arrived", entry);
+    return done;
+  }
+
+  nextDue({ local = false }: { readonly local?: boolean } = {}): Promise<number | null> {
+    return this.#read({ ask: "due", local });
+  }
+
+  queue(query: QueueQuery): Promise<QueuePage> {
+    return this.#read({ ask: "queue", query });
+  }
+
+  item(id: string): Promise<QueueItem | null> {
+    return this.#read({ ask: "item", id });
+  }
+
+  async change(what: { readonly id: string } | QueueQuery, change: QueueChange): Promise<number> {
+    const id = "id" in what ? what.id : null;
+    const { state = null, domain = null, limit = Infinity } = "id" in what ? {} : what;
+    let changed = 0, before: string | null = null, left = limit;
+    do {
+      const piece = Math.min(PIECE, left);
+      const now = this.#now();
+      const done: Results["change"] = await this.#write(
+        { do: "change", id, state, domain, change, now, before, limit: piece },
+      );
+      changed += done.changed;
+      before = done.last;
+      left -= piece;
+    } while (before !== null && left > 0);
+    return changed;
+  }
+
+  async raw(id: string): Promise<Octets | null> {
+    const body = await this.#body(id);
+    if (body === null) return null;
+    if (body.edits === null) throw new StoreError("io", `message ${id} is corrupt: ${body.why}`);
+    if (body.octets !== null) return octetStream(applyEditsToBytes(body.octets, body.edits));
+    return applyEdits(this.#file(body), body.edits);
+  }
+
+  async received(id: string): Promise<Octets | null> {
+    const body = await this.#body(id);
+    if (body === null) return null;
+    return body.octets !== null ? octetStream(body.octets) : this.#file(body);
+  }
+
+  #file({ file, size }: StoredBody): Octets {
+    return fileStream(this.#spool.path(file!), size);
+  }
+
+  /** A body that is there with all its octets. */
+  async #body(id: string): Promise<StoredBody | null> {
+    const body = await this.#read({ ask: "body", id });
+    if (body === null) return null;
+    let size = body.octets?.length ?? 0;
+    if (body.file !== null) {
+      try {
+        size = (await Deno.stat(this.#spool.path(body.file))).size;
+      } catch (error) {
+        throw diskError(error, `message ${id} is corrupt`);
+      }
+    }
+    if (size !== body.size) {
+      throw new StoreError("io", `message ${id} is corrupt: its body has ${size} octets instead of ${body.size}`);
+    }
+    return body;
+  }
+
+  #list(query: InboxQuery): Promise<InboxPage> {
+    const before = query.before === undefined || readEntryId(query.before) !== null;
+    return before ? this.#read({ ask: "list", query }) : Promise.resolve({ total: 0, messages: [] });
+  }
+
+  async #remove({ id = null, inbox = null }: { id?: string | null; inbox?: string | null }): Promise<number> {
+    let removed = 0, last = "";
+    for (;;) { // oldest first, until all that was there at the start is gone
+      const page = id === null && last === ""
+        ? await this.#list(inbox === null ? { limit: 1 } : { inbox, limit: 1 })
+        : null;
+      if (page !== null) last = page.messages[0]?.id ?? "";
+      if (page !== null && last === "") return 0;
+      const gone: readonly EntryChange[] = await this.#write({ do: "remove", id, inbox, limit: PIECE });
+      for (const entry of gone) this.#watchers.tell("removed", entry);
+      removed += gone.length;
+      if (gone.length < PIECE || gone.some((entry) => entry.id >= last)) return removed;
+    }
+  }
+
+  health(): StoreHealth {
+    const now = performance.now();
+    if (now - this.#free.at > 1000) {
+      try {
+        const { bavail, bsize } = statfsSync(this.#folder);
+        this.#free = { at: now, bytes: Number(bavail) * Number(bsize) };
+      } catch {
+        this.#free = { at: now, bytes: 0 };
+      }
+    }
+    return {
+      writerWait: this.#writer.wait,
+      freeBytes: this.#free.bytes + this.#writer.freeBytes,
+      bodyBytes: this.#spool.used,
+    };
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#committing > 0) await new Promise<void>((resolve) => this.#quiet = resolve);
+    try {
+      await this.#counters?.flush();
+      const reader = await this.#reader?.catch(() => null);
+      await reader?.ask({ ask: "close" }).catch(() => {});
+      reader?.end();
+      await this.#writer.close();
+      await this.#spool.settled();
+    } finally {
+      this.#lock.release();
+    }
+  }
+
+  async #write<K extends Exclude<Operation["do"], "commit">>(
+    operation: Operation & { readonly do: K },
+  ): Promise<Results[K]> {
+    if (this.#closed && operation.do !== "count") throw closed();
+    return taken(await this.#writer.submit(operation)) as Results[K];
+  }
+
+  async #read<K extends ReaderRequest["ask"]>(request: Extract<ReaderRequest, { ask: K }>): Promise<ReaderResults[K]> {
+    if (this.#closed) throw closed();
+    this.#reader ??= this.#startReader();
+    const reply = await (await this.#reader).ask(request);
+    if (reply.fault) throw new StoreError(reply.fault, reply.message);
+    return reply.value as ReaderResults[K];
+  }
+
+  async #startReader(): Promise<ReaderThread> {
+    const worker = new Worker(new URL("./sqlite_reader.ts", import.meta.url), { type: "module" });
+    const thread: ReaderThread = new DatabaseThread(worker, (why) => {
+      this.#reader = null; // the next question starts another one
+      this.#trouble(`the reader thread ended: ${why}`);
+    });
+    const reply = await thread.ask({ ask: "open", folder: this.#folder });
+    if (!reply.fault) return thread;
+    thread.end();
+    this.#reader = null;
+    throw new StoreError(reply.fault, reply.message);
+  }
+
+  async #startWriter(died: (why: string) => void, refused: readonly Refused[]): Promise<WriterThread> {
+    const worker = new Worker(new URL("./sqlite_writer.ts", import.meta.url), { type: "module" });
+    const thread = new DatabaseThread<WriterRequest, WriterReply>(worker, died);
+    const { outcomes: [outcome] } = await thread.ask(
+      { ask: "open", folder: this.#folder, now: this.#now(), first: this.#first, refused },
+    );
+    if (!outcome?.fault) return thread;
+    thread.end();
+    throw new StoreError(outcome.fault, outcome.message);
+  }
+
+  #trouble(message: string): void {
+    this.#observer?.({ type: "trouble", where: "store", message });
+  }
+}
+
+function taken(answer: Answer): unknown {
+  if (answer.fault !== undefined) throw new StoreError(answer.fault, answer.message);
+  return answer.value;
+}
+
+function closed(): StoreError {
+  return new StoreError("closed", "the store is closed");
+}

@@ -1,0 +1,217 @@
+/**
+ * The reader thread: lists, searches and bodies, over a read-only connection, so that a long search holds up no mail.
+ * Every answer is of one moment, and sees every commit that was answered before it was asked.
+ * Non-job: anything that writes; a row found damaged here is reported, the writer sets it aside when it meets it.
+ */
+import type { DatabaseSync } from "node:sqlite";
+import { MESSAGE, RECIPIENT } from "./operations.ts";
+import type { CounterRow, ReaderRequest, ReaderResults, StoredBody } from "./protocol.ts";
+import {
+  CorruptRow,
+  decodeEntry,
+  decodeMessage,
+  decodeRecipient,
+  type InboxRow,
+  type MessageRow,
+  readEntryId,
+  type RecipientRow,
+  searchable,
+} from "./rows.ts";
+import { openDatabase, type SQLInputValue } from "./schema.ts";
+import type { InboxPage, InboxQuery, QueueItem, QueuePage, QueueQuery, StoredRecipient } from "./store.ts";
+
+const INBOX = "message, n, name, unread, sender, recipients, subject, size, received_at";
+
+/** The answers, one method for each request. */
+export class Reader {
+  readonly #db: DatabaseSync;
+  constructor(folder: string) {
+    this.#db = openDatabase(`${folder}/postern.db`, { readOnly: true });
+  }
+
+  answer(request: ReaderRequest): ReaderResults[keyof ReaderResults] {
+    this.#db.exec("begin");
+    try {
+      return this.#answer(request);
+    } finally {
+      this.#db.exec("commit");
+    }
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #answer(request: ReaderRequest): ReaderResults[keyof ReaderResults] {
+    switch (request.ask) {
+      case "queue":
+        return this.#queue(request.query);
+      case "item":
+        return this.#item(request.id, []);
+      case "body":
+        return this.#body(request.id);
+      case "due":
+        return this.#due(request.local);
+      case "names":
+        return this.#all<ReaderResults["names"][number]>(
+          "select name, count(*) as total, sum(unread) as unread from inbox group by name order by name",
+        );
+      case "list":
+        return this.#list(request.query);
+      case "entry":
+        return this.#entry(request.id);
+      case "counter":
+        return this.#counter(request.name);
+      case "counters":
+        return this.#all<{ name: string; value: string; expires: number }>(
+          "select name, value, expires from counter limit ?",
+          request.limit,
+        ).map(({ name, value, expires }): CounterRow => [name, value, expires]);
+      default:
+        return null;
+    }
+  }
+
+  #queue({ state, domain, limit = 100 }: QueueQuery): QueuePage {
+    const where = "(?1 is null or state = ?1) and (?2 is null or domain = ?2)";
+    const filter = [state ?? null, domain ?? null];
+    const { total } = this.#get<{ total: number }>(
+      `select count(distinct message) as total from recipient where ${where}`,
+      ...filter,
+    )!;
+    const ids = this.#all<{ message: string }>(
+      `select distinct message from recipient where ${where} order by message desc limit ?3`,
+      ...[...filter, Math.max(0, Math.min(limit, 1000))],
+    );
+    const known = this.#all<{ id: string; why: string }>(
+      "select message as id, why from corrupt order by message desc limit 1000",
+    );
+    const corrupt = new Map(known.map((row) => [row.id, row.why]));
+    const items: QueueItem[] = [];
+    for (const { message } of ids) {
+      const faults: string[] = [];
+      const item = this.#item(message, faults);
+      if (faults.length > 0) corrupt.set(message, faults.join("; "));
+      if (item !== null) items.push(item);
+    }
+    return { total, items, corrupt: [...corrupt].map(([id, why]) => ({ id, why })) };
+  }
+
+  /** What can be read of it; null when that is nothing. */
+  #item(id: string, faults: string[]): QueueItem | null {
+    const read = <T>(decode: () => T): T | null => {
+      try {
+        return decode();
+      } catch (error) {
+        if (!(error instanceof CorruptRow)) throw error;
+        faults.push(error.message);
+        return null;
+      }
+    };
+    const rows = this.#all<RecipientRow>(`select ${RECIPIENT} from recipient where message = ? order by idx`, id);
+    if (rows.length === 0) return null;
+    const row = this.#get<MessageRow>(`select ${MESSAGE} from message where id = ?`, id);
+    if (row === null) {
+      faults.push("recipients without a message");
+      return null;
+    }
+    const message = read(() => decodeMessage(row));
+    if (message === null) return null;
+    const recipients = rows.map((row) => read(() => decodeRecipient(row)))
+      .filter((recipient): recipient is StoredRecipient => recipient !== null);
+    return recipients.length > 0 ? { message, recipients } : null;
+  }
+
+  #body(id: string): StoredBody | null {
+    const entry = readEntryId(id);
+    const row = entry && this.#get<MessageRow & { body: Uint8Array<ArrayBuffer> | null }>(
+      `select ${MESSAGE}, body from message where id = ?`,
+      entry.message,
+    );
+    if (!row) return null;
+    const found = { octets: row.body, file: row.file, size: row.size };
+    try {
+      return { ...found, edits: decodeMessage(row).edits, why: "" };
+    } catch (error) {
+      if (!(error instanceof CorruptRow)) throw error;
+      return { ...found, edits: null, why: error.message };
+    }
+  }
+
+  #due(local: boolean): number | null {
+    const only = local ? "and local = 1" : "";
+    return this.#get<{ due: number | null }>(`select min(due) as due from recipient where due is not null ${only}`)!
+      .due;
+  }
+
+  #list({ inbox, q, limit = 50, before }: InboxQuery): InboxPage {
+    const where = "(?1 is null or name = ?1) and (?2 is null or instr(search, ?2) > 0)";
+    const filter = [inbox ?? null, q === undefined || q === "" ? null : searchable(q)];
+    const { total } = this.#get<{ total: number }>(`select count(*) as total from inbox where ${where}`, ...filter)!;
+    const than = before === undefined ? null : readEntryId(before);
+    const rows = this.#all<InboxRow>(
+      `select ${INBOX} from inbox where ${where} and (?3 is null or (message, n) < (?3, ?4))
+       order by message desc, n desc limit ?5`,
+      ...[...filter, than?.message ?? null, than?.n ?? null, Math.max(0, Math.min(limit, 500))],
+    );
+    return { total, messages: rows.map(decodeEntry) };
+  }
+
+  #entry(id: string): ReaderResults["entry"] {
+    const at = readEntryId(id);
+    const row = at && this.#get<InboxRow>(`select ${INBOX} from inbox where message = ? and n = ?`, at.message, at.n);
+    const message = row && this.#get<MessageRow>(`select ${MESSAGE} from message where id = ?`, row.message);
+    return row && message ? { entry: decodeEntry(row), message: decodeMessage(message) } : null;
+  }
+
+  #counter(name: string): CounterRow | null {
+    const row = this.#get<{ name: string; value: string; expires: number }>(
+      "select name, value, expires from counter where name = ?",
+      name,
+    );
+    return row && [row.name, row.value, row.expires];
+  }
+
+  #get<T = Record<string, unknown>>(sql: string, ...values: SQLInputValue[]): T | null {
+    return (this.#db.prepare(sql).get(...values) ?? null) as T | null;
+  }
+
+  #all<T>(sql: string, ...values: SQLInputValue[]): T[] {
+    return this.#db.prepare(sql).all(...values) as T[];
+  }
+}
+
+// ---- The thread ------------------------------------------------------------------------------------------------------
+
+export type ReaderReply =
+  | { readonly value: ReaderResults[keyof ReaderResults]; readonly fault?: undefined }
+  | { readonly fault: "full" | "io"; readonly message: string };
+interface Thread {
+  onmessage: ((event: MessageEvent<ReaderRequest>) => void) | null;
+  postMessage(reply: ReaderReply, transfer: Transferable[]): void;
+}
+
+/** Answers requests in their order. */
+export function serve(thread: Thread): void {
+  let reader: Reader | null = null;
+  thread.onmessage = ({ data }) => {
+    let reply: ReaderReply = { value: null };
+    const transfer: Transferable[] = [];
+    try {
+      if (data.ask === "open") reader = new Reader(data.folder);
+      else if (data.ask === "close") reader?.close();
+      else {
+        const value = reader!.answer(data);
+        if (data.ask === "body" && (value as StoredBody | null)?.octets) {
+          transfer.push((value as StoredBody).octets!.buffer);
+        }
+        reply = { value };
+      }
+    } catch (error) {
+      reply = { fault: "io", message: error instanceof Error ? error.message : String(error) };
+    }
+    thread.postMessage(reply, transfer);
+  };
+}
+
+if ("WorkerGlobalScope" in globalThis) serve(globalThis as unknown as Thread);

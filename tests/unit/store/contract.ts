@@ -1,0 +1,458 @@
+/**
+ * What every store does, whatever it stands on. Each implementation's own test file calls `storeContract`.
+ */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { type Body, type NewMessage, type Store, StoreError } from "../../../core/store/store.ts";
+import { body, deposit, message, nextId, octets, put, read, recipient, T0 } from "./messages.ts";
+
+export interface ContractOptions {
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+/** Opens a fresh, empty store; `end` closes it and takes its traces away. */
+export type OpenStore = (options: ContractOptions) => Promise<{ readonly store: Store; end(): Promise<void> }>;
+
+const LOCAL = { to: "local", plugin: "maildir" } as const;
+const lease = { owner: "w1", now: T0, seconds: 60, limit: 100 };
+
+export function storeContract(name: string, open: OpenStore): void {
+  const test = (what: string, run: (store: Store, clock: { now: number }) => Promise<void>) =>
+    Deno.test(`${name}: ${what}`, async () => {
+      const clock = { now: T0 };
+      const { store, end } = await open({ now: () => clock.now });
+      try {
+        await run(store, clock);
+      } finally {
+        await end();
+      }
+    });
+
+  test("a committed message is there with its queue rows and its deposits", async (store) => {
+    const held = { state: "held", lastReply: "looks odd", route: LOCAL } as const;
+    const later = { state: "deferred", nextAttempt: T0 + 5000, lastReply: "451 4.3.0 busy" } as const;
+    const sent = await put(store, {
+      recipients: [recipient("bob@example.net"), recipient("eve@example.com", held), recipient("x@example.com", later)],
+      deposits: [deposit("carol")],
+      edits: { prepend: "Received: by us\r\n", drop: [] },
+    });
+    const { recipients: _, deposits: __, ...facts } = sent;
+    const item = await store.item(sent.id);
+    assertEquals(item!.message, { ...facts, size: 100, version: 1 });
+    assertEquals(item!.recipients, sent.recipients.map((one, index) => ({ ...one, index, attempts: 0 })));
+    assertEquals(await store.queue({}), { total: 1, items: [item!], corrupt: [] });
+    const { messages: [entry], total } = await store.inboxes.list({});
+    assertEquals(total, 1);
+    assertEquals(entry, {
+      id: sent.id,
+      inbox: "carol",
+      from: "Alice <alice@example.org>",
+      to: ["carol@example.org"],
+      subject: "Hello",
+      size: 100,
+      receivedAt: T0,
+      read: false,
+    });
+    assertEquals((await store.inboxes.get(sent.id))!.message, item!.message);
+    assertEquals(store.health().bodyBytes, 0);
+  });
+
+  test("what is not there is null, not an error", async (store) => {
+    for (const id of [nextId(), "", "%", "a.b", "../lock"]) {
+      assertEquals(await store.item(id), null);
+      assertEquals(await store.raw(id), null);
+      assertEquals(await store.received(id), null);
+      assertEquals(await store.inboxes.get(id), null);
+      assertEquals(await store.inboxes.markRead(id, true), false);
+      assertEquals(await store.inboxes.remove({ id }), 0);
+      assertEquals(await store.change({ id }, { do: "delete" }), 0);
+    }
+    assertEquals(await store.nextDue(), null);
+    assertEquals(await store.lease(lease), []);
+    assertEquals(await store.queue({}), { total: 0, items: [], corrupt: [] });
+    assertEquals(await store.inboxes.list({ before: "no such.id" }), { total: 0, messages: [] });
+  });
+
+  test("200 messages at once: each one is there, byte for byte", async (store) => {
+    const sent = await Promise.all(Array.from({ length: 200 }, async (_, i) => {
+      const content = octets(50 + i * 40, i);
+      return { id: (await put(store, { deposits: [deposit(`box${i % 7}`)] }, content)).id, content };
+    }));
+    for (const { id, content } of sent) assertEquals(await read(await store.received(id)), content);
+    assertEquals((await store.inboxes.list({})).total, 200);
+  });
+
+  test("bodies of every size come out as they went in, edited and as received", async (store) => {
+    const prepend = "Received: by us\r\nX-Note: ü\r\n";
+    for (const size of [0, 1, 4096, 8191, 8192, 8193, 70_000, 262_143, 262_144, 262_145, 1_000_000, 3_000_000]) {
+      const content = size < 14 ? new Uint8Array(size).fill(65) : octets(size, size);
+      const drop = size < 100 ? [] : [[0, 10], [size - 5, size - 1]] as const;
+      const { id } = await put(store, { deposits: [deposit("a")], edits: { prepend, drop } }, content);
+      assertEquals(await read(await store.received(id)), content, `${size} octets as received`);
+      const kept = size < 100 ? [...content] : [...content.subarray(10, size - 5), content[size - 1]!];
+      const written = new Uint8Array([...new TextEncoder().encode(prepend), ...kept]);
+      assertEquals(await read(await store.raw(id)), written, `${size} octets as written`);
+    }
+    assertEquals(store.health().bodyBytes, 0);
+  });
+
+  test("a body gives its head and any number of streams, before and without a commit", async (store) => {
+    for (const size of [500, 600_000]) {
+      const content = octets(size);
+      const made = await body(store, nextId(), content, 1000);
+      assertEquals(made.size, size);
+      assertEquals(made.head.subarray(0, 14), content.subarray(0, 14));
+      if (made.memory) assertEquals(made.memory, content);
+      assertEquals(await read(made.stream()), content);
+      assertEquals(await read(made.stream()), content);
+      made.discard();
+      made.discard();
+      assertEquals(store.health().bodyBytes, 0);
+    }
+  });
+
+  test("an aborted body leaves nothing, whenever it is aborted", async (store) => {
+    for (const size of [0, 500, 600_000]) {
+      const writer = store.receive(nextId());
+      const write = writer.write(octets(size));
+      writer.abort();
+      writer.abort();
+      await write?.catch(() => {});
+      assertEquals(store.health().bodyBytes, 0);
+    }
+  });
+
+  test("all or nothing: a message with a body that fails is not there, its neighbours are", async (store) => {
+    const bad = message({ recipients: [recipient("b@example.net")], deposits: [deposit("bad")] });
+    const first = put(store, { id: bad.id, deposits: [deposit("first")] });
+    const broken = body(store, nextId(), octets(10)).then((made) => store.commit(bad, made)); // its id is taken
+    const others = Array.from({ length: 20 }, () => put(store, { deposits: [deposit("good")] }));
+    await first;
+    await assertRejects(() => broken, StoreError);
+    await Promise.all(others);
+    assertEquals((await store.inboxes.list({ inbox: "good" })).total, 20);
+    assertEquals((await store.inboxes.list({ inbox: "bad" })).total, 0);
+    assertEquals(await store.item(bad.id), null);
+    assertEquals(store.health().bodyBytes, 0);
+  });
+
+  test("a body of another kind is taken too", async (store) => {
+    const content = octets(400_000);
+    let discarded = 0;
+    const foreign: Body = {
+      size: content.length,
+      memory: null,
+      head: content.subarray(0, 14),
+      stream: () => new Blob([content]).stream() as ReadableStream<Uint8Array<ArrayBuffer>>,
+      discard: () => discarded++,
+    };
+    const sent = message({ deposits: [deposit("a")] });
+    await store.commit(sent, foreign);
+    assertEquals(await read(await store.received(sent.id)), content);
+    assertEquals(discarded, 1);
+  });
+
+  // ---- Leases --------------------------------------------------------------------------------------------------------
+
+  test("lease takes what is due, oldest first, and nobody gets it twice", async (store) => {
+    const late = await put(store, { recipients: [recipient("a@x.example", { nextAttempt: T0 - 1 })] });
+    const early = await put(store, { recipients: [recipient("b@x.example", { nextAttempt: T0 - 2 })] });
+    const future = { state: "deferred", nextAttempt: T0 + 1 } as const;
+    await put(store, { recipients: [recipient("c@x.example", future), recipient("d@x.example", { state: "held" })] });
+    const one = await store.lease({ ...lease, limit: 1 });
+    assertEquals(one.map(({ message }) => message.id), [early.id]);
+    assertEquals(one[0]!.recipients.map(({ state, index }) => [state, index]), [["active", 0]]);
+    assertEquals([one[0]!.owner, one[0]!.until], ["w1", T0 + 60_000]);
+    const rest = await store.lease({ ...lease, owner: "w2" });
+    assertEquals(rest.map(({ message }) => message.id), [late.id]);
+    assertEquals(await store.lease(lease), []);
+    assertEquals(await store.nextDue(), T0 + 1);
+    assertEquals((await store.queue({ state: "active" })).total, 2);
+  });
+
+  test("a lease covers the due recipients of its message, and local ones only when asked", async (store) => {
+    const { id } = await put(store, {
+      recipients: [
+        recipient("a@x.example"),
+        recipient("b@x.example", { route: LOCAL }),
+        recipient("c@x.example", { state: "deferred", nextAttempt: T0 + 9, route: LOCAL }),
+      ],
+    });
+    assertEquals(await store.nextDue({ local: true }), T0);
+    const [local] = await store.lease({ ...lease, local: true });
+    assertEquals(local!.recipients.map(({ index }) => index), [1]);
+    assertEquals(await store.nextDue({ local: true }), T0 + 9);
+    const [remote] = await store.lease(lease);
+    assertEquals([remote!.message.id, remote!.recipients.map(({ index }) => index)], [id, [0]]);
+  });
+
+  test("an expired lease is somebody else's: the first owner's outcome is refused", async (store) => {
+    const { id } = await put(store, { recipients: [recipient("a@x.example")] });
+    const [first] = await store.lease({ ...lease, seconds: 10 });
+    assertEquals(await store.lease({ ...lease, now: T0 + 9_999 }), []);
+    assertEquals(await store.nextDue(), T0 + 10_000);
+    const [second] = await store.lease({ ...lease, now: T0 + 10_000 });
+    assertEquals(second!.message.id, id);
+    assertEquals(await store.settle(first!, [{ index: 0, state: "failed" }]), false);
+    assertEquals((await store.item(id))!.recipients[0]!.state, "active");
+    assertEquals(await store.settle(second!, [{ index: 0, state: "delivered" }]), true);
+    assertEquals(await store.item(id), null);
+  });
+
+  test("settle writes state, attempts, reply and deposits, all or nothing", async (store, clock) => {
+    const { id } = await put(store, {
+      recipients: ["a", "b", "c", "d"].map((local) => recipient(`${local}@x.example`, { route: LOCAL })),
+    });
+    const [held] = await store.lease(lease);
+    const nobody = { index: 9, state: "delivered" } as const;
+    assertEquals(await store.settle(held!, [{ index: 0, state: "delivered" }, nobody]), false);
+    assertEquals((await store.item(id))!.recipients.map(({ state }) => state), [
+      "active",
+      "active",
+      "active",
+      "active",
+    ]);
+    assert(
+      await store.settle(held!, [
+        { index: 0, state: "delivered", deposits: [deposit("a")] },
+        { index: 1, state: "deferred", nextAttempt: T0 + 500, lastReply: "451 4.2.2 full" },
+        { index: 2, state: "failed", lastReply: "550 5.1.1 no", attempt: false },
+        { index: 3, state: "ready" },
+      ]),
+    );
+    const rows = (await store.item(id))!.recipients.map((r) => [r.state, r.attempts, r.lastReply, r.nextAttempt]);
+    assertEquals(rows, [
+      ["delivered", 1, null, T0],
+      ["deferred", 1, "451 4.2.2 full", T0 + 500],
+      ["failed", 0, "550 5.1.1 no", T0],
+      ["ready", 1, null, T0],
+    ]);
+    assertEquals((await store.inboxes.list({ inbox: "a" })).messages.map((entry) => entry.id), [id]);
+    clock.now = T0 + 500;
+    const [again] = await store.lease({ ...lease, now: clock.now });
+    assertEquals(again!.recipients.map(({ index }) => index), [1, 3]);
+    await store.settle(again!, [{ index: 1, state: "delivered" }, { index: 3, state: "delivered" }]);
+    assertEquals((await store.item(id))!.recipients.map(({ index, state }) => [index, state]), [[2, "failed"]]);
+    assertEquals(await store.change({ id }, { do: "delete" }), 1);
+    assertEquals(await store.item(id), null);
+    assertEquals(await read(await store.received(id)), octets(100)); // the inbox still has it
+    assertEquals(await store.inboxes.remove({ id }), 1);
+    assertEquals(await store.received(id), null);
+  });
+
+  test("a deposit that is settled twice is one copy", async (store) => {
+    const { id } = await put(store, {
+      recipients: [recipient("a@x.example", { route: LOCAL }), recipient("b@x.example", { route: LOCAL })],
+      deposits: [deposit("box", "a@x.example")],
+    });
+    const [held] = await store.lease(lease);
+    await store.settle(held!, [
+      { index: 0, state: "delivered", deposits: [deposit("box", "a@x.example")] },
+      { index: 1, state: "delivered", deposits: [deposit("box", "b@x.example"), deposit("two", "b@x.example")] },
+    ]);
+    const { messages } = await store.inboxes.list({});
+    assertEquals(messages.map((entry) => [entry.id, entry.inbox, entry.to]), [
+      [`${id}.2`, "two", ["b@x.example"]],
+      [id, "box", ["a@x.example", "b@x.example"]],
+    ]);
+  });
+
+  // ---- What a person does --------------------------------------------------------------------------------------------
+
+  test("hold, release, retry, route and delete by id", async (store, clock) => {
+    const { id } = await put(store, { recipients: [recipient("a@x.example", { nextAttempt: T0 + 99 })] });
+    const row = async () => (await store.item(id))!.recipients[0]!;
+    assertEquals(await store.change({ id }, { do: "hold", reason: "wait" }), 1);
+    assertEquals([(await row()).state, (await row()).lastReply], ["held", "wait"]);
+    assertEquals(await store.change({ id }, { do: "hold", reason: "again" }), 0);
+    assertEquals(await store.change({ id }, { do: "retry" }), 0); // what is held is released, not retried
+    assertEquals(await store.nextDue(), null);
+    clock.now = T0 + 7;
+    assertEquals(await store.change({ id }, { do: "release" }), 1);
+    assertEquals([(await row()).state, (await row()).nextAttempt], ["ready", T0 + 7]);
+    assertEquals(await store.change({ id }, { do: "route", route: LOCAL }), 1);
+    assertEquals((await row()).route, LOCAL);
+    assertEquals(await store.nextDue({ local: true }), T0 + 7);
+    const [held] = await store.lease({ ...lease, now: T0 + 7 });
+    for (const change of [{ do: "retry" }, { do: "hold", reason: "x" }, { do: "route", route: LOCAL }] as const) {
+      assertEquals(await store.change({ id }, change), 0, `${change.do} while somebody works on it`);
+    }
+    await store.settle(held!, [{ index: 0, state: "failed", lastReply: "550" }]);
+    assertEquals(await store.change({ id }, { do: "retry" }), 1);
+    assertEquals((await row()).state, "ready");
+    const [last] = await store.lease({ ...lease, now: T0 + 7 });
+    assertEquals(await store.change({ id }, { do: "delete" }), 1);
+    assertEquals(await store.settle(last!, [{ index: 0, state: "delivered" }]), false);
+    assertEquals([await store.item(id), await store.received(id)], [null, null]);
+  });
+
+  test("change by filter touches the recipients that match, newest first, up to its limit", async (store) => {
+    const sent: NewMessage[] = [];
+    for (let i = 0; i < 6; i++) {
+      sent.push(await put(store, { recipients: [recipient(`a@d${i % 2}.example`), recipient("b@other.example")] }));
+    }
+    assertEquals((await store.queue({ domain: "d0.example" })).total, 3);
+    const hold = { do: "hold", reason: "no" } as const;
+    assertEquals(await store.change({ domain: "d0.example", limit: 1 }, hold), 1);
+    const held = await store.queue({ state: "held" });
+    assertEquals(held.items.map(({ message }) => message.id), [sent[4]!.id]);
+    assertEquals(held.items[0]!.recipients.map(({ state }) => state), ["held", "ready"]);
+    assertEquals(await store.change({ domain: "d0.example" }, hold), 2);
+    assertEquals(await store.change({ state: "held" }, { do: "delete" }), 3);
+    assertEquals((await store.queue({ domain: "d0.example" })).total, 0);
+    assertEquals(await store.change({}, { do: "delete" }), 9);
+    assertEquals((await store.queue({})).total, 0);
+  });
+
+  test("the queue lists newest first, counts all, and keeps to its limit", async (store) => {
+    const sent: string[] = [];
+    for (let i = 0; i < 5; i++) sent.push((await put(store, { recipients: [recipient("a@x.example")] })).id);
+    const page = await store.queue({ limit: 2 });
+    assertEquals([page.total, page.items.map(({ message }) => message.id)], [5, [sent[4]!, sent[3]!]]);
+  });
+
+  // ---- Inboxes -------------------------------------------------------------------------------------------------------
+
+  test("copies of one message in several inboxes have ids of their own and one body", async (store) => {
+    const { id } = await put(store, { deposits: [deposit("a"), deposit("b"), deposit("a", "a2@example.org")] });
+    const { messages } = await store.inboxes.list({});
+    assertEquals(messages.map((entry) => [entry.id, entry.inbox]), [[`${id}.2`, "b"], [id, "a"]]);
+    assertEquals(messages[1]!.to, ["a@example.org", "a2@example.org"]);
+    assertEquals(await read(await store.raw(`${id}.2`)), octets(100));
+    assertEquals(await store.inboxes.remove({ id }), 1);
+    assertEquals(await store.inboxes.get(id), null);
+    assertEquals((await store.inboxes.get(`${id}.2`))!.entry.inbox, "b");
+    assertEquals(await read(await store.raw(`${id}.2`)), octets(100));
+    assertEquals(await store.inboxes.remove({ id: `${id}.2` }), 1);
+    assertEquals(await store.raw(`${id}.2`), null);
+  });
+
+  test("paging by `before` meets each entry once, though mail arrives and goes", async (store) => {
+    const sent: string[] = [];
+    for (let i = 0; i < 25; i++) sent.unshift((await put(store, { deposits: [deposit("a")] })).id);
+    const seen: string[] = [];
+    let before: string | undefined;
+    for (;;) {
+      const page = await store.inboxes.list({ inbox: "a", limit: 10, ...(before ? { before } : {}) });
+      if (page.messages.length === 0) break;
+      seen.push(...page.messages.map(({ id }) => id));
+      before = seen.at(-1)!;
+      await put(store, { deposits: [deposit("a")] });
+      await store.inboxes.remove({ id: before });
+    }
+    assertEquals(seen, sent);
+  });
+
+  test("search finds text in From, To, Subject and the envelope, in any case and script", async (store) => {
+    const summary = {
+      from: "Jürgen <j@example.org>",
+      to: "Team \u{1f98a} <team@example.org>",
+      subject: "50% _off_ Grüße",
+    };
+    const { id } = await put(store, { summary, deposits: [deposit("a", "Catch.All@example.net")] });
+    await put(store, { summary: { from: "x", to: "y", subject: "z" }, deposits: [deposit("a", "q@example.net")] });
+    for (const q of ["JÜRGEN", "\u{1f98a}", "grüßE", "50% _OFF", "catch.all@example.NET", "alice@example.org"]) {
+      const found = (await store.inboxes.list({ q })).messages.map((entry) => entry.id);
+      assert(found.includes(id), q);
+    }
+    for (const q of ["%", "_"]) assertEquals((await store.inboxes.list({ q })).total, 1, q);
+    assertEquals((await store.inboxes.list({ q: "nothing like it" })).total, 0);
+    assertEquals((await store.inboxes.list({ q: "" })).total, 2);
+    assertEquals((await store.inboxes.get(id))!.entry.subject, "50% _off_ Grüße");
+  });
+
+  test("names count all and unread; marking and removing change them", async (store) => {
+    const first = await put(store, { deposits: [deposit("a"), deposit("b")] });
+    await put(store, { deposits: [deposit("a")] });
+    assert(await store.inboxes.markRead(first.id, true));
+    assertEquals(await store.inboxes.names(), [
+      { name: "a", total: 2, unread: 1 },
+      { name: "b", total: 1, unread: 1 },
+    ]);
+    assertEquals((await store.inboxes.get(first.id))!.entry.read, true);
+    assert(await store.inboxes.markRead(first.id, false));
+    assertEquals((await store.inboxes.names())[0], { name: "a", total: 2, unread: 2 });
+    assertEquals(await store.inboxes.remove({ inbox: "a" }), 2);
+    assertEquals(await store.inboxes.names(), [{ name: "b", total: 1, unread: 1 }]);
+    assertEquals(await store.inboxes.remove({}), 1);
+    assertEquals(await store.inboxes.names(), []);
+  });
+
+  test("remove takes every entry of a large inbox, and what is still queued keeps its body", async (store) => {
+    const sent = await Promise.all(Array.from({ length: 1203 }, () => put(store, { deposits: [deposit("big")] })));
+    const queued = await put(store, { deposits: [deposit("big")], recipients: [recipient("a@x.example")] });
+    assertEquals(await store.inboxes.remove({ inbox: "big" }), sent.length + 1);
+    assertEquals(await store.received(sent[0]!.id), null);
+    assertEquals(await read(await store.received(queued.id)), octets(100));
+  });
+
+  test("watch tells of arrivals once they are durable, and of removals; one bad listener hurts nobody", async (store) => {
+    const seen: string[] = [];
+    store.inboxes.watch(() => {
+      throw new Error("bad listener");
+    });
+    const end = store.inboxes.watch(({ type, id, inbox }) => seen.push(`${type} ${id} ${inbox}`));
+    const { id } = await put(store, { deposits: [deposit("a"), deposit("b")] });
+    const queued = await put(store, { recipients: [recipient("x@x.example", { route: LOCAL })] });
+    const [held] = await store.lease(lease);
+    await store.settle(held!, [{ index: 0, state: "delivered", deposits: [deposit("c")] }]);
+    await store.inboxes.remove({ inbox: "a" });
+    end();
+    await store.inboxes.remove({});
+    assertEquals(seen, [`arrived ${id} a`, `arrived ${id}.2 b`, `arrived ${queued.id} c`, `removed ${id} a`]);
+  });
+
+  test("texts with NUL, lone surrogates and other oddities do no harm", async (store) => {
+    const odd = "a\0b \ud800 '\"\\ \u202e";
+    const sent = await put(store, {
+      summary: { from: odd, to: odd, subject: odd },
+      sender: null,
+      deposits: [deposit(`in'"box`, `o'dd@example.org`)],
+      recipients: [recipient("x@x.example", { lastReply: odd })],
+    });
+    assertEquals((await store.inboxes.list({ inbox: `in'"box`, q: "o'dd" })).messages[0]!.id, sent.id);
+    assertEquals((await store.queue({})).corrupt, []);
+    assertEquals((await store.item(sent.id))!.message.sender, null);
+  });
+
+  // ---- Counters, end -------------------------------------------------------------------------------------------------
+
+  test("counters: additions are atomic, keep the first time limit, and end", async (store, clock) => {
+    const { counters } = store;
+    assertEquals(await counters.get("n"), undefined);
+    const sums = await Promise.all(Array.from({ length: 50 }, () => counters.add("n", 2, { seconds: 10 })));
+    assertEquals(sums.sort((a, b) => a - b), Array.from({ length: 50 }, (_, i) => (i + 1) * 2));
+    clock.now = T0 + 9_999;
+    assertEquals(await counters.add("n", 1, { seconds: 10 }), 101);
+    clock.now = T0 + 10_000;
+    assertEquals(await counters.get("n"), undefined);
+    assertEquals(await counters.add("n", -1, { seconds: 1 }), -1);
+    await counters.put("text", "ü", { seconds: 1 });
+    assertEquals(await counters.get("text"), "ü");
+    await counters.put("text", "v", { seconds: 5 });
+    clock.now += 1000;
+    assertEquals([await counters.get("text"), await counters.get("n")], ["v", undefined]);
+  });
+
+  test("a closed store takes nothing and keeps nothing", async (store) => {
+    const made = await body(store, nextId(), octets(500));
+    await store.close();
+    await store.close();
+    for (
+      const act of [
+        () => store.commit(message({ deposits: [deposit("a")] }), made),
+        () => store.lease(lease),
+        () => store.queue({}),
+        () => store.raw(nextId()),
+      ]
+    ) assertEquals((await assertRejects(act, StoreError)).fault, "closed");
+    assertEquals(store.health().bodyBytes, 0);
+  });
+
+  test("close waits for the commits under way", async (store) => {
+    const sent = Array.from({ length: 30 }, () => message({ deposits: [deposit("a")] }));
+    const bodies = await Promise.all(sent.map(({ id }) => body(store, id, octets(2000))));
+    const commits = sent.map((one, i) => store.commit(one, bodies[i]!));
+    await store.close();
+    await Promise.all(commits);
+  });
+}
