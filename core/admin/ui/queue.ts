@@ -85,7 +85,7 @@ function bulk(context: PageContext, data: QueueData): Html {
   return markup`
     <div class="bulk" role="group" aria-label="With all that match"><b>${
     plural(data.page.total, "message")
-  } match</b><span class="btns">${action(context, { to: "/queue/retry", label: "Try now", ...all })}${
+  } ${data.page.total === 1 ? "matches" : "match"}</b><span class="btns">${action(context, { to: "/queue/retry", label: "Try now", ...all })}${
     action(context, { to: "/queue/hold", label: "Hold", ...all })
   }${
     action(context, {
