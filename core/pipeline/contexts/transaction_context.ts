@@ -345,7 +345,7 @@ export class TransactionContext implements Facts {
       this.recipient = recipient.at(place);
       this.recipients.push(this.recipient);
     }
-    if (!this.command.includes(place)) this.command.push(place);
+    this.command.push(place);
   }
   /** Forgets the recipients that were admitted since there were `count`. */
   dismiss(count: number): void {

@@ -71,6 +71,16 @@ Deno.test("an identity counts only when the whole phase accepts", async () => {
   assertEquals([failed.reply.code, failed.identity], [454, null]);
 });
 
+Deno.test("credentials are gone after auth, and a budget cannot outlast the client", async () => {
+  const { ctx, message } = session(), pipeline = new Pipeline([], { budget: 3_600_000 });
+  ctx.authenticate({ mechanism: "PLAIN", user: "u", verify: () => Promise.resolve(true) });
+  await pipeline.run("auth", ctx);
+  assertEquals(ctx.credentials, null);
+  message("Subject: x\n\n");
+  await pipeline.run("data", ctx);
+  assert(ctx.expires - performance.now() <= 540_000, "SEMANTICS 10");
+});
+
 Deno.test("the first route wins, and the second claim is noted", async () => {
   const to = (plugin: string) =>
     on("rcpt", (ctx, next) => (ctx.route({ to: "local", plugin }), next()), { name: plugin });
