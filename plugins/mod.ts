@@ -9,11 +9,6 @@ import { discard } from "./storage/discard/mod.ts";
 import { inbox } from "./storage/inbox/mod.ts";
 import { maildir } from "./storage/maildir/mod.ts";
 
-<<<<<<< HEAD
-export const PLUGINS = { rate_limit, relay, recipients, spf, maildir, inbox, discard } as const;
-
-export { openNetworks } from "./access/relay/world.ts";
-=======
 export const PLUGINS = {
   rate_limit,
   relay,
@@ -25,4 +20,5 @@ export const PLUGINS = {
   inbox,
   discard,
 } as const;
->>>>>>> refs/heads/config
+
+export { openNetworks } from "./access/relay/world.ts";
