@@ -19,13 +19,8 @@ export const DEFAULT_FILE = "postern.yaml";
 /** Descriptors that are not sessions: database, spool, log, site, DNS. */
 const RESERVED_FILES = 256;
 
-/** As many as anybody has use for in one process. */
-const MOST = 10_000;
-
-/**
- * Sessions that a process with `files` descriptors can hold. Each may have a spool file beside its socket. Where nobody
- * says how many there are (/proc needs all permissions), the most: the listener survives running out of them.
- */
+/** Sessions that a process with `files` descriptors can hold. Each may have a spool file beside its socket. */
 export function connectionsFor(files: number | null): number {
-  return files === null ? MOST : Math.max(16, Math.min(MOST, Math.floor((files - RESERVED_FILES) / 2)));
+  if (files === null) return 1000;
+  return Math.max(16, Math.min(10_000, Math.floor((files - RESERVED_FILES) / 2)));
 }

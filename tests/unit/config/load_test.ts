@@ -131,7 +131,7 @@ Deno.test("the registry's names are the plugins' own", () => {
 });
 
 Deno.test("sessions follow the descriptors there are", () => {
-  assertEquals([null, 200, 1024, 100_000].map(connectionsFor), [10_000, 16, 384, 10_000]);
+  assertEquals([null, 200, 1024, 100_000].map(connectionsFor), [1000, 16, 384, 10_000]);
 });
 
 Deno.test("the nearest known name", () => {
