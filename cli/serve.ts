@@ -26,7 +26,9 @@ export async function serve(file: string | undefined, terminal: Terminal, start:
     env: terminal.env,
     cwd: terminal.cwd,
     trouble: (where, message) =>
-      log ? log.observe({ type: "trouble", where, message }) : terminal.err(`${where}: ${message}`),
+      log
+        ? log.observe({ type: "trouble", where, message })
+        : terminal.err(`${where}: ${message}`.replace(/\p{C}/gu, "?")),
   });
   for (const warning of config.warnings) terminal.err(`postern: warning: ${warning}`);
   log = openLog(config.log, terminal.log);

@@ -8,7 +8,7 @@ import type { Browser, Page } from "playwright-core";
 import { createAdmin } from "../../core/admin/app.ts";
 import type { AdminOptions } from "../../core/admin/app.ts";
 import { serveAdmin } from "../../core/admin/serve.ts";
-import { adminOptions, FakeStore, HOSTILE, NOW, ORDER, PLAIN } from "../unit/admin/fixture.ts";
+import { adminOptions, HOSTILE, NOW, ORDER, PLAIN, TestStore } from "../unit/admin/fixture.ts";
 
 const CHROMIUM = "/usr/bin/chromium";
 const ARGUMENTS = [
@@ -42,7 +42,7 @@ declare const document: {
 
 interface Site {
   readonly page: Page;
-  readonly fake: FakeStore;
+  readonly store: TestStore;
   readonly url: string;
   /** Requests that wanted to leave for another host; none does, they are cut off. */
   readonly left: string[];
@@ -58,7 +58,7 @@ function pageTest(
   options: {
     admin?: Partial<AdminOptions>;
     context?: Parameters<Browser["newContext"]>[0];
-    fill?: (fake: FakeStore) => void;
+    fill?: (store: TestStore) => Promise<void>;
   } = {},
 ): void {
   Deno.test({
@@ -67,9 +67,9 @@ function pageTest(
     sanitizeOps: false, // the pipe to the browser closes in its own time
     sanitizeResources: false,
     async fn() {
-      const fake = new FakeStore();
-      options.fill?.(fake);
-      const admin = createAdmin(adminOptions(fake, options.admin));
+      const store = new TestStore();
+      await options.fill?.(store);
+      const admin = createAdmin(adminOptions(store, options.admin));
       const server = serveAdmin(admin, "127.0.0.1:0");
       const browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
       try {
@@ -91,7 +91,7 @@ function pageTest(
         const shot = async (file: string) => {
           if (folder !== undefined) await page.screenshot({ path: `${folder}/${file}.png` });
         };
-        await body({ page, fake, url, left, errors, shot });
+        await body({ page, store, url, left, errors, shot });
         assertEquals(errors, []);
       } finally {
         await browser.close();
@@ -102,7 +102,7 @@ function pageTest(
 }
 
 /** A mailbox as a day of work leaves it. */
-function aDay(fake: FakeStore): void {
+async function aDay(store: TestStore): Promise<void> {
   const mails: [string, string, string, string?][] = [
     ["Newsletter <news@example.org>", "November: what is new", "newsletter"],
     ["gtube@example.net", "Test of the spam filter", "default"],
@@ -110,11 +110,11 @@ function aDay(fake: FakeStore): void {
     ["Checkout <shop@example.org>", "Reset your password", "default"],
     ["CI <ci@example.org>", "Build 892 failed on main", "ci-4711"],
   ];
-  mails.forEach(([from, subject, inbox], i) => {
+  for (const [i, [from, subject, inbox]] of mails.entries()) {
     const mail = PLAIN.replace(/^From:.*$/m, `From: ${from}`).replace(/^Subject:.*$/m, `Subject: ${subject}`);
-    fake.deliver(mail, { inbox, from, subject, at: NOW - (40 - i * 5) * 60_000 });
-  });
-  fake.deliver(ORDER, {
+    await store.deliver(mail, { inbox, from, subject, at: NOW - (40 - i * 5) * 60_000 });
+  }
+  await store.deliver(ORDER, {
     at: NOW - 60_000,
     prepend:
       "Received-SPF: pass (127.0.0.1 may send for shop.example.org)\r\nX-Spam-Status: No, score=1.2 required=6\r\n",
@@ -122,7 +122,7 @@ function aDay(fake: FakeStore): void {
 }
 const subjects = (page: Page) => page.locator(".msgs b").allTextContents();
 
-pageTest("the list opens messages in place, with tabs, and reads them", async ({ page, fake, url, shot, left }) => {
+pageTest("the list opens messages in place, with tabs, and reads them", async ({ page, store, url, shot, left }) => {
   await page.goto(url);
   assertEquals(new URL(page.url()).pathname, "/inbox");
   assertEquals(await page.title(), "(6) Inbox · Postern");
@@ -133,7 +133,7 @@ pageTest("the list opens messages in place, with tabs, and reads them", async ({
   await page.locator("#subject", { hasText: "order 4711" }).waitFor();
   await page.locator(".msgs a.new").nth(4).waitFor(); // five are left unread
   await page.waitForFunction(() => document.title.startsWith("(5) Your order 4711"));
-  assertEquals(fake.kept[0]!.entry.read, true);
+  assertEquals((await store.entries())[0]!.read, true);
   assertEquals(await page.evaluate("globalThis.same"), true); // no reload
   assertMatch(page.url(), /\/inbox\/[0-9A-Z]{26}$/);
 
@@ -166,7 +166,7 @@ pageTest("the list opens messages in place, with tabs, and reads them", async ({
   assertEquals(left, []);
 }, { fill: aDay });
 
-pageTest("the keyboard: j, k, slash, Escape, u, Delete", async ({ page, fake, url }) => {
+pageTest("the keyboard: j, k, slash, Escape, u, Delete", async ({ page, store, url }) => {
   await page.goto(`${url}/inbox`);
   await page.keyboard.press("j");
   await page.locator("#subject", { hasText: "order 4711" }).waitFor();
@@ -184,10 +184,10 @@ pageTest("the keyboard: j, k, slash, Escape, u, Delete", async ({ page, fake, ur
   await page.keyboard.press("j");
   await page.locator("#subject", { hasText: "order 4711" }).waitFor();
   await page.getByRole("button", { name: "Mark unread" }).waitFor();
-  const id = fake.kept[0]!.entry.id;
+  const id = store.ids[0]!;
   await page.keyboard.press("Delete");
   await page.locator("#subject", { hasText: "Build 892" }).waitFor(); // the next one
-  assert(!fake.kept.some(({ entry }) => entry.id === id));
+  assert(!(await store.entries()).some((entry) => entry.id === id));
 }, { fill: aDay });
 
 pageTest("search narrows while typing; a box shows its own", async ({ page, url }) => {
@@ -210,46 +210,46 @@ pageTest("search narrows while typing; a box shows its own", async ({ page, url 
 
 pageTest(
   "mail arrives without a reload: first into the empty page, then into the list",
-  async ({ page, fake, url, shot }) => {
+  async ({ page, store, url, shot }) => {
     await page.goto(url);
     await page.getByText("Nobody has knocked yet").waitFor();
     await shot("empty");
     await page.evaluate("globalThis.same = true");
-    fake.deliver(PLAIN);
+    await store.deliver(PLAIN);
     await page.locator(".msgs b", { hasText: "Build 892" }).waitFor();
     await page.locator(".msgs a").click();
     await page.locator("#subject", { hasText: "Build 892" }).waitFor();
     await page.locator("#find").focus();
     const opened = page.url();
-    fake.deliver(ORDER);
+    await store.deliver(ORDER);
     await page.locator(".msgs a.fresh b", { hasText: "order 4711" }).waitFor();
     await page.waitForFunction(() => document.title.startsWith("(1) Build 892"));
     assertEquals(await page.evaluate("document.activeElement?.id"), "find"); // nobody is torn out of what they do
     assertEquals([page.url(), await page.locator("#subject").innerText()], [opened, "Build 892 failed on main"]);
-    await fake.inboxes.remove({ id: fake.kept[0]!.entry.id });
+    await store.inboxes.remove({ id: store.ids[0]! });
     await page.waitForFunction(() => document.querySelectorAll(".msgs li").length === 1);
-    await fake.inboxes.remove({});
+    await store.inboxes.remove({});
     await page.getByText("Nobody has knocked yet").waitFor();
     assertEquals(await page.evaluate("globalThis.same"), true);
   },
 );
 
-pageTest("deleting: one by its button, all after asking again", async ({ page, fake, url, shot }) => {
-  await page.goto(`${url}/inbox/${fake.kept[0]!.entry.id}`);
+pageTest("deleting: one by its button, all after asking again", async ({ page, store, url, shot }) => {
+  await page.goto(`${url}/inbox/${store.ids[0]!}`);
   await page.getByRole("button", { name: "Delete", exact: true }).click();
   await page.locator("#subject", { hasText: "Build 892" }).waitFor();
-  assertEquals(fake.kept.length, 5);
+  assertEquals((await store.entries()).length, 5);
   await page.getByText("Delete all mail…").click();
   await page.getByText("5 messages are removed for good.").waitFor();
   await shot("delete-all");
-  assertEquals(fake.kept.length, 5);
+  assertEquals((await store.entries()).length, 5);
   await page.getByRole("button", { name: "Delete 5" }).click();
   await page.getByText("Nobody has knocked yet").waitFor();
-  assertEquals(fake.kept.length, 0);
+  assertEquals((await store.entries()).length, 0);
 }, { fill: aDay });
 
-pageTest("a hostile mail runs nothing, loads nothing, navigates nothing", async ({ page, fake, url, left, shot }) => {
-  const id = fake.deliver(HOSTILE);
+pageTest("a hostile mail runs nothing, loads nothing, navigates nothing", async ({ page, store, url, left, shot }) => {
+  const id = await store.deliver(HOSTILE);
   const told: string[] = [];
   await page.exposeFunction("told", (text: string) => told.push(text));
   await page.addInitScript('addEventListener("message", (event) => globalThis.told(String(event.data)))');
@@ -270,7 +270,7 @@ pageTest("a hostile mail runs nothing, loads nothing, navigates nothing", async 
   await alone.getByText("A hostile message, quite readable.").waitFor();
   assertEquals(await alone.title(), "Message");
   assertEquals(new URL(alone.url()).pathname, `/api/v1/messages/${id}/html`);
-  assertEquals([left, told, fake.changes, fake.kept.length], [[], [], [], 1]);
+  assertEquals([left, told, store.changes, (await store.entries()).length], [[], [], [], 1]);
   assertMatch(await page.title(), /^<\/title><script>alert\('subject'\)<\/script>/);
   for (const tab of ["Source", "Parts", "Headers"]) await page.getByRole("tab", { name: tab }).click();
   await page.goto(`${url}/inbox`);
@@ -278,8 +278,8 @@ pageTest("a hostile mail runs nothing, loads nothing, navigates nothing", async 
   assertEquals(left, []);
 });
 
-pageTest("remote images are loaded only when asked, and then once", async ({ page, fake, url, left }) => {
-  const id = fake.deliver(ORDER);
+pageTest("remote images are loaded only when asked, and then once", async ({ page, store, url, left }) => {
+  const id = await store.deliver(ORDER);
   await page.goto(`${url}/inbox/${id}`);
   await page.frameLocator("iframe[name=message]").locator("h1").waitFor();
   assertEquals(left, []);
@@ -292,8 +292,8 @@ pageTest("remote images are loaded only when asked, and then once", async ({ pag
   assertEquals(left.length, 1);
 });
 
-pageTest("a link in a mail opens a page of its own", async ({ page, fake, url }) => {
-  const id = fake.deliver(ORDER);
+pageTest("a link in a mail opens a page of its own", async ({ page, store, url }) => {
+  const id = await store.deliver(ORDER);
   await page.goto(`${url}/inbox/${id}`);
   const popup = page.context().waitForEvent("page");
   await page.frameLocator("iframe[name=message]").getByRole("link", { name: "Follow the parcel" }).click();
@@ -316,14 +316,14 @@ pageTest("dark: follows the system, and a button that is remembered", async ({ p
 
 pageTest(
   "390 px: nothing scrolls sideways; a message takes the place of the list",
-  async ({ page, fake, url, shot }) => {
-    fake.queueUp([{
+  async ({ page, store, url, shot }) => {
+    const queued = await store.queueUp([{
       address: "turing@mail.department.example.net",
       state: "deferred",
       reply: "421 4.7.0 Too many connections",
     }]);
     const wide = () => page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
-    for (const path of ["/inbox", "/queue", `/queue/${fake.items[0]!.message.id}`, "/plugins"]) {
+    for (const path of ["/inbox", "/queue", `/queue/${queued}`, "/plugins"]) {
       await page.goto(url + path);
       assertEquals(await wide(), 0, path);
       await shot(`phone${path.split("/").slice(1, 2).join("")}${path.split("/").length > 2 ? "-item" : ""}`);
@@ -347,13 +347,13 @@ pageTest(
   { fill: aDay, context: { viewport: { width: 390, height: 844 } } },
 );
 
-pageTest("queue and plugins", async ({ page, fake, url, shot }) => {
-  const id = fake.queueUp([
+pageTest("queue and plugins", async ({ page, store, url, shot }) => {
+  const id = await store.queueUp([
     { address: "turing@example.net", state: "deferred", reply: "421 4.7.0 Too many connections from 192.0.2.25" },
     { address: "hopper@example.net", state: "delivered" },
   ]);
-  fake.queueUp([{ address: "knuth@example.com", state: "held", reply: "spam_score: 7.2 of 6 points" }]);
-  fake.queueUp([{ address: "lovelace@example.com", state: "ready" }]);
+  await store.queueUp([{ address: "knuth@example.com", state: "held", reply: "spam_score: 7.2 of 6 points" }]);
+  await store.queueUp([{ address: "lovelace@example.com", state: "ready" }]);
   await page.goto(`${url}/queue`);
   await page.getByText("421 4.7.0 Too many connections").waitFor();
   await shot("queue");
@@ -371,7 +371,7 @@ pageTest("queue and plugins", async ({ page, fake, url, shot }) => {
   await shot("queue-held");
   await page.goto(`${url}/plugins`);
   await shot("plugins");
-  assertEquals(fake.changes.map(({ change }) => change.do), ["hold"]);
+  assertEquals(store.changes.map(({ change }) => change.do), ["hold"]);
 });
 
 pageTest("signing in with the token, and out again", async ({ page, url, shot }) => {
@@ -392,14 +392,14 @@ pageTest("signing in with the token, and out again", async ({ page, url, shot })
   await page.getByLabel("Token").waitFor();
 }, { fill: aDay, admin: { token: "open sesame" } });
 
-pageTest("without script all of it still works", async ({ page, fake, url, shot }) => {
+pageTest("without script all of it still works", async ({ page, store, url, shot }) => {
   await page.goto(`${url}/inbox`);
   await page.locator(".msgs a").first().click();
   await page.getByRole("heading", { name: "Headers" }).waitFor();
   await shot("no-script");
   await page.getByRole("button", { name: "Mark read" }).click();
   await page.getByRole("button", { name: "Mark unread" }).waitFor();
-  assertEquals(fake.kept[0]!.entry.read, true);
+  assertEquals((await store.entries())[0]!.read, true);
   await page.getByRole("button", { name: "Delete", exact: true }).click();
   await page.locator("#subject", { hasText: "Build 892" }).waitFor();
   await page.locator("#find").fill("password");

@@ -216,7 +216,7 @@ function buttons(context: PageContext, item: QueueItem, options: { quiet: boolea
   const path = `/queue/${item.message.id}`;
   const has = (...states: QueueState[]) => item.recipients.some((each) => states.includes(each.state));
   const verbs: [QueueVerb, string][] = [];
-  if (has("deferred")) verbs.push(["retry", "Try now"]);
+  if (has("deferred", "failed", "expired", "corrupt")) verbs.push(["retry", "Try now"]);
   if (has("deferred", "ready")) verbs.push(["hold", "Hold"]);
   if (has("held")) verbs.push(["release", "Release"]);
   const kind = options.quiet ? "quiet" : "";

@@ -1,171 +1,135 @@
 /**
- * What the tests of the admin site share: a store that keeps what a test puts in, options around it, and mails.
+ * What the tests of the admin site share: a store in memory that a test fills in a line, options around it, and mails.
  */
 import type { AdminOptions } from "../../../core/admin/app.ts";
 import { NO_MAIL_PARAMETERS, NO_RCPT_PARAMETERS } from "../../../core/model/envelope.ts";
 import { parseAddress } from "../../../core/model/address.ts";
 import { newId } from "../../../core/model/id.ts";
 import { Bus } from "../../../core/observe/bus.ts";
-import type {
-  InboxMessage,
-  QueueChange,
-  QueueItem,
-  QueueQuery,
-  QueueState,
-  Store,
-  StoredMessage,
-} from "../../../core/store/store.ts";
+import { MemoryStore } from "../../../core/store/memory.ts";
+import type { InboxMessage, NewMessage, QueueChange, QueueQuery } from "../../../core/store/store.ts";
 
 export const NOW = Date.UTC(2026, 10, 22, 9, 41);
 const utf8 = new TextEncoder();
 
-interface Kept {
-  entry: InboxMessage;
-  message: StoredMessage;
-  raw: Uint8Array<ArrayBuffer>;
+export interface Mail {
+  readonly inbox?: string;
+  readonly from?: string;
+  readonly to?: readonly string[];
+  readonly subject?: string;
+  /** Header fields that plugins wrote. */
+  readonly prepend?: string;
+  /** When it came (default: a millisecond after the one before). */
+  readonly at?: number;
 }
-type Watcher = Parameters<Store["inboxes"]["watch"]>[0];
+export interface Queued {
+  readonly address: string;
+  readonly state: "ready" | "deferred" | "held" | "delivered";
+  readonly reply?: string;
+}
 
-/** A Store in which only what the admin site calls is there. */
-export class FakeStore {
-  readonly kept: Kept[] = [];
-  readonly items: QueueItem[] = [];
+/** A MemoryStore that remembers what it was asked for. */
+export class TestStore extends MemoryStore {
+  /** Ids of the messages that were delivered, newest first. */
+  readonly ids: string[] = [];
   readonly changes: { what: { readonly id: string } | QueueQuery; change: QueueChange }[] = [];
-  readonly watchers = new Set<Watcher>();
   /** How often the octets of a message were read. */
   reads = 0;
 
+  constructor() {
+    super({ now: () => NOW });
+  }
+
   /** Puts a message into a mailbox and returns its id. */
-  deliver(
-    raw: string | Uint8Array<ArrayBuffer>,
-    options: { inbox?: string; from?: string; to?: string[]; subject?: string; prepend?: string; at?: number } = {},
-  ): string {
-    const at = options.at ?? NOW + this.kept.length;
+  async deliver(raw: string | Uint8Array<ArrayBuffer>, mail: Mail = {}): Promise<string> {
+    const at = mail.at ?? NOW + this.ids.length;
     const id = newId(at);
     const bytes = typeof raw === "string" ? utf8.encode(raw.replace(/\r?\n/g, "\r\n")) : raw;
     const head = new TextDecoder().decode(bytes.subarray(0, 4096));
     const field = (name: string) => new RegExp(`^${name}: *(.*)$`, "im").exec(head)?.[1]?.trim() ?? "";
-    const from = options.from ?? field("From"), subject = options.subject ?? field("Subject");
-    const to = options.to ?? ["ada@example.com"];
-    this.kept.unshift({
-      entry: {
-        id,
-        inbox: options.inbox ?? "default",
-        from,
-        to,
-        subject,
-        size: bytes.length,
-        receivedAt: at,
-        read: false,
-      },
-      message: storedMessage(id, { from, subject, at, size: bytes.length, prepend: options.prepend ?? "" }),
-      raw: bytes,
-    });
-    this.#tell("arrived", id, options.inbox ?? "default");
+    const from = mail.from ?? field("From"), subject = mail.subject ?? field("Subject");
+    const inbox = mail.inbox ?? "default";
+    const deposits = (mail.to ?? ["ada@example.com"]).map((to) => ({
+      inbox,
+      address: addressOf(to),
+      original: addressOf(to),
+    }));
+    await this.#commit({
+      ...messageOf(id, { from, subject, at, prepend: mail.prepend ?? "" }),
+      recipients: [],
+      deposits,
+    }, bytes);
+    this.ids.unshift(id);
     return id;
   }
 
-  queueUp(recipients: { address: string; state: QueueState; reply?: string }[]): string {
-    const id = newId(NOW - 3_600_000 + this.items.length);
-    this.items.unshift({
-      message: storedMessage(id, {
-        from: "shop@example.org",
-        subject: "Order",
-        at: NOW - 3_600_000,
-        size: 2048,
-        prepend: "",
+  /** Puts a message into the queue and returns its id. Whoever was tried already was tried once. */
+  async queueUp(recipients: readonly Queued[]): Promise<string> {
+    const at = NOW - 3_600_000;
+    const id = newId(at);
+    await this.#commit({
+      ...messageOf(id, { from: "shop@example.org", subject: "Order", at, prepend: "" }),
+      recipients: recipients.map(({ address, state, reply }) => {
+        const tried = state === "deferred" || state === "delivered";
+        return {
+          address: addressOf(address),
+          original: addressOf(address),
+          parameters: NO_RCPT_PARAMETERS,
+          route: { to: "remote" },
+          state: tried ? "ready" : state,
+          nextAttempt: tried ? at : NOW + 600_000,
+          lastReply: reply ?? null,
+        };
       }),
-      recipients: recipients.map(({ address, state, reply }, index) => ({
-        index,
-        address: parseAddress(address)!,
-        original: parseAddress(address)!,
-        parameters: NO_RCPT_PARAMETERS,
-        route: { to: "remote" },
-        state,
-        attempts: state === "deferred" ? 3 : 0,
-        nextAttempt: NOW + 600_000,
-        lastReply: reply ?? null,
-      })),
-    });
+      deposits: [],
+    }, new Uint8Array(2048));
+    for (const lease of await this.lease({ owner: "test", now: at, seconds: 60, limit: 10 })) {
+      await this.settle(
+        lease,
+        lease.recipients.map(({ index, lastReply }) => ({
+          index,
+          lastReply,
+          nextAttempt: NOW + 600_000,
+          state: recipients[index]!.state,
+        })),
+      );
+    }
     return id;
   }
 
-  get store(): Store {
-    return this as unknown as Store;
+  /** Every message of every mailbox, newest first. */
+  async entries(): Promise<readonly InboxMessage[]> {
+    return (await this.inboxes.list({ limit: 500 })).messages;
   }
 
-  readonly inboxes: Store["inboxes"] = {
-    names: () => {
-      const names = [...new Set(this.kept.map(({ entry }) => entry.inbox))].sort();
-      return Promise.resolve(names.map((name) => {
-        const mine = this.kept.filter(({ entry }) => entry.inbox === name);
-        return { name, total: mine.length, unread: mine.filter(({ entry }) => !entry.read).length };
-      }));
-    },
-    list: ({ inbox, q, limit = 50, before }) => {
-      const all = this.kept.map(({ entry }) => entry).filter((entry) =>
-        (inbox === undefined || entry.inbox === inbox) &&
-        (q === undefined || JSON.stringify(entry).toLowerCase().includes(q.toLowerCase()))
-      );
-      const from = before === undefined ? all : all.filter(({ id }) => id < before);
-      return Promise.resolve({ total: all.length, messages: from.slice(0, limit) });
-    },
-    get: (id) => Promise.resolve(this.kept.find(({ entry }) => entry.id === id) ?? null),
-    markRead: (id, read) => {
-      const found = this.kept.find(({ entry }) => entry.id === id);
-      if (found !== undefined) found.entry = { ...found.entry, read };
-      return Promise.resolve(found !== undefined);
-    },
-    remove: ({ id, inbox }) => {
-      const gone = this.kept.filter(({ entry }) =>
-        id !== undefined ? entry.id === id : inbox === undefined || entry.inbox === inbox
-      );
-      for (const each of gone) {
-        this.kept.splice(this.kept.indexOf(each), 1);
-        this.#tell("removed", each.entry.id, each.entry.inbox);
-      }
-      return Promise.resolve(gone.length);
-    },
-    watch: (listener) => {
-      this.watchers.add(listener);
-      return () => this.watchers.delete(listener);
-    },
-  };
-
-  queue({ state, domain, limit = 100 }: QueueQuery) {
-    const all = this.items.filter(({ recipients }) =>
-      recipients.some((each) =>
-        (state === undefined || each.state === state) && (domain === undefined || each.address.domain === domain)
-      )
-    );
-    return Promise.resolve({ total: all.length, items: all.slice(0, limit), corrupt: [] });
-  }
-  item(id: string) {
-    return Promise.resolve(this.items.find(({ message }) => message.id === id) ?? null);
-  }
-  change(what: { readonly id: string } | QueueQuery, change: QueueChange) {
+  override change(what: { readonly id: string } | QueueQuery, change: QueueChange): Promise<number> {
     this.changes.push({ what, change });
-    return Promise.resolve(1);
+    return super.change(what, change);
   }
-  raw(id: string) {
+  override raw(id: string): ReturnType<MemoryStore["raw"]> {
     this.reads++;
-    const found = this.kept.find(({ message }) => message.id === id);
-    return Promise.resolve(found === undefined ? null : new Response(found.raw.slice()).body);
+    return super.raw(id);
   }
 
-  #tell(type: "arrived" | "removed", id: string, inbox: string): void {
-    for (const watcher of this.watchers) watcher({ type, id, inbox });
+  async #commit(message: NewMessage, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    const writer = this.receive(message.id);
+    await writer.write(bytes);
+    await this.commit(message, await writer.finish());
   }
 }
 
-function storedMessage(
+/** The address, or one whose local part is the whole text when it is none. */
+function addressOf(text: string) {
+  return parseAddress(text) ?? { local: text, domain: "example.com" };
+}
+
+function messageOf(
   id: string,
-  options: { from: string; subject: string; at: number; size: number; prepend: string },
-): StoredMessage {
-  const address = options.from.slice(options.from.lastIndexOf("<") + 1).replace(/>$/, "");
+  options: { from: string; subject: string; at: number; prepend: string },
+): Omit<NewMessage, "recipients" | "deposits"> {
   return {
     id,
-    sender: parseAddress(address),
+    sender: parseAddress(options.from.slice(options.from.lastIndexOf("<") + 1).replace(/>$/, "")),
     parameters: NO_MAIL_PARAMETERS,
     origin: {
       session: `s${id.slice(1)}`,
@@ -178,15 +142,13 @@ function storedMessage(
     receivedAt: options.at,
     edits: { prepend: options.prepend, drop: [] },
     summary: { from: options.from, to: "", subject: options.subject },
-    size: options.size,
-    version: 1,
   };
 }
 
 /** Options of a dev inbox on loopback, changed by `change`. */
-export function adminOptions(fake: FakeStore, change: Partial<AdminOptions> = {}): AdminOptions {
+export function adminOptions(store: TestStore, change: Partial<AdminOptions> = {}): AdminOptions {
   return {
-    store: fake.store,
+    store,
     bus: new Bus(),
     site: {
       version: "0.1.0",

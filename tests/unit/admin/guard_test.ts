@@ -3,25 +3,25 @@ import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows }
 import { createAdmin } from "../../../core/admin/app.ts";
 import type { AdminOptions } from "../../../core/admin/app.ts";
 import { hostName } from "../../../core/admin/guard.ts";
-import { adminOptions, FakeStore, NOW, ORDER, PLAIN } from "./fixture.ts";
+import { adminOptions, NOW, ORDER, PLAIN, TestStore } from "./fixture.ts";
 
 const TOKEN = "correct horse battery staple".replaceAll(" ", "-");
 
 async function withSite(
   body: (
     call: (path: string, init?: RequestInit & { host?: string; remote?: string }) => Promise<Response>,
-    fake: FakeStore,
+    store: TestStore,
   ) => Promise<void>,
   change: Partial<AdminOptions> = {},
 ): Promise<void> {
-  const fake = new FakeStore();
-  const admin = createAdmin(adminOptions(fake, change));
+  const store = new TestStore();
+  const admin = createAdmin(adminOptions(store, change));
   try {
     await body(async (path, { host = "127.0.0.1:8025", remote = "127.0.0.1", ...init } = {}) => {
       const request = new Request(`http://127.0.0.1:8025${path}`, init);
       request.headers.set("host", host);
       return await admin.fetch(request, { remote });
-    }, fake);
+    }, store);
   } finally {
     await admin.close();
   }
@@ -175,12 +175,12 @@ Deno.test("login leads to paths of this site only", () =>
   }, { token: TOKEN }));
 
 Deno.test("an empty token is refused at start", () => {
-  assertThrows(() => createAdmin(adminOptions(new FakeStore(), { token: "" })), TypeError, "empty");
+  assertThrows(() => createAdmin(adminOptions(new TestStore(), { token: "" })), TypeError, "empty");
 });
 
 Deno.test("CSRF: a change from another site is refused on every route that changes something", () =>
-  withSite(async (call, fake) => {
-    const id = fake.deliver(PLAIN), item = fake.queueUp([{ address: "a@example.net", state: "held" }]);
+  withSite(async (call, store) => {
+    const id = await store.deliver(PLAIN), item = await store.queueUp([{ address: "a@example.net", state: "held" }]);
     const changes: [string, string][] = [
       ["DELETE", "/api/v1/messages"],
       ["DELETE", `/api/v1/messages/${id}`],
@@ -224,15 +224,19 @@ Deno.test("CSRF: a change from another site is refused on every route that chang
         }
       }
     }
-    assertEquals([fake.kept.length, fake.kept[0]!.entry.read, fake.changes.length], [1, false, 0]);
+    assertEquals([(await store.entries()).length, (await store.entries())[0]!.read, store.changes.length], [
+      1,
+      false,
+      0,
+    ]);
     const own = { origin: "http://127.0.0.1:8025", "sec-fetch-site": "same-origin" };
     assertEquals((await call(`/api/v1/messages/${id}`, { method: "DELETE", headers: own })).status, 200);
   }));
 
 Deno.test("no GET changes anything", () =>
-  withSite(async (call, fake) => {
-    const id = fake.deliver(ORDER), item = fake.queueUp([{ address: "a@example.net", state: "held" }]);
-    const before = JSON.stringify([fake.kept.map(({ entry }) => entry), fake.changes]);
+  withSite(async (call, store) => {
+    const id = await store.deliver(ORDER), item = await store.queueUp([{ address: "a@example.net", state: "held" }]);
+    const before = JSON.stringify([await store.entries(), store.changes]);
     const paths = ["/", "/inbox", `/inbox/${id}`, "/queue", `/queue/${item}`, "/plugins", "/login", "/logout"];
     const api = [
       "messages",
@@ -251,12 +255,12 @@ Deno.test("no GET changes anything", () =>
     ) {
       await (await call(path)).body?.cancel();
     }
-    assertEquals(JSON.stringify([fake.kept.map(({ entry }) => entry), fake.changes]), before);
+    assertEquals(JSON.stringify([await store.entries(), store.changes]), before);
   }));
 
 Deno.test("policies: every page, every answer, every part of a message", () =>
-  withSite(async (call, fake) => {
-    const id = fake.deliver(ORDER), item = fake.queueUp([{ address: "a@example.net", state: "held" }]);
+  withSite(async (call, store) => {
+    const id = await store.deliver(ORDER), item = await store.queueUp([{ address: "a@example.net", state: "held" }]);
     const strict = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; " +
       "frame-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'";
     const pages = [

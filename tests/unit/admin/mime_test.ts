@@ -6,7 +6,7 @@ import { frameDocument, mailHtml } from "../../../core/admin/mail_html.ts";
 import { MimeThread } from "../../../core/admin/mime.ts";
 import { readMime } from "../../../core/admin/mime_worker.ts";
 import { MailReader } from "../../../core/admin/reader.ts";
-import { FakeStore, HOSTILE, ORDER } from "./fixture.ts";
+import { HOSTILE, ORDER, TestStore } from "./fixture.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text.replace(/\r?\n/g, "\r\n"));
 
@@ -57,30 +57,30 @@ Deno.test("case 32: nesting, parts, boundaries and chains of messages end in an 
 });
 
 Deno.test("case 32: a message that takes too long costs its thread and nothing else", async () => {
-  const fake = new FakeStore();
-  const reader = new MailReader(fake.store, { mimeSize: 1_000_000, mimeTime: 1 }); // no thread starts in 1 ms
-  const slow = await reader.open(fake.deliver(ORDER));
+  const store = new TestStore();
+  const reader = new MailReader(store, { mimeSize: 1_000_000, mimeTime: 1 }); // no thread starts in 1 ms
+  const slow = await reader.open(await store.deliver(ORDER));
   assertEquals(slow!.content.mail, null);
   assertStringIncludes(slow!.content.fault!, "could not be read in");
   assertStringIncludes(slow!.content.source, "Subject: Your order 4711");
-  const large = await reader.open(fake.deliver("Subject: large\n\n" + "x".repeat(1_000_000)));
+  const large = await reader.open(await store.deliver("Subject: large\n\n" + "x".repeat(1_000_000)));
   assertStringIncludes(large!.content.fault!, "too large");
   assertEquals([large!.content.source.length, large!.content.sourceCut], [256 * 1024, true]);
   await reader.close();
 });
 
 Deno.test("a reader that is asked twice at once reads once, and forgets what failed", async () => {
-  const fake = new FakeStore();
-  const reader = new MailReader(fake.store, { mimeSize: 1_000_000, mimeTime: 8000 });
-  const id = fake.deliver(ORDER);
+  const store = new TestStore();
+  const reader = new MailReader(store, { mimeSize: 1_000_000, mimeTime: 8000 });
+  const id = await store.deliver(ORDER);
   const [a, b] = await Promise.all([reader.open(id), reader.open(id)]);
   assert(a!.content === b!.content);
-  assertEquals(fake.reads, 1);
-  const gone = fake.deliver(ORDER);
-  const raw = fake.raw.bind(fake);
-  fake.raw = () => Promise.resolve(null); // removed between the row and the octets
+  assertEquals(store.reads, 1);
+  const gone = await store.deliver(ORDER);
+  const raw = store.raw.bind(store);
+  store.raw = () => Promise.resolve(null); // removed between the row and the octets
   assertEquals(await reader.open(gone), null);
-  fake.raw = raw;
+  store.raw = raw;
   assertEquals((await reader.open(gone))!.content.mail!.parts.length, 4);
   assertEquals(await reader.open("01ARZ3NDEKTSV4RRFFQ69G5FAV"), null);
   await reader.close();

@@ -6,7 +6,7 @@ import type { Admin, AdminOptions } from "../../../core/admin/app.ts";
 import { age, longTime, shortTime, size } from "../../../core/admin/ui/format.ts";
 import { escape, markup } from "../../../core/admin/ui/html.ts";
 import { checks } from "../../../core/admin/ui/message.ts";
-import { adminOptions, FakeStore, HOSTILE, NOW, ORDER, PLAIN } from "./fixture.ts";
+import { adminOptions, HOSTILE, NOW, ORDER, PLAIN, TestStore } from "./fixture.ts";
 
 const ORIGIN = "http://127.0.0.1:8025";
 async function get(admin: Admin, path: string): Promise<string> {
@@ -25,13 +25,13 @@ async function submit(admin: Admin, page: string, action: string): Promise<Respo
   return await admin.fetch(request, { remote: "127.0.0.1" });
 }
 async function withSite(
-  body: (admin: Admin, fake: FakeStore) => Promise<void>,
+  body: (admin: Admin, store: TestStore) => Promise<void>,
   change: Partial<AdminOptions> = {},
 ): Promise<void> {
-  const fake = new FakeStore();
-  const admin = createAdmin(adminOptions(fake, change));
+  const store = new TestStore();
+  const admin = createAdmin(adminOptions(store, change));
   try {
-    await body(admin, fake);
+    await body(admin, store);
   } finally {
     await admin.close();
   }
@@ -51,12 +51,12 @@ Deno.test("inbox: another address is in every command", () =>
     assertStringIncludes(page, "postern send --server 127.0.0.1:1025 --to");
     assertStringIncludes(page, "--server 127.0.0.1:1025 --to");
     assertStringIncludes(page, "port: 1025");
-  }, { site: { ...adminOptions(new FakeStore()).site, smtp: ["0.0.0.0:1025"] } }));
+  }, { site: { ...adminOptions(new TestStore()).site, smtp: ["0.0.0.0:1025"] } }));
 
 Deno.test("inbox: boxes, list, message, search and older ones", () =>
-  withSite(async (admin, fake) => {
-    for (let i = 0; i < 60; i++) fake.deliver(PLAIN.replace("892", String(i)));
-    const id = fake.deliver(ORDER, { inbox: "checkout", prepend: "Received-SPF: pass (ok)\r\n" });
+  withSite(async (admin, store) => {
+    for (let i = 0; i < 60; i++) await store.deliver(PLAIN.replace("892", String(i)));
+    const id = await store.deliver(ORDER, { inbox: "checkout", prepend: "Received-SPF: pass (ok)\r\n" });
     const page = await get(admin, "/inbox");
     assertEquals(page.match(/ data-id="/g)?.length, 50);
     assertStringIncludes(page, 'data-unread="61"');
@@ -79,30 +79,30 @@ Deno.test("inbox: boxes, list, message, search and older ones", () =>
   }));
 
 Deno.test("inbox: forms delete, mark and empty, and lead to what comes next", () =>
-  withSite(async (admin, fake) => {
-    const [oldest, middle, newest] = [PLAIN, ORDER, PLAIN].map((mail) => fake.deliver(mail));
+  withSite(async (admin, store) => {
+    const oldest = await store.deliver(PLAIN), middle = await store.deliver(ORDER), newest = await store.deliver(PLAIN);
     const deleted = await submit(admin, await get(admin, `/inbox/${middle}`), `/inbox/${middle}/delete`);
     assertEquals([deleted.status, deleted.headers.get("location")], [303, `/inbox/${oldest}`]);
-    assertEquals(fake.kept.map(({ entry }) => entry.id), [newest, oldest]);
+    assertEquals((await store.entries()).map(({ id }) => id), [newest, oldest]);
     const read = await submit(admin, await get(admin, `/inbox/${newest}`), `/inbox/${newest}/read`);
-    assertEquals([read.headers.get("location"), fake.kept[0]!.entry.read], [`/inbox/${newest}`, true]);
+    assertEquals([read.headers.get("location"), (await store.entries())[0]!.read], [`/inbox/${newest}`, true]);
     const unread = await submit(admin, await get(admin, `/inbox/${newest}`), `/inbox/${newest}/unread`);
-    assertEquals([unread.headers.get("location"), fake.kept[0]!.entry.read], ["/inbox", false]);
-    fake.deliver(PLAIN, { inbox: "other" });
+    assertEquals([unread.headers.get("location"), (await store.entries())[0]!.read], ["/inbox", false]);
+    await store.deliver(PLAIN, { inbox: "other" });
     await submit(admin, await get(admin, "/inbox?inbox=other"), "/inbox/delete");
-    assertEquals(fake.kept.length, 2);
+    assertEquals((await store.entries()).length, 2);
     await submit(admin, await get(admin, "/inbox"), "/inbox/delete");
-    assertEquals(fake.kept.length, 0);
+    assertEquals((await store.entries()).length, 0);
   }));
 
 Deno.test("queue: states, reasons, and forms for what can be done", () =>
-  withSite(async (admin, fake) => {
+  withSite(async (admin, store) => {
     assertStringIncludes(await get(admin, "/queue"), "The queue is empty");
-    const id = fake.queueUp([
+    const id = await store.queueUp([
       { address: "hopper@example.com", state: "delivered" },
       { address: "turing@example.net", state: "deferred", reply: "421 4.7.0 <b>Too many</b>" },
     ]);
-    const held = fake.queueUp([{ address: "knuth@example.com", state: "held" }]);
+    const held = await store.queueUp([{ address: "knuth@example.com", state: "held" }]);
     const page = await get(admin, "/queue");
     assertStringIncludes(page, "<bdi>turing@example.net</bdi>");
     assertStringIncludes(page, "421 4.7.0 &lt;b&gt;Too many&lt;/b&gt;");
@@ -110,14 +110,18 @@ Deno.test("queue: states, reasons, and forms for what can be done", () =>
     await submit(admin, page, `/queue/${id}/retry`);
     await submit(admin, page, `/queue/${held}/release`);
     assertEquals((await submit(admin, page, `/queue/${id}/delete`)).headers.get("location"), "/queue");
+    const item = await store.queueUp([
+      { address: "hopper@example.com", state: "delivered" },
+      { address: "knuth@example.com", state: "held" },
+    ]);
+    assertStringIncludes(await get(admin, `/queue/${item}`), "1 of 2 recipients");
     await submit(admin, await get(admin, "/queue?state=held"), "/queue/release");
-    assertEquals(fake.changes.map(({ what, change }) => [what, change.do]), [
+    assertEquals(store.changes.map(({ what, change }) => [what, change.do]), [
       [{ id }, "retry"],
       [{ id: held }, "release"],
       [{ id }, "delete"],
       [{ state: "held" }, "release"],
     ]);
-    assertStringIncludes(await get(admin, `/queue/${id}`), "1 of 2 recipients");
     assertStringIncludes(await get(admin, "/queue?domain=nowhere.example"), "Nothing matches");
     assertStringIncludes(await get(admin, "/queue?state=nonsense"), "state is one of");
   }));
@@ -133,7 +137,7 @@ Deno.test("plugins: one matrix for listeners that run the same; observe is told 
     );
     assert(!page.includes('href="/inbox"'), "no inbox, no link to it");
   }, {
-    site: { ...adminOptions(new FakeStore()).site, devInbox: false },
+    site: { ...adminOptions(new TestStore()).site, devInbox: false },
     plugins: () =>
       ["127.0.0.1:2525", "[::1]:2525"].map((listener) => ({
         listener,
@@ -206,8 +210,8 @@ Deno.test("property: no text put into markup yields a tag or ends an attribute",
 });
 
 Deno.test("property: a mail's subject, sender, file names and headers leave the page's skeleton as it was", async () => {
-  const fake = new FakeStore();
-  const admin = createAdmin(adminOptions(fake, { limits: { mimeTime: 20_000 } }));
+  const store = new TestStore();
+  const admin = createAdmin(adminOptions(store, { limits: { mimeTime: 20_000 } }));
   const render = async (text: string) => {
     const clean = text.replace(/[\r\n\0]/g, " ").toWellFormed();
     const word = `=?utf-8?B?${btoa(String.fromCharCode(...new TextEncoder().encode(clean)))}?=`;
@@ -215,7 +219,7 @@ Deno.test("property: a mail's subject, sender, file names and headers leave the 
       `Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain; charset=utf-8\n\nx${clean}\n` +
       `--b\nContent-Type: application/x-y; name="${word}"\nContent-Disposition: attachment; filename="${word}"\n\nx\n--b--\n`;
     const prepend = `X-Spam-Status: ${clean.replace(/[\r\n]/g, "")}\r\n`;
-    const id = fake.deliver(mail, {
+    const id = await store.deliver(mail, {
       subject: `x${clean}`,
       from: `x${clean} <a@example.org>`,
       to: [`x${clean}`],
@@ -224,7 +228,7 @@ Deno.test("property: a mail's subject, sender, file names and headers leave the 
       at: NOW,
     });
     const page = await get(admin, `/inbox/${id}`);
-    await fake.inboxes.remove({ id });
+    await store.inboxes.remove({ id });
     return skeleton(page);
   };
   const plain = await render("x");
@@ -239,8 +243,8 @@ Deno.test("property: a mail's subject, sender, file names and headers leave the 
 });
 
 Deno.test("a hostile mail is text on the page, and a file name is only a name", () =>
-  withSite(async (admin, fake) => {
-    const id = fake.deliver(HOSTILE);
+  withSite(async (admin, store) => {
+    const id = await store.deliver(HOSTILE);
     for (const path of ["/inbox", `/inbox/${id}`]) {
       const page = await get(admin, path);
       assertEquals(page.match(/<script\b/g)?.length, 1);

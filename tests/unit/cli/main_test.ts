@@ -100,6 +100,26 @@ plugins:
   });
 });
 
+Deno.test("check warns of a postmaster whom no mail reaches", async () => {
+  await folder(async (cwd) => {
+    for (const [account, warnings] of [["ops", 0], ["somebody", 1]] as const) {
+      await Deno.writeTextFile(
+        `${cwd}/postern.yaml`,
+        `hostname: mx.example.org
+postmaster: ops@example.org
+domains: [example.org]
+plugins: [{ recipients: { accounts: [${account}] } }, { maildir: { root: ./mail } }]
+`,
+      );
+      const terminal = new FakeTerminal({ cwd });
+      assertEquals(await run(["check"], terminal), 0);
+      assertEquals(terminal.complaints.length, warnings);
+      if (warnings > 0) assertMatch(terminal.complaints[0]!, /takes no mail for ops@example\.org: 550 5\.1\.1/);
+    }
+    assertEquals([...Deno.readDirSync(cwd)].map((each) => each.name), ["postern.yaml"], "check writes nothing");
+  });
+});
+
 Deno.test("the JSON Schema knows every plugin, its options and the host's words", async () => {
   const terminal = new FakeTerminal();
   await run(["schema"], terminal);
