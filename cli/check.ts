@@ -51,9 +51,9 @@ export function describe(config: Config): string[] {
     `hostname       ${config.hostname}`,
     `data           ${config.data} (${config.store})`,
     `domains        ${config.domains.join(", ") || "none"}`,
-    `limits         ${
-      formatSize(limits.messageSize)
-    } a message, ${limits.recipients} recipients, ${limits.connections} connections`,
+    `limits         ${formatSize(limits.messageSize)} a message, ${limits.recipients} recipients, connections: ${
+      limits.connections ?? "as the open files allow"
+    }`,
     `admin          ${
       admin === null
         ? "off"

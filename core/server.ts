@@ -5,6 +5,8 @@
 import { createAdmin } from "./admin/app.ts";
 import { serveAdmin } from "./admin/serve.ts";
 import { type Config, formatEndpoint, type ListenerConfig } from "./config/config.ts";
+import { connectionsFor } from "./config/defaults.ts";
+import { openFileLimit } from "./config/open_files.ts";
 import { Dispatcher } from "./delivery/dispatcher.ts";
 import type { Resolver } from "./dns/resolver.ts";
 import { systemResolver } from "./dns/system_resolver.ts";
@@ -79,6 +81,7 @@ class Server implements RunningServer {
   readonly #budgets = new Map<string, ConnectionLimits>();
   readonly #listeners: { readonly name: string; readonly listener: Listener }[] = [];
   #store: Store | null = null;
+  #connections: number | null = null;
   #dispatcher: Dispatcher | null = null;
   #admin: { readonly address: string; stop(): Promise<void> } | null = null;
   #stopping: Promise<void> | null = null;
@@ -243,9 +246,10 @@ class Server implements RunningServer {
 
   /** Each role has its own places, so that strangers cannot shut out one's own users (HARD_CASES 36). */
   #budget(role: string): ConnectionLimits {
-    const { connections, connectionsPerIp: perIp } = this.#config.limits;
+    const { connectionsPerIp: perIp } = this.#config.limits;
     let budget = this.#budgets.get(role);
     if (budget === undefined) {
+      const connections = this.#connections ??= this.#config.limits.connections ?? connectionsFor(openFileLimit());
       const exempt = new Networks([...this.#config.trustedNetworks, "127.0.0.0/8", "::1"]);
       this.#budgets.set(role, budget = new ConnectionLimits({ connections, perIp, exempt }));
     }

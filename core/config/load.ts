@@ -6,8 +6,7 @@ import { dirname, resolve } from "node:path";
 import type { z } from "zod";
 import type { AdminConfig, Config, ListenerConfig, LogLevel, TcpAddress } from "./config.ts";
 import { formatEndpoint, isLocal } from "./config.ts";
-import { openFileLimit } from "./open_files.ts";
-import { connectionsFor, DEFAULT_FILE, DEV_INBOX } from "./defaults.ts";
+import { DEFAULT_FILE, DEV_INBOX } from "./defaults.ts";
 import { YamlFile } from "./document.ts";
 import { type Environment, variable } from "./environment.ts";
 import { Faults } from "./faults.ts";
@@ -74,7 +73,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     listeners,
     limits: {
       ...(read.limits ?? schema.Limits.parse({})),
-      connections: read.limits?.connections ?? connectionsFor(openFileLimit()),
+      connections: read.limits?.connections ?? null,
       line: read.limits?.line ?? null,
     },
     store: read.store === "memory" ? "memory" : "sqlite",
