@@ -292,6 +292,20 @@ pageTest("remote images are loaded only when asked, and then once", async ({ pag
   assertEquals(left.length, 1);
 });
 
+pageTest("the source and the parts can be saved", async ({ page, store, url }) => {
+  const id = await store.deliver(ORDER);
+  await page.goto(`${url}/inbox/${id}`);
+  const saved = async (name: string) => {
+    const download = page.waitForEvent("download");
+    await page.getByRole("link", { name }).click();
+    const file = await download;
+    return [file.suggestedFilename(), await Deno.readTextFile(await file.path())];
+  };
+  assertEquals(await saved("Download"), [`${id}.eml`, ORDER.replaceAll("\n", "\r\n")]);
+  await page.getByRole("tab", { name: "Parts" }).click();
+  assertEquals((await saved("invoice-4711.pdf"))[0], "invoice-4711.pdf");
+});
+
 pageTest("a link in a mail opens a page of its own", async ({ page, store, url }) => {
   const id = await store.deliver(ORDER);
   await page.goto(`${url}/inbox/${id}`);
