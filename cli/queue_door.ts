@@ -45,7 +45,8 @@ export async function openQueue(config: Config): Promise<QueueDoor> {
     const door = new HttpQueue(`http://${formatEndpoint(config.admin.address)}`, config.admin.token);
     if (await door.answers()) return door;
   }
-  throw new CommandError("no server answers; start it, or give its configuration with --config");
+  const { openStoredQueue } = await import("./queue_folder.ts"); // brings the database along: only where it is needed
+  return await openStoredQueue(config);
 }
 
 export class HttpQueue implements QueueDoor {

@@ -42,8 +42,6 @@ export interface RunningServer {
   readonly addresses: readonly { readonly listener: string; readonly address: string }[];
   /** The site's address, or null without one. */
   readonly admin: string | null;
-  readonly store: Store;
-  readonly bus: Bus;
   /** Drains: new commands are 421, messages under way finish or are cut after `limits.drainTime`. */
   stop(): Promise<void>;
   /** Resolves once everything is closed. */
@@ -70,7 +68,7 @@ export async function startServer(config: Config, options: StartOptions = {}): P
 }
 
 class Server implements RunningServer {
-  readonly bus = new Bus();
+  readonly #bus = new Bus();
   readonly #config: Config;
   readonly #options: StartOptions;
   readonly #metrics = new Metrics();
@@ -92,11 +90,11 @@ class Server implements RunningServer {
     this.#options = options;
     this.#now = options.now ?? Date.now;
     this.#trusted = new Networks(config.trustedNetworks);
-    for (const observer of options.observers ?? []) this.bus.subscribe(observer);
-    this.bus.subscribe(this.#metrics.observe);
+    for (const observer of options.observers ?? []) this.#bus.subscribe(observer);
+    this.#bus.subscribe(this.#metrics.observe);
   }
 
-  get store(): Store {
+  get #opened(): Store {
     return this.#store!;
   }
   get admin(): string | null {
@@ -115,7 +113,7 @@ class Server implements RunningServer {
         folder: config.data,
         memoryBudget: limits.bodyMemory,
         headLimit: limits.headerBytes,
-        observer: (event) => this.bus.emit(event),
+        observer: (event) => this.#bus.emit(event),
         now: this.#now,
       });
     const services = this.#services();
@@ -124,7 +122,7 @@ class Server implements RunningServer {
       this.#pipelines.set(each.name, new Pipeline(each.plugins, { role, delayRefusals, budget: limits.pluginsTime }));
     }
     this.#dispatcher = new Dispatcher({
-      store: this.store,
+      store: this.#opened,
       services,
       pipelineOf: (listener) => this.#pipelines.get(listener) ?? [...this.#pipelines.values()][0]!,
       schedule: config.delivery.retry,
@@ -154,15 +152,15 @@ class Server implements RunningServer {
     return {
       host: { name: hostname, domains, postmaster },
       dns: this.#options.resolver ?? systemResolver(),
-      counters: this.store.counters,
+      counters: this.#opened.counters,
       now: this.#now,
-      emit: (event) => this.bus.emit(event),
+      emit: (event) => this.#bus.emit(event),
     };
   }
 
   async #listen(config: ListenerConfig, services: Omit<Services, "commit">): Promise<void> {
     const { limits } = this.#config;
-    const trouble = (message: string) => this.bus.emit({ type: "trouble", where: config.name, message });
+    const trouble = (message: string) => this.#bus.emit({ type: "trouble", where: config.name, message });
     const engine = this.#engine(config);
     const trusted: ServerOptions = { ...engine, bareLf: "normalize", forbidEarlyTalk: false };
     const reception: ReceptionOptions = {
@@ -171,10 +169,10 @@ class Server implements RunningServer {
       role: config.role,
       listener: config.name,
       hops: limits.received,
-      receive: (id) => this.store.receive(id),
+      receive: (id) => this.#opened.receive(id),
       commit: (transaction, origin) =>
         commitTransaction(transaction, origin, {
-          store: this.store,
+          store: this.#opened,
           schedule: this.#config.delivery.retry,
           now: this.#now,
           random: Math.random,
@@ -199,7 +197,7 @@ class Server implements RunningServer {
       refusal: (why, ip) => {
         const words = why === "full" ? "Too many connections" : "Too many connections from your address";
         const reply = defer("4.7.0", words, { code: 421, reason: why });
-        this.bus.emit({
+        this.#bus.emit({
           type: "refused",
           session: "",
           transaction: null,
@@ -255,7 +253,7 @@ class Server implements RunningServer {
   }
 
   #overload(phase: "connect" | "mail"): Reply<"defer"> | null {
-    const { writerWait, freeBytes } = this.store.health();
+    const { writerWait, freeBytes } = this.#opened.health();
     if (writerWait > WRITER_BEHIND) {
       const reason = `the writer is ${writerWait} ms behind`;
       return phase === "connect"
@@ -272,8 +270,8 @@ class Server implements RunningServer {
     const { hostname, data, devInbox, warnings } = this.#config;
     const startedAt = this.#now();
     const app = createAdmin({
-      store: this.store,
-      bus: this.bus,
+      store: this.#opened,
+      bus: this.#bus,
       site: {
         version: VERSION,
         hostname,
@@ -301,7 +299,7 @@ class Server implements RunningServer {
   }
 
   #gauges(): Parameters<Metrics["render"]>[0] {
-    const { writerWait, freeBytes, bodyBytes } = this.store.health();
+    const { writerWait, freeBytes, bodyBytes } = this.#opened.health();
     return { writerWait, freeBytes, bodyBytes };
   }
 }

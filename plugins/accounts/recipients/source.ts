@@ -88,7 +88,8 @@ export class Source {
 
 /** Another text for another file, content or time; `changed` in milliseconds. */
 function stateOf(path: string): { state: string; changed: number } {
-  const { ino, size, mtime } = Deno.statSync(path);
+  const { ino, size, mtime, isFile } = Deno.statSync(path);
+  if (!isFile) throw new Error("is no file"); // reading a pipe would wait for its writer
   const changed = mtime?.getTime() ?? 0;
   return { state: `${ino} ${size} ${changed}`, changed };
 }

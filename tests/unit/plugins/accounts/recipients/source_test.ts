@@ -52,7 +52,8 @@ Deno.test("a file is read beside the configuration, and both are one set of name
 Deno.test("a missing or broken file at the start is an error with its place, all faults at once", () => {
   using site = new Site();
   assertEquals(site.faults().length, 1);
-  assertEquals(site.faults()[0]!.includes("recipients.yaml: "), true);
+  assertEquals(site.faults()[0]!.startsWith("recipients.file: recipients.yaml: "), true);
+  assertEquals(site.faults({ file: "." }), ["recipients.file: .: is no file"]);
   site.write("accounts: [alice]\naliases:\n  info: alcie\n  a b@: alice\nuser: x\n");
   assertEquals(site.faults(), [
     'recipients.file: recipients.yaml:4:3: "a b@" is no address and no local part',
