@@ -209,10 +209,10 @@ class SqliteStore implements Store {
   }
 
   lease(
-    options: { owner: string; now: number; seconds: number; limit: number; local?: boolean },
+    options: { owner: string; now: number; seconds: number; limit: number; local?: boolean; horizon?: number },
   ): Promise<readonly Lease[]> {
-    const { owner, now, seconds, limit, local = false } = options;
-    return this.#write({ do: "lease", owner, now, seconds, limit, local });
+    const { owner, now, seconds, limit, local = false, horizon = Number.MAX_SAFE_INTEGER } = options;
+    return this.#write({ do: "lease", owner, now, seconds, limit, local, horizon: Math.round(horizon) });
   }
 
   async settle({ message, owner, until }: Lease, outcomes: readonly RecipientOutcome[]): Promise<boolean> {
