@@ -52,6 +52,8 @@ export interface RunningServer {
 
 /** A writer that is this far behind makes peers wait outside (SEMANTICS 25), milliseconds. */
 const WRITER_BEHIND = 5000;
+/** What `limits.minimumRate` is averaged over, milliseconds. */
+const RATE_WINDOW = 60_000;
 
 /**
  * Starts everything a configuration names.
@@ -172,6 +174,7 @@ class Server implements RunningServer {
       role: config.role,
       listener: config.name,
       hops: limits.received,
+      recipients: limits.recipients,
       receive: (id) => this.#opened.receive(id),
       commit: (transaction, origin) =>
         commitTransaction(transaction, origin, {
@@ -192,6 +195,7 @@ class Server implements RunningServer {
       commandTimeout: limits.idleTimeout,
       contentTimeout: limits.dataTimeout,
       minimumRate: limits.minimumRate,
+      rateWindow: RATE_WINDOW,
     };
     const listener = await Listener.open({
       address: config.address,
