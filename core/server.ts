@@ -145,8 +145,10 @@ class Server implements RunningServer {
 
   async #stop(): Promise<void> {
     const { drainTime } = this.#config.limits;
-    await Promise.all(this.#listeners.map(({ listener }) => listener.drain(drainTime)));
-    await this.#dispatcher?.stop();
+    await Promise.all([
+      ...this.#listeners.map(({ listener }) => listener.drain(drainTime)),
+      this.#dispatcher?.stop(drainTime),
+    ]);
     await this.#admin?.stop();
     await this.#store?.close();
     this.#finished();
@@ -188,7 +190,7 @@ class Server implements RunningServer {
           trouble,
         }),
       storeRefusal: (error) => storeRefusal(error, trouble),
-      overload: (phase) => this.#overload(phase),
+      overload: (phase, size) => this.#overload(phase, size),
     };
     const inbound = {
       deadlines: this.#deadlines,
@@ -260,15 +262,16 @@ class Server implements RunningServer {
     return budget;
   }
 
-  #overload(phase: "connect" | "mail"): Reply<"defer"> | null {
+  #overload(phase: "connect" | "mail", size: number): Reply<"defer"> | null {
     const { writerWait, freeBytes } = this.#opened.health();
     if (writerWait > WRITER_BEHIND) {
-      const reason = `the writer is ${writerWait} ms behind`;
+      const reason = `the writer is ${Math.round(writerWait)} ms behind`;
       return phase === "connect"
         ? defer("4.3.2", "Too busy now", { code: 421, reason })
         : defer("4.3.2", "Too busy now", { reason });
     }
-    if (phase === "mail" && freeBytes < this.#config.limits.diskReserve) {
+    // RFC 1870 6.1: the declared size is enough to say no before the message comes
+    if (phase === "mail" && this.#config.store !== "memory" && freeBytes - size < this.#config.limits.diskReserve) {
       return defer("4.3.1", "No space for messages now", { code: 452, reason: `${freeBytes} octets free` });
     }
     return null;
@@ -298,6 +301,7 @@ class Server implements RunningServer {
       metrics: () => this.#metrics.render(this.#gauges()),
       ready: () => this.#stopping === null,
       warnings: () => warnings,
+      changed: () => this.#dispatcher?.kick(),
     });
     const served = serveAdmin(app, formatEndpoint(config.address));
     this.#admin = {
