@@ -16,6 +16,8 @@ export interface Running {
   readonly pid: number;
   /** What it runs, for the report: plugins and the like. */
   readonly facts: Readonly<Record<string, string>>;
+  /** Its last words when it has ended by itself, else null. */
+  died(): string | null;
   stop(): Promise<void>;
 }
 
@@ -106,7 +108,7 @@ async function runProgram(command: readonly string[], options: ProgramOptions): 
     await stop();
     throw error;
   }
-  return { port, pid: child.pid, facts, stop };
+  return { port, pid: child.pid, facts, died: () => gone ? `${program} has ended` : null, stop };
 }
 
 const postern: Candidate = {
@@ -121,13 +123,19 @@ const postern: Candidate = {
   async start(under) {
     const folder = await freshFolder("postern");
     const server = await Server.start({ data: `${folder}/data`, ...under ? { under } : {} });
-    const plugins = await server.api.json<{ plugins?: { name: string }[] } | { name: string }[]>("/api/v1/plugins")
-      .then((list) => (Array.isArray(list) ? list : list.plugins ?? []).map((plugin) => plugin.name).join(", "))
-      .catch((error: Error) => `unknown (${error.message})`);
+    const matrix = await server.api.json<{ listeners: { plugins: { name: string }[] }[] }>("/api/v1/plugins");
+    const plugins = matrix.listeners.flatMap((listener) => listener.plugins.map(({ name }) => name)).join(", ");
+    const schema = await Deno.readTextFile(`${BENCH}/../core/store/schema.ts`);
+    const synchronous = /pragma synchronous = (\w+)/.exec(schema)?.[1] ?? "?";
     return {
       port: server.ports.smtp,
       pid: server.pid,
-      facts: { configuration: "none: the dev inbox as shipped", plugins },
+      facts: {
+        configuration: "none, the dev inbox as shipped",
+        plugins,
+        store: `SQLite, write-ahead log, synchronous=${synchronous}`,
+      },
+      died: () => server.hasEnded ? server.output.slice(-2000) : null,
       async stop() {
         await server.stop().catch(() => server.kill());
         await server[Symbol.asyncDispose]();

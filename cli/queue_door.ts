@@ -39,13 +39,18 @@ export interface QueueDoor {
   close(): Promise<void>;
 }
 
-/** The running server of this configuration, else its data folder. */
+/**
+ * The running server of this configuration, else its data folder.
+ *
+ * @throws {CommandError} when neither is there, {StoreError} when the folder cannot be had.
+ */
 export async function openQueue(config: Config): Promise<QueueDoor> {
   if (config.admin !== null) {
     const door = new HttpQueue(`http://${formatEndpoint(config.admin.address)}`, config.admin.token);
     if (await door.answers()) return door;
   }
-  throw new CommandError("no server answers; start it, or give its configuration with --config");
+  const { openStoredQueue } = await import("./queue_folder.ts"); // brings the database along: only where it is needed
+  return await openStoredQueue(config);
 }
 
 export class HttpQueue implements QueueDoor {

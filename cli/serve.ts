@@ -9,28 +9,34 @@ import { type Log, openLog } from "../core/observe/log.ts";
 import { type RunningServer, startServer } from "../core/server.ts";
 import { DONE, type ExitCode, NO, type Terminal } from "./terminal.ts";
 
+type Start = typeof startServer;
+
 export function serveCommand(terminal: Terminal, finish: (code: ExitCode) => void): Command {
   return new Command("serve")
     .description("start the server; without a configuration: a dev inbox on this machine")
     .option("-c, --config <file>", "configuration file (default: POSTERN_CONFIG, else ./postern.yaml if it is there)")
-    .action(async (options: { config?: string }) => finish(await serve(options.config, terminal)));
+    .action(async (options: { config?: string }) => finish(await serve(options.config, terminal, startServer)));
 }
 
-async function serve(file: string | undefined, terminal: Terminal): Promise<ExitCode> {
+/** Runs until the server has ended. */
+export async function serve(file: string | undefined, terminal: Terminal, start: Start): Promise<ExitCode> {
   let log: Log | null = null;
   const config = await loadConfig({
     ...(file === undefined ? {} : { file }),
     env: terminal.env,
     cwd: terminal.cwd,
     trouble: (where, message) =>
-      log ? log.observe({ type: "trouble", where, message }) : terminal.err(`${where}: ${message}`),
+      log
+        ? log.observe({ type: "trouble", where, message })
+        : terminal.err(`${where}: ${message}`.replace(/\p{C}/gu, "?")),
   });
   for (const warning of config.warnings) terminal.err(`postern: warning: ${warning}`);
-  log = openLog(config.log, Deno.stdout);
+  log = openLog(config.log, terminal.log);
+  const unguard = guard(log);
   try {
-    const server = await startServer(config, { observers: [log.observe] });
+    const server = await start(config, { observers: [log.observe] });
     announce(config, server, log, terminal);
-    const release = onSignals(server, log);
+    const release = onSignals(server, log, terminal);
     try {
       await server.done;
     } finally {
@@ -43,8 +49,34 @@ async function serve(file: string | undefined, terminal: Terminal): Promise<Exit
     terminal.err(`postern: ${text}`);
     return NO;
   } finally {
+    unguard();
     await log.close();
   }
+}
+
+/**
+ * Errors that nobody waits for, such as one thrown in a plugin's timer, would end the process and every session with it
+ * (HARD_CASES 77): they are told loudly, and the server goes on. Returns the function that ends this.
+ */
+function guard(log: Log): () => void {
+  const tell = (what: string, error: unknown) => {
+    const text = error instanceof Error ? error.stack ?? error.message : String(error);
+    log.observe({ type: "trouble", where: "uncaught", message: `${what}: ${text}` });
+  };
+  const thrown = (event: ErrorEvent) => {
+    event.preventDefault();
+    tell("an error that nobody caught", event.error ?? event.message);
+  };
+  const rejected = (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    tell("a rejection that nobody handled", event.reason);
+  };
+  globalThis.addEventListener("error", thrown);
+  globalThis.addEventListener("unhandledrejection", rejected);
+  return () => {
+    globalThis.removeEventListener("error", thrown);
+    globalThis.removeEventListener("unhandledrejection", rejected);
+  };
 }
 
 /** Where to send and where to look: for a person at once, for a machine in the log's own form. */
@@ -63,18 +95,19 @@ function announce(config: Config, server: RunningServer, log: Log, terminal: Ter
 }
 
 /** Returns the function that stops listening to signals. */
-function onSignals(server: RunningServer, log: Log): () => void {
+function onSignals(server: RunningServer, log: Log, terminal: Terminal): () => void {
   let stopping = false;
   const stop = () => {
-    if (stopping) Deno.exit(NO); // asked twice: what has no 250 yet is the client's to send again
+    if (stopping) return terminal.exit(NO); // asked twice: what has no 250 yet is the client's to send again
     stopping = true;
     log.logger.info("stopping: new mail is refused, messages under way may finish; a second signal ends at once");
     server.stop().catch((error) => log.logger.error("stopping failed", { error: String(error) }));
   };
   const reload = () => log.logger.warn("SIGHUP: reloading is not in this version; restart to apply changes");
-  const handlers = [["SIGTERM", stop], ["SIGINT", stop], ["SIGHUP", reload]] as const;
-  for (const [signal, handler] of handlers) Deno.addSignalListener(signal, handler);
-  return () => {
-    for (const [signal, handler] of handlers) Deno.removeSignalListener(signal, handler);
-  };
+  const releases = [
+    terminal.onSignal("SIGTERM", stop),
+    terminal.onSignal("SIGINT", stop),
+    terminal.onSignal("SIGHUP", reload),
+  ];
+  return () => releases.forEach((release) => release());
 }

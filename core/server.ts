@@ -5,6 +5,8 @@
 import { createAdmin } from "./admin/app.ts";
 import { serveAdmin } from "./admin/serve.ts";
 import { type Config, formatEndpoint, type ListenerConfig } from "./config/config.ts";
+import { connectionsFor } from "./config/defaults.ts";
+import { openFileLimit } from "./config/open_files.ts";
 import { Dispatcher } from "./delivery/dispatcher.ts";
 import type { Resolver } from "./dns/resolver.ts";
 import { systemResolver } from "./dns/system_resolver.ts";
@@ -42,8 +44,6 @@ export interface RunningServer {
   readonly addresses: readonly { readonly listener: string; readonly address: string }[];
   /** The site's address, or null without one. */
   readonly admin: string | null;
-  readonly store: Store;
-  readonly bus: Bus;
   /** Drains: new commands are 421, messages under way finish or are cut after `limits.drainTime`. */
   stop(): Promise<void>;
   /** Resolves once everything is closed. */
@@ -72,7 +72,7 @@ export async function startServer(config: Config, options: StartOptions = {}): P
 }
 
 class Server implements RunningServer {
-  readonly bus = new Bus();
+  readonly #bus = new Bus();
   readonly #config: Config;
   readonly #options: StartOptions;
   readonly #metrics = new Metrics();
@@ -83,6 +83,7 @@ class Server implements RunningServer {
   readonly #budgets = new Map<string, ConnectionLimits>();
   readonly #listeners: { readonly name: string; readonly listener: Listener }[] = [];
   #store: Store | null = null;
+  #connections: number | null = null;
   #dispatcher: Dispatcher | null = null;
   #admin: { readonly address: string; stop(): Promise<void> } | null = null;
   #stopping: Promise<void> | null = null;
@@ -94,11 +95,11 @@ class Server implements RunningServer {
     this.#options = options;
     this.#now = options.now ?? Date.now;
     this.#trusted = new Networks(config.trustedNetworks);
-    for (const observer of options.observers ?? []) this.bus.subscribe(observer);
-    this.bus.subscribe(this.#metrics.observe);
+    for (const observer of options.observers ?? []) this.#bus.subscribe(observer);
+    this.#bus.subscribe(this.#metrics.observe);
   }
 
-  get store(): Store {
+  get #opened(): Store {
     return this.#store!;
   }
   get admin(): string | null {
@@ -117,7 +118,7 @@ class Server implements RunningServer {
         folder: config.data,
         memoryBudget: limits.bodyMemory,
         headLimit: limits.headerBytes,
-        observer: (event) => this.bus.emit(event),
+        observer: (event) => this.#bus.emit(event),
         now: this.#now,
       });
     const services = this.#services();
@@ -126,7 +127,7 @@ class Server implements RunningServer {
       this.#pipelines.set(each.name, new Pipeline(each.plugins, { role, delayRefusals, budget: limits.pluginsTime }));
     }
     this.#dispatcher = new Dispatcher({
-      store: this.store,
+      store: this.#opened,
       services,
       pipelineOf: (listener) => this.#pipelines.get(listener) ?? [...this.#pipelines.values()][0]!,
       schedule: config.delivery.retry,
@@ -144,8 +145,10 @@ class Server implements RunningServer {
 
   async #stop(): Promise<void> {
     const { drainTime } = this.#config.limits;
-    await Promise.all(this.#listeners.map(({ listener }) => listener.drain(drainTime)));
-    await this.#dispatcher?.stop();
+    await Promise.all([
+      ...this.#listeners.map(({ listener }) => listener.drain(drainTime)),
+      this.#dispatcher?.stop(drainTime),
+    ]);
     await this.#admin?.stop();
     await this.#store?.close();
     this.#finished();
@@ -156,15 +159,15 @@ class Server implements RunningServer {
     return {
       host: { name: hostname, domains, postmaster },
       dns: this.#options.resolver ?? systemResolver(),
-      counters: this.store.counters,
+      counters: this.#opened.counters,
       now: this.#now,
-      emit: (event) => this.bus.emit(event),
+      emit: (event) => this.#bus.emit(event),
     };
   }
 
   async #listen(config: ListenerConfig, services: Omit<Services, "commit">): Promise<void> {
     const { limits } = this.#config;
-    const trouble = (message: string) => this.bus.emit({ type: "trouble", where: config.name, message });
+    const trouble = (message: string) => this.#bus.emit({ type: "trouble", where: config.name, message });
     const engine = this.#engine(config);
     const trusted: ServerOptions = { ...engine, bareLf: "normalize", forbidEarlyTalk: false };
     const reception: ReceptionOptions = {
@@ -174,10 +177,10 @@ class Server implements RunningServer {
       listener: config.name,
       hops: limits.received,
       recipients: limits.recipients,
-      receive: (id) => this.store.receive(id),
+      receive: (id) => this.#opened.receive(id),
       commit: (transaction, origin) =>
         commitTransaction(transaction, origin, {
-          store: this.store,
+          store: this.#opened,
           schedule: this.#config.delivery.retry,
           now: this.#now,
           random: Math.random,
@@ -187,7 +190,7 @@ class Server implements RunningServer {
           trouble,
         }),
       storeRefusal: (error) => storeRefusal(error, trouble),
-      overload: (phase) => this.#overload(phase),
+      overload: (phase, size) => this.#overload(phase, size),
     };
     const inbound = {
       deadlines: this.#deadlines,
@@ -203,7 +206,7 @@ class Server implements RunningServer {
       refusal: (why, ip) => {
         const words = why === "full" ? "Too many connections" : "Too many connections from your address";
         const reply = defer("4.7.0", words, { code: 421, reason: why });
-        this.bus.emit({
+        this.#bus.emit({
           type: "refused",
           session: "",
           transaction: null,
@@ -249,24 +252,26 @@ class Server implements RunningServer {
 
   /** Each role has its own places, so that strangers cannot shut out one's own users (HARD_CASES 36). */
   #budget(role: string): ConnectionLimits {
-    const { connections, connectionsPerIp: perIp } = this.#config.limits;
+    const { connectionsPerIp: perIp } = this.#config.limits;
     let budget = this.#budgets.get(role);
     if (budget === undefined) {
+      const connections = this.#connections ??= this.#config.limits.connections ?? connectionsFor(openFileLimit());
       const exempt = new Networks([...this.#config.trustedNetworks, "127.0.0.0/8", "::1"]);
       this.#budgets.set(role, budget = new ConnectionLimits({ connections, perIp, exempt }));
     }
     return budget;
   }
 
-  #overload(phase: "connect" | "mail"): Reply<"defer"> | null {
-    const { writerWait, freeBytes } = this.store.health();
+  #overload(phase: "connect" | "mail", size: number): Reply<"defer"> | null {
+    const { writerWait, freeBytes } = this.#opened.health();
     if (writerWait > WRITER_BEHIND) {
-      const reason = `the writer is ${writerWait} ms behind`;
+      const reason = `the writer is ${Math.round(writerWait)} ms behind`;
       return phase === "connect"
         ? defer("4.3.2", "Too busy now", { code: 421, reason })
         : defer("4.3.2", "Too busy now", { reason });
     }
-    if (phase === "mail" && freeBytes < this.#config.limits.diskReserve) {
+    // RFC 1870 6.1: the declared size is enough to say no before the message comes
+    if (phase === "mail" && this.#config.store !== "memory" && freeBytes - size < this.#config.limits.diskReserve) {
       return defer("4.3.1", "No space for messages now", { code: 452, reason: `${freeBytes} octets free` });
     }
     return null;
@@ -276,8 +281,8 @@ class Server implements RunningServer {
     const { hostname, data, devInbox, warnings } = this.#config;
     const startedAt = this.#now();
     const app = createAdmin({
-      store: this.store,
-      bus: this.bus,
+      store: this.#opened,
+      bus: this.#bus,
       site: {
         version: VERSION,
         hostname,
@@ -296,6 +301,7 @@ class Server implements RunningServer {
       metrics: () => this.#metrics.render(this.#gauges()),
       ready: () => this.#stopping === null,
       warnings: () => warnings,
+      changed: () => this.#dispatcher?.kick(),
     });
     const served = serveAdmin(app, formatEndpoint(config.address));
     this.#admin = {
@@ -305,7 +311,7 @@ class Server implements RunningServer {
   }
 
   #gauges(): Parameters<Metrics["render"]>[0] {
-    const { writerWait, freeBytes, bodyBytes } = this.store.health();
+    const { writerWait, freeBytes, bodyBytes } = this.#opened.health();
     return { writerWait, freeBytes, bodyBytes };
   }
 }

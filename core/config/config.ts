@@ -43,8 +43,8 @@ export interface ListenerConfig {
 export interface Limits {
   readonly messageSize: number;
   readonly recipients: number;
-  /** Sessions at a time, all listeners. */
-  readonly connections: number;
+  /** Sessions of a role at a time; null: what the open files that this process may have allow. */
+  readonly connections: number | null;
   /** Loopback and `trustedNetworks` are not counted. */
   readonly connectionsPerIp: number;
   /** Received fields before a message is taken for a loop (RFC 5321 6.3). */

@@ -6,7 +6,7 @@ import { dirname, resolve } from "node:path";
 import type { z } from "zod";
 import type { AdminConfig, Config, ListenerConfig, LogLevel, TcpAddress } from "./config.ts";
 import { formatEndpoint, isLocal } from "./config.ts";
-import { connectionsFor, DEFAULT_FILE, DEV_INBOX } from "./defaults.ts";
+import { DEFAULT_FILE, DEV_INBOX } from "./defaults.ts";
 import { YamlFile } from "./document.ts";
 import { type Environment, variable } from "./environment.ts";
 import { Faults } from "./faults.ts";
@@ -73,7 +73,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     listeners,
     limits: {
       ...(read.limits ?? schema.Limits.parse({})),
-      connections: read.limits?.connections ?? connectionsFor(await openFiles()),
+      connections: read.limits?.connections ?? null,
       line: read.limits?.line ?? null,
     },
     store: read.store === "memory" ? "memory" : "sqlite",
@@ -226,11 +226,4 @@ function trustedNetworks(entries: readonly Entry[]): string[] {
     return Array.isArray(networks) ? networks.filter((each) => typeof each === "string") : [];
   });
   return [...new Set(found)];
-}
-
-/** The soft limit on descriptors, where the system tells it. */
-async function openFiles(): Promise<number | null> {
-  const limits = await Deno.readTextFile("/proc/self/limits").catch(() => "");
-  const soft = /^Max open files\s+(\d+)/m.exec(limits)?.[1];
-  return soft === undefined ? null : Number(soft);
 }

@@ -1,172 +1,148 @@
 /**
  * Tries what could not be stored at once: takes due recipients of local routes from the store by lease, runs the
- * `queue` phase for them and writes down what came of it. Recipients with a remote route are not its business: they
- * wait in the queue until delivery to other hosts is there. (SEMANTICS 2, 3, 16, 23.)
+ * `queue` phase for them and writes down what came of it, a bounded number of messages at a time. Recipients with a
+ * remote route are not its business: they wait until delivery to other hosts is there. (SEMANTICS 2, 3, 16, 23.)
+ * Non-job: one attempt (attempt.ts), when the next one is due (core/queue/backoff.ts).
  */
 import { formatAddress } from "../model/address.ts";
-import { Reply } from "../model/reply.ts";
-import { ReceivedMessage } from "../pipeline/contexts/received_message.ts";
-import { type Services, TransactionContext } from "../pipeline/contexts/transaction_context.ts";
-import type { Pipeline } from "../pipeline/pipeline.ts";
-import { expired, nextAttempt } from "../queue/backoff.ts";
-import { storedBody } from "../queue/stored_body.ts";
-import type { Lease, RecipientOutcome, Store, StoredRecipient } from "../store/store.ts";
-
-export interface DispatcherOptions {
-  readonly store: Store;
-  readonly services: Omit<Services, "commit">;
-  /** The pipeline of the listener that took a message; any when it is not there any more. */
-  pipelineOf(listener: string): Pipeline;
-  /** Waits between attempts, milliseconds. */
-  readonly schedule: readonly number[];
-  /** Milliseconds after which a message is given up. */
-  readonly expire: number;
-  random(): number;
-}
+import { longestWait } from "../queue/backoff.ts";
+import type { Lease, RecipientOutcome } from "../store/store.ts";
+import { Attempt, type AttemptOptions } from "./attempt.ts";
 
 const LEASE_SECONDS = 900; // longer than any plugin may take
-const AT_ONCE = 8;
-const LONGEST_SLEEP = 60_000;
-/** Mail from nobody is given up after a day: nobody waits for it (SEMANTICS 23). */
-const NULL_SENDER_EXPIRE = 24 * 3600_000;
+const AT_ONCE = 16;
+const LONGEST_SLEEP = 60_000; // a clock that is set forward is noticed within a minute
+const STORE_RETRY = 5000; // milliseconds between two questions to a store that fails
 
 export class Dispatcher {
-  readonly #options: DispatcherOptions;
+  readonly #options: AttemptOptions;
   readonly #owner: string;
+  readonly #attempts = new Map<Attempt, Promise<void>>();
+  /** Ends the waits for a store that fails. */
+  readonly #pauses = new Set<() => void>();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #round: Promise<void> | null = null;
+  #looking: Promise<void> | null = null;
+  #busy = false;
   #again = false;
   #stopped = false;
 
-  constructor(options: DispatcherOptions) {
+  constructor(options: AttemptOptions) {
     this.#options = options;
     this.#owner = crypto.randomUUID();
   }
 
   /** Something may be due. Cheap, any number of times. */
   kick(): void {
-    if (this.#stopped) return;
     this.#again = true;
-    if (this.#round !== null) return;
+    if (this.#stopped || this.#busy) return;
+    this.#busy = true;
     clearTimeout(this.#timer);
-    this.#round = this.#run().finally(() => this.#round = null);
+    this.#looking = this.#look();
   }
 
-  /** Waits for attempts under way; no new ones begin. */
-  async stop(): Promise<void> {
+  /** No new attempts; those under way may finish for so long, then they are ended and count for nothing. */
+  async stop(milliseconds = 0): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    await this.#round;
+    for (const wake of this.#pauses) wake();
+    await this.#looking;
+    if (this.#attempts.size === 0) return;
+    const cut = setTimeout(() => {
+      for (const attempt of this.#attempts.keys()) attempt.abort("the server stops");
+    }, milliseconds);
+    await Promise.all(this.#attempts.values());
+    clearTimeout(cut);
   }
 
-  async #run(): Promise<void> {
-    const { store, services } = this.#options;
+  /** Begins attempts while something is due and there is room, then sleeps until more is. */
+  async #look(): Promise<void> {
     let wait = LONGEST_SLEEP;
     try {
-      while (this.#again && !this.#stopped) {
+      while (this.#again && !this.#stopped && this.#attempts.size < AT_ONCE) {
         this.#again = false;
-        const request = {
-          owner: this.#owner,
-          now: services.now(),
-          seconds: LEASE_SECONDS,
-          limit: AT_ONCE,
-          local: true,
-        };
-        const leases = await store.lease(request);
-        await Promise.all(leases.map((lease) => this.#attempt(lease)));
-        if (leases.length > 0) this.#again = true;
+        if (await this.#begin() > 0) this.#again = true;
+        else wait = await this.#nextDue();
       }
-      const due = await store.nextDue({ local: true });
-      if (due !== null) wait = Math.min(LONGEST_SLEEP, Math.max(50, due - services.now()));
     } catch (error) {
       this.#trouble(error);
-      wait = 5000;
+      wait = STORE_RETRY;
     }
+    this.#busy = false; // in the same turn as the last look at #again: no kick falls between
+    // With no room left, the end of an attempt looks again.
     if (!this.#stopped) this.#timer = setTimeout(() => this.kick(), wait);
   }
 
-  async #attempt(lease: Lease): Promise<void> {
-    try {
-      const outcomes = await this.#outcomes(lease);
-      if (!await this.#options.store.settle(lease, outcomes)) {
-        return this.#trouble(`the lease of ${lease.message.id} had ended before its result was written`);
-      }
-      for (const { index, state, lastReply } of outcomes) this.#tell(lease, index, state, lastReply ?? "");
-    } catch (error) {
-      this.#trouble(error); // the lease ends by itself, and the recipients are due again
-    }
-  }
-
-  async #outcomes(lease: Lease): Promise<RecipientOutcome[]> {
-    const { services, store, pipelineOf } = this.#options;
-    const { message, recipients } = lease;
-    const body = await storedBody(store, message);
-    if (body === null) {
-      return recipients.map((each) => ({ index: each.index, state: "failed", lastReply: "its content is gone" }));
-    }
-    const context = new TransactionContext({ ...services, commit: () => Promise.resolve(null) }, {
-      session: message.origin.session,
-      role: "mx",
-      listener: message.origin.listener,
-      client: { ip: message.origin.ip, port: 0, tls: null, identity: message.origin.identity },
-    });
-    context.resume({
-      id: message.id,
-      sender: message.sender,
-      parameters: message.parameters,
-      recipients,
-      message: new ReceivedMessage(body, message.parameters.body),
-      edits: message.edits,
-      tries: Math.max(1, ...recipients.map((each) => each.attempts)),
-    });
-    const reply = await pipelineOf(message.origin.listener).run("queue", context);
-    return recipients.map((each, place) => this.#outcome(lease, each, context, place, reply));
-  }
-
-  #outcome(
-    lease: Lease,
-    stored: StoredRecipient,
-    context: TransactionContext,
-    place: number,
-    reply: Reply,
-  ): RecipientOutcome {
-    const { index } = stored;
-    const recipient = context.recipients[place]!;
-    const deposits = context.deposits
-      .filter((each) => each.recipient.address === recipient.address && each.recipient.original === recipient.original)
-      .map(({ inbox }) => ({ inbox, address: recipient.address, original: recipient.original }));
-    if (deposits.length > 0) return { index, state: "delivered", deposits, lastReply: null };
-    const { result } = recipient;
-    if (result === "stored" || result === "discarded") return { index, state: "delivered", lastReply: null };
-    if (result instanceof Reply && result.verdict === "reject") {
-      return { index, state: "failed", lastReply: result.toString() };
-    }
-    const why = result instanceof Reply ? result : reply.verdict === "accept" ? null : reply;
-    const lastReply = why?.toString() ?? `no plugin stored it (route ${JSON.stringify(stored.route)})`;
-    return this.#later(lease, stored, lastReply);
-  }
-
-  #later(lease: Lease, { index, attempts }: StoredRecipient, lastReply: string): RecipientOutcome {
-    const { schedule, services, random } = this.#options;
+  async #begin(): Promise<number> {
+    const { store, services, schedule } = this.#options;
     const now = services.now();
-    const expire = lease.message.sender === null
-      ? Math.min(this.#options.expire, NULL_SENDER_EXPIRE)
-      : this.#options.expire;
-    const lived = { receivedAt: lease.message.receivedAt, attempts: attempts + 1 };
-    if (expired(lived, now, { expire, schedule })) return { index, state: "expired", lastReply };
-    return { index, state: "deferred", lastReply, nextAttempt: nextAttempt(now, attempts + 1, schedule, random()) };
+    const leases = await store.lease({
+      owner: this.#owner,
+      now,
+      seconds: LEASE_SECONDS,
+      limit: AT_ONCE - this.#attempts.size,
+      local: true,
+      horizon: now + longestWait(schedule),
+    });
+    for (const lease of leases) {
+      const attempt = new Attempt(lease, this.#options);
+      this.#attempts.set(
+        attempt,
+        this.#run(attempt, lease).finally(() => {
+          this.#attempts.delete(attempt);
+          this.kick();
+        }),
+      );
+    }
+    return leases.length;
   }
 
-  #tell(lease: Lease, index: number, outcome: string, reason: string): void {
-    const recipient = lease.recipients.find((each) => each.index === index)!;
-    this.#options.services.emit({
-      type: "settled",
-      transaction: lease.message.id,
-      recipient: formatAddress(recipient.address),
-      outcome: outcome === "delivered" ? "stored" : outcome,
-      reason,
+  async #nextDue(): Promise<number> {
+    const due = await this.#options.store.nextDue({ local: true });
+    return due === null ? LONGEST_SLEEP : Math.min(LONGEST_SLEEP, Math.max(50, due - this.#options.services.now()));
+  }
+
+  async #run(attempt: Attempt, lease: Lease): Promise<void> {
+    const outcomes = await attempt.run();
+    for (let failed = false;; failed = true) {
+      try {
+        if (await this.#options.store.settle(lease, outcomes)) return this.#tell(lease, outcomes);
+        // A write that failed may have been made all the same.
+        if (!failed) this.#trouble(`the lease of ${lease.message.id} had ended before its result was written`);
+        return;
+      } catch (error) {
+        this.#trouble(error);
+      }
+      // What is stored is stored: say so as soon as the store can hear it. Else the lease's end makes it due again.
+      if (this.#stopped || this.#options.services.now() + STORE_RETRY >= lease.until) return;
+      await this.#pause(STORE_RETRY);
+    }
+  }
+
+  #tell({ message, recipients }: Lease, outcomes: readonly RecipientOutcome[]): void {
+    for (const { index, state, lastReply } of outcomes) {
+      const recipient = recipients.find((each) => each.index === index)!;
+      this.#options.services.emit({
+        type: "settled",
+        transaction: message.id,
+        recipient: formatAddress(recipient.address),
+        outcome: state === "delivered" ? "stored" : state,
+        reason: lastReply ?? "",
+      });
+    }
+  }
+
+  #pause(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        this.#pauses.delete(wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, milliseconds);
+      this.#pauses.add(wake);
     });
   }
+
   #trouble(error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
     this.#options.services.emit({ type: "trouble", where: "dispatcher", message });

@@ -152,7 +152,7 @@ export function applyEdits(
             controller.enqueue(value.subarray(from - begin, start - begin));
             given = true;
           }
-          from = Math.max(from, Math.min(end, position));
+          from = Math.min(end, position);
           if (end > position) break; // goes on in the next chunk
         }
         if (from < position) {

@@ -133,3 +133,15 @@ function trimSpace(text: string): string {
 function isSpace(code: number): boolean {
   return code === SPACE || code === TAB;
 }
+
+/**
+ * Index after the header section of what has come so far: after CRLF CRLF, or after a CRLF at the very start; -1 when its
+ * end is not there yet. `from`: where to look, three octets before what is new.
+ */
+export function headerEnd(octets: Uint8Array, from = 0): number {
+  if (octets[0] === CR && octets[1] === LF) return 2;
+  for (let at = octets.indexOf(CR, from); at >= 0 && at + 3 < octets.length; at = octets.indexOf(CR, at + 1)) {
+    if (octets[at + 1] === LF && octets[at + 2] === CR && octets[at + 3] === LF) return at + 4;
+  }
+  return -1;
+}

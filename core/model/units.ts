@@ -1,6 +1,6 @@
 /**
- * Quantities as an operator writes them: durations `30s`, sizes `50MiB`, rates `100/1m`. Always a string with its unit, so
- * that nobody has to know whether a bare 300 means seconds or milliseconds. Values only; the schemas are config/units.ts.
+ * Quantities as an operator writes them: durations `30s`, sizes `50MiB`. Always a string with its unit, so that nobody has
+ * to know whether a bare 300 means seconds or milliseconds. Values only; the schemas are config/units.ts.
  */
 const MILLISECONDS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const OCTETS = {
@@ -15,12 +15,6 @@ const OCTETS = {
   GiB: 2 ** 30,
   TiB: 2 ** 40,
 } as const;
-
-/** So many of something in so many milliseconds. */
-export interface Rate {
-  readonly count: number;
-  readonly milliseconds: number;
-}
 
 /**
  * Milliseconds of a duration such as `500ms`, `30s`, `5m`, `4h`, `5d`; null when the text is none.
@@ -42,13 +36,6 @@ export function parseSize(text: string): number | null {
   const [, digits, unit] = /^(\d{1,9})([kKMGT]?i?B)$/.exec(text) ?? [];
   const octets = unit === undefined ? undefined : (OCTETS as Record<string, number>)[unit];
   return octets === undefined ? null : Number(digits) * octets;
-}
-
-/** A rate such as `100/1m` or `5/10s`; null when the text is none or the time is nothing. */
-export function parseRate(text: string): Rate | null {
-  const [, count, duration] = /^(\d{1,9})\/(\w{2,12})$/.exec(text) ?? [];
-  const milliseconds = duration === undefined ? null : parseDuration(duration);
-  return milliseconds === null || milliseconds === 0 ? null : { count: Number(count), milliseconds };
 }
 
 /** A duration in the largest unit that says it exactly: 300,000 is `5m`. */

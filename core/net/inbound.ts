@@ -69,7 +69,6 @@ export class Inbound implements Timed {
     this.#host = host;
     this.#options = options;
     this.#since = performance.now();
-    socket.setNoDelay(true);
     socket.on("data", (chunk: Uint8Array) => this.#data(chunk));
     socket.on("end", () => this.#end());
     socket.on("drain", () => this.#resume(OUTPUT));

@@ -35,8 +35,8 @@ export interface ReceptionOptions {
   commit(transaction: TransactionContext, origin: Origin): Promise<Reply<"defer"> | null>;
   /** Words a failure of the writer. */
   storeRefusal(error: unknown): Reply<"defer">;
-  /** A reason to take nothing now: no disk, a writer that is behind. Null when all is well. */
-  overload(phase: "connect" | "mail"): Reply<"defer"> | null;
+  /** A reason to take nothing now: no disk for `size` octets, a writer that is behind. Null when all is well. */
+  overload(phase: "connect" | "mail", size: number): Reply<"defer"> | null;
 }
 
 type Answer = Reply | Promise<Reply>;
@@ -74,10 +74,7 @@ export class Reception implements Host {
   ask(event: Asking): Answers {
     switch (event.type) {
       case "connect":
-        return this.#then(
-          this.#options.pipeline.run("connect", this.#context),
-          (reply) => this.#told("connect", reply),
-        );
+        return this.#connect();
       case "helo":
         return this.#hello(event.verb, event.name);
       case "mail":
@@ -118,7 +115,7 @@ export class Reception implements Host {
     if (this.#gone !== null) return;
     this.#gone = reason;
     this.spoiled();
-    if (!this.#committing) this.#context.abort(new DOMException(reason, "AbortError"));
+    if (!this.#committing) this.#context.abort(reason);
     this.#emit({
       type: "session-closed",
       session: this.#session,
@@ -130,6 +127,15 @@ export class Reception implements Host {
   }
 
   // ---- phases -------------------------------------------------------------------------------------------------------
+
+  #connect(): Answer {
+    const overload = this.#options.overload("connect", 0); //                                            SEMANTICS 25
+    if (overload !== null) return this.#told("connect", overload);
+    return this.#then(
+      this.#options.pipeline.run("connect", this.#context),
+      (reply) => this.#told("connect", reply),
+    );
+  }
 
   #hello(verb: "HELO" | "EHLO" | "LHLO", name: string): Answer {
     const context = this.#context;
@@ -145,7 +151,7 @@ export class Reception implements Host {
   #mail(event: Extract<Asking, { type: "mail" }>): Answer {
     const { services, pipeline } = this.#options;
     const context = this.#context;
-    const overload = this.#options.overload("mail");
+    const overload = this.#options.overload("mail", event.parameters.size ?? 0);
     if (overload !== null) return this.#told("MAIL", overload);
     context.begin({ id: newId(services.now()), sender: event.sender, parameters: event.parameters });
     return this.#then(pipeline.run("mail", context), (reply) => {

@@ -12,6 +12,8 @@ export interface LineWriterOptions {
   readonly delay?: number;
   /** Characters that may wait; past them lines are dropped and counted. */
   readonly capacity?: number;
+  /** The line that stands for so many dropped ones. */
+  readonly note?: (dropped: number) => string;
 }
 
 /** A flush that is worth a system call of its own. */
@@ -21,6 +23,7 @@ const utf8 = new TextEncoder();
 export class LineWriter {
   readonly #delay: number;
   readonly #capacity: number;
+  readonly #note: (dropped: number) => string;
   #waiting = "";
   #dropped = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -30,6 +33,7 @@ export class LineWriter {
   constructor(readonly output: Output, options: LineWriterOptions = {}) {
     this.#delay = options.delay ?? 50;
     this.#capacity = options.capacity ?? 4 * 1024 * 1024;
+    this.#note = options.note ?? ((dropped) => `${dropped} lines are missing here`);
   }
 
   /** Lines that were dropped since the last note of it. */
@@ -72,7 +76,7 @@ export class LineWriter {
         this.#waiting = "";
         while (bytes.length > 0) bytes = bytes.subarray(await this.output.write(bytes));
         if (this.#dropped > 0) {
-          this.#waiting = `${this.#dropped} lines are missing here: nobody read the log in time\n${this.#waiting}`;
+          this.#waiting = `${this.#note(this.#dropped)}\n${this.#waiting}`;
           this.#dropped = 0;
         }
       }

@@ -2,7 +2,7 @@
  * The log: an observer of events, a line each, through @std/log to one buffered output. Text for people, JSON lines for
  * machines. Non-job: words (wording.ts), safety of values (escape.ts), gathering lines (line_writer.ts).
  */
-import { getLogger, type LevelName, type Logger, type LogHandler, type LogRecord, setup } from "@std/log";
+import { getLogger, type LevelName, type Logger, type LogRecord, setup } from "@std/log";
 import { cut, printable, printableJson } from "./escape.ts";
 import type { Decision, Event, Observer, Refused } from "./events.ts";
 import { LineWriter, type Output } from "./line_writer.ts";
@@ -25,6 +25,7 @@ const WORDS: Readonly<Record<LevelName, string>> = {
   ERROR: "error",
   CRITICAL: "fatal",
 };
+const MISSING = "lines are missing here: the reader of the log did not keep up";
 /** Names of properties whose values are nobody's business. */
 const SECRET = /pass(?:word|wd)?$|secret|token|authorization|credential/i;
 
@@ -47,9 +48,12 @@ export interface Log {
 
 /** Sets the logger up to write to `output`. There is one log in a process; a second call replaces it. */
 export function openLog(options: LogOptions, output: Output): Log {
-  const writer = new LineWriter(output);
+  const format = options.format === "json" ? jsonLine : textLine;
+  const note = (dropped: number): string =>
+    format({ msg: MISSING, args: [{ lines: dropped }], datetime: new Date(), levelName: "ERROR", loggerName: LOGGER });
+  const writer = new LineWriter(output, { note });
   setup({
-    handlers: { output: lineHandler(options.format, writer) },
+    handlers: { output: { handle: (record: LogRecord) => writer.line(format(record)) } },
     loggers: { [LOGGER]: { level: LEVELS[options.level], handlers: ["output"] } },
   });
   const logger = getLogger(LOGGER);
@@ -72,11 +76,7 @@ export function logObserver(logger: Logger): Observer {
   };
 }
 
-/** Formats records into lines. Whatever a record holds, it is one line. */
-export function lineHandler(format: LogOptions["format"], writer: Pick<LineWriter, "line">): LogHandler {
-  return { handle: (record) => writer.line(format === "json" ? jsonLine(record) : textLine(record)) };
-}
-
+/** Whatever a record holds, it is one line. */
 function textLine(record: LogRecord): string {
   const head = `${record.datetime.toISOString()} ${WORDS[record.levelName].padEnd(7)} `;
   const told = record.args[0];

@@ -51,6 +51,12 @@ export function readClock(): number {
   return instant = performance.now();
 }
 
+/** Who gave a refusal, for the ledger. */
+const authors = new WeakMap<Reply, string>();
+export function authorOf(reply: Reply): string {
+  return authors.get(reply) ?? "core";
+}
+
 const NOTHING: readonly Effect[] = [];
 
 class Call {
@@ -150,7 +156,7 @@ class Call {
       return this.#fail("dropped the refusal that next() gave");
     }
     this.#close();
-    if (!this.#step.observe && value.verdict !== "accept") this.#ctx.blame = this.#step.name;
+    if (value.verdict !== "accept") authors.set(value, this.#step.name);
     this.#report(value.verdict, value.options.reason ?? value.text);
     return this.#step.observe ? this.#pass() : value;
   }

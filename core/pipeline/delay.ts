@@ -4,6 +4,7 @@
  * never delayed.
  */
 import type { Reply } from "../model/reply.ts";
+import { authorOf } from "./call.ts";
 import type { TransactionContext } from "./contexts/transaction_context.ts";
 import { failure, YES } from "./endings.ts";
 import type { Phase } from "./plugin.ts";
@@ -12,7 +13,7 @@ import type { Phase } from "./plugin.ts";
 export function delayed(ctx: TransactionContext, phase: Phase, reply: Reply): Reply {
   if (reply.verdict === "accept" || reply.closes || reply === failure(phase)) return reply;
   if (ctx.client.identity !== null) return reply; // no login can lift what was said of somebody who is logged in
-  const refusal = { phase, plugin: ctx.blame, reply };
+  const refusal = { phase, plugin: authorOf(reply), reply };
   if (phase === "connect") ctx.delayedConnect ??= refusal;
   else if (phase === "helo") ctx.delayedHelo ??= refusal;
   else ctx.delayedMail ??= refusal;

@@ -2,9 +2,9 @@
  * Every change that a handler makes, as plain data: applied (transaction_context.ts), held back (observe), posted across a
  * sandbox, or written to the ledger, it is always the same value. Keys are no effects: they are facts.
  */
-import type { Address } from "../model/address.ts";
+import { type Address, formatAddress, parseAddress } from "../model/address.ts";
 import type { Route } from "../model/envelope.ts";
-import type { Reply } from "../model/reply.ts";
+import { Reply } from "../model/reply.ts";
 import type { Phase } from "./plugin.ts";
 
 /** `recipient` is the place in `ctx.recipients`. A reply survives a clone as its fields. */
@@ -22,15 +22,70 @@ export type Effect =
 
 const MESSAGE: readonly Phase[] = ["data", "queue", "deliver"];
 
-/** Where an effect has a meaning. The types say so too; this is for plugins that were not compiled against them. */
-export const EFFECT_PHASES: { readonly [D in Effect["do"]]: readonly Phase[] } = {
+/** Where an effect has a meaning. */
+const EFFECT_PHASES: { readonly [D in Effect["do"]]: readonly Phase[] } = {
   identify: ["auth"],
   route: ["rcpt"],
   expand: ["rcpt"],
   score: MESSAGE,
   header: MESSAGE,
-  hold: ["data", "queue"],
-  refuse: ["data", "queue"],
+  hold: MESSAGE,
+  refuse: MESSAGE,
   settle: ["queue"],
   deposit: ["queue"],
 };
+const MAX_MEMBERS = 10_000;
+
+/**
+ * The effect, if it makes sense in the phase. The types say the same; this is for plugins that were not compiled against
+ * them, and for what no type can say: a result that is no Reply would lose a message, an address with a line end in it
+ * would write a command of its own (case 67).
+ *
+ * @throws {TypeError} saying what is wrong: the plugin's error.
+ */
+export function checkEffect(effect: Effect, phase: Phase): Effect {
+  if (!EFFECT_PHASES[effect.do]?.includes(phase)) throw new TypeError(`${effect.do}() has no meaning in ${phase}`);
+  switch (effect.do) {
+    case "identify":
+      text("identify", effect.user);
+      break;
+    case "route": {
+      const { to, ...rest } = effect.route;
+      if (to !== "local" && to !== "remote") throw new TypeError(`route() wants { to: "local" } or { to: "remote" }`);
+      for (const name of Object.values(rest)) if (name !== undefined) text("route", name);
+      if (to === "local") text("route", (effect.route as { plugin: string }).plugin);
+      break;
+    }
+    case "expand":
+      if (effect.members.length > MAX_MEMBERS) throw new TypeError(`expand() wants at most ${MAX_MEMBERS} members`);
+      return { do: "expand", members: effect.members.map(canonical) };
+    case "score":
+      if (!Number.isFinite(effect.points)) throw new TypeError(`score() wants a number, not ${effect.points}`);
+      break;
+    case "refuse":
+      if (!(effect.reply instanceof Reply) || (effect.reply as Reply).verdict === "accept") {
+        throw new TypeError("refuse() wants a refusal");
+      }
+      break;
+    case "settle":
+      if (effect.result !== "stored" && effect.result !== "discarded") {
+        throw new TypeError(`settle() wants "stored" or "discarded"`);
+      }
+      break;
+    case "deposit":
+      text("deposit", effect.inbox);
+  }
+  return effect;
+}
+
+function text(verb: string, value: unknown): void {
+  if (typeof value !== "string" || value === "" || /\p{Cc}/u.test(value)) {
+    throw new TypeError(`${verb}() wants a text, not ${JSON.stringify(value)}`);
+  }
+}
+
+function canonical(member: Address): Address {
+  const address = parseAddress(formatAddress(member));
+  if (address === null) throw new TypeError(`expand() wants addresses, not ${JSON.stringify(formatAddress(member))}`);
+  return address;
+}

@@ -79,7 +79,6 @@ export function repliesPerRecipient(ctx: TransactionContext, reply: Reply): Repl
 /** The ending of `queue`: makes durable what nobody settled. */
 export function commitRest(ctx: TransactionContext): Answer {
   if (ctx.gone !== null) return failure("queue"); // nothing has begun: nothing is kept                   SEMANTICS 9
-  if (ctx.committed !== undefined) return ctx.committed ?? YES;
   if (ctx.deposits.length === 0) {
     const refusal = allRefused(ctx);
     if (refusal) return refusal;

@@ -17,9 +17,15 @@ export function nextAttempt(now: number, attempts: number, schedule: readonly nu
   return Math.round(now + step * (1 - JITTER + 2 * JITTER * random));
 }
 
+/** No attempt is ever further away than this, milliseconds; what is was planned by a clock that ran ahead. */
+export function longestWait(schedule: readonly number[]): number {
+  return Math.max(60_000, ...schedule) * (1 + JITTER);
+}
+
 /**
- * Whether a message has waited long enough. A clock that jumped by years must not bounce a queue (HARD_CASES 74): a
- * message expires only after it was also tried often enough to have lived that long by its schedule.
+ * Whether a message has waited long enough. Two clocks must agree, because one that jumped by years must not bounce a
+ * queue (HARD_CASES 74): the wall's, unless it stands before the message came, and the count of attempts, which says
+ * how long the message has lived by its schedule. A server that stood still for days gives its mail the time it owes.
  */
 export function expired(
   message: { readonly receivedAt: number; readonly attempts: number },
@@ -27,14 +33,18 @@ export function expired(
   options: { readonly expire: number; readonly schedule: readonly number[] },
 ): boolean {
   const { expire, schedule } = options;
-  if (now - message.receivedAt < expire) return false;
-  const last = schedule.at(-1) ?? expire;
+  const age = now - message.receivedAt;
+  if (age >= 0 && age < expire) return false;
+  return message.attempts >= attemptsWithin(expire, schedule);
+}
+
+/** How many attempts a schedule makes in `time` milliseconds, the first at its start not counted; at least one. */
+function attemptsWithin(time: number, schedule: readonly number[]): number {
   let lived = 0, attempts = 0;
   for (const step of schedule) {
-    if (lived + step > expire) break;
+    if (lived + step > time) return Math.max(1, attempts);
     lived += step;
     attempts++;
   }
-  const needed = attempts + Math.floor((expire - lived) / Math.max(last, 1));
-  return message.attempts >= Math.min(needed, 3);
+  return Math.max(1, attempts + Math.floor((time - lived) / Math.max(schedule.at(-1) ?? time, 1)));
 }

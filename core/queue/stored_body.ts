@@ -1,47 +1,50 @@
 /** The octets of a message in the store as a Body, for trying it again: small ones in memory, others read as a stream. */
+import { headerEnd } from "../model/headers.ts";
+import { octetStream } from "../store/spool.ts";
 import type { Body, Store, StoredMessage } from "../store/store.ts";
 
 const IN_MEMORY = 256 * 1024;
 type Octets = Uint8Array<ArrayBuffer>;
 
-/** Null when the store does not have the octets any more. */
+/**
+ * Null when the store does not have the octets any more.
+ *
+ * @throws {StoreError} when they cannot be read.
+ */
 export async function storedBody(store: Store, message: StoredMessage): Promise<Body | null> {
   const { id, size } = message;
   const stream = await store.received(id);
   if (stream === null) return null;
-  const head = await readHead(stream, size <= IN_MEMORY);
-  const memory = size <= IN_MEMORY ? head : null;
-  return { size, memory, head, stream: () => memory === null ? reopened(store, id) : once(memory), discard: () => {} };
+  const small = size <= IN_MEMORY;
+  const head = await readHead(stream, small);
+  const memory = small ? head : null;
+  return {
+    size,
+    memory,
+    head,
+    stream: () => memory === null ? reopened(store, id) : octetStream(memory),
+    discard() {},
+  };
 }
 
-/** All of a stream, or as much as holds its header section. */
+/** All of a stream, or as much as holds its header section, whose length was bounded when it was received. */
 async function readHead(stream: ReadableStream<Octets>, whole: boolean): Promise<Octets> {
-  let all = new Uint8Array(0);
+  let all: Octets = new Uint8Array(0), length = 0;
   for await (const chunk of stream) {
-    const joined = new Uint8Array(all.length + chunk.length);
-    joined.set(all);
-    joined.set(chunk, all.length);
-    const from = Math.max(0, all.length - 3);
-    all = joined;
-    if (!whole && (endsHeader(all, from) || all.length > IN_MEMORY)) break; // leaving the loop cancels the stream
+    if (length === 0 && chunk.length > 0) [all, length] = [chunk, chunk.length];
+    else {
+      if (length + chunk.length > all.length) {
+        const grown = new Uint8Array(Math.max(length + chunk.length, 2 * all.length));
+        grown.set(all.subarray(0, length));
+        all = grown;
+      }
+      all.set(chunk, length);
+      length += chunk.length;
+    }
+    const from = Math.max(0, length - chunk.length - 3);
+    if (!whole && headerEnd(all.subarray(0, length), from) >= 0) break; // leaving the loop cancels the stream
   }
-  return all;
-}
-
-function endsHeader(octets: Uint8Array, from: number): boolean {
-  for (let at = octets.indexOf(10, from); at >= 0; at = octets.indexOf(10, at + 1)) {
-    if (octets[at - 1] === 13 && octets[at + 1] === 13 && octets[at + 2] === 10) return true;
-  }
-  return false;
-}
-
-function once(octets: Octets): ReadableStream<Octets> {
-  return new ReadableStream({
-    start(controller) {
-      if (octets.length > 0) controller.enqueue(octets);
-      controller.close();
-    },
-  });
+  return all.subarray(0, length);
 }
 
 /** A stream that opens the store's when it is first read. */

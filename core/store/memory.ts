@@ -42,7 +42,7 @@ import {
 import { Watchers } from "./watchers.ts";
 
 export interface MemoryOptions {
-  /** Octets of bodies under way (default 64 MiB). */
+  /** Octets of bodies under way (default 32 MiB). */
   readonly memoryBudget?: number;
   readonly observer?: Observer;
   /** Milliseconds since 1970. */
@@ -132,12 +132,14 @@ export class MemoryStore implements Store {
   }
 
   lease(
-    options: { owner: string; now: number; seconds: number; limit: number; local?: boolean },
+    options: { owner: string; now: number; seconds: number; limit: number; local?: boolean; horizon?: number },
   ): Promise<readonly Lease[]> {
     return this.#ask(() => {
-      const { owner, now, seconds, limit, local = false } = options;
+      const { owner, now, seconds, limit, local = false, horizon = Infinity } = options;
       const until = now + seconds * 1000;
-      const mine = ({ due, facts }: Recipient) => due !== null && due <= now && (!local || facts.route.to === "local");
+      const mine = ({ due, facts }: Recipient) =>
+        due !== null && (due <= now || (due > horizon && facts.state !== "active")) &&
+        (!local || facts.route.to === "local");
       const found = [...this.#messages.values()]
         .map((item) => ({ item, due: item.recipients.filter(mine) }))
         .filter(({ due }) => due.length > 0)

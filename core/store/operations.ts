@@ -130,22 +130,27 @@ export class Operations {
     );
   }
 
-  #lease({ owner, now, seconds, limit, local }: Of<"lease">): readonly Lease[] {
+  #lease({ owner, now, seconds, limit, local, horizon }: Of<"lease">): readonly Lease[] {
     const until = now + seconds * 1000;
     const only = local ? "and local = 1" : "";
     const ids = new Set<string>();
-    for (const row of this.#prepare(`select message from recipient where due <= ? ${only} order by due`).iterate(now)) {
-      if (ids.size === limit) break;
-      ids.add(String(row.message));
-    }
+    const collect = (where: string, moment: number) => {
+      const statement = this.#prepare(`select message from recipient where ${where} ${only} order by due`);
+      for (const row of statement.iterate(moment)) {
+        if (ids.size === limit) break;
+        ids.add(String(row.message));
+      }
+    };
+    collect("due <= ?", now);
+    collect("due > ? and state <> 'active'", horizon); // a lease ends by its own clock
     const leases: Lease[] = [];
     for (const id of ids) {
       const message = this.#message(id);
       if (message === null) continue;
       const rows = this.#all<RecipientRow>(
-        `select ${RECIPIENT} from recipient where message = ? and due <= ? ${only} order by idx`,
-        id,
-        now,
+        `select ${RECIPIENT} from recipient
+         where message = ? and (due <= ? or (due > ? and state <> 'active')) ${only} order by idx`,
+        ...[id, now, horizon],
       );
       const recipients: StoredRecipient[] = [];
       for (const row of rows) {
@@ -190,7 +195,8 @@ export class Operations {
     this.#run("insert or replace into corrupt values (?, ?)", id, why);
     this.#run(
       `update recipient set state = 'corrupt', due = null, owner = null, last_reply = ?
-       where message = ? and (idx = ? or ? is null) and state in ('ready', 'active', 'deferred')`,
+       where message = ? and (idx = ? or ? is null)
+         and (due is not null or state not in ('held', 'delivered', 'failed', 'expired'))`,
       ...[why, id, idx, idx],
     );
     this.#notes.push(`message ${id} is set aside: ${why}`);

@@ -26,6 +26,7 @@ export type Operation =
     readonly seconds: number;
     readonly limit: number;
     readonly local: boolean;
+    readonly horizon: number;
   }
   | { readonly do: "settle"; readonly lease: LeaseName; readonly outcomes: readonly RecipientOutcome[] }
   | {

@@ -47,7 +47,7 @@ import { Watchers } from "./watchers.ts";
 export interface SqliteOptions {
   /** The data folder; made when it is not there. */
   readonly folder: string;
-  /** Octets of bodies in memory, all together (default 64 MiB). */
+  /** Octets of bodies in memory, all together (default 32 MiB). */
   readonly memoryBudget?: number;
   /** Octets up to which a body stays in memory and in the database; above it is a file (default 256 KiB). */
   readonly blobLimit?: number;
@@ -209,10 +209,10 @@ class SqliteStore implements Store {
   }
 
   lease(
-    options: { owner: string; now: number; seconds: number; limit: number; local?: boolean },
+    options: { owner: string; now: number; seconds: number; limit: number; local?: boolean; horizon?: number },
   ): Promise<readonly Lease[]> {
-    const { owner, now, seconds, limit, local = false } = options;
-    return this.#write({ do: "lease", owner, now, seconds, limit, local });
+    const { owner, now, seconds, limit, local = false, horizon = Number.MAX_SAFE_INTEGER } = options;
+    return this.#write({ do: "lease", owner, now, seconds, limit, local, horizon: Math.round(horizon) });
   }
 
   async settle({ message, owner, until }: Lease, outcomes: readonly RecipientOutcome[]): Promise<boolean> {

@@ -23,7 +23,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { ARMED, AT, TIMES, ERROR, KILL, COUNT, FIRED, ONLY_WRITES, FIELDS };
+enum { ARMED, AT, TIMES, ERROR, KILL, COUNT, FIRED, ONLY_WRITES, ONLY, FIELDS };
+/* `only` is 0 for all, or the place of a name in this list, from 1. */
+static const char *const names[] = {"open", "write", "writev", "pwrite64", "fsync", "fdatasync", "ftruncate64", "rename", "linkat", "mkdir", "unlink"};
 
 static volatile int32_t *control;
 static int log_fd = -1;
@@ -55,6 +57,7 @@ static int below(const char *path) {
 static int gate(const char *name, const char *path, int writes) {
     if (!control || !control[ARMED] || !path || !below(path)) return 0;
     if (control[ONLY_WRITES] && !writes) return 0;
+    if (control[ONLY] > 0 && strcmp(names[control[ONLY] - 1], name)) return 0;
     int32_t number = __sync_add_and_fetch(&control[COUNT], 1);
     int fails = control[AT] > 0 && number >= control[AT] && number - control[AT] < control[TIMES];
     char line[600];

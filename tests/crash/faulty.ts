@@ -9,11 +9,27 @@ import type { TempFolder } from "../support/temp.ts";
 export const ERRORS = { EIO: 5, ENOSPC: 28, EDQUOT: 122 } as const;
 export type ErrorName = keyof typeof ERRORS;
 
+/** In the order of fault.c's list. */
+export const OPERATIONS = [
+  "open",
+  "write",
+  "writev",
+  "pwrite64",
+  "fsync",
+  "fdatasync",
+  "ftruncate64",
+  "rename",
+  "linkat",
+  "mkdir",
+  "unlink",
+] as const;
+export type OperationName = typeof OPERATIONS[number];
+
 /** What shall happen. */
 export type Fault =
   | { readonly does: "count" }
-  /** Operation `at` fails, and `times` - 1 after it (default: it alone). */
-  | { readonly does: "fail"; readonly at: number; readonly error: ErrorName; readonly times?: number }
+  /** Operation `at` fails, it alone. `only`: operations of this name are counted, no others. */
+  | { readonly does: "fail"; readonly at: number; readonly error: ErrorName; readonly only?: OperationName }
   /** Everything that needs space fails from now on. */
   | { readonly does: "full"; readonly error: "ENOSPC" | "EDQUOT" }
   /** The process dies before operation `at`. */
@@ -21,13 +37,13 @@ export type Fault =
 
 export interface Operation {
   readonly number: number;
-  readonly name: string;
+  readonly name: OperationName;
   readonly path: string;
   readonly done: "" | "FAIL" | "KILL";
 }
 
 /** The order of fault.c's control file. */
-const FIELDS = ["armed", "at", "times", "error", "kill", "count", "fired", "onlyWrites"] as const;
+const FIELDS = ["armed", "at", "times", "error", "kill", "count", "fired", "onlyWrites", "only"] as const;
 
 export class FaultInjector {
   private constructor(
@@ -66,10 +82,11 @@ export class FaultInjector {
     const at = fault.does === "fail" || fault.does === "kill" ? fault.at : fault.does === "full" ? 1 : 0;
     this.#write({
       at,
-      times: fault.does === "full" ? 2 ** 31 - 1 : fault.does === "fail" ? fault.times ?? 1 : 1,
+      times: fault.does === "full" ? 2 ** 31 - 1 : 1,
       error: fault.does === "fail" || fault.does === "full" ? ERRORS[fault.error] : 0,
       kill: fault.does === "kill" ? 1 : 0,
       onlyWrites: fault.does === "full" ? 1 : 0,
+      only: fault.does === "fail" && fault.only ? OPERATIONS.indexOf(fault.only) + 1 : 0,
     });
     this.#write({ armed: 1 }, "armed only");
   }
@@ -80,7 +97,7 @@ export class FaultInjector {
     return Deno.readTextFileSync(this.log).split("\n").filter((line) => line !== "").map((line) => {
       const [number, name, ...rest] = line.split(" ");
       const done = rest.at(-1) === "FAIL" || rest.at(-1) === "KILL" ? rest.pop() as "FAIL" | "KILL" : "";
-      return { number: Number(number), name: name!, path: rest.join(" "), done };
+      return { number: Number(number), name: name as OperationName, path: rest.join(" "), done };
     });
   }
 

@@ -3,6 +3,7 @@
  * fails in turn, and the process is killed before each in turn. Whoever got no 250 sends again, as a client does. Then
  * each recipient has a whole copy, and none has two unless the process was killed or a commit failed.
  */
+import { existsSync } from "node:fs";
 import { assert, assertEquals } from "@std/assert";
 import { addedOnly, latin1, withLf } from "../support/bytes.ts";
 import { testWith } from "../support/debian.ts";
@@ -125,7 +126,9 @@ function subjectOf(message: Uint8Array | null): string {
   return /^Subject: (\S+)\r?$/m.exec(latin1(message?.subarray(0, 4096) ?? new Uint8Array(0)))?.[1] ?? "";
 }
 
+/** All files of a tree; none when it is not there yet. */
 function* files(folder: string): Generator<string> {
+  if (!existsSync(folder)) return;
   for (const entry of Deno.readDirSync(folder)) {
     const path = `${folder}/${entry.name}`;
     if (entry.isDirectory) yield* files(path);

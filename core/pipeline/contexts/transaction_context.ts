@@ -19,7 +19,7 @@ import type { Reply } from "../../model/reply.ts";
 import type { Resolver } from "../../dns/resolver.ts";
 import type { Event } from "../../observe/events.ts";
 import type { Counters } from "../../store/store.ts";
-import { type Effect, EFFECT_PHASES } from "../effect.ts";
+import { checkEffect, type Effect } from "../effect.ts";
 import type { Key, Scope } from "../key.ts";
 import type { Phase } from "../plugin.ts";
 import type { AuthContext, Client, DeliverContext, Facts, Host, Message, Recipient, Role } from "./contexts.ts";
@@ -93,8 +93,6 @@ export class TransactionContext implements Facts {
   readonly connectionKeys: Map<string, unknown> = new Map();
   /** Why there is nobody to answer to; null while the peer is there. */
   gone: string | null = null;
-  /** The plugin that gave the refusal under way, for delays and the ledger. */
-  blame = "core";
   delayedConnect: DelayedRefusal | null = null;
   delayedHelo: DelayedRefusal | null = null;
 
@@ -217,7 +215,7 @@ export class TransactionContext implements Facts {
   abort(reason: unknown): void {
     if (this.gone !== null) return;
     this.gone = reason instanceof Error ? reason.message : String(reason);
-    for (const controller of this.controllers) controller.abort(reason);
+    for (const controller of this.controllers) controller.abort(new DOMException(this.gone, "AbortError"));
     this.controllers.clear();
   }
 
@@ -268,48 +266,39 @@ export class TransactionContext implements Facts {
    * @throws {TypeError} when the effect makes no sense here: the plugin's error.
    */
   apply(effect: Effect): string | null {
-    if (!EFFECT_PHASES[effect.do]?.includes(this.phase)) {
-      throw new TypeError(`${effect.do}() has no meaning in the phase ${this.phase}`);
-    }
-    switch (effect.do) {
+    const change = checkEffect(effect, this.phase);
+    switch (change.do) {
       case "identify":
-        this.client = { ...this.client, identity: effect.user };
+        this.client = { ...this.client, identity: change.user };
         return null;
       case "route":
         if (this.recipient!.route !== null) return "a second route was ignored";
-        this.recipient = this.recipient!.withRoute(effect.route);
+        this.recipient = this.recipient!.withRoute(change.route);
         return null;
       case "expand":
         if (this.members !== null) return "a second expansion was ignored";
-        this.members = effect.members;
+        this.members = change.members;
         return null;
       case "score":
-        if (!Number.isFinite(effect.points)) throw new TypeError(`score() wants a number, not ${effect.points}`);
-        this.scores = [...this.scores, { points: effect.points, reason: effect.reason }];
+        this.scores = [...this.scores, { points: change.points, reason: change.reason }];
         return null;
       case "header":
-        this.edits = effect.value === null
-          ? removeField(this.edits, this.received!.section, effect.name)
-          : prependField(this.edits, effect.name, effect.value);
+        this.edits = change.value === null
+          ? removeField(this.edits, this.received!.section, change.name)
+          : prependField(this.edits, change.name, change.value);
         return null;
       case "hold":
         if (this.held !== null) return "the message was held already";
-        this.held = effect.reason;
+        this.held = change.reason;
         return null;
       case "refuse":
-        if (effect.reply.verdict !== "defer" && effect.reply.verdict !== "reject") {
-          throw new TypeError("refuse() wants a refusal");
-        }
-        return this.settleRecipient(effect.recipient, effect.reply);
+        return this.settleRecipient(change.recipient, change.reply);
       case "settle":
-        if (effect.result !== "stored" && effect.result !== "discarded") {
-          throw new TypeError(`settle() wants "stored" or "discarded"`);
-        }
-        return this.settleRecipient(effect.recipient, effect.result);
+        return this.settleRecipient(change.recipient, change.result);
       case "deposit": {
-        const recipient = this.recipientAt(effect.recipient);
+        const recipient = this.recipientAt(change.recipient);
         if (this.isSettled(recipient)) return "a settled recipient stays settled";
-        this.deposits = [...this.deposits, { recipient, inbox: effect.inbox }];
+        this.deposits = [...this.deposits, { recipient, inbox: change.inbox }];
         return null;
       }
     }
@@ -356,7 +345,7 @@ export class TransactionContext implements Facts {
       this.recipient = recipient.at(place);
       this.recipients.push(this.recipient);
     }
-    if (!this.command.includes(place)) this.command.push(place);
+    this.command.push(place);
   }
   /** Forgets the recipients that were admitted since there were `count`. */
   dismiss(count: number): void {

@@ -54,7 +54,7 @@ Deno.test("a long value is folded at spaces and unfolds to itself", () => {
 
 Deno.test("a word longer than a line may be is broken all the same (RFC 5322 2.1.1)", () => {
   const written = formatField("X", "🙂".repeat(5000));
-  assert(written.split("\r\n").every((line) => line.length <= 998));
+  assert(written.split("\r\n").every((line) => line.length <= 998 && line.isWellFormed()));
   assertEquals(written.replaceAll("\r\n ", ""), `X: ${"🙂".repeat(5000)}\r\n`);
 });
 
@@ -102,11 +102,14 @@ Deno.test("a stream cut anywhere gives what the bytes give", async () => {
 });
 
 Deno.test("cancelling the written stream cancels the received one", async () => {
-  let cancelled = "";
+  let cancelled = "", read = 0;
   const received = new ReadableStream<Uint8Array<ArrayBuffer>>({
-    pull: (controller) => controller.enqueue(bytes("A: 1\r\n")),
+    pull: (controller) => (read++, controller.enqueue(bytes("A: 1\r\n"))),
     cancel: (reason) => void (cancelled = reason),
-  });
-  await applyEdits(received, { prepend: "X: 1\r\n", drop: [] }).cancel("enough");
+  }, { highWaterMark: 0 });
+  const written = applyEdits(received, { prepend: "", drop: [[0, 2]] });
+  await new Promise((done) => setTimeout(done));
+  assertEquals(read, 0, "read before anybody asked");
+  await written.cancel("enough");
   assertEquals(cancelled, "enough");
 });

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { formatDuration, formatSize, parseDuration, parseRate, parseSize } from "../../../core/model/units.ts";
+import { formatDuration, formatSize, parseDuration, parseSize } from "../../../core/model/units.ts";
 
-Deno.test("durations, sizes and rates with their units", () => {
+Deno.test("durations and sizes with their units", () => {
   const table: readonly [(text: string) => unknown, string, unknown][] = [
     [parseDuration, "500ms", 500],
     [parseDuration, "30s", 30_000],
@@ -15,8 +15,6 @@ Deno.test("durations, sizes and rates with their units", () => {
     [parseSize, "50MiB", 52_428_800],
     [parseSize, "1GB", 1_000_000_000],
     [parseSize, "2TiB", 2_199_023_255_552],
-    [parseRate, "100/1m", { count: 100, milliseconds: 60_000 }],
-    [parseRate, "5/10s", { count: 5, milliseconds: 10_000 }],
   ];
   for (const [parse, text, value] of table) assertEquals(parse(text), value, text);
 });
@@ -27,9 +25,6 @@ Deno.test("nothing without a unit, with two, with a sign, a space or a fraction"
   }
   for (const text of ["", "5", "5K", "5kib", "5 MiB", "-5B", "5iB", "1.5MiB", "5Mi"]) {
     assertEquals(parseSize(text), null, text);
-  }
-  for (const text of ["", "5", "/1m", "5/", "5/m", "5/0s", "5/1x", "a/1m", "5/1m/1m", "-1/1m"]) {
-    assertEquals(parseRate(text), null, text);
   }
 });
 

@@ -185,6 +185,18 @@ export function storeContract(name: string, open: OpenStore): void {
     assertEquals([remote!.message.id, remote!.recipients.map(({ index }) => index)], [id, [0]]);
   });
 
+  test("case 74: what waits beyond the horizon is due, but not a lease", async (store) => {
+    const far = T0 + 10 * 365 * 86_400_000;
+    const { id } = await put(store, {
+      recipients: [recipient("a@b.example", { state: "deferred", nextAttempt: far })],
+    });
+    assertEquals(await store.lease(lease), []);
+    assertEquals(await store.lease({ ...lease, horizon: far }), []);
+    const [held] = await store.lease({ ...lease, horizon: far - 1 });
+    assertEquals(held?.message.id, id);
+    assertEquals(await store.lease({ ...lease, owner: "w2", horizon: T0 + 1 }), []);
+  });
+
   test("an expired lease is somebody else's: the first owner's outcome is refused", async (store) => {
     const { id } = await put(store, { recipients: [recipient("a@x.example")] });
     const [first] = await store.lease({ ...lease, seconds: 10 });

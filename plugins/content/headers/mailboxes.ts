@@ -1,0 +1,140 @@
+/**
+ * How many mailboxes a From or Sender field names: the grammar of RFC 5322 3.4 with groups (RFC 6854) and the obsolete
+ * forms of 4.4, read as leniently as mail programs read it. One pass over the octets, no recursion, constant memory.
+ * Non-job: which addresses they are.
+ */
+
+export interface Mailboxes {
+  readonly count: number;
+  /** Something does not fit the grammar: an open quote, text behind an address, an encoded-word inside one. */
+  readonly malformed: boolean;
+}
+
+const SPECIALS = new Set("<>@,;:.");
+
+/** Counts the mailboxes of a field body. */
+export function countMailboxes(octets: Uint8Array): Mailboxes {
+  const tokens = new Tokens(octets);
+  let count = 0, malformed = false, group = false;
+  // The element between two commas: words before and after its "@", and whether its <...> is open or closed.
+  let before = 0, ats = 0, after = 0, encoded = false, inWord = false, apart = false;
+  let angle: "none" | "open" | "closed" = "none";
+  const clear = () => {
+    before = ats = after = 0;
+    encoded = apart = false;
+  };
+  const finish = () => {
+    const mailbox = ats === 1 && before > 0 && after > 0;
+    if (mailbox) count++;
+    if (!mailbox && (before > 0 || ats > 0 || angle !== "none")) malformed = true; // words alone, or `<>`
+    if (angle === "open" || ats > 0 && (encoded || apart)) malformed = true; // RFC 2047 5: no encoded-word in addr-spec
+    clear();
+    angle = "none";
+  };
+  for (let token = tokens.next(); token !== "end"; token = tokens.next()) {
+    switch (token) {
+      case "word":
+      case "encoded":
+        if (angle === "closed") { // <a@b> c
+          malformed = true;
+          break;
+        }
+        if (ats === 0) before++;
+        else after++;
+        encoded ||= token === "encoded";
+        apart ||= inWord; // two words without a dot between: a b@c
+        inWord = true;
+        continue;
+      case "@":
+        if (angle === "closed") malformed = true;
+        else ats++;
+        break;
+      case "<": // what stood before it was a display name
+        if (angle !== "none") malformed = true;
+        clear();
+        angle = "open";
+        break;
+      case ">":
+        if (angle !== "open") malformed = true;
+        angle = "closed";
+        break;
+      case ",":
+        if (angle === "open") clear(); // obs-route: <@one,@two:local@domain>                         RFC 5322 4.4
+        else finish();
+        break;
+      case ":":
+        if (angle !== "open") { // group = display-name ":" [group-list] ";"
+          if (group || before === 0 || ats > 0 || angle === "closed") malformed = true;
+          group = true;
+          angle = "none";
+        }
+        clear();
+        break;
+      case ";":
+        if (!group) malformed = true;
+        finish();
+        group = false;
+        break;
+    }
+    inWord = false;
+  }
+  finish();
+  return { count, malformed: malformed || tokens.unclosed };
+}
+
+type Token = "word" | "encoded" | "end" | "<" | ">" | "@" | "," | ";" | ":" | ".";
+
+/** Words (atoms, quoted strings, domain literals) and specials; white space and comments left out. */
+class Tokens {
+  /** A quote, comment or literal had no end, or a comment no beginning. */
+  unclosed = false;
+  #at = 0;
+
+  constructor(readonly octets: Uint8Array) {}
+
+  next(): Token {
+    for (; this.#at < this.octets.length; this.#at++) {
+      const octet = this.octets[this.#at]!;
+      if (octet <= 32) continue;
+      const char = String.fromCharCode(octet);
+      if (char === "(") this.#skip("(", ")");
+      else if (char === ")") this.unclosed = true;
+      else if (char === '"') return this.#word('"', '"');
+      else if (char === "[") return this.#word("", "]");
+      else if (SPECIALS.has(char)) {
+        this.#at++;
+        return char as Token;
+      } else return this.#atom();
+    }
+    return "end";
+  }
+
+  #word(open: string, close: string): "word" {
+    this.#skip(open, close);
+    this.#at++;
+    return "word";
+  }
+
+  /** From an opening character to the closing one that belongs to it; comments nest (RFC 5322 3.2.2). */
+  #skip(open: string, close: string): void {
+    const opening = open === "(" ? 40 : -1, closing = close.charCodeAt(0);
+    let depth = 1;
+    for (this.#at++; this.#at < this.octets.length; this.#at++) {
+      const octet = this.octets[this.#at];
+      if (octet === 92) this.#at++; // quoted-pair
+      else if (octet === opening) depth++;
+      else if (octet === closing && --depth === 0) return;
+    }
+    this.unclosed = true;
+  }
+
+  #atom(): "word" | "encoded" {
+    const start = this.#at;
+    for (this.#at++; this.#at < this.octets.length; this.#at++) { // takes one octet at least, whatever it is
+      const octet = this.octets[this.#at]!;
+      if (octet <= 32 || ATOM_ENDS.has(octet)) break;
+    }
+    return this.octets[start] === 61 && this.octets[start + 1] === 63 ? "encoded" : "word"; // "=?"
+  }
+}
+const ATOM_ENDS = new Set([...'<>@,;:.()"[]'].map((char) => char.charCodeAt(0)));

@@ -1,0 +1,82 @@
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { countMailboxes } from "../../../../../plugins/content/headers/mailboxes.ts";
+
+const count = (text: string) => countMailboxes(new TextEncoder().encode(text));
+
+Deno.test("mailboxes of a From field are counted", () => {
+  const table: [text: string, count: number, malformed: boolean][] = [
+    ["joe@example.org", 1, false],
+    ["<joe@example.org>", 1, false],
+    ["Joe <joe@example.org>", 1, false],
+    ["Joe Q. Public <joe@example.org>", 1, false], // obs-phrase: a dot in the name
+    ['"Joe, the \\"first\\"" <joe@example.org>', 1, false],
+    ["joe@example.org (Joe (the first), of a@b)", 1, false],
+    ["=?utf-8?q?Jo=C3=A9?= <joe@example.org>", 1, false],
+    ["Zoë <zoë@bücher.example>", 1, false],
+    ['"a b"@example.org', 1, false],
+    ["joe@[192.0.2.1]", 1, false],
+    ["joe@[IPv6:2001:db8::1]", 1, false],
+    ["a@b, c@d", 2, false],
+    ["A <a@b>, c@d , E <e@f>", 3, false],
+    ["a@b,, ,c@d", 2, false], // obs-mbox-list
+    ["Team: a@b, C <c@d>;", 2, false], // RFC 6854
+    ["Undisclosed:;", 0, false],
+    ["<@one,@two:joe@example.org>", 1, false], // obs-route
+    ["joe . smith @ example . org", 1, false],
+    ["a@b (one)\r\n\t(two)", 1, false],
+    // What people see as an address but the name shows another: one mailbox.
+    ["ceo@bank.example <x@evil.example>", 1, false],
+    ['"ceo@bank.example" <x@evil.example>', 1, false],
+    // No mailbox.
+    ["", 0, false],
+    ["Joe", 0, true],
+    ["<>", 0, true],
+    ["<joe>", 0, true],
+    ["joe@", 0, true],
+    ["@example.org", 0, true],
+    ["=?utf-8?b?am9lQGV4YW1wbGUub3Jn?=", 0, true], // the whole address as an encoded-word
+    ["a@b@c", 0, true],
+    // One, and something wrong.
+    ["Joe <joe@example.org> x", 1, true],
+    ["a@b c", 1, true],
+    ["a b@c", 1, true],
+    ["<a@b> <c@d>", 1, true],
+    ["Joe <joe@example.org", 1, true],
+    ['"Joe <joe@example.org>', 0, true],
+    ["(Joe joe@example.org", 0, true],
+    ["joe@example.org)", 1, true],
+    ["a@b;", 1, true],
+    ["a]@b", 1, true],
+    ["=?utf-8?q?a=40b?=@example.org", 1, true], // RFC 2047 5
+  ];
+  for (const [text, expected, malformed] of table) assertEquals(count(text), { count: expected, malformed }, text);
+});
+
+Deno.test("case 33: a million of anything is linear", () => {
+  for (
+    const unit of ["(", "<", '"', " ", "@", ",", ":", ";", "\\", "[", "]", "\x7f", "a@b,", "(a)", "A:;", "=?", "<@a,"]
+  ) {
+    const text = unit.repeat(Math.ceil(1e6 / unit.length));
+    const started = performance.now();
+    count(text);
+    assert(performance.now() - started < 2000, `${unit} took ${performance.now() - started} ms`);
+  }
+  assertEquals(count("a@b,".repeat(1e6)), { count: 1e6, malformed: false });
+  assertEquals(count("(".repeat(1e5) + ")".repeat(1e5) + "a@b"), { count: 1, malformed: false });
+});
+
+Deno.test("property: a list of n plain mailboxes counts n", () => {
+  const atom = fc.stringMatching(/^[a-z0-9!#$%&'*+/^_`{|}~-]{1,10}$/);
+  const name = fc.constantFrom("", "Joe ", '"a, <b@c>; " ', "(c@d, e@f) ");
+  const mailbox = fc.tuple(name, atom, atom).map(([name, local, domain]) => `${name}<${local}@${domain}>`);
+  fc.assert(fc.property(fc.array(mailbox, { minLength: 1 }), (all) => {
+    assertEquals(count(all.join(", ")), { count: all.length, malformed: false });
+  }));
+});
+
+Deno.test("property: any octets give an answer", () => {
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (octets) => {
+    assert(countMailboxes(octets).count <= octets.length);
+  }));
+});
