@@ -66,3 +66,11 @@ Deno.test("LMTP: a list of replies of another length than the recipients is a de
     assert(thrown instanceof Error, `${wrong} replies`);
   }
 });
+
+Deno.test("a verb of the peer's own making is told as a reason, never as the name of a command", () => {
+  const { events } = converse([Array.from({ length: 15 }, (_, i) => `VERB${i}${"X".repeat(500)}\r\n`).join("")]);
+  const refused = events.filter((event) => event.type === "refused");
+  assertEquals(refused.length, 15);
+  assertEquals(new Set(refused.map((event) => event.command)), new Set(["unknown"]));
+  assert(refused.every(({ reply }) => reply.options.reason!.startsWith("VERB") && reply.options.reason!.length <= 64));
+});
