@@ -12,7 +12,7 @@ import { waitFor } from "./wait.ts";
 const MIB = 1024 * 1024;
 /** Growth that is a collector's business and no leak. */
 const SLACK = 96 * MIB;
-/** Where the normal session's mail goes. */
+/** Where the normal session's mail goes unless a test says otherwise. */
 export const PROBE = "probe@example.org";
 const PROBE_MAIL = mail(
   "From: probe@sender.example\nDate: Sun, 22 Nov 2026 09:40:12 +0000\nSubject: probe\n\nstill there\n",
@@ -40,10 +40,12 @@ export class Target implements AsyncDisposable {
   #base = 0;
   #read = 0;
 
-  private constructor(readonly server: Server) {}
+  private constructor(readonly server: Server, readonly probeTo: string) {}
 
-  static async start(options: ServerOptions = {}): Promise<Target> {
-    const target = new Target(await Server.start({ ...options, config: options.config ?? strangersConfig() }));
+  /** `probe`: where the normal session's mail goes. */
+  static async start(options: ServerOptions & { readonly probe?: string } = {}): Promise<Target> {
+    const { probe = PROBE, ...rest } = options;
+    const target = new Target(await Server.start({ ...rest, config: rest.config ?? strangersConfig() }), probe);
     try {
       for (let i = 0; i < 20; i++) await target.probe(); // compiled and warm: what it takes to run at all
       target.#base = target.memory();
@@ -83,9 +85,9 @@ export class Target implements AsyncDisposable {
   }
 
   /** A normal session, as of anybody who has nothing to do with an attack. */
-  async probe(to = PROBE): Promise<void> {
+  async probe(): Promise<void> {
     using client = await this.open();
-    const reply = await client.deliver({ from: "probe@sender.example", to: [to], message: PROBE_MAIL });
+    const reply = await client.deliver({ from: "probe@sender.example", to: [this.probeTo], message: PROBE_MAIL });
     if (reply.code !== 250) throw new Error(`a normal session got ${reply.raw}`);
     await client.quit();
   }
