@@ -32,9 +32,10 @@ export function queueCommand(terminal: Terminal, finish: (code: ExitCode) => voi
 
   filtered(add("list", "messages in the queue, newest first"))
     .option("--limit <n>", "at most so many messages", "100")
-    .action(async (options: QueueOptions) =>
-      finish(await at(options, terminal, (door) => list(door, options, terminal)))
-    );
+    .action(async (options: QueueOptions) => {
+      const limit = limitOf(options);
+      finish(await at(options, terminal, (door) => list(door, { ...options, limit }, terminal)));
+    });
   add("show", "everything about a message").argument("<id>")
     .action(async (id: string, options: QueueOptions) =>
       finish(await at(options, terminal, (door) => show(door, idOf(id), options, terminal)))
@@ -71,11 +72,16 @@ function idOf(text: string): string {
   return id;
 }
 
-async function list(door: QueueDoor, options: QueueOptions, terminal: Terminal): Promise<ExitCode> {
+function limitOf(options: QueueOptions): number {
   const limit = Number(options.limit);
-  if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
-    throw new CommandError("--limit: must be 1 to 1000", USAGE);
-  }
+  if (Number.isInteger(limit) && limit >= 1 && limit <= 1000) return limit;
+  throw new CommandError("--limit: must be 1 to 1000", USAGE);
+}
+
+type Listing = Omit<QueueOptions, "limit"> & { readonly limit: number };
+
+async function list(door: QueueDoor, options: Listing, terminal: Terminal): Promise<ExitCode> {
+  const { limit } = options;
   const page = await door.list({ ...filterOf(options), limit });
   if (options.json) {
     terminal.out(JSON.stringify(page, null, 2));
@@ -137,7 +143,7 @@ async function change(
   return code;
 }
 
-function filterOf({ state, domain }: QueueOptions): QueueFilter {
+function filterOf({ state, domain }: Pick<QueueOptions, "state" | "domain">): QueueFilter {
   return { ...(state === undefined ? {} : { state }), ...(domain === undefined ? {} : { domain }) };
 }
 
