@@ -37,9 +37,10 @@ export function queueCommand(terminal: Terminal, finish: (code: ExitCode) => voi
       finish(await at(options, terminal, (door) => list(door, { ...options, limit }, terminal)));
     });
   add("show", "everything about a message").argument("<id>")
-    .action(async (id: string, options: QueueOptions) =>
-      finish(await at(options, terminal, (door) => show(door, idOf(id), options, terminal)))
-    );
+    .action(async (text: string, options: QueueOptions) => {
+      const id = idOf(text);
+      finish(await at(options, terminal, (door) => show(door, id, options, terminal)));
+    });
   const verbs: Readonly<Record<QueueVerb, string>> = {
     retry: "try again now",
     hold: "keep until it is released",
@@ -48,9 +49,11 @@ export function queueCommand(terminal: Terminal, finish: (code: ExitCode) => voi
   };
   for (const [verb, description] of Object.entries(verbs)) {
     filtered(add(verb, description)).argument("[id...]")
-      .action(async (ids: string[], options: QueueOptions) =>
-        finish(await at(options, terminal, (door) => change(door, verb as QueueVerb, ids.map(idOf), options, terminal)))
-      );
+      .action(async (texts: string[], options: QueueOptions) => {
+        const ids = texts.map(idOf);
+        oneOf(verb, ids, options);
+        finish(await at(options, terminal, (door) => change(door, verb as QueueVerb, ids, options, terminal)));
+      });
   }
   return command;
 }
@@ -118,6 +121,12 @@ function waits({ attempts, nextAttempt, lastReply }: QueueRow["recipients"][numb
   }`;
 }
 
+/** Ids or a filter, not both and not neither: nobody deletes a queue by leaving a word out. */
+function oneOf(verb: string, ids: readonly string[], options: QueueOptions): void {
+  if (Object.keys(filterOf(options)).length > 0 !== ids.length > 0) return;
+  throw new CommandError(`queue ${verb}: name messages by id, or all that match --state or --domain`, USAGE);
+}
+
 async function change(
   door: QueueDoor,
   verb: QueueVerb,
@@ -125,13 +134,8 @@ async function change(
   options: QueueOptions,
   terminal: Terminal,
 ): Promise<ExitCode> {
-  const filter = filterOf(options);
-  const some = Object.keys(filter).length > 0;
-  if (some === ids.length > 0) {
-    throw new CommandError(`queue ${verb}: name messages by id, or all that match --state or --domain`, USAGE);
-  }
   let changed = 0, code: ExitCode = DONE;
-  if (some) changed = await door.change(filter, verb) ?? 0;
+  if (ids.length === 0) changed = await door.change(filterOf(options), verb) ?? 0;
   for (const id of ids) {
     const count = await door.change({ id }, verb);
     if (count === null) {
