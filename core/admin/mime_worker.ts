@@ -46,6 +46,11 @@ export async function readMime(bytes: Uint8Array<ArrayBuffer>): Promise<MimeMail
     });
     if (contentId !== null && IMAGE.test(part.type) && !images.has(contentId)) images.set(contentId, part);
   }
+  const urls = new Map<string, string | null>(); // made once, however often a mail shows the image
+  const dataUrl = (id: string): string | null => {
+    const part = images.get(id);
+    return part === undefined ? null : `data:${part.type};base64,${Buffer.from(part.content).toString("base64")}`;
+  };
   return {
     headers: mail.headers.slice(0, FIELDS).map((field) => ({
       name: field.originalKey,
@@ -54,10 +59,7 @@ export async function readMime(bytes: Uint8Array<ArrayBuffer>): Promise<MimeMail
     headerCount: mail.headers.length,
     text: mail.text ?? null,
     html: mail.html ?? null,
-    frame: mail.html === undefined ? null : mailHtml(mail.html, (id) => {
-      const part = images.get(id);
-      return part === undefined ? null : `data:${part.type};base64,${Buffer.from(part.content).toString("base64")}`;
-    }),
+    frame: mail.html === undefined ? null : mailHtml(mail.html, (id) => urls.getOrInsertComputed(id, dataUrl)),
     parts,
     omitted: Math.max(0, mail.attachments.length - PARTS),
   };
