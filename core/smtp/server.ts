@@ -257,7 +257,8 @@ export class ServerSession implements Dialogue {
     const command: Command | undefined = COMMANDS.get(word);
     if (command === undefined || command.lmtp !== undefined && command.lmtp !== this.options.lmtp) {
       if (FOREIGN.test(text)) return this.#foreign("not SMTP");
-      this.#refuse(word, reject("5.5.1", "Unknown command", { code: 500 }));
+      // The word is the peer's: where refusals are counted by command, it would make counters without end
+      this.#refuse("unknown", reject("5.5.1", "Unknown command", { code: 500, reason: word.slice(0, 64) }));
       return undefined;
     }
     const verb = command.verb;
