@@ -15,6 +15,8 @@ const PACKAGES = {
   "strace": "strace",
   "chromium": "chromium",
   "gcc": "gcc",
+  "setpriv": "util-linux",
+  "prlimit": "util-linux",
 } as const;
 export type Program = keyof typeof PACKAGES;
 
