@@ -15,8 +15,6 @@ const PACKAGES = {
   "strace": "strace",
   "chromium": "chromium",
   "gcc": "gcc",
-  "setpriv": "util-linux",
-  "prlimit": "util-linux",
 } as const;
 export type Program = keyof typeof PACKAGES;
 
