@@ -190,7 +190,7 @@ export class Operations {
     this.#run("insert or replace into corrupt values (?, ?)", id, why);
     this.#run(
       `update recipient set state = 'corrupt', due = null, owner = null, last_reply = ?
-       where message = ? and (idx = ? or ? is null) and state in ('ready', 'active', 'deferred')`,
+       where message = ? and (idx = ? or ? is null) and state not in ('held', 'delivered', 'failed', 'expired')`,
       ...[why, id, idx, idx],
     );
     this.#notes.push(`message ${id} is set aside: ${why}`);

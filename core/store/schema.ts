@@ -61,12 +61,11 @@ export function openDatabase(path: string, options: OpenOptions = {}): DatabaseS
   try {
     db = new DatabaseSync(path, { readOnly });
     db.exec("pragma busy_timeout = 10000");
-    if (!readOnly) {
-      // Before the first table: both are fixed with it. A page holds a usual message, which saves overflow chains.
-      db.exec(`pragma page_size = ${PAGE}; pragma auto_vacuum = incremental`);
-    }
-    check(db, path, steps.length);
+    const fresh = isFresh(db);
+    if (!fresh) check(db, path, steps.length);
     if (readOnly) return db;
+    // Both are fixed with the first table. A page holds a usual message, which saves overflow chains.
+    if (fresh) db.exec(`pragma page_size = ${PAGE}; pragma auto_vacuum = incremental`);
     // FULL: fsync of the log at each commit. The log is written over, not cut, so that fsync finds its size unchanged.
     db.exec(`pragma journal_mode = wal; pragma synchronous = full; pragma wal_autocheckpoint = 1000;
       pragma journal_size_limit = ${64 * 1024 * 1024}; pragma cache_size = -16384; pragma temp_store = memory`);
@@ -82,11 +81,14 @@ export function openDatabase(path: string, options: OpenOptions = {}): DatabaseS
   }
 }
 
+/** Nothing stands in it: it was just made, or its maker was killed before the first table. */
+function isFresh(db: DatabaseSync): boolean {
+  return pragma(db, "user_version") === 0 && db.prepare("select count(*) as n from sqlite_schema").get()!.n === 0;
+}
+
 function check(db: DatabaseSync, path: string, known: number): void {
   const version = pragma(db, "user_version"), application = pragma(db, "application_id");
   const pages = pragma(db, "page_count");
-  const tables = Number(db.prepare("select count(*) as n from sqlite_schema").get()!.n);
-  if (tables === 0 && version === 0) return; // new
   if (application !== APPLICATION) throw new StoreError("io", `${path} is not a database of Postern`);
   if (version > known) {
     throw new StoreError(
