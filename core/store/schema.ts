@@ -59,6 +59,7 @@ export function openDatabase(path: string, options: OpenOptions = {}): DatabaseS
   const { readOnly = false, steps = STEPS } = options;
   let db: DatabaseSync | null = null;
   try {
+    if (!readOnly) Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 }).close(); // SQLite: 0644
     db = new DatabaseSync(path, { readOnly });
     db.exec("pragma busy_timeout = 10000");
     const fresh = isFresh(db);
@@ -120,6 +121,27 @@ function migrate(db: DatabaseSync, steps: readonly string[]): void {
 /** The value of a pragma that has one number. */
 export function pragma(db: DatabaseSync, name: string): number {
   return Number(Object.values(db.prepare(`pragma ${name}`).get() ?? { none: 0 })[0]);
+}
+
+/** Conditions that are there only when they have a value, so that SQLite sees which index serves. */
+export class Filter {
+  readonly #conditions: string[] = [];
+  readonly values: SQLInputValue[] = [];
+
+  add(condition: string, ...values: (SQLInputValue | undefined)[]): this {
+    if (values.some((value) => value === undefined || value === null)) return this;
+    this.#conditions.push(condition);
+    this.values.push(...values as SQLInputValue[]);
+    return this;
+  }
+
+  equal(column: string, value: SQLInputValue | undefined): this {
+    return this.add(`${column} = ?`, value);
+  }
+
+  get where(): string {
+    return this.#conditions.length === 0 ? "" : `where ${this.#conditions.join(" and ")}`;
+  }
 }
 
 export const FULL = 13, IOERR = 10; // SQLITE_FULL, SQLITE_IOERR

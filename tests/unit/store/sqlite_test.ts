@@ -76,6 +76,16 @@ test("everything is there after the store was closed and opened again", async (f
   assertEquals(await second.counters.get("old"), undefined);
 });
 
+test("nobody else may read the mail, also in a folder that others may enter", async (folder, open) => {
+  await Deno.chmod(folder, 0o755);
+  const store = await open();
+  await put(store, { deposits: [deposit("a")] }, octets(BIG));
+  for (const name of ["postern.db", "postern.db-wal", "lock", `spool/${spooled(folder)[0]}`]) {
+    assertEquals((await Deno.stat(`${folder}/${name}`)).mode! & 0o777, 0o600, name);
+  }
+  assertEquals((await Deno.stat(`${folder}/spool`)).mode! & 0o777, 0o700);
+});
+
 test("case 75: a second store on the folder is refused in one line that names the process", async (folder, open) => {
   const first = await open();
   const refusal = await assertRejects(() => openSqliteStore({ folder }), StoreError);
@@ -281,7 +291,9 @@ test("health tells of free space and of how long the writer lets people wait", a
   const store = await open();
   assertEquals(store.health().writerWait, 0);
   assert(store.health().freeBytes > 1_000_000);
-  const commit = put(store, { deposits: [deposit("a")] });
+  const made = await body(store, nextId(), octets(100));
+  const commit = store.commit(message({ deposits: [deposit("a")] }), made);
+  assert(store.health().writerWait > 0);
   await commit;
   assertEquals(store.health().writerWait, 0);
 });
