@@ -268,7 +268,8 @@ export function serve(thread: Thread): void {
       work();
     } catch (error) {
       const fault = error instanceof StoreError ? error.fault : sqliteCode(error) === FULL ? "full" : diskFault(error);
-      outcome = { fault: fault === "full" ? "full" : "io", message: text(error) };
+      const message = error instanceof StoreError ? error.message : `the database cannot be used: ${text(error)}`;
+      outcome = { fault: fault === "full" ? "full" : "io", message };
     }
     thread.postMessage({ outcomes: [outcome], free: 0, trouble: [] });
   };
