@@ -24,6 +24,11 @@ const FIRST = 8 * KIB; // a first buffer that holds a usual message
 const SMALL = 16 * KIB; // bodies up to this may exceed the budget by a quarter: mail goes on while big ones spill
 const TAIL = 32 * KIB; // what a spilled body gathers before it writes
 
+/** Whether `newFile` made that name, for the id of a message. */
+export function isSpoolFile(name: string): boolean {
+  return /^[0-9A-HJKMNP-TV-Z]{26}\.[0-9a-z]{1,11}$/.test(name);
+}
+
 /** Makes writers, and knows how much memory their bodies take. */
 export class Spool {
   readonly folder: string | null;
