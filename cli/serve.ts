@@ -55,7 +55,10 @@ async function serve(file: string | undefined, terminal: Terminal): Promise<Exit
  */
 function guard(log: Log): () => void {
   const tell = (what: string, error: unknown) => {
-    const text = error instanceof Error ? error.stack ?? error.message : String(error);
+    let text = "it cannot be read";
+    try {
+      text = String(error instanceof Error ? error.stack ?? error.message : error);
+    } catch { /* a plugin may throw what throws when it is looked at */ }
     log.observe({ type: "trouble", where: "uncaught", message: `${what}: ${text}` });
   };
   const thrown = (event: ErrorEvent) => {

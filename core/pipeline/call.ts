@@ -166,8 +166,9 @@ class Call {
   }
 
   #fail(error: unknown): Answer {
-    this.#close(error instanceof Error ? error : undefined);
-    this.#report("error", error instanceof Error ? error.message : String(error));
+    const why = told(error);
+    this.#close(why);
+    this.#report("error", why.message);
     if (this.#step.skip) return this.#pass();
     // What is still running behind next() ends before the phase does: it must not run into the next command.
     const answer = failure(this.#step.phase);
@@ -218,6 +219,16 @@ class Call {
       return note;
     };
     return view;
+  }
+}
+
+/** What was thrown as an Error of ours: it may be anything, even something that throws when it is looked at. */
+function told(error: unknown): Error {
+  try {
+    if (error instanceof DOMException) return error as Error;
+    return new Error(String(error instanceof Error ? error.message : error), { cause: error });
+  } catch {
+    return new Error("threw something that cannot be read");
   }
 }
 
