@@ -174,7 +174,7 @@ export class Operations {
   #message(id: string): StoredMessage | null {
     try {
       const row = this.#get<MessageRow>(`select ${MESSAGE} from message where id = ?`, id);
-      if (row === null) throw new CorruptRow("recipients without a message");
+      if (row === null) return this.#setOrphansAside();
       const message = decodeMessage(row);
       const fault = row.file === null ? null : this.#fileFault(row.file, row.size);
       if (fault !== null) throw new CorruptRow(fault);
@@ -189,6 +189,20 @@ export class Operations {
   #setAside(id: string, error: unknown, idx: number | null): void {
     if (!(error instanceof CorruptRow)) throw error;
     this.markCorrupt(id, error.message, idx);
+  }
+
+  /** Recipients without a message, all of them and without naming one: an id may be such that it cannot be read. */
+  #setOrphansAside(): null {
+    const orphans = `due is not null and
+      (instr(message, char(0)) > 0 or not exists (select 1 from message where id = recipient.message))`;
+    const why = "recipients without a message";
+    this.#run(`insert or replace into corrupt select distinct message, ? from recipient where ${orphans}`, why);
+    const changed = this.#run(
+      `update recipient set state = 'corrupt', due = null, owner = null, last_reply = ? where ${orphans}`,
+      why,
+    );
+    this.#notes.push(`${changed} recipients without a message are set aside`);
+    return null;
   }
 
   markCorrupt(id: string, why: string, idx: number | null = null): void {
