@@ -4,7 +4,7 @@
  * Authentication-Results of our name removed. Must not know: sockets, SMTP syntax, which store.
  */
 import { formatAddress } from "../model/address.ts";
-import { type HeaderSection } from "../model/headers.ts";
+import type { HeaderSection } from "../model/headers.ts";
 import { newId, shortId } from "../model/id.ts";
 import { accept, defer, reject, Reply } from "../model/reply.ts";
 import { authservId, receivedField } from "../model/trace.ts";
