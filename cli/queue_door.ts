@@ -39,7 +39,11 @@ export interface QueueDoor {
   close(): Promise<void>;
 }
 
-/** The running server of this configuration, else its data folder. */
+/**
+ * The running server of this configuration, else its data folder.
+ *
+ * @throws {CommandError} when neither is there, {StoreError} when the folder cannot be had.
+ */
 export async function openQueue(config: Config): Promise<QueueDoor> {
   if (config.admin !== null) {
     const door = new HttpQueue(`http://${formatEndpoint(config.admin.address)}`, config.admin.token);

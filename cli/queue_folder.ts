@@ -7,14 +7,12 @@ import type { QueueDoor, QueueFilter, QueueList, QueueRow, QueueVerb } from "./q
 import { CommandError } from "./terminal.ts";
 
 export async function openStoredQueue(config: Config): Promise<QueueDoor> {
-  if (config.store !== "sqlite") throw new CommandError(`no server answers, and a queue in memory is nowhere else`);
-  const there = await Deno.stat(config.data).then((info) => info.isDirectory, () => false);
-  if (!there) {
-    throw new CommandError(
-      `no server answers, and there is no data folder ${config.data}; is it the right configuration?`,
-    );
-  }
-  return new StoredQueue(await openSqliteStore({ folder: config.data }));
+  const { data, store, limits } = config;
+  const where = "start the server, or name its configuration with --config";
+  if (store === "memory") throw new CommandError(`no server answers, and its store is in memory; ${where}`);
+  const there = await Deno.stat(`${data}/postern.db`).then((info) => info.isFile, () => false);
+  if (!there) throw new CommandError(`no server answers, and ${data} holds no queue; ${where}`);
+  return new StoredQueue(await openSqliteStore({ folder: data, headLimit: limits.headerBytes }));
 }
 
 export class StoredQueue implements QueueDoor {
@@ -31,8 +29,10 @@ export class StoredQueue implements QueueDoor {
   }
 
   async change(what: { readonly id: string } | QueueFilter, verb: QueueVerb): Promise<number | null> {
-    if ("id" in what && await this.store.item(what.id) === null) return null;
-    return await this.store.change("id" in what ? what : changeFilter({ ...what }), queueChange(verb));
+    if (!("id" in what)) return await this.store.change(changeFilter({ ...what }), queueChange(verb));
+    const known = await this.store.item(what.id) !== null; // a corrupt one cannot be shown, and yet be deleted
+    const changed = await this.store.change(what, queueChange(verb));
+    return known || changed > 0 ? changed : null;
   }
 
   close(): Promise<void> {

@@ -32,6 +32,7 @@ export async function serve(file: string | undefined, terminal: Terminal, start:
   });
   for (const warning of config.warnings) terminal.err(`postern: warning: ${warning}`);
   log = openLog(config.log, terminal.log);
+  const unguard = guard(log);
   try {
     const server = await start(config, { observers: [log.observe] });
     announce(config, server, log, terminal);
@@ -48,8 +49,34 @@ export async function serve(file: string | undefined, terminal: Terminal, start:
     terminal.err(`postern: ${text}`);
     return NO;
   } finally {
+    unguard();
     await log.close();
   }
+}
+
+/**
+ * Errors that nobody waits for, such as one thrown in a plugin's timer, would end the process and every session with it
+ * (HARD_CASES 77): they are told loudly, and the server goes on. Returns the function that ends this.
+ */
+function guard(log: Log): () => void {
+  const tell = (what: string, error: unknown) => {
+    const text = error instanceof Error ? error.stack ?? error.message : String(error);
+    log.observe({ type: "trouble", where: "uncaught", message: `${what}: ${text}` });
+  };
+  const thrown = (event: ErrorEvent) => {
+    event.preventDefault();
+    tell("an error that nobody caught", event.error ?? event.message);
+  };
+  const rejected = (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    tell("a rejection that nobody handled", event.reason);
+  };
+  globalThis.addEventListener("error", thrown);
+  globalThis.addEventListener("unhandledrejection", rejected);
+  return () => {
+    globalThis.removeEventListener("error", thrown);
+    globalThis.removeEventListener("unhandledrejection", rejected);
+  };
 }
 
 /** Where to send and where to look: for a person at once, for a machine in the log's own form. */

@@ -54,6 +54,8 @@ export interface RunningServer {
 
 /** A writer that is this far behind makes peers wait outside (SEMANTICS 25), milliseconds. */
 const WRITER_BEHIND = 5000;
+/** What `limits.minimumRate` is averaged over, milliseconds. */
+const RATE_WINDOW = 60_000;
 
 /**
  * Starts everything a configuration names.
@@ -145,8 +147,10 @@ class Server implements RunningServer {
 
   async #stop(): Promise<void> {
     const { drainTime } = this.#config.limits;
-    await Promise.all(this.#listeners.map(({ listener }) => listener.drain(drainTime)));
-    await this.#dispatcher?.stop();
+    await Promise.all([
+      ...this.#listeners.map(({ listener }) => listener.drain(drainTime)),
+      this.#dispatcher?.stop(drainTime),
+    ]);
     await this.#admin?.stop();
     await this.#store?.close();
     this.#finished();
@@ -174,6 +178,7 @@ class Server implements RunningServer {
       role: config.role,
       listener: config.name,
       hops: limits.received,
+      recipients: limits.recipients,
       receive: (id) => this.#opened.receive(id),
       commit: (transaction, origin) =>
         commitTransaction(transaction, origin, {
@@ -187,13 +192,14 @@ class Server implements RunningServer {
           trouble,
         }),
       storeRefusal: (error) => storeRefusal(error, trouble),
-      overload: (phase) => this.#overload(phase),
+      overload: (phase, size) => this.#overload(phase, size),
     };
     const inbound = {
       deadlines: this.#deadlines,
       commandTimeout: limits.idleTimeout,
       contentTimeout: limits.dataTimeout,
       minimumRate: limits.minimumRate,
+      rateWindow: RATE_WINDOW,
     };
     const listener = await Listener.open({
       address: config.address,
@@ -258,15 +264,16 @@ class Server implements RunningServer {
     return budget;
   }
 
-  #overload(phase: "connect" | "mail"): Reply<"defer"> | null {
+  #overload(phase: "connect" | "mail", size: number): Reply<"defer"> | null {
     const { writerWait, freeBytes } = this.#opened.health();
     if (writerWait > WRITER_BEHIND) {
-      const reason = `the writer is ${writerWait} ms behind`;
+      const reason = `the writer is ${Math.round(writerWait)} ms behind`;
       return phase === "connect"
         ? defer("4.3.2", "Too busy now", { code: 421, reason })
         : defer("4.3.2", "Too busy now", { reason });
     }
-    if (phase === "mail" && freeBytes < this.#config.limits.diskReserve) {
+    // RFC 1870 6.1: the declared size is enough to say no before the message comes
+    if (phase === "mail" && this.#config.store !== "memory" && freeBytes - size < this.#config.limits.diskReserve) {
       return defer("4.3.1", "No space for messages now", { code: 452, reason: `${freeBytes} octets free` });
     }
     return null;
@@ -296,6 +303,7 @@ class Server implements RunningServer {
       metrics: () => this.#metrics.render(this.#gauges()),
       ready: () => this.#stopping === null,
       warnings: () => warnings,
+      changed: () => this.#dispatcher?.kick(),
     });
     const served = serveAdmin(app, formatEndpoint(config.address));
     this.#admin = {

@@ -47,6 +47,10 @@ export function createAdmin(options: AdminOptions): Admin {
   app.use(hostGuard({ hosts, token: options.token !== null }));
   app.use(tokenGuard(sessions));
   app.use(originGuard());
+  app.use(async (c, next) => {
+    await next();
+    if (c.req.method !== "GET" && c.req.method !== "HEAD") options.changed?.();
+  });
   app.route("/", health(options));
   app.get("/openapi.json", (c) => c.json(openapi(options.site.version)));
   app.route("/api/v1/messages", messages(options.store, reader));

@@ -43,6 +43,8 @@ export interface AdminOptions {
   metrics(): string;
   /** True while mail is taken. */
   ready(): boolean;
+  /** Called after each request that may have changed something: what waits in the queue may be due. */
+  changed?(): void;
   /** What an operator should act on, each one sentence; shown on every page. */
   warnings?(): readonly string[];
   /** Milliseconds since 1970 (default Date.now). */

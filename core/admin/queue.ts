@@ -59,8 +59,10 @@ export function queue(store: Store): Hono<AdminEnv> {
 
   for (const verb of QUEUE_VERBS) {
     const one = async (text: string) => {
-      const { message } = await queueItem(store, text);
-      return { changed: await store.change({ id: message.id }, queueChange(verb)) };
+      const id = text.length > 40 ? null : readId(text);
+      const changed = id === null ? 0 : await store.change({ id }, queueChange(verb));
+      if (changed === 0) await queueItem(store, text); // 404, unless it is there; what is corrupt can be changed unread
+      return { changed };
     };
     const many = async (query: Record<string, string>) => ({
       changed: await store.change(changeFilter(query), queueChange(verb)),

@@ -61,12 +61,11 @@ export function openDatabase(path: string, options: OpenOptions = {}): DatabaseS
   try {
     db = new DatabaseSync(path, { readOnly });
     db.exec("pragma busy_timeout = 10000");
-    if (!readOnly) {
-      // Before the first table: both are fixed with it. A page holds a usual message, which saves overflow chains.
-      db.exec(`pragma page_size = ${PAGE}; pragma auto_vacuum = incremental`);
-    }
-    check(db, path, steps.length);
+    const made = check(db, path, steps.length);
     if (readOnly) return db;
+    // Before the first table: both are fixed with it. A page holds a usual message, which saves overflow chains. Said to
+    // a database that is there, auto_vacuum writes to it.
+    if (made) db.exec(`pragma page_size = ${PAGE}; pragma auto_vacuum = incremental`);
     // FULL: fsync of the log at each commit. The log is written over, not cut, so that fsync finds its size unchanged.
     db.exec(`pragma journal_mode = wal; pragma synchronous = full; pragma wal_autocheckpoint = 1000;
       pragma journal_size_limit = ${64 * 1024 * 1024}; pragma cache_size = -16384; pragma temp_store = memory`);
@@ -82,11 +81,12 @@ export function openDatabase(path: string, options: OpenOptions = {}): DatabaseS
   }
 }
 
-function check(db: DatabaseSync, path: string, known: number): void {
+/** True when there is nothing in it yet. @throws {StoreError} when it is not ours to use. */
+function check(db: DatabaseSync, path: string, known: number): boolean {
   const version = pragma(db, "user_version"), application = pragma(db, "application_id");
   const pages = pragma(db, "page_count");
   const tables = Number(db.prepare("select count(*) as n from sqlite_schema").get()!.n);
-  if (tables === 0 && version === 0) return; // new
+  if (tables === 0 && version === 0) return true;
   if (application !== APPLICATION) throw new StoreError("io", `${path} is not a database of Postern`);
   if (version > known) {
     throw new StoreError(
@@ -94,9 +94,10 @@ function check(db: DatabaseSync, path: string, known: number): void {
       `${path} was written by a newer version of Postern (format ${version}, this one knows ${known})`,
     );
   }
-  if (pages * pragma(db, "page_size") > CHECKED) return;
+  if (pages * pragma(db, "page_size") > CHECKED) return false;
   const found = String(Object.values(db.prepare("pragma quick_check(1)").get()!)[0]);
   if (found !== "ok") throw new StoreError("io", `the database ${path} is damaged (${found.split("\n")[0]})`);
+  return false;
 }
 
 function migrate(db: DatabaseSync, steps: readonly string[]): void {

@@ -32,9 +32,12 @@ export class Writer {
   #freeBytes = 0;
   #counted = 0;
 
-  constructor({ folder, now, first, refused }: Extract<WriterRequest, { ask: "open" }>) {
+  constructor(
+    { folder, now, first, refused }: Extract<WriterRequest, { ask: "open" }>,
+    db: DatabaseSync = openDatabase(`${folder}/postern.db`),
+  ) {
     this.#folder = folder;
-    this.#db = openDatabase(`${folder}/postern.db`);
+    this.#db = db;
     try {
       this.#operations = new Operations(this.#db, (file, size) => fileFault(`${folder}/spool/${file}`, size));
       this.#begin = this.#db.prepare("begin immediate");

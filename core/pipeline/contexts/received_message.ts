@@ -42,7 +42,7 @@ export class ReceivedMessage implements Message {
     const { max = MAX_BYTES } = options;
     const { size, memory } = this.body;
     if (size > max) throw new RangeError(`the message has ${size} octets, more than ${max}: use stream()`);
-    if (memory) return memory;
+    if (memory) return memory.slice(); // the octets stay as they came, whatever a plugin does to its copy
     const out = new Uint8Array(size);
     let at = 0;
     for await (const chunk of this.body.stream()) {
@@ -53,7 +53,14 @@ export class ReceivedMessage implements Message {
     return out;
   }
   stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return this.body.stream();
+    const { memory } = this.body;
+    if (memory === null) return this.body.stream(); // read afresh from a file each time
+    return new ReadableStream({
+      pull(controller) {
+        if (memory.length > 0) controller.enqueue(memory.slice());
+        controller.close();
+      },
+    }, { highWaterMark: 0 });
   }
 
   /** This message with `edits` beside it; the same object for the same edits. */

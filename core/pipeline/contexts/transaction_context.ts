@@ -218,7 +218,7 @@ export class TransactionContext implements Facts {
   abort(reason: unknown): void {
     if (this.gone !== null) return;
     this.gone = reason instanceof Error ? reason.message : String(reason);
-    for (const controller of this.controllers) controller.abort(reason);
+    for (const controller of this.controllers) controller.abort(new DOMException(this.gone, "AbortError"));
     this.controllers.clear();
   }
 
@@ -354,6 +354,11 @@ export class TransactionContext implements Facts {
   dismiss(count: number): void {
     for (const recipient of this.recipients.splice(count)) this.places.delete(placeKey(recipient));
     this.command = [];
+  }
+  /** Takes back what the last accepted RCPT brought: there were `count` recipients before it. */
+  withdraw(count: number): void {
+    this.dismiss(count);
+    this.commands.pop();
   }
 }
 
