@@ -97,10 +97,10 @@ function check(db: DatabaseSync, path: string, known: number): void {
       `${path} was written by a newer version of Postern (format ${version}, this one knows ${known})`,
     );
   }
-  if (pages * pragma(db, "page_size") > CHECKED) return false;
+  if (pages * pragma(db, "page_size") > CHECKED) return;
   const found = String(Object.values(db.prepare("pragma quick_check(1)").get()!)[0]);
   if (found !== "ok") throw new StoreError("io", `the database ${path} is damaged (${found.split("\n")[0]})`);
-  return false;
+  return;
 }
 
 function migrate(db: DatabaseSync, steps: readonly string[]): void {
