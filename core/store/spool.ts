@@ -32,6 +32,11 @@ interface Block {
   length: number;
 }
 
+/** Whether `newFile` made that name, for the id of a message. */
+export function isSpoolFile(name: string): boolean {
+  return /^[0-9A-HJKMNP-TV-Z]{26}\.[0-9a-z]{1,11}$/.test(name);
+}
+
 /** Makes writers, and knows how much memory their bodies take. */
 export class Spool {
   readonly folder: string | null;
