@@ -6,10 +6,10 @@ import { Command } from "commander";
 import { type Config, formatEndpoint, type ListenerConfig } from "../core/config/config.ts";
 import { loadConfig } from "../core/config/load.ts";
 import { formatSize } from "../core/model/units.ts";
-import { formatAddress, type Phase, Pipeline, runPhase } from "../core/pipeline/mod.ts";
+import { PHASES } from "../core/pipeline/compile.ts";
+import { formatAddress, runPhase } from "../core/pipeline/mod.ts";
+import { Pipeline } from "../core/pipeline/pipeline.ts";
 import { DONE, type ExitCode, type Terminal } from "./terminal.ts";
-
-const PHASES: readonly Phase[] = ["connect", "helo", "auth", "mail", "rcpt", "data", "queue", "deliver"];
 
 export function checkCommand(terminal: Terminal, finish: (code: ExitCode) => void): Command {
   return new Command("check")

@@ -31,6 +31,7 @@ import { openSqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
 import { VERSION } from "./version.ts";
 
+/** What the server is given beside its configuration. */
 export interface StartOptions {
   /** Told of every event from the first on: the log. */
   readonly observers?: readonly Observer[];
@@ -39,6 +40,7 @@ export interface StartOptions {
   /** Milliseconds since 1970. */
   now?(): number;
 }
+/** A server that listens. */
 export interface RunningServer {
   /** Where it listens; ports are known even if 0 was asked for. */
   readonly addresses: readonly { readonly listener: string; readonly address: string }[];

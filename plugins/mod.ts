@@ -9,6 +9,7 @@ import { discard } from "./storage/discard/mod.ts";
 import { inbox } from "./storage/inbox/mod.ts";
 import { maildir } from "./storage/maildir/mod.ts";
 
+/** Factories by the name that a configuration uses. */
 export const PLUGINS = {
   rate_limit,
   relay,

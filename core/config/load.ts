@@ -16,9 +16,11 @@ import { REGISTRY, type Registry } from "./registry.ts";
 import * as schema from "./schema.ts";
 import { warningsOf } from "./warnings.ts";
 
+/** What a configuration is read from. */
 export interface LoadOptions {
   /** The configuration file. Undefined: POSTERN_CONFIG, else ./postern.yaml if it is there, else null. Null: the dev inbox. */
   readonly file?: string | null;
+  /** The variables of the process, or of a test. */
   readonly env: Environment;
   /** The plugins that the file may name; those of plugins/mod.ts unless given. */
   readonly registry?: Registry;
@@ -31,7 +33,11 @@ export interface LoadOptions {
 type Read = { -readonly [K in keyof typeof schema.File.shape]?: z.output<(typeof schema.File.shape)[K]> };
 type Section = keyof typeof schema.File.shape;
 
-/** @throws {ConfigError} with every fault. */
+/**
+ * Reads a configuration: environment over YAML over defaults, with the plugins made.
+ *
+ * @throws {ConfigError} with every fault.
+ */
 export async function loadConfig(options: LoadOptions): Promise<Config> {
   const { env, registry = REGISTRY } = options;
   const cwd = options.cwd ?? Deno.cwd();

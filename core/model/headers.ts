@@ -17,6 +17,17 @@ export interface FieldRange {
   readonly end: number;
 }
 
+/**
+ * The header section at the start of some octets; what follows it may be there or not.
+ *
+ * @example
+ * ```ts
+ * import { HeaderSection } from "./headers.ts";
+ * import { assertEquals } from "@std/assert";
+ * const section = new HeaderSection(new TextEncoder().encode("Subject: one\r\n two\r\n\r\nbody"));
+ * assertEquals(section.fields.map((field) => [field.name, section.value(field)]), [["Subject", "one two"]]);
+ * ```
+ */
 export class HeaderSection {
   /** In their order. */
   readonly fields: readonly FieldRange[];
@@ -67,21 +78,6 @@ export class HeaderSection {
   value(field: FieldRange): string {
     return fieldText(this.octets.subarray(field.value, field.end));
   }
-}
-
-/**
- * Reads the header section at the start of `octets`; what follows it may be there or not.
- *
- * @example
- * ```ts
- * import { parseHeaders } from "postern";
- * import { assertEquals } from "@std/assert";
- * const section = parseHeaders(new TextEncoder().encode("Subject: one\r\n two\r\n\r\nbody"));
- * assertEquals(section.fields.map((field) => [field.name, section.value(field)]), [["Subject", "one two"]]);
- * ```
- */
-export function parseHeaders(octets: Uint8Array): HeaderSection {
-  return new HeaderSection(octets);
 }
 
 /** field-name = 1*ftext, then obsolete space, then the colon; -1 when the line is no field. ftext = %d33-57 / %d59-126 */

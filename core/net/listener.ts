@@ -111,6 +111,7 @@ function explain(address: ListenAddress, error: Error & { code?: string }): stri
     case "EACCES":
       return `${place} needs a privilege this process lacks: use a port above 1023, or grant CAP_NET_BIND_SERVICE`;
     case "EADDRNOTAVAIL":
+    case "EINVAL": // what Deno makes of it
       return `${place} is no address of this machine`;
     default:
       return `cannot listen on ${place}: ${error.message}`;

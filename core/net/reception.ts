@@ -152,12 +152,13 @@ export class Reception implements Host {
     const { services, pipeline } = this.#options;
     const context = this.#context;
     const overload = this.#options.overload("mail", event.parameters.size ?? 0);
-    if (overload !== null) return this.#told("MAIL", overload);
+    if (overload !== null) return this.#signed(this.#told("MAIL", overload));
     context.begin({ id: newId(services.now()), sender: event.sender, parameters: event.parameters });
     return this.#then(pipeline.run("mail", context), (reply) => {
-      this.#told("MAIL", reply);
-      if (reply.verdict !== "accept") context.reset();
-      return reply.verdict === "accept" ? reply : this.#signed(reply);
+      if (reply.verdict === "accept") return reply;
+      const refusal = this.#signed(this.#told("MAIL", reply)); // with the id that the transaction had
+      context.reset();
+      return refusal;
     });
   }
 

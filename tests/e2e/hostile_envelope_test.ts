@@ -1,6 +1,6 @@
 /** HARD_CASES 16, 23, 25, 30: who may be written to, how many, and how often one may guess, over TCP. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { SmtpClient } from "../support/smtp_client.ts";
+import type { SmtpClient } from "../support/smtp_client.ts";
 import { mail } from "../support/bytes.ts";
 import { strangersConfig, Target } from "../support/target.ts";
 import { TempFolder } from "../support/temp.ts";

@@ -301,7 +301,10 @@ pageTest("the source and the parts can be saved", async ({ page, store, url }) =
     const file = await download;
     return [file.suggestedFilename(), await Deno.readTextFile(await file.path())];
   };
-  assertEquals(await saved("Download"), [`${id}.eml`, ORDER.replaceAll("\n", "\r\n")]);
+  assertEquals(await saved("Download"), [
+    `${id}.eml`,
+    `Return-Path: <shop@example.org>\r\n${ORDER.replaceAll("\n", "\r\n")}`,
+  ]);
   await page.getByRole("tab", { name: "Parts" }).click();
   assertEquals((await saved("invoice-4711.pdf"))[0], "invoice-4711.pdf");
 });

@@ -22,7 +22,18 @@ import type { Counters } from "../../store/store.ts";
 import { checkEffect, type Effect } from "../effect.ts";
 import type { Key, Scope } from "../key.ts";
 import type { Phase } from "../plugin.ts";
-import type { AuthContext, Client, DeliverContext, Facts, Host, Message, Recipient, Role } from "./contexts.ts";
+import type {
+  AuthContext,
+  Client,
+  DeliverContext,
+  Deposit,
+  Facts,
+  Host,
+  Message,
+  Recipient,
+  Role,
+  Score,
+} from "./contexts.ts";
 import type { ReceivedMessage } from "./received_message.ts";
 import { TransactionRecipient } from "./recipient.ts";
 
@@ -45,14 +56,6 @@ export interface Peer {
   readonly role: Role;
   readonly listener: string;
   readonly client: Client;
-}
-export interface Score {
-  readonly points: number;
-  readonly reason: string;
-}
-export interface Deposit {
-  readonly recipient: Recipient;
-  readonly inbox: string;
 }
 /** A policy refusal that waits for RCPT (SEMANTICS 11). */
 export interface DelayedRefusal {

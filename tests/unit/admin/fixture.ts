@@ -106,9 +106,9 @@ export class TestStore extends MemoryStore {
     this.changes.push({ what, change });
     return super.change(what, change);
   }
-  override raw(id: string): ReturnType<MemoryStore["raw"]> {
+  override received(id: string): ReturnType<MemoryStore["received"]> {
     this.reads++;
-    return super.raw(id);
+    return super.received(id);
   }
 
   async #commit(message: NewMessage, bytes: Uint8Array<ArrayBuffer>): Promise<void> {

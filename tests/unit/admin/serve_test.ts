@@ -24,7 +24,10 @@ Deno.test("over HTTP: a message in, its octets out; the Host is the one on the w
   const admin = createAdmin(adminOptions(store));
   const server = serveAdmin(admin, "127.0.0.1:0");
   const url = `http://127.0.0.1:${server.port}`;
-  assertEquals(await (await fetch(`${url}/api/v1/messages/${id}/raw`)).text(), PLAIN.replaceAll("\n", "\r\n"));
+  assertEquals(
+    await (await fetch(`${url}/api/v1/messages/${id}/raw`)).text(),
+    `Return-Path: <ci@example.org>\r\n${PLAIN.replaceAll("\n", "\r\n")}`,
+  );
   const foreign = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
   await foreign.write(
     new TextEncoder().encode("GET /inbox HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"),

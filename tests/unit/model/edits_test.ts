@@ -10,13 +10,13 @@ import {
   removeField,
   withReturnPath,
 } from "../../../core/model/edits.ts";
-import { parseHeaders } from "../../../core/model/headers.ts";
+import { HeaderSection } from "../../../core/model/headers.ts";
 
 const bytes = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
 const text = (octets: Uint8Array): string => new TextDecoder().decode(octets);
 const NONE: HeaderEdits = { prepend: "", drop: [] };
 const RECEIVED = bytes("Return-Path: <old@x>\r\nA: 1\r\n folded\r\nB: 2\r\nA: 3\r\n\r\nA: body\r\n");
-const section = parseHeaders(RECEIVED);
+const section = new HeaderSection(RECEIVED);
 
 Deno.test("case 54, 67: nothing in a value begins a line of its own", () => {
   const rows: [value: string, written: string][] = [
@@ -47,7 +47,7 @@ Deno.test("a long value is folded at spaces and unfolds to itself", () => {
     assertEquals(lines.pop(), "");
     assert(lines.every((line) => line.trim() !== ""), "a line of spaces would end nothing, but looks like it");
     assert(lines.every((line) => line.length <= 78 || !line.trimStart().includes(" ", 8)), written);
-    const read = parseHeaders(bytes(written));
+    const read = new HeaderSection(bytes(written));
     assertEquals(read.fields.map((field) => [field.name, read.value(field)]), [["X-Long", value]]);
   }));
 });

@@ -400,7 +400,7 @@ Deno.test("thousands of pipelined questions let the other sessions in between", 
   here.host.answer = (event) => {
     if (event.type !== "rcpt") return;
     asked++;
-    for (let at = performance.now(); performance.now() - at < 0.2;); // what a chain of plugins may cost
+    for (const at = performance.now(); performance.now() - at < 0.2;); // what a chain of plugins may cost
     return asked % 2 === 0 ? Promise.resolve(accept()) : accept();
   };
   using busy = await SmtpClient.ready(here.port);

@@ -8,9 +8,7 @@ import {
   on,
   parallel,
   type Phase,
-  Pipeline,
   type Plugin,
-  type PluginStore,
   reject,
   runPhase,
   simulate,
@@ -18,6 +16,8 @@ import {
   when,
   withPolicy,
 } from "postern";
+import type { Counters } from "../../../core/store/store.ts";
+import { Pipeline } from "../../../core/pipeline/pipeline.ts";
 import { session } from "./session.ts";
 
 const later = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
@@ -294,7 +294,7 @@ Deno.test("SEMANTICS 10: data and queue share a budget, and nobody runs without 
 Deno.test("store: each plugin has its own part, after an await and in company too", async () => {
   const counters = new SimulatedCounters();
   const writer = (name: string, ms: number) => {
-    const write = async (store: PluginStore, what: string) => {
+    const write = async (store: Counters, what: string) => {
       await store.put(what, name, { seconds: 60 });
       return await store.get(what);
     };

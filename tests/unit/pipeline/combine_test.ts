@@ -6,7 +6,6 @@ import {
   firstOf,
   on,
   parallel,
-  Pipeline,
   type Plugin,
   reject,
   runPhase,
@@ -15,6 +14,7 @@ import {
   when,
   withPolicy,
 } from "postern";
+import { Pipeline } from "../../../core/pipeline/pipeline.ts";
 
 const later = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 const pass = (name = "pass") => on("mail", (_ctx, next) => next(), { name });

@@ -1,19 +1,8 @@
 /** How phases end when nobody answers, what a yes must have earned, what is cleared when. */
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import {
-  accept,
-  defer,
-  key,
-  on,
-  type Phase,
-  Pipeline,
-  type Plugin,
-  reject,
-  type Reply,
-  runPhase,
-  simulate,
-} from "postern";
+import { accept, defer, key, on, type Phase, type Plugin, reject, type Reply, runPhase, simulate } from "postern";
+import { Pipeline } from "../../../core/pipeline/pipeline.ts";
 import { session } from "./session.ts";
 
 Deno.test("nobody answers", async () => {

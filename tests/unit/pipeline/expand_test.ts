@@ -1,16 +1,7 @@
 /** Aliases: every member runs the whole chain, within bounds, each address once (SEMANTICS 15, RFC 3461 5.2.7). */
 import { assertEquals } from "@std/assert";
-import {
-  defer,
-  formatAddress,
-  on,
-  parseAddress,
-  Pipeline,
-  type Plugin,
-  reject,
-  runPhase,
-  type SimulatedResult,
-} from "postern";
+import { defer, formatAddress, on, parseAddress, type Plugin, reject, runPhase, type SimulatedResult } from "postern";
+import { Pipeline } from "../../../core/pipeline/pipeline.ts";
 import type { Notify } from "../../../core/model/envelope.ts";
 import { session } from "./session.ts";
 

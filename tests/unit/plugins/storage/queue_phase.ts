@@ -1,12 +1,13 @@
 /** The phase `queue` for plugins under test, with what `runPhase` takes for granted: the id, and a second attempt. */
-import { memoryBody, newId, parseAddress, type Plugin, type Result, type Route } from "postern";
+import { parseAddress, type Plugin, type Result, type Route } from "postern";
+import { newId } from "../../../../core/model/id.ts";
 import { NO_MAIL_PARAMETERS, NO_RCPT_PARAMETERS } from "../../../../core/model/envelope.ts";
 import type { Reply } from "../../../../core/model/reply.ts";
 import type { Event } from "../../../../core/observe/events.ts";
 import { ReceivedMessage } from "../../../../core/pipeline/contexts/received_message.ts";
 import { TransactionContext } from "../../../../core/pipeline/contexts/transaction_context.ts";
 import { Pipeline } from "../../../../core/pipeline/pipeline.ts";
-import { SimulatedCounters } from "../../../../core/pipeline/testing.ts";
+import { memoryBody, SimulatedCounters } from "../../../../core/pipeline/testing.ts";
 
 export interface Attempt {
   readonly id?: string;

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { newId, OptionsError } from "postern";
+import { OptionsError } from "postern";
+import { newId } from "../../../../../core/model/id.ts";
 import { maildir } from "../../../../../plugins/storage/maildir/mod.ts";
 import { attempt } from "../queue_phase.ts";
 
