@@ -246,7 +246,7 @@ export class ServerSession implements Dialogue {
       return undefined;
     }
     const verb = command.verb;
-    if (this.#draining && verb !== "QUIT") {
+    if (this.#draining && verb !== "QUIT" && !(verb === "BDAT" && this.#bdatOpen)) { // chunks are a message under way
       this.close(SHUTTING_DOWN, "shutting down");
       return undefined;
     }
