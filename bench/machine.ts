@@ -98,6 +98,6 @@ export function describeMachine(folder: string): Machine {
     memory: `${Math.round(Deno.systemMemoryInfo().total / 2 ** 30)} GiB`,
     kernel: Deno.osRelease(),
     deno: Deno.version.deno,
-    filesystem: run("stat", "-f", "-c", "%T", folder) || "?",
+    filesystem: run("findmnt", "-n", "-o", "FSTYPE", "--target", folder) || "?",
   };
 }

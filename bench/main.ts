@@ -37,6 +37,8 @@ async function measure(
 ): Promise<Omit<Sample, "repetition" | "server">> {
   const before = cpuSeconds(running.pid);
   const result = await load(running.port, [...workload.args, "--messages", `${messages}`]);
+  const words = running.died();
+  if (words !== null) throw new Error(`the server died under ${workload.name}: ${words}`);
   await untilIdle(running.pid);
   const cpu = cpuSeconds(running.pid) - before;
   return {
@@ -56,9 +58,9 @@ async function measure(
 async function calibrate(running: Running, workload: Workload, seconds: number): Promise<number> {
   const least = workload.size >= 100_000 ? 100 : 400;
   let messages = least;
-  for (let round = 0; round < 3; round++) {
+  for (const target of [Math.min(1, seconds), seconds]) {
     const { perSecond } = await measure(running, workload, messages);
-    messages = Math.round(Math.min(200_000, Math.max(least, perSecond * (round < 2 ? Math.min(1, seconds) : seconds))));
+    messages = Math.round(Math.min(200_000, Math.max(least, perSecond * target)));
   }
   return messages;
 }
@@ -121,9 +123,9 @@ async function runAll(options: Options): Promise<Report> {
     } finally {
       for (const { running } of started) await running.stop();
     }
-    if (!options.strace) continue;
-    for (const { candidate } of started) {
-      const syncs = await countSyncs(candidate, workload, options.strace).catch((error: Error) => {
+    for (const { candidate } of options.strace ? started : []) {
+      if (!candidate.promise.startsWith("durable")) continue;
+      const syncs = await countSyncs(candidate, workload, options.strace!).catch((error: Error) => {
         console.error(`  strace of ${candidate.name}: ${error.message}`);
         return null;
       });

@@ -90,15 +90,20 @@ const { values } = parseArgs({
     idle: { type: "string", default: "5000" },
   },
 });
-await Deno.mkdir(`${BUILD}/run`, { recursive: true });
-const data = await Deno.makeTempDir({ dir: `${BUILD}/run`, prefix: "memory-" });
-const server = await Server.start({ data: `${data}/data` });
-try {
-  await idle(server, Number(values.idle));
-  await inside(server, Number(values.connections), Number(values.octets));
-} finally {
-  await server.stop().catch(() => server.kill());
-  await server[Symbol.asyncDispose]();
-  await Deno.remove(data, { recursive: true });
+/** Each measurement with a server that has done nothing yet. */
+async function measured(what: (server: Server) => Promise<void>): Promise<void> {
+  await Deno.mkdir(`${BUILD}/run`, { recursive: true });
+  const data = await Deno.makeTempDir({ dir: `${BUILD}/run`, prefix: "memory-" });
+  const server = await Server.start({ data: `${data}/data` });
+  try {
+    await what(server);
+  } finally {
+    await server.stop().catch(() => server.kill());
+    await server[Symbol.asyncDispose]();
+    await Deno.remove(data, { recursive: true });
+  }
 }
+
+await measured((server) => inside(server, Number(values.connections), Number(values.octets)));
+await measured((server) => idle(server, Number(values.idle)));
 Deno.exit(0);

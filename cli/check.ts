@@ -6,10 +6,10 @@ import { Command } from "commander";
 import { type Config, formatEndpoint, type ListenerConfig } from "../core/config/config.ts";
 import { loadConfig } from "../core/config/load.ts";
 import { formatSize } from "../core/model/units.ts";
-import { type Phase, Pipeline } from "../core/pipeline/mod.ts";
+import { PHASES } from "../core/pipeline/compile.ts";
+import { formatAddress, runPhase } from "../core/pipeline/mod.ts";
+import { Pipeline } from "../core/pipeline/pipeline.ts";
 import { DONE, type ExitCode, type Terminal } from "./terminal.ts";
-
-const PHASES: readonly Phase[] = ["connect", "helo", "auth", "mail", "rcpt", "data", "queue", "deliver"];
 
 export function checkCommand(terminal: Terminal, finish: (code: ExitCode) => void): Command {
   return new Command("check")
@@ -19,9 +19,28 @@ export function checkCommand(terminal: Terminal, finish: (code: ExitCode) => voi
       const file = options.config === undefined ? {} : { file: options.config };
       const config = await loadConfig({ ...file, env: terminal.env, cwd: terminal.cwd });
       for (const line of describe(config)) terminal.out(line);
-      for (const warning of config.warnings) terminal.err(`warning: ${warning}`);
+      for (const warning of [...config.warnings, ...await unreachable(config)]) terminal.err(`warning: ${warning}`);
       finish(DONE);
     });
+}
+
+/**
+ * Asks each mx listener's plugins about mail for postmaster, as a stranger's server would (RFC 5321 4.5.1). Nothing is
+ * stored, counted or looked up for it.
+ */
+export async function unreachable(config: Config): Promise<string[]> {
+  const { hostname: name, domains, postmaster } = config;
+  if (postmaster === null) return [];
+  const host = { name, domains, postmaster };
+  const warnings: string[] = [];
+  for (const listener of config.listeners.filter((each) => each.role === "mx")) {
+    const facts = { role: "mx", listener: listener.name, host, from: null, to: formatAddress(postmaster) } as const;
+    const { reply } = await runPhase(listener.plugins, "rcpt", { ...facts, ip: "192.0.2.1", helo: "mx.example.net" });
+    if (reply.verdict !== "accept") {
+      warnings.push(`postmaster: ${listener.name} takes no mail for ${facts.to}: ${reply}`);
+    }
+  }
+  return warnings;
 }
 
 /** What `check` prints, line by line. */
@@ -32,9 +51,9 @@ export function describe(config: Config): string[] {
     `hostname       ${config.hostname}`,
     `data           ${config.data} (${config.store})`,
     `domains        ${config.domains.join(", ") || "none"}`,
-    `limits         ${
-      formatSize(limits.messageSize)
-    } a message, ${limits.recipients} recipients, ${limits.connections} connections`,
+    `limits         ${formatSize(limits.messageSize)} a message, ${limits.recipients} recipients, connections: ${
+      limits.connections ?? "as the open files allow"
+    }`,
     `admin          ${
       admin === null
         ? "off"

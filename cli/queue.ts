@@ -32,13 +32,15 @@ export function queueCommand(terminal: Terminal, finish: (code: ExitCode) => voi
 
   filtered(add("list", "messages in the queue, newest first"))
     .option("--limit <n>", "at most so many messages", "100")
-    .action(async (options: QueueOptions) =>
-      finish(await at(options, terminal, (door) => list(door, options, terminal)))
-    );
+    .action(async (options: QueueOptions) => {
+      const limit = limitOf(options);
+      finish(await at(options, terminal, (door) => list(door, { ...options, limit }, terminal)));
+    });
   add("show", "everything about a message").argument("<id>")
-    .action(async (id: string, options: QueueOptions) =>
-      finish(await at(options, terminal, (door) => show(door, idOf(id), options, terminal)))
-    );
+    .action(async (text: string, options: QueueOptions) => {
+      const id = idOf(text);
+      finish(await at(options, terminal, (door) => show(door, id, options, terminal)));
+    });
   const verbs: Readonly<Record<QueueVerb, string>> = {
     retry: "try again now",
     hold: "keep until it is released",
@@ -47,9 +49,11 @@ export function queueCommand(terminal: Terminal, finish: (code: ExitCode) => voi
   };
   for (const [verb, description] of Object.entries(verbs)) {
     filtered(add(verb, description)).argument("[id...]")
-      .action(async (ids: string[], options: QueueOptions) =>
-        finish(await at(options, terminal, (door) => change(door, verb as QueueVerb, ids.map(idOf), options, terminal)))
-      );
+      .action(async (texts: string[], options: QueueOptions) => {
+        const ids = texts.map(idOf);
+        oneOf(verb, ids, options);
+        finish(await at(options, terminal, (door) => change(door, verb as QueueVerb, ids, options, terminal)));
+      });
   }
   return command;
 }
@@ -71,11 +75,16 @@ function idOf(text: string): string {
   return id;
 }
 
-async function list(door: QueueDoor, options: QueueOptions, terminal: Terminal): Promise<ExitCode> {
+function limitOf(options: QueueOptions): number {
   const limit = Number(options.limit);
-  if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
-    throw new CommandError("--limit: must be 1 to 1000", USAGE);
-  }
+  if (Number.isInteger(limit) && limit >= 1 && limit <= 1000) return limit;
+  throw new CommandError("--limit: must be 1 to 1000", USAGE);
+}
+
+type Listing = Omit<QueueOptions, "limit"> & { readonly limit: number };
+
+async function list(door: QueueDoor, options: Listing, terminal: Terminal): Promise<ExitCode> {
+  const { limit } = options;
   const page = await door.list({ ...filterOf(options), limit });
   if (options.json) {
     terminal.out(JSON.stringify(page, null, 2));
@@ -112,6 +121,12 @@ function waits({ attempts, nextAttempt, lastReply }: QueueRow["recipients"][numb
   }`;
 }
 
+/** Ids or a filter, not both and not neither: nobody deletes a queue by leaving a word out. */
+function oneOf(verb: string, ids: readonly string[], options: QueueOptions): void {
+  if (Object.keys(filterOf(options)).length > 0 !== ids.length > 0) return;
+  throw new CommandError(`queue ${verb}: name messages by id, or all that match --state or --domain`, USAGE);
+}
+
 async function change(
   door: QueueDoor,
   verb: QueueVerb,
@@ -119,13 +134,8 @@ async function change(
   options: QueueOptions,
   terminal: Terminal,
 ): Promise<ExitCode> {
-  const filter = filterOf(options);
-  const some = Object.keys(filter).length > 0;
-  if (some === ids.length > 0) {
-    throw new CommandError(`queue ${verb}: name messages by id, or all that match --state or --domain`, USAGE);
-  }
   let changed = 0, code: ExitCode = DONE;
-  if (some) changed = await door.change(filter, verb) ?? 0;
+  if (ids.length === 0) changed = await door.change(filterOf(options), verb) ?? 0;
   for (const id of ids) {
     const count = await door.change({ id }, verb);
     if (count === null) {
@@ -137,7 +147,7 @@ async function change(
   return code;
 }
 
-function filterOf({ state, domain }: QueueOptions): QueueFilter {
+function filterOf({ state, domain }: Pick<QueueOptions, "state" | "domain">): QueueFilter {
   return { ...(state === undefined ? {} : { state }), ...(domain === undefined ? {} : { domain }) };
 }
 

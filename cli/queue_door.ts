@@ -2,11 +2,7 @@
  * Two ways to one queue: the HTTP API of the running server, or the data folder where no server runs. Which one it is
  * makes no difference to a command.
  */
-import { queueChange, queueItemJson } from "../core/admin/queue.ts";
 import { type Config, formatEndpoint } from "../core/config/config.ts";
-import { canonicalDomain } from "../core/model/domain.ts";
-import { openSqliteStore } from "../core/store/sqlite.ts";
-import type { QueueQuery, QueueState, Store } from "../core/store/store.ts";
 import { CommandError } from "./terminal.ts";
 
 export type QueueVerb = "retry" | "hold" | "release" | "delete";
@@ -53,48 +49,8 @@ export async function openQueue(config: Config): Promise<QueueDoor> {
     const door = new HttpQueue(`http://${formatEndpoint(config.admin.address)}`, config.admin.token);
     if (await door.answers()) return door;
   }
-  return new StoreQueue(await openStore(config));
-}
-
-/** The store of a server that does not run. Its lock sees to that. */
-async function openStore({ data, store, limits }: Config): Promise<Store> {
-  const where = "start the server, or name its configuration with --config";
-  if (store === "memory") throw new CommandError(`no server answers, and its store is in memory; ${where}`);
-  const there = await Deno.stat(`${data}/postern.db`).then((info) => info.isFile, () => false);
-  if (!there) throw new CommandError(`no server answers, and ${data} holds no queue; ${where}`);
-  return await openSqliteStore({ folder: data, headLimit: limits.headerBytes });
-}
-
-export class StoreQueue implements QueueDoor {
-  constructor(readonly store: Store) {}
-
-  async list({ limit, ...filter }: QueueFilter & { readonly limit: number }): Promise<QueueList> {
-    const { total, items, corrupt } = await this.store.queue({ ...queryOf(filter), limit });
-    return { total, items: items.map((item) => queueItemJson(item) as unknown as QueueRow), corrupt };
-  }
-
-  async item(id: string): Promise<QueueRow | null> {
-    const item = await this.store.item(id);
-    return item && queueItemJson(item) as unknown as QueueRow;
-  }
-
-  async change(what: { readonly id: string } | QueueFilter, verb: QueueVerb): Promise<number | null> {
-    if (!("id" in what)) return await this.store.change(queryOf(what), queueChange(verb));
-    const known = await this.store.item(what.id) !== null;
-    const changed = await this.store.change({ id: what.id }, queueChange(verb));
-    return known || changed > 0 ? changed : null;
-  }
-
-  close(): Promise<void> {
-    return this.store.close();
-  }
-}
-
-function queryOf({ state, domain }: QueueFilter): QueueQuery {
-  return {
-    ...(state === undefined ? {} : { state: state as QueueState }),
-    ...(domain === undefined ? {} : { domain: canonicalDomain(domain) ?? domain }),
-  };
+  const { openStoredQueue } = await import("./queue_folder.ts"); // brings the database along: only where it is needed
+  return await openStoredQueue(config);
 }
 
 export class HttpQueue implements QueueDoor {

@@ -9,29 +9,34 @@ import { type Log, openLog } from "../core/observe/log.ts";
 import { type RunningServer, startServer } from "../core/server.ts";
 import { DONE, type ExitCode, NO, type Terminal } from "./terminal.ts";
 
+type Start = typeof startServer;
+
 export function serveCommand(terminal: Terminal, finish: (code: ExitCode) => void): Command {
   return new Command("serve")
     .description("start the server; without a configuration: a dev inbox on this machine")
     .option("-c, --config <file>", "configuration file (default: POSTERN_CONFIG, else ./postern.yaml if it is there)")
-    .action(async (options: { config?: string }) => finish(await serve(options.config, terminal)));
+    .action(async (options: { config?: string }) => finish(await serve(options.config, terminal, startServer)));
 }
 
-async function serve(file: string | undefined, terminal: Terminal): Promise<ExitCode> {
+/** Runs until the server has ended. */
+export async function serve(file: string | undefined, terminal: Terminal, start: Start): Promise<ExitCode> {
   let log: Log | null = null;
   const config = await loadConfig({
     ...(file === undefined ? {} : { file }),
     env: terminal.env,
     cwd: terminal.cwd,
     trouble: (where, message) =>
-      log ? log.observe({ type: "trouble", where, message }) : terminal.err(`${where}: ${message}`),
+      log
+        ? log.observe({ type: "trouble", where, message })
+        : terminal.err(`${where}: ${message}`.replace(/\p{C}/gu, "?")),
   });
   for (const warning of config.warnings) terminal.err(`postern: warning: ${warning}`);
-  log = openLog(config.log, Deno.stdout);
+  log = openLog(config.log, terminal.log);
   const unguard = guard(log);
   try {
-    const server = await startServer(config, { observers: [log.observe] });
+    const server = await start(config, { observers: [log.observe] });
     announce(config, server, log, terminal);
-    const release = onSignals(server, log);
+    const release = onSignals(server, log, terminal);
     try {
       await server.done;
     } finally {
@@ -93,18 +98,19 @@ function announce(config: Config, server: RunningServer, log: Log, terminal: Ter
 }
 
 /** Returns the function that stops listening to signals. */
-function onSignals(server: RunningServer, log: Log): () => void {
+function onSignals(server: RunningServer, log: Log, terminal: Terminal): () => void {
   let stopping = false;
   const stop = () => {
-    if (stopping) Deno.exit(NO); // asked twice: what has no 250 yet is the client's to send again
+    if (stopping) return terminal.exit(NO); // asked twice: what has no 250 yet is the client's to send again
     stopping = true;
     log.logger.info("stopping: new mail is refused, messages under way may finish; a second signal ends at once");
     server.stop().catch((error) => log.logger.error("stopping failed", { error: String(error) }));
   };
   const reload = () => log.logger.warn("SIGHUP: reloading is not in this version; restart to apply changes");
-  const handlers = [["SIGTERM", stop], ["SIGINT", stop], ["SIGHUP", reload]] as const;
-  for (const [signal, handler] of handlers) Deno.addSignalListener(signal, handler);
-  return () => {
-    for (const [signal, handler] of handlers) Deno.removeSignalListener(signal, handler);
-  };
+  const releases = [
+    terminal.onSignal("SIGTERM", stop),
+    terminal.onSignal("SIGINT", stop),
+    terminal.onSignal("SIGHUP", reload),
+  ];
+  return () => releases.forEach((release) => release());
 }

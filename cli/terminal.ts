@@ -2,6 +2,8 @@
  * What a command may touch: words out, words in, the environment. Commands take it as a parameter and answer an exit code,
  * so that they run in a test as they do in a shell. Non-job: parsing arguments (main.ts).
  */
+import type { Output } from "../core/observe/line_writer.ts";
+
 export interface Terminal {
   /** A line to standard output. */
   out(text: string): void;
@@ -9,6 +11,12 @@ export interface Terminal {
   err(text: string): void;
   /** Everything on standard input. */
   input(): Promise<Uint8Array>;
+  /** Standard output for the log, which does not wait. */
+  readonly log: Output;
+  /** Calls `handler` on each such signal until the function it returns is called. */
+  onSignal(signal: Deno.Signal, handler: () => void): () => void;
+  /** Ends the process now. */
+  exit(code: ExitCode): void;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
 }
@@ -33,6 +41,12 @@ export function processTerminal(): Terminal {
     out: (text) => writeAll(Deno.stdout, `${text}\n`),
     err: (text) => writeAll(Deno.stderr, `${text}\n`),
     input: async () => new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer()),
+    log: Deno.stdout,
+    onSignal: (signal, handler) => {
+      Deno.addSignalListener(signal, handler);
+      return () => Deno.removeSignalListener(signal, handler);
+    },
+    exit: (code) => Deno.exit(code),
     env: Deno.env.toObject(),
     cwd: Deno.cwd(),
   };

@@ -5,6 +5,8 @@
 import { createAdmin } from "./admin/app.ts";
 import { serveAdmin } from "./admin/serve.ts";
 import { type Config, formatEndpoint, type ListenerConfig } from "./config/config.ts";
+import { connectionsFor } from "./config/defaults.ts";
+import { openFileLimit } from "./config/open_files.ts";
 import { Dispatcher } from "./delivery/dispatcher.ts";
 import type { Resolver } from "./dns/resolver.ts";
 import { systemResolver } from "./dns/system_resolver.ts";
@@ -29,6 +31,7 @@ import { openSqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
 import { VERSION } from "./version.ts";
 
+/** What the server is given beside its configuration. */
 export interface StartOptions {
   /** Told of every event from the first on: the log. */
   readonly observers?: readonly Observer[];
@@ -37,13 +40,12 @@ export interface StartOptions {
   /** Milliseconds since 1970. */
   now?(): number;
 }
+/** A server that listens. */
 export interface RunningServer {
   /** Where it listens; ports are known even if 0 was asked for. */
   readonly addresses: readonly { readonly listener: string; readonly address: string }[];
   /** The site's address, or null without one. */
   readonly admin: string | null;
-  readonly store: Store;
-  readonly bus: Bus;
   /** Drains: new commands are 421, messages under way finish or are cut after `limits.drainTime`. */
   stop(): Promise<void>;
   /** Resolves once everything is closed. */
@@ -52,6 +54,8 @@ export interface RunningServer {
 
 /** A writer that is this far behind makes peers wait outside (SEMANTICS 25), milliseconds. */
 const WRITER_BEHIND = 5000;
+/** What `limits.minimumRate` is averaged over, milliseconds. */
+const RATE_WINDOW = 60_000;
 
 /**
  * Starts everything a configuration names.
@@ -70,7 +74,7 @@ export async function startServer(config: Config, options: StartOptions = {}): P
 }
 
 class Server implements RunningServer {
-  readonly bus = new Bus();
+  readonly #bus = new Bus();
   readonly #config: Config;
   readonly #options: StartOptions;
   readonly #metrics = new Metrics();
@@ -81,6 +85,7 @@ class Server implements RunningServer {
   readonly #budgets = new Map<string, ConnectionLimits>();
   readonly #listeners: { readonly name: string; readonly listener: Listener }[] = [];
   #store: Store | null = null;
+  #connections: number | null = null;
   #dispatcher: Dispatcher | null = null;
   #admin: { readonly address: string; stop(): Promise<void> } | null = null;
   #stopping: Promise<void> | null = null;
@@ -92,11 +97,11 @@ class Server implements RunningServer {
     this.#options = options;
     this.#now = options.now ?? Date.now;
     this.#trusted = new Networks(config.trustedNetworks);
-    for (const observer of options.observers ?? []) this.bus.subscribe(observer);
-    this.bus.subscribe(this.#metrics.observe);
+    for (const observer of options.observers ?? []) this.#bus.subscribe(observer);
+    this.#bus.subscribe(this.#metrics.observe);
   }
 
-  get store(): Store {
+  get #opened(): Store {
     return this.#store!;
   }
   get admin(): string | null {
@@ -115,7 +120,7 @@ class Server implements RunningServer {
         folder: config.data,
         memoryBudget: limits.bodyMemory,
         headLimit: limits.headerBytes,
-        observer: (event) => this.bus.emit(event),
+        observer: (event) => this.#bus.emit(event),
         now: this.#now,
       });
     const services = this.#services();
@@ -124,7 +129,7 @@ class Server implements RunningServer {
       this.#pipelines.set(each.name, new Pipeline(each.plugins, { role, delayRefusals, budget: limits.pluginsTime }));
     }
     this.#dispatcher = new Dispatcher({
-      store: this.store,
+      store: this.#opened,
       services,
       pipelineOf: (listener) => this.#pipelines.get(listener) ?? [...this.#pipelines.values()][0]!,
       schedule: config.delivery.retry,
@@ -156,15 +161,15 @@ class Server implements RunningServer {
     return {
       host: { name: hostname, domains, postmaster },
       dns: this.#options.resolver ?? systemResolver(),
-      counters: this.store.counters,
+      counters: this.#opened.counters,
       now: this.#now,
-      emit: (event) => this.bus.emit(event),
+      emit: (event) => this.#bus.emit(event),
     };
   }
 
   async #listen(config: ListenerConfig, services: Omit<Services, "commit">): Promise<void> {
     const { limits } = this.#config;
-    const trouble = (message: string) => this.bus.emit({ type: "trouble", where: config.name, message });
+    const trouble = (message: string) => this.#bus.emit({ type: "trouble", where: config.name, message });
     const engine = this.#engine(config);
     const trusted: ServerOptions = { ...engine, bareLf: "normalize", forbidEarlyTalk: false };
     const reception: ReceptionOptions = {
@@ -173,10 +178,11 @@ class Server implements RunningServer {
       role: config.role,
       listener: config.name,
       hops: limits.received,
-      receive: (id) => this.store.receive(id),
+      recipients: limits.recipients,
+      receive: (id) => this.#opened.receive(id),
       commit: (transaction, origin) =>
         commitTransaction(transaction, origin, {
-          store: this.store,
+          store: this.#opened,
           schedule: this.#config.delivery.retry,
           now: this.#now,
           random: Math.random,
@@ -193,6 +199,7 @@ class Server implements RunningServer {
       commandTimeout: limits.idleTimeout,
       contentTimeout: limits.dataTimeout,
       minimumRate: limits.minimumRate,
+      rateWindow: RATE_WINDOW,
     };
     const listener = await Listener.open({
       address: config.address,
@@ -201,7 +208,7 @@ class Server implements RunningServer {
       refusal: (why, ip) => {
         const words = why === "full" ? "Too many connections" : "Too many connections from your address";
         const reply = defer("4.7.0", words, { code: 421, reason: why });
-        this.bus.emit({
+        this.#bus.emit({
           type: "refused",
           session: "",
           transaction: null,
@@ -247,9 +254,10 @@ class Server implements RunningServer {
 
   /** Each role has its own places, so that strangers cannot shut out one's own users (HARD_CASES 36). */
   #budget(role: string): ConnectionLimits {
-    const { connections, connectionsPerIp: perIp } = this.#config.limits;
+    const { connectionsPerIp: perIp } = this.#config.limits;
     let budget = this.#budgets.get(role);
     if (budget === undefined) {
+      const connections = this.#connections ??= this.#config.limits.connections ?? connectionsFor(openFileLimit());
       const exempt = new Networks([...this.#config.trustedNetworks, "127.0.0.0/8", "::1"]);
       this.#budgets.set(role, budget = new ConnectionLimits({ connections, perIp, exempt }));
     }
@@ -257,7 +265,7 @@ class Server implements RunningServer {
   }
 
   #overload(phase: "connect" | "mail", size: number): Reply<"defer"> | null {
-    const { writerWait, freeBytes } = this.store.health();
+    const { writerWait, freeBytes } = this.#opened.health();
     if (writerWait > WRITER_BEHIND) {
       const reason = `the writer is ${Math.round(writerWait)} ms behind`;
       return phase === "connect"
@@ -275,8 +283,8 @@ class Server implements RunningServer {
     const { hostname, data, devInbox, warnings } = this.#config;
     const startedAt = this.#now();
     const app = createAdmin({
-      store: this.store,
-      bus: this.bus,
+      store: this.#opened,
+      bus: this.#bus,
       site: {
         version: VERSION,
         hostname,
@@ -305,7 +313,7 @@ class Server implements RunningServer {
   }
 
   #gauges(): Parameters<Metrics["render"]>[0] {
-    const { writerWait, freeBytes, bodyBytes } = this.store.health();
+    const { writerWait, freeBytes, bodyBytes } = this.#opened.health();
     return { writerWait, freeBytes, bodyBytes };
   }
 }

@@ -2,11 +2,24 @@
 import { rate_limit } from "./access/rate_limit/mod.ts";
 import { relay } from "./access/relay/mod.ts";
 import { recipients } from "./accounts/recipients/mod.ts";
+import { headers } from "./content/headers/mod.ts";
+import { spamScore } from "./content/spam_score/mod.ts";
 import { spf } from "./identity/spf/mod.ts";
 import { discard } from "./storage/discard/mod.ts";
 import { inbox } from "./storage/inbox/mod.ts";
 import { maildir } from "./storage/maildir/mod.ts";
 
-export const PLUGINS = { rate_limit, relay, recipients, spf, maildir, inbox, discard } as const;
+/** Factories by the name that a configuration uses. */
+export const PLUGINS = {
+  rate_limit,
+  relay,
+  recipients,
+  spf,
+  headers,
+  spam_score: spamScore,
+  maildir,
+  inbox,
+  discard,
+} as const;
 
 export { openNetworks } from "./access/relay/world.ts";

@@ -18,7 +18,7 @@ const MAX_INLINED = 16 * 1024 * 1024;
 const RENAMED = /<(?=(?:link|base|meta|iframe|frame|frameset|object|embed|portal|fencedframe)\b)/gi;
 const CID = /(["'(=]\s{0,4})cid:([^"'()<>\s]{1,300})/gi;
 const REMOTE_ATTRIBUTE = /[\s"'/](?:src|srcset|background|poster)\s{0,4}=\s{0,4}["']?\s{0,4}(?:https?:)?\/\//gi;
-const REMOTE_STYLE = /url\(\s{0,4}["']?(?:https?:)?\/\//gi;
+const REMOTE_STYLE = /(?<!@import\s{1,4})url\(\s{0,4}["']?(?:https?:)?\/\//gi;
 
 /** `dataUrl` gives the data URL of the image with that Content-ID, or null. */
 export function mailHtml(source: string, dataUrl: (contentId: string) => string | null): MailHtml {
@@ -40,14 +40,16 @@ function decode(id: string): string {
   }
 }
 
-/** Counts what tags and styles would load from elsewhere; scripts are no images. */
+const NO_IMAGE = /^<(?:script|iframe|frame|embed)\b/i;
+
+/** Counts the images that tags and styles would load from elsewhere. */
 function remoteImages(source: string): number {
   let count = 0;
   for (let at = source.indexOf("<"); at >= 0;) {
     const close = source.indexOf(">", at);
     const end = close < 0 ? source.length : close;
     const tag = source.slice(at, end);
-    if (!/^<script\b/i.test(tag)) count += tag.match(REMOTE_ATTRIBUTE)?.length ?? 0;
+    if (!NO_IMAGE.test(tag)) count += tag.match(REMOTE_ATTRIBUTE)?.length ?? 0;
     at = source.indexOf("<", end);
   }
   return count + (source.match(REMOTE_STYLE)?.length ?? 0);

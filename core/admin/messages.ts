@@ -10,6 +10,7 @@ import type { MailPart } from "./mime.ts";
 import type { AdminEnv } from "./options.ts";
 import { beforeOf, jsonBody, limitOf, readCopyId, textOf } from "./parameters.ts";
 import { Problem } from "./problem.ts";
+import { finalCopy } from "../queue/final_copy.ts";
 import type { MailReader, Opened } from "./reader.ts";
 
 /** Types that a browser may be told; all others are octets. Every part is a download all the same. */
@@ -62,7 +63,7 @@ export function messages(store: Store, reader: MailReader): Hono<AdminEnv> {
   app.get("/:id/raw", async (c) => {
     const id = readCopyId(c.req.param("id"));
     const found = id === null ? null : await store.inboxes.get(id);
-    const stream = found === null ? null : await store.raw(found.message.id);
+    const stream = found === null ? null : await finalCopy(store, found.message);
     if (stream === null) throw unknown(c.req.param("id"));
     if (c.req.raw.method === "HEAD") await stream.cancel();
     return new Response(c.req.raw.method === "HEAD" ? null : stream, {

@@ -228,7 +228,7 @@ export class Pages {
   #answer(c: Context<AdminEnv>, page: Html, status = 200): Response {
     c.header("Content-Type", "text/html; charset=utf-8");
     c.header("Content-Security-Policy", PAGE_POLICY);
-    return c.body(page.text, status as 200);
+    return c.body(page.text.trimStart(), status as 200);
   }
 }
 

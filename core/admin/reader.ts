@@ -3,6 +3,7 @@
  * The last few that were read are kept, within a budget, because a page asks for a message, its frame and its parts.
  */
 import type { InboxMessage, Store, StoredMessage } from "../store/store.ts";
+import { finalCopy } from "../queue/final_copy.ts";
 import { MimeThread } from "./mime.ts";
 import type { MimeMail } from "./mime.ts";
 import { Problem } from "./problem.ts";
@@ -59,13 +60,13 @@ export class MailReader {
       return await known.content;
     }
     if (message.size > this.#size) {
-      const head = await this.#bytes(message.id, SOURCE);
+      const head = await this.#bytes(message, SOURCE);
       return head && { ...source(head, true), mail: null, fault: "it is too large to take apart" };
     }
     if (this.#thread.waiting >= WAITING) {
       throw new Problem(503, "Too many messages are being opened; try again.", { "Retry-After": "2" });
     }
-    const content = this.#read(message.id);
+    const content = this.#read(message);
     const entry = { content, weight: message.size * 3 }; // source, decoded text, parts
     this.#kept.set(message.id, entry);
     this.#weight += entry.weight;
@@ -87,10 +88,10 @@ export class MailReader {
   }
 
   /** @throws {Gone} when the message was removed meanwhile. */
-  async #read(id: string): Promise<Content> {
+  async #read(message: StoredMessage): Promise<Content> {
     let head = { source: "", sourceCut: false };
     const answer = await this.#thread.read(async () => {
-      const bytes = await this.#bytes(id, this.#size * 2); // header edits may have made it longer
+      const bytes = await this.#bytes(message, this.#size * 2); // header edits may have made it longer
       if (bytes === null) throw new Gone();
       head = source(bytes.subarray(0, SOURCE), bytes.length > SOURCE);
       return bytes;
@@ -98,9 +99,9 @@ export class MailReader {
     return { ...head, mail: answer.mail ?? null, fault: answer.fault ?? null };
   }
 
-  /** The first `max` octets of the message as written. */
-  async #bytes(id: string, max: number): Promise<Uint8Array<ArrayBuffer> | null> {
-    const stream = await this.#store.raw(id);
+  /** The first `max` octets of the message as its recipient gets it. */
+  async #bytes(message: StoredMessage, max: number): Promise<Uint8Array<ArrayBuffer> | null> {
+    const stream = await finalCopy(this.#store, message);
     if (stream === null) return null;
     const chunks: Uint8Array<ArrayBuffer>[] = [];
     let size = 0;

@@ -9,20 +9,26 @@ import type { Plugin } from "../pipeline/plugin.ts";
 
 /** A TCP endpoint. Port 0 takes a free one. */
 export interface TcpAddress {
+  /** A name or an IP address. */
   readonly host: string;
+  /** From 0 to 65535. */
   readonly port: number;
 }
 /** A socket file. */
 export interface UnixAddress {
+  /** Absolute. */
   readonly path: string;
 }
 
+/** Where mail comes in. */
 export interface ListenerConfig {
   /** Its address as written, unless the configuration names it. */
   readonly name: string;
   /** `submission` follows with TLS and AUTH; the loader refuses it until then. */
   readonly role: "mx" | "submission" | "lmtp";
+  /** Where it listens. */
   readonly address: TcpAddress | UnixAddress;
+  /** In their order. */
   readonly plugins: readonly Plugin[];
   /** Refusals of connect, helo and mail are spoken at RCPT. */
   readonly delayRefusals: boolean;
@@ -40,18 +46,23 @@ export interface ListenerConfig {
   readonly vrfy: "neutral" | "off";
 }
 
+/** What a peer may use up. Sizes in octets, times in milliseconds. */
 export interface Limits {
+  /** The largest message (RFC 1870). */
   readonly messageSize: number;
+  /** Recipients of one message. */
   readonly recipients: number;
-  /** Sessions at a time, all listeners. */
-  readonly connections: number;
+  /** Sessions of a role at a time; null: what the open files that this process may have allow. */
+  readonly connections: number | null;
   /** Loopback and `trustedNetworks` are not counted. */
   readonly connectionsPerIp: number;
   /** Received fields before a message is taken for a loop (RFC 5321 6.3). */
   readonly received: number;
+  /** The largest header section. */
   readonly headerBytes: number;
   /** Octets of a text line in content; null: any length, kept as it is. */
   readonly line: number | null;
+  /** The longest command line, with its CRLF. */
   readonly commandLine: number;
   /** Bad commands before the session ends. */
   readonly errors: number;
@@ -73,42 +84,61 @@ export interface Limits {
   readonly drainTime: number;
 }
 
+/** The site and the HTTP API. */
 export interface AdminConfig {
+  /** Where it listens. */
   readonly address: TcpAddress;
   /** Null only in the dev inbox on loopback. */
   readonly token: string | null;
   /** Names the Host header may carry besides loopback ones. */
   readonly hosts: readonly string[];
+  /** No configuration: the inbox is all there is to see. */
   readonly devInbox: boolean;
 }
 
+/** When a waiting message is tried again. Milliseconds. */
 export interface DeliveryConfig {
   /** Waits before each further attempt; the last one repeats. */
   readonly retry: readonly number[];
+  /** When to give up. */
   readonly expire: number;
 }
 
+/** How grave a line is. */
 export type LogLevel = "debug" | "info" | "warning" | "error";
+/** What is written to standard output. */
 export interface LogConfig {
+  /** The least that is written. */
   readonly level: LogLevel;
+  /** A line for people, or a JSON object a line. */
   readonly format: "text" | "json";
 }
 
+/** All of it. */
 export interface Config {
   /** Absolute; null without a configuration file. */
   readonly file: string | null;
+  /** This host's name. */
   readonly hostname: string;
+  /** The data folder, absolute. */
   readonly data: string;
   /** Local domains as `new DomainSet` reads them. */
   readonly domains: readonly string[];
+  /** Where mail for postmaster goes. */
   readonly postmaster: Address | null;
   /** `relay.networks` of every relay entry: their mail may lack CRs, and their sessions are not counted per address. */
   readonly trustedNetworks: readonly string[];
+  /** At least one. */
   readonly listeners: readonly ListenerConfig[];
+  /** What a peer may use up. */
   readonly limits: Limits;
+  /** Where queue, inbox and counters live. */
   readonly store: "sqlite" | "memory";
+  /** When a waiting message is tried again. */
   readonly delivery: DeliveryConfig;
+  /** Null: there is no site. */
   readonly admin: AdminConfig | null;
+  /** What is written. */
   readonly log: LogConfig;
   /** Started without a configuration: every domain goes to the dev inbox, nothing leaves the machine. */
   readonly devInbox: boolean;

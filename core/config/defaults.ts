@@ -20,7 +20,6 @@ export const DEFAULT_FILE = "postern.yaml";
 const RESERVED_FILES = 256;
 
 /** Sessions that a process with `files` descriptors can hold. Each may have a spool file beside its socket. */
-export function connectionsFor(files: number | null): number {
-  if (files === null) return 1000;
+export function connectionsFor(files: number): number {
   return Math.max(16, Math.min(10_000, Math.floor((files - RESERVED_FILES) / 2)));
 }

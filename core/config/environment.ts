@@ -13,6 +13,7 @@ export const VARIABLES = {
   POSTERN_LOG: "log level: debug, info, warning or error (`log.level`)",
 } as const;
 export type Variable = keyof typeof VARIABLES;
+/** Variables by name; an empty one is as good as none. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** A variable's value; unset and empty are the same. */

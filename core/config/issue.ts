@@ -1,13 +1,16 @@
 /** What is wrong with a configuration, with its place, and the error that carries all of it at once. */
 
+/** One fault and its place. */
 export interface ConfigIssue {
   /** As it was named on the command line; null when the fault is in the environment. */
   readonly file: string | null;
   /** From 1; 0 when there is no place in a file. */
   readonly line: number;
+  /** From 1. */
   readonly column: number;
   /** The key, as `listeners[0].address`. */
   readonly path: string;
+  /** What is wrong and what to do. */
   readonly message: string;
 }
 
@@ -21,7 +24,9 @@ export function formatIssue(issue: ConfigIssue): string {
 
 /** A configuration that cannot be used: every fault of it, in the order of the file. */
 export class ConfigError extends Error {
+  /** Tells it from other errors. */
   override readonly name = "ConfigError";
+  /** The faults; the message has a line for each. */
   constructor(readonly issues: readonly ConfigIssue[]) {
     super(issues.map(formatIssue).join("\n"));
   }

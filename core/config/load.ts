@@ -6,7 +6,7 @@ import { dirname, resolve } from "node:path";
 import type { z } from "zod";
 import type { AdminConfig, Config, ListenerConfig, LogLevel, TcpAddress } from "./config.ts";
 import { formatEndpoint, isLocal } from "./config.ts";
-import { connectionsFor, DEFAULT_FILE, DEV_INBOX } from "./defaults.ts";
+import { DEFAULT_FILE, DEV_INBOX } from "./defaults.ts";
 import { YamlFile } from "./document.ts";
 import { type Environment, variable } from "./environment.ts";
 import { Faults } from "./faults.ts";
@@ -16,9 +16,11 @@ import { REGISTRY, type Registry } from "./registry.ts";
 import * as schema from "./schema.ts";
 import { warningsOf } from "./warnings.ts";
 
+/** What a configuration is read from. */
 export interface LoadOptions {
   /** The configuration file. Undefined: POSTERN_CONFIG, else ./postern.yaml if it is there, else null. Null: the dev inbox. */
   readonly file?: string | null;
+  /** The variables of the process, or of a test. */
   readonly env: Environment;
   /** The plugins that the file may name; those of plugins/mod.ts unless given. */
   readonly registry?: Registry;
@@ -31,7 +33,11 @@ export interface LoadOptions {
 type Read = { -readonly [K in keyof typeof schema.File.shape]?: z.output<(typeof schema.File.shape)[K]> };
 type Section = keyof typeof schema.File.shape;
 
-/** @throws {ConfigError} with every fault. */
+/**
+ * Reads a configuration: environment over YAML over defaults, with the plugins made.
+ *
+ * @throws {ConfigError} with every fault.
+ */
 export async function loadConfig(options: LoadOptions): Promise<Config> {
   const { env, registry = REGISTRY } = options;
   const cwd = options.cwd ?? Deno.cwd();
@@ -73,7 +79,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     listeners,
     limits: {
       ...(read.limits ?? schema.Limits.parse({})),
-      connections: read.limits?.connections ?? connectionsFor(await openFiles()),
+      connections: read.limits?.connections ?? null,
       line: read.limits?.line ?? null,
     },
     store: read.store === "memory" ? "memory" : "sqlite",
@@ -226,11 +232,4 @@ function trustedNetworks(entries: readonly Entry[]): string[] {
     return Array.isArray(networks) ? networks.filter((each) => typeof each === "string") : [];
   });
   return [...new Set(found)];
-}
-
-/** The soft limit on descriptors, where the system tells it. */
-async function openFiles(): Promise<number | null> {
-  const limits = await Deno.readTextFile("/proc/self/limits").catch(() => "");
-  const soft = /^Max open files\s+(\d+)/m.exec(limits)?.[1];
-  return soft === undefined ? null : Number(soft);
 }

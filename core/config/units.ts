@@ -9,11 +9,13 @@ export interface Bounds {
 
 function quantity(
   hint: string,
+  pattern: RegExp,
   parse: (text: string) => number | null,
   format: (value: number) => string,
   { min = 0, max = Number.MAX_SAFE_INTEGER }: Bounds,
 ) {
-  return z.string({ error: hint }).transform((text, context) => {
+  // The pattern is for editors, which read the JSON Schema; `parse` is the judge.
+  return z.string({ error: hint }).regex(pattern, { error: hint }).transform((text, context) => {
     const value = parse(text);
     if (value === null) context.addIssue(hint);
     else if (value < min) context.addIssue(`must be at least ${format(min)}`);
@@ -26,7 +28,11 @@ function quantity(
 const DURATION = 'must be a duration with its unit, such as "30s", "5m", "4h" or "5d"';
 const SIZE = 'must be a size with its unit, such as "500B", "64KiB" or "50MiB"';
 
+const DURATION_PATTERN = /^\d{1,9}(?:ms|s|m|h|d)$/;
+const SIZE_PATTERN = /^\d{1,9}(?:B|[kK]B|[MGT]B|[KMGT]iB)$/;
+
 /** Milliseconds. */
-export const duration = (bounds: Bounds = {}) => quantity(DURATION, parseDuration, formatDuration, bounds);
+export const duration = (bounds: Bounds = {}) =>
+  quantity(DURATION, DURATION_PATTERN, parseDuration, formatDuration, bounds);
 /** Octets. */
-export const size = (bounds: Bounds = {}) => quantity(SIZE, parseSize, formatSize, bounds);
+export const size = (bounds: Bounds = {}) => quantity(SIZE, SIZE_PATTERN, parseSize, formatSize, bounds);

@@ -5,18 +5,24 @@
 import type { Answer, NameService, RecordOf, RecordType } from "./answer.ts";
 import { canonicalName, reverseName } from "./name.ts";
 import { NameResolver } from "./name_resolver.ts";
-import type { DnsFault } from "./resolver.ts";
+import type { DnsFault, LookupOptions, Mx, Resolver } from "./resolver.ts";
 
 /** `silence`: no answer ever comes; the question ends when its signal aborts. */
 export type MemoryFault = DnsFault | "silence";
 
 /** What a name has. A fault in the place of records answers that type; the types not named are no data. */
 export interface MemoryRecords {
+  /** IPv4 addresses. */
   readonly a?: readonly string[] | MemoryFault;
+  /** IPv6 addresses. */
   readonly aaaa?: readonly string[] | MemoryFault;
+  /** Mail exchangers. */
   readonly mx?: readonly (readonly [preference: number, exchange: string])[] | MemoryFault;
+  /** One string per record. */
   readonly txt?: readonly string[] | MemoryFault;
+  /** Names of an IP address. */
   readonly ptr?: readonly string[] | MemoryFault;
+  /** This name has no records, that one has. */
   readonly cname?: string;
 }
 /** Names, or IP addresses for their PTR records, in any case; a fault answers every question about the name. */
@@ -26,6 +32,9 @@ const FIELDS = { A: "a", AAAA: "aaaa", MX: "mx", TXT: "txt", PTR: "ptr" } as con
 const MAX_CHAIN = 16;
 
 /**
+ * A resolver for tests: knows the names that it is given, and says what it was asked.
+ *
+ * @throws {TypeError} naming the text that is no name.
  * @example
  * ```ts
  * import { MemoryResolver } from "postern";
@@ -35,14 +44,37 @@ const MAX_CHAIN = 16;
  * assertEquals(dns.queries, ["TXT example.org"]);
  * ```
  */
-export class MemoryResolver extends NameResolver {
+export class MemoryResolver implements Resolver {
   /** Every question so far, as "TXT example.org". */
   readonly queries: readonly string[];
+  readonly #names: Resolver;
 
+  /** A name that is not in the zone does not exist. */
   constructor(zone: MemoryZone = {}) {
     const memory = new Memory(zone);
-    super(memory);
     this.queries = memory.queries;
+    this.#names = new NameResolver(memory);
+  }
+
+  /** IPv4 addresses. */
+  a(name: string, options?: LookupOptions): Promise<readonly string[]> {
+    return this.#names.a(name, options);
+  }
+  /** IPv6 addresses. */
+  aaaa(name: string, options?: LookupOptions): Promise<readonly string[]> {
+    return this.#names.aaaa(name, options);
+  }
+  /** Mail exchangers. */
+  mx(name: string, options?: LookupOptions): Promise<readonly Mx[]> {
+    return this.#names.mx(name, options);
+  }
+  /** One string per record. */
+  txt(name: string, options?: LookupOptions): Promise<readonly string[]> {
+    return this.#names.txt(name, options);
+  }
+  /** Names for an IP address. */
+  ptr(ip: string, options?: LookupOptions): Promise<readonly string[]> {
+    return this.#names.ptr(ip, options);
   }
 }
 

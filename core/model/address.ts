@@ -5,7 +5,9 @@
  */
 import { canonicalDomain, canonicalLiteral } from "./domain.ts";
 
+/** A mailbox as the envelope names it. */
 export interface Address {
+  /** Without quotes, in its own case. */
   readonly local: string;
   /** Lower case, A-labels; an address literal with its brackets; empty only for the `<Postmaster>` of RFC 5321 4.5.1. */
   readonly domain: string;
@@ -45,7 +47,7 @@ const isControl = (code: number): boolean => code < 0xa0 || code === 0x2028 || c
  *
  * @example
  * ```ts
- * import { parsePath } from "postern";
+ * import { parsePath } from "./address.ts";
  * import { assertEquals } from "@std/assert";
  * assertEquals(parsePath('<"a b"@Example.ORG>', 0), { address: { local: "a b", domain: "example.org" }, end: 19 });
  * ```

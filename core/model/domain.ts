@@ -66,6 +66,7 @@ export class DomainSet {
   readonly #below = new Set<string>();
   readonly #all: boolean;
 
+  /** `*` alone is every domain. */
   constructor(names: readonly string[]) {
     this.#all = names.includes("*");
     for (const name of names) {

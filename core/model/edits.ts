@@ -17,7 +17,7 @@ const LINE = 78, HARD_LINE = 900; // RFC 5322 2.1.1; the law is 998 octets, a ch
  * @throws {TypeError} when the name is none.
  * @example
  * ```ts
- * import { formatField } from "postern";
+ * import { formatField } from "./edits.ts";
  * import { assertEquals } from "@std/assert";
  * assertEquals(formatField("X-Note", "a\r\nBcc: b"), "X-Note: a Bcc: b\r\n");
  * ```
@@ -120,7 +120,7 @@ export function applyEditsToBytes(received: Uint8Array<ArrayBuffer>, edits: Head
  *
  * @example
  * ```ts
- * import { applyEdits } from "postern";
+ * import { applyEdits } from "./edits.ts";
  * import { assertEquals } from "@std/assert";
  * const received = new Blob(["A: 1\r\nB: 2\r\n\r\nbody"]).stream();
  * const written = applyEdits(received, { prepend: "C: 3\r\n", drop: [[0, 6]] });
@@ -152,7 +152,7 @@ export function applyEdits(
             controller.enqueue(value.subarray(from - begin, start - begin));
             given = true;
           }
-          from = Math.max(from, Math.min(end, position));
+          from = Math.min(end, position);
           if (end > position) break; // goes on in the next chunk
         }
         if (from < position) {

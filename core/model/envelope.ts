@@ -12,8 +12,9 @@ export type BodyType = "7BIT" | "8BITMIME" | "BINARYMIME";
 export interface MailParameters {
   /** SIZE, octets (RFC 1870). */
   readonly size: number | null;
+  /** BODY; 7BIT unless it was said. */
   readonly body: BodyType;
-  /** RFC 6531. */
+  /** Addresses and header fields may hold UTF-8 (RFC 6531). */
   readonly smtputf8: boolean;
   /** RET (RFC 3461 4.3). */
   readonly ret: "FULL" | "HDRS" | null;
@@ -31,9 +32,11 @@ export const NO_MAIL_PARAMETERS: MailParameters = {
   auth: null,
 };
 
+/** When the sender wants to hear of it (RFC 3461 4.1). */
 export type Notify = "NEVER" | "SUCCESS" | "FAILURE" | "DELAY";
 /** What RCPT said besides the address (RFC 3461 4.1, 4.2). */
 export interface RcptParameters {
+  /** Null: what the server thinks best. */
   readonly notify: readonly Notify[] | null;
   /** ORCPT as it stood on the wire: address type, semicolon, xtext. */
   readonly orcpt: string | null;
@@ -67,7 +70,9 @@ export interface Origin {
  * ranges of `drop` (half open, ascending, apart) are left out of the received octets.
  */
 export interface HeaderEdits {
+  /** Whole fields with their line ends. */
   readonly prepend: string;
+  /** Ranges of the received octets. */
   readonly drop: readonly (readonly [start: number, end: number])[];
 }
 export const NO_EDITS: HeaderEdits = { prepend: "", drop: [] };

@@ -17,6 +17,17 @@ export interface FieldRange {
   readonly end: number;
 }
 
+/**
+ * The header section at the start of some octets; what follows it may be there or not.
+ *
+ * @example
+ * ```ts
+ * import { HeaderSection } from "./headers.ts";
+ * import { assertEquals } from "@std/assert";
+ * const section = new HeaderSection(new TextEncoder().encode("Subject: one\r\n two\r\n\r\nbody"));
+ * assertEquals(section.fields.map((field) => [field.name, section.value(field)]), [["Subject", "one two"]]);
+ * ```
+ */
 export class HeaderSection {
   /** In their order. */
   readonly fields: readonly FieldRange[];
@@ -69,21 +80,6 @@ export class HeaderSection {
   }
 }
 
-/**
- * Reads the header section at the start of `octets`; what follows it may be there or not.
- *
- * @example
- * ```ts
- * import { parseHeaders } from "postern";
- * import { assertEquals } from "@std/assert";
- * const section = parseHeaders(new TextEncoder().encode("Subject: one\r\n two\r\n\r\nbody"));
- * assertEquals(section.fields.map((field) => [field.name, section.value(field)]), [["Subject", "one two"]]);
- * ```
- */
-export function parseHeaders(octets: Uint8Array): HeaderSection {
-  return new HeaderSection(octets);
-}
-
 /** field-name = 1*ftext, then obsolete space, then the colon; -1 when the line is no field. ftext = %d33-57 / %d59-126 */
 function colonOf(octets: Uint8Array, start: number): number {
   let at = start;
@@ -132,4 +128,16 @@ function trimSpace(text: string): string {
 
 function isSpace(code: number): boolean {
   return code === SPACE || code === TAB;
+}
+
+/**
+ * Index after the header section of what has come so far: after CRLF CRLF, or after a CRLF at the very start; -1 when its
+ * end is not there yet. `from`: where to look, three octets before what is new.
+ */
+export function headerEnd(octets: Uint8Array, from = 0): number {
+  if (octets[0] === CR && octets[1] === LF) return 2;
+  for (let at = octets.indexOf(CR, from); at >= 0 && at + 3 < octets.length; at = octets.indexOf(CR, at + 1)) {
+    if (octets[at + 1] === LF && octets[at + 2] === CR && octets[at + 3] === LF) return at + 4;
+  }
+  return -1;
 }

@@ -13,7 +13,7 @@ let used = 0;
  *
  * @example
  * ```ts
- * import { newId } from "postern";
+ * import { newId } from "./id.ts";
  * import { assert } from "@std/assert";
  * assert(newId(1) < newId(2));
  * ```

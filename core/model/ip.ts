@@ -80,14 +80,17 @@ export class Networks {
   readonly #ranges: readonly Range[];
   readonly #known = new Map<string, boolean>(); // a handful of peers makes most connections
 
+  /** An IPv6 network may stand in brackets. */
   constructor(texts: readonly string[]) {
     this.#ranges = texts.map((text) => parseNetwork(text));
   }
 
+  /** How many networks were given. */
   get size(): number {
     return this.#ranges.length;
   }
 
+  /** Whether the address is in one of them; a text that is no address is in none. */
   has(ip: string): boolean {
     if (this.#ranges.length === 0) return false;
     let found = this.#known.get(ip);

@@ -27,7 +27,9 @@ export type RejectCode =
   | 555
   | 556;
 
+/** What a reply is beside its words. */
 export interface ReplyOptions<Code extends number = number> {
+  /** Another code of the same class. */
   readonly code?: Code;
   /** Hang up after the reply (421 and 521 always do). */
   readonly close?: boolean;
@@ -52,11 +54,17 @@ const CONTROL = /[\p{Cc}\u2028\u2029]+/gu;
  * ```
  */
 export class Reply<V extends Verdict = Verdict> {
+  /** Three digits, RFC 5321 4.2. */
   readonly code: number;
+  /** The enhanced status code, RFC 3463. */
   readonly status: string;
+  /** For the person at the other end: one line, no controls. */
   readonly text: string;
+  /** What the code means to the transaction. */
   readonly verdict: V;
+  /** What it is beside its words. */
   readonly options: ReplyOptions;
+  /** `accept`, `defer` and `reject` make the usual ones. */
   constructor(code: number, status: string, text: string, options: ReplyOptions = {}) {
     if (!STATUS.test(status) || Math.floor(code / 100) !== Number(status[0])) {
       throw new TypeError(`status ${status} does not fit code ${code}`);
@@ -73,6 +81,7 @@ export class Reply<V extends Verdict = Verdict> {
     return this.code === 421 || this.code === 521 || this.options.close === true;
   }
 
+  /** As it would stand on the wire, without the line end. */
   toString(): string {
     return `${this.code} ${this.status} ${this.text}`;
   }

@@ -13,8 +13,13 @@ import type { Deadlines, Timed } from "./deadline.ts";
 export interface Host {
   ask(event: Asking): Reply | readonly Reply[] | Promise<Reply | readonly Reply[]>;
   body(chunk: Uint8Array): void | Promise<void>;
+  /** The content is refused at its end: drop what was kept of it. */
+  spoiled(): void;
+  /** The transaction is over without a message. */
   reset(): void;
   refused(command: string, reply: Reply): void;
+  /** A defect, of the engine or of this host: the session ends with 421. Must not throw. */
+  failed(error: unknown): void;
   /** The connection is over; whatever was under way is void unless its commit has begun. */
   gone(reason: string): void;
 }
@@ -24,17 +29,21 @@ export interface InboundOptions {
   readonly commandTimeout: number;
   /** Milliseconds between two reads of content. */
   readonly contentTimeout: number;
-  /** Octets a second that content must reach over a minute. */
+  /** Octets a second that content must average over each `rateWindow`, milliseconds. */
   readonly minimumRate: number;
+  readonly rateWindow: number;
 }
 
 /** Input that may wait for an answer before reading stops, octets. */
 const INPUT_AHEAD = 64 * 1024;
 /** Output that may wait for the peer before reading stops, octets. */
 const OUTPUT_AHEAD = 64 * 1024;
+/** After so many milliseconds with one peer's pipelined commands it is the others' turn. */
+const SLICE_MS = 20;
+/** Questions between two looks at the clock. */
+const ASKS = 16;
 /** After the last reply: how long and how much is read and thrown away, so that the peer gets to see it. */
 const LINGER_MS = 3000, LINGER_OCTETS = 4 * 1024 * 1024;
-const RATE_WINDOW_MS = 60_000;
 
 export class Inbound implements Timed {
   readonly #socket: Socket;
@@ -47,7 +56,9 @@ export class Inbound implements Timed {
   #lingered = 0;
   #stalled = 0; // reasons why reading is stopped
   #pumping = false;
-  /** When the command under way began, or the last content came; monotonic. */
+  #asked = 0;
+  #sliceStart = 0;
+  /** When the last reply was written, or the last content came; monotonic. */
   #since: number;
   #windowStart = 0;
   #windowOctets = 0;
@@ -58,7 +69,6 @@ export class Inbound implements Timed {
     this.#host = host;
     this.#options = options;
     this.#since = performance.now();
-    socket.setNoDelay(true);
     socket.on("data", (chunk: Uint8Array) => this.#data(chunk));
     socket.on("end", () => this.#end());
     socket.on("drain", () => this.#resume(OUTPUT));
@@ -70,8 +80,9 @@ export class Inbound implements Timed {
 
   /** New commands are 421 from now on, a message under way finishes. */
   drain(): void {
-    if (this.#over || this.#lingerUntil > 0) return;
-    if (this.#session.drain()) this.#pump();
+    if (this.#over) return;
+    this.#session.drain();
+    this.#pump();
   }
 
   /** Cuts the connection now. */
@@ -85,8 +96,8 @@ export class Inbound implements Timed {
       if (now >= this.#lingerUntil) this.#socket.destroy();
       return;
     }
-    if (this.#session.waiting || this.#stalled & HOST) return; // it is our turn, not the peer's
-    const { commandTimeout, contentTimeout, minimumRate } = this.#options;
+    if (this.#session.waiting || this.#stalled & OURS) return; // it is our turn, not the peer's
+    const { commandTimeout, contentTimeout, minimumRate, rateWindow } = this.#options;
     const idle = now - this.#since;
     if (!this.#session.inContent) {
       if (idle > commandTimeout) this.#timeout("timeout");
@@ -94,7 +105,7 @@ export class Inbound implements Timed {
     }
     if (idle > contentTimeout) return this.#timeout("timeout in the content");
     const window = now - this.#windowStart;
-    if (window < RATE_WINDOW_MS) return;
+    if (window < rateWindow) return;
     if (this.#windowOctets < minimumRate * window / 1000) return this.#timeout("content too slow");
     this.#windowStart = now;
     this.#windowOctets = 0;
@@ -112,68 +123,104 @@ export class Inbound implements Timed {
       return;
     }
     if (this.#over) return;
-    if (this.#session.inContent) {
-      this.#since = performance.now();
-      this.#windowOctets += chunk.length;
-    }
+    const inContent = this.#session.inContent;
+    this.#sliceStart = performance.now();
     this.#session.receive(chunk);
     this.#pump();
-    if (this.#session.buffered > INPUT_AHEAD && this.#session.waiting) this.#stall(INPUT);
+    if (inContent) {
+      this.#since = performance.now();
+      this.#windowOctets += chunk.length;
+    } else if (this.#session.inContent) this.#contentBegins();
   }
 
   /** The peer said all it has to say; it may still listen. */
   #end(): void {
     this.#ended = true;
-    if (!this.#session.waiting && !(this.#stalled & HOST)) this.#pump();
+    this.#pump();
   }
 
   #pump(): void {
-    if (this.#pumping || this.#over) return;
+    if (this.#pumping || this.#over || this.#stalled & OURS) return;
     this.#pumping = true;
+    let reason: string | null;
+    try {
+      reason = this.#turn();
+    } catch (error) { // a defect of ours ends this session, never the process
+      this.#failed(error);
+      reason = DEFECT;
+    }
+    this.#pumping = false;
+    if (reason !== null) return this.#hangUp(reason);
+    this.#flush();
+    const { waiting, buffered } = this.#session;
+    if (waiting && buffered > INPUT_AHEAD) this.#stall(INPUT);
+    else this.#resume(INPUT);
+    if (this.#ended && !waiting && !(this.#stalled & OURS)) this.#hangUp(this.#where());
+  }
+
+  /** Events until somebody has to be waited for; the reason when the session is over. */
+  #turn(): string | null {
     const session = this.#session, host = this.#host;
-    for (let event = session.next(); event !== null; event = session.next()) {
+    for (;;) {
+      if (this.#asked > ASKS && this.#yield()) return null;
+      const event = session.next();
+      if (event === null) return null;
       if (event.asks) {
-        const inContent = session.inContent;
+        this.#asked++;
         const answer = host.ask(event);
         if (answer instanceof Promise) {
           this.#await(answer);
-          break;
+          return null;
         }
         session.answer(answer);
-        if (!inContent && session.inContent) this.#contentBegins();
-        else this.#since = performance.now();
       } else if (event.type === "body") {
         const ready = host.body(event.chunk);
         if (ready instanceof Promise) {
           this.#stall(HOST);
-          ready.then(() => this.#resume(HOST), () => this.#resume(HOST)); // the writer remembers its fault
-          break;
+          const resume = () => this.#resume(HOST);
+          ready.then(resume, resume); // the writer remembers its fault
+          return null;
         }
-      } else if (event.type === "reset") host.reset();
+      } else if (event.type === "spoiled") host.spoiled();
+      else if (event.type === "reset") host.reset();
       else if (event.type === "refused") host.refused(event.command, event.reply);
-      else {
-        this.#pumping = false;
-        return this.#hangUp(event.reason);
-      }
+      else return event.reason;
     }
-    this.#pumping = false;
-    this.#flush();
-    if (this.#ended && !session.waiting && !(this.#stalled & HOST)) this.#hangUp(this.#where());
+  }
+
+  /** True when this peer has had its time and the others come first: promises alone let nobody else through. */
+  #yield(): boolean {
+    this.#asked = 0;
+    if (performance.now() - this.#sliceStart < SLICE_MS) return false;
+    this.#stall(SLICE);
+    setTimeout(() => {
+      this.#sliceStart = performance.now();
+      this.#resume(SLICE);
+    }, 0);
+    return true;
   }
 
   #await(answer: Promise<Reply | readonly Reply[]>): void {
-    answer.then((reply) => {
-      if (this.#over || !this.#session.waiting) return; // gone, or closed by a deadline meanwhile
-      const inContent = this.#session.inContent;
-      this.#session.answer(reply);
-      this.#since = performance.now();
-      if (!inContent && this.#session.inContent) this.#contentBegins();
-      this.#resume(INPUT);
-      this.#pump();
-    }, (error) => { // the host promises never to reject: a defect must not become an unhandled rejection
-      this.#session.close(defer("4.3.0", "Local error", { code: 421 }), `defect: ${error}`);
+    answer.then((reply) => this.#answered(reply), (error) => { // the host promises never to reject
+      this.#failed(error);
       this.#pump();
     });
+  }
+
+  #answered(reply: Reply | readonly Reply[]): void {
+    if (this.#over || !this.#session.waiting) return; // gone meanwhile
+    try {
+      this.#session.answer(reply);
+    } catch (error) {
+      this.#failed(error);
+    }
+    if (this.#session.inContent) this.#contentBegins();
+    this.#pump();
+  }
+
+  #failed(error: unknown): void {
+    this.#host.failed(error);
+    this.#session.close(LOCAL_ERROR, DEFECT);
   }
 
   #contentBegins(): void {
@@ -184,6 +231,7 @@ export class Inbound implements Timed {
   #flush(): void {
     const output = this.#session.takeOutput();
     if (output === "" || this.#over) return;
+    this.#since = performance.now();
     this.#socket.write(output, "latin1");
     if (this.#socket.writableLength > OUTPUT_AHEAD) this.#stall(OUTPUT);
   }
@@ -196,10 +244,9 @@ export class Inbound implements Timed {
     if (!(this.#stalled & why)) return;
     this.#stalled &= ~why;
     if (this.#stalled === 0 && !this.#socket.destroyed) this.#socket.resume();
-    if (why === HOST) {
-      this.#since = performance.now();
-      this.#pump();
-    }
+    if (!(why & OURS)) return;
+    if (this.#session.inContent) this.#contentBegins(); // the peer need not make up for our time
+    this.#pump();
   }
 
   #where(): string {
@@ -228,5 +275,9 @@ export class Inbound implements Timed {
     this.#host.gone(reason === "peer left" ? this.#where() : reason);
   }
 }
+const DEFECT = "local error";
+const LOCAL_ERROR = defer("4.3.0", "Local error", { code: 421 });
 // Why reading is stopped.
-const INPUT = 1, OUTPUT = 2, HOST = 4;
+const INPUT = 1, OUTPUT = 2, HOST = 4, SLICE = 8;
+/** Those that end with our work: until then the engine rests. */
+const OURS = HOST | SLICE;

@@ -27,6 +27,8 @@ export interface ReceptionOptions {
   readonly listener: string;
   /** Received fields of a message that has gone in circles (RFC 5321 6.3). */
   readonly hops: number;
+  /** Recipients of one transaction, aliases expanded; one address alone may stand for more. */
+  readonly recipients: number;
   /** Room for the octets of a message. */
   receive(id: string): BodyWriter;
   /** Makes durable what has no result yet. Null, or the refusal. */
@@ -78,14 +80,9 @@ export class Reception implements Host {
       case "mail":
         return this.#mail(event);
       case "rcpt":
-        this.#context.propose(event);
-        return this.#then(
-          this.#options.pipeline.run("rcpt", this.#context),
-          (reply) => this.#told("RCPT", reply, [formatAddress(event.address)]),
-        );
+        return this.#rcpt(event);
       case "content":
-        this.#writer = this.#options.receive(this.#context.id);
-        return accept();
+        return this.#content();
       case "message":
         return this.#message();
     }
@@ -95,9 +92,13 @@ export class Reception implements Host {
     return this.#writer?.write(chunk);
   }
 
-  reset(): void {
+  spoiled(): void {
     this.#writer?.abort();
     this.#writer = null;
+  }
+
+  reset(): void {
+    this.spoiled();
     this.#context.reset();
   }
 
@@ -105,12 +106,16 @@ export class Reception implements Host {
     this.#told(command, reply);
   }
 
+  failed(error: unknown): void {
+    const message = `defect: ${error instanceof Error ? error.stack ?? error.message : error}`;
+    this.#emit({ type: "trouble", where: this.#session, message });
+  }
+
   gone(reason: string): void {
     if (this.#gone !== null) return;
     this.#gone = reason;
-    this.#writer?.abort();
-    this.#writer = null;
-    if (!this.#committing) this.#context.abort(new DOMException(reason, "AbortError"));
+    this.spoiled();
+    if (!this.#committing) this.#context.abort(reason);
     this.#emit({
       type: "session-closed",
       session: this.#session,
@@ -138,8 +143,7 @@ export class Reception implements Host {
     return this.#then(this.#options.pipeline.run("helo", context), (reply) => {
       if (reply.verdict !== "accept") return this.#told(verb, reply);
       this.#helo = verb;
-      this.#writer?.abort(); // a transaction by BDAT that was under way is over                    RFC 5321 4.1.4
-      this.#writer = null;
+      this.spoiled(); // a transaction by BDAT that was under way is over                           RFC 5321 4.1.4
       return reply;
     });
   }
@@ -156,6 +160,29 @@ export class Reception implements Host {
       context.reset();
       return refusal;
     });
+  }
+
+  #rcpt(event: Extract<Asking, { type: "rcpt" }>): Answer {
+    const { pipeline, recipients: limit } = this.#options;
+    const context = this.#context, before = context.count;
+    const told = (reply: Reply) => this.#told("RCPT", reply, [formatAddress(event.address)]);
+    if (before >= limit) return told(TOO_MANY);
+    context.propose(event);
+    return this.#then(pipeline.run("rcpt", context), (reply) => {
+      // An address may stand for many, and for them again with another ORCPT: what counts is what is delivered
+      if (before === 0 || context.count <= limit) return told(reply);
+      context.withdraw(before);
+      return told(TOO_MANY);
+    });
+  }
+
+  #content(): Reply {
+    try {
+      this.#writer = this.#options.receive(this.#context.id);
+      return accept();
+    } catch (error) {
+      return this.#signed(this.#options.storeRefusal(error));
+    }
   }
 
   #message(): Answers {
@@ -176,6 +203,16 @@ export class Reception implements Host {
   }
 
   #judge(body: Body, started: number): Answers {
+    try {
+      return this.#decide(body, started);
+    } catch (error) {
+      this.failed(error);
+      body.discard();
+      return this.#over(LOCAL_ERROR, started);
+    }
+  }
+
+  #decide(body: Body, started: number): Answers {
     const { services, pipeline, hops } = this.#options;
     const context = this.#context;
     const message = new ReceivedMessage(body, context.parameters.body);
@@ -288,6 +325,10 @@ export class Reception implements Host {
     this.#options.services.emit(event);
   }
 }
+
+// 452, not 552: the peer sends the others in another transaction                               RFC 5321 4.5.3.1.10
+const TOO_MANY = defer("4.5.3", "Too many recipients", { code: 452 });
+const LOCAL_ERROR = defer("4.3.0", "Local error in processing");
 
 /** Where Authentication-Results that claim our name stand (RFC 8601 5). */
 function forged(section: HeaderSection, host: string): readonly (readonly [number, number])[] {

@@ -4,20 +4,24 @@
  */
 import type { Reply } from "../model/reply.ts";
 
-/** Phases of a session in their order, and `deliver` for the way out. */
-export type PhaseName = "connect" | "helo" | "auth" | "mail" | "rcpt" | "data" | "queue" | "deliver";
+/** The phases of a session in their order, and `deliver` for the way out. */
+export type Phase = "connect" | "helo" | "auth" | "mail" | "rcpt" | "data" | "queue" | "deliver";
 
 /** A plugin (or "core") made up its mind in a phase. */
 export interface Decision {
+  /** Tells the events apart. */
   readonly type: "decision";
   /** Session id. */
   readonly session: string;
   /** Transaction id, when there is one. */
   readonly transaction: string | null;
-  readonly phase: PhaseName;
+  /** Where it was asked. */
+  readonly phase: Phase;
+  /** Its name in the configuration (`as`), or "core". */
   readonly plugin: string;
   /** `next`: had nothing against it. `error`: threw, was late or broke a rule of the pipeline. */
   readonly verdict: "accept" | "defer" | "reject" | "next" | "error";
+  /** In words for people: a refusal's `reason`, else its text; an error's message; a note why a change had no effect. */
   readonly reason: string;
   /** Own time in milliseconds, without what ran behind next(). */
   readonly ms: number;
@@ -26,61 +30,97 @@ export interface Decision {
   /** In mode observe nothing of it counted. */
   readonly observed?: true;
 }
+/** A connection was taken. */
 export interface SessionOpened {
+  /** Tells the events apart. */
   readonly type: "session-opened";
+  /** Session id. */
   readonly session: string;
+  /** The peer's address. */
   readonly ip: string;
+  /** The listener's name. */
   readonly listener: string;
+  /** What the listener is for. */
   readonly role: string;
 }
+/** A connection is over. */
 export interface SessionClosed {
+  /** Tells the events apart. */
   readonly type: "session-closed";
+  /** Session id. */
   readonly session: string;
+  /** The peer's address. */
   readonly ip: string;
   /** Why, in a few words: "quit", "peer left in DATA", "timeout", "http on the smtp port". */
   readonly reason: string;
+  /** Messages that were accepted. */
   readonly messages: number;
+  /** How long it lasted. */
   readonly seconds: number;
 }
 /** A refusal that the peer was told, whoever gave it: core, the grammar or a plugin. */
 export interface Refused {
+  /** Tells the events apart. */
   readonly type: "refused";
+  /** Session id; empty when the connection was refused before there was a session. */
   readonly session: string;
+  /** Transaction id, when there is one. */
   readonly transaction: string | null;
+  /** The peer's address. */
   readonly ip: string;
   /** The command or phase that was refused: "RCPT", "message". */
   readonly command: string;
+  /** As it was given; the peer saw its text with a reference behind it. */
   readonly reply: Reply;
+  /** The sender, empty for `<>`; null before MAIL. */
   readonly sender: string | null;
+  /** Whom it hit. */
   readonly recipients: readonly string[];
 }
 /** A message has its 250. */
 export interface Accepted {
+  /** Tells the events apart. */
   readonly type: "accepted";
+  /** Session id. */
   readonly session: string;
+  /** Transaction id: the `queued as`. */
   readonly transaction: string;
+  /** The peer's address. */
   readonly ip: string;
+  /** The sender, empty for `<>`. */
   readonly sender: string;
+  /** The accepted ones, aliases expanded. */
   readonly recipients: readonly string[];
+  /** Octets received. */
   readonly size: number;
   /** From the last octet to the 250. */
   readonly ms: number;
+  /** Why it is held, or null. */
   readonly held: string | null;
 }
 /** A recipient of a queued message reached an end or a wait: `stored`, `discarded`, `deferred`, `failed`. */
 export interface Settled {
+  /** Tells the events apart. */
   readonly type: "settled";
+  /** Transaction id. */
   readonly transaction: string;
+  /** Whose copy. */
   readonly recipient: string;
+  /** A state of the queue, or `stored`. */
   readonly outcome: string;
+  /** The last reply; empty when all went well. */
   readonly reason: string;
 }
 /** Something is wrong with the server, not with a mail. */
 export interface Trouble {
+  /** Tells the events apart. */
   readonly type: "trouble";
+  /** The part of the server, or the plugin. */
   readonly where: string;
+  /** What is wrong, in a sentence. */
   readonly message: string;
 }
+/** Everything that observers are told. */
 export type Event = Decision | SessionOpened | SessionClosed | Refused | Accepted | Settled | Trouble;
 
 /** Told of everything; must not throw and cannot decide. */

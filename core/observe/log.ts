@@ -29,6 +29,9 @@ const MISSING = "lines are missing here: the reader of the log did not keep up";
 /** Names of properties whose values are nobody's business. */
 const SECRET = /pass(?:word|wd)?$|secret|token|authorization|credential/i;
 
+/** More sessions than there are at a time: the last refusal of each is remembered. */
+const SESSIONS = 20_000;
+
 /** What travels through the logger with an event. */
 class Told {
   constructor(readonly event: Event, readonly by: Decision | undefined) {}
@@ -114,9 +117,7 @@ class Refusals {
   hear(event: Event): Decision | undefined {
     switch (event.type) {
       case "decision":
-        if (event.verdict !== "next" && event.verdict !== "accept" && !event.observed) {
-          this.#last.set(event.session, event);
-        }
+        if (event.verdict !== "next" && event.verdict !== "accept" && !event.observed) this.#keep(event);
         return undefined;
       case "session-closed":
         this.#last.delete(event.session);
@@ -126,6 +127,13 @@ class Refusals {
       default:
         return undefined;
     }
+  }
+
+  #keep(decision: Decision): void {
+    this.#last.delete(decision.session);
+    this.#last.set(decision.session, decision);
+    // A plugin may still decide about a session that has closed: nothing would ever take that one away
+    if (this.#last.size > SESSIONS) this.#last.delete(this.#last.keys().next().value!);
   }
 
   #behind({ session, reply }: Refused): Decision | undefined {

@@ -23,20 +23,19 @@ export interface Compiled {
   readonly mode: "enforce" | "observe";
 }
 
-function selected(plugin: Plugin, policy: Policy, role: Role | undefined): boolean {
-  const roles = plugin.policy?.roles ?? policy.roles ?? plugin.roles; // the operator's word replaces the author's
+function selected(plugin: Plugin, role: Role | undefined): boolean {
+  const roles = plugin.policy?.roles ?? plugin.roles; // the operator's word replaces the author's
   return role === undefined || roles === undefined || roles.includes(role);
 }
 
-/** Words for a combination hold for its members, roles aside: those have selected it already. */
-function inherited(plugin: Plugin, policy: Policy): Policy {
-  const { roles: _, ...words } = { ...plugin.policy, ...policy };
-  return words;
+/** The operator's words for a combination hold for its members, over their own. */
+function inherited(plugin: Plugin, above: Policy): Policy {
+  return { ...plugin.policy, ...above };
 }
 
 /** The steps of one plugin in one phase: none, one, or a combination's. */
 export function stepsOf(plugin: Plugin, phase: Phase, role: Role | undefined, above: Policy = {}): Step[] {
-  if (!selected(plugin, above, role)) return [];
+  if (!selected(plugin, role)) return [];
   const policy = inherited(plugin, above);
   const combined = (plugin as Combination)[COMBINED];
   if (combined) {
@@ -55,7 +54,7 @@ export function leavesOf(
   above: Policy = {},
 ): { readonly plugin: Plugin; readonly policy: Policy }[] {
   return plugins.flatMap((plugin) => {
-    if (!selected(plugin, above, role)) return [];
+    if (!selected(plugin, role)) return [];
     const policy = inherited(plugin, above);
     const combined = (plugin as Combination)[COMBINED];
     return combined ? leavesOf(combined.members, role, policy) : [{ plugin, policy }];

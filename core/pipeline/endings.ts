@@ -53,11 +53,7 @@ export const ENDINGS: { readonly [P in Exclude<Phase, "queue">]: Ending } = {
   },
 };
 
-const local = new WeakMap<Host, DomainSet>();
-
 /** True for a domain of this site, and for the `<Postmaster>` without one (RFC 5321 4.5.1). */
 export function isLocal(host: Host, domain: string): boolean {
-  let domains = local.get(host);
-  if (domains === undefined) local.set(host, domains = new DomainSet(host.domains));
-  return domain === "" || domains.has(domain);
+  return domain === "" || DomainSet.of(host.domains).has(domain);
 }

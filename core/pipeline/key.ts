@@ -3,12 +3,14 @@
  * RSET, EHLO and the end of a message clear "transaction" and "recipient"; STARTTLS and XCLIENT clear "connection" too.
  */
 export type Scope = "connection" | "transaction" | "recipient";
-declare const valueOf: unique symbol;
-
+/** The name of a value of type T. */
 export interface Key<T, S extends Scope = "transaction"> {
+  /** What it is called; two keys of one name and scope are one place. */
   readonly name: string;
+  /** How long its value lasts. */
   readonly scope: S;
-  readonly [valueOf]?: T;
+  /** Carries the type, and is never there. */
+  readonly "~value"?: T;
 }
 
 /**
@@ -24,7 +26,9 @@ export interface Key<T, S extends Scope = "transaction"> {
  */
 // Overloads, because TypeScript infers all type arguments or none: key<number>("n", "connection") has to work.
 export function key<T>(name: string, scope?: "transaction"): Key<T>;
+/** A key whose value lasts until the connection ends, or begins anew with TLS. */
 export function key<T>(name: string, scope: "connection"): Key<T, "connection">;
+/** A key with a value for each recipient. */
 export function key<T>(name: string, scope: "recipient"): Key<T, "recipient">;
 export function key<T>(name: string, scope: Scope = "transaction"): Key<T, Scope> {
   return { name, scope };

@@ -1,34 +1,48 @@
-/** The door for plugins: everything a plugin may import stands here. */
+/**
+ * The door for plugins, and the whole of what `import ... from "postern"` has: nothing here needs a runtime beside the
+ * web's own, so a plugin that keeps no files runs wherever JavaScript does. The pipeline itself is not here: a plugin
+ * never runs other plugins but by `next()` and the combinations.
+ */
+
+// ---- A plugin, what it sees, what it leaves for others ---------------------------------------------------------------
 export * from "./plugin.ts";
-export * from "./key.ts";
 export type * from "./contexts/contexts.ts";
+export * from "./key.ts";
+export { firstOf, parallel, type Test, unless, when } from "./combine.ts";
+
+// ---- Answers ---------------------------------------------------------------------------------------------------------
 export { accept, defer, reject, Reply } from "../model/reply.ts";
 export type { DeferCode, RejectCode, ReplyOptions, Verdict } from "../model/reply.ts";
-export { formatAddress, parseAddress, parsePath, sameAddress } from "../model/address.ts";
+
+// ---- Values of the envelope and the message --------------------------------------------------------------------------
+export { formatAddress, parseAddress, sameAddress } from "../model/address.ts";
 export type { Address } from "../model/address.ts";
+export type {
+  BodyType,
+  HeaderEdits,
+  MailParameters,
+  Notify,
+  RcptParameters,
+  Result,
+  Route,
+} from "../model/envelope.ts";
+export { decodeWords } from "../model/encoded_word.ts";
 export { canonicalDomain, DomainSet } from "../model/domain.ts";
 export { canonicalIp, isIPv4, isIPv6, isLoopback, networkOf, Networks } from "../model/ip.ts";
-export { newId, readId, shortId } from "../model/id.ts";
-export type { BodyType, MailParameters, Notify, RcptParameters, Result, Route } from "../model/envelope.ts";
-export { DnsError } from "../dns/resolver.ts";
-export type { DnsFault, Mx, Resolver } from "../dns/resolver.ts";
 export { parseDuration, parseSize } from "../model/units.ts";
+
+// ---- Name service ----------------------------------------------------------------------------------------------------
+export { DnsError } from "../dns/resolver.ts";
+export type { DnsFault, LookupOptions, Mx, Resolver } from "../dns/resolver.ts";
+
+// ---- State that threads share, and what observers are told -----------------------------------------------------------
+export type { Counters } from "../store/store.ts";
+export type * from "../observe/events.ts";
+
+// ---- Testing a plugin ------------------------------------------------------------------------------------------------
+export { runPhase, simulate, SimulatedCounters } from "./testing.ts";
+export type { Simulated, SimulatedRecipient, SimulatedResult } from "./testing.ts";
+export type { PipelineOptions } from "./pipeline.ts";
+export type { Row } from "./settlement.ts";
 export { MemoryResolver } from "../dns/memory_resolver.ts";
-export type { MemoryRecords, MemoryZone } from "../dns/memory_resolver.ts";
-export { parseHeaders } from "../model/headers.ts";
-export type { FieldRange, HeaderSection } from "../model/headers.ts";
-export { applyEdits, applyEditsToBytes, formatField } from "../model/edits.ts";
-export type { HeaderEdits } from "../model/envelope.ts";
-export { firstOf, parallel, type Test, unless, when } from "./combine.ts";
-export type { Compiled } from "./compile.ts";
-export type { Effect } from "./effect.ts";
-export { Pipeline, type PipelineOptions } from "./pipeline.ts";
-export {
-  memoryBody,
-  runPhase,
-  simulate,
-  type Simulated,
-  SimulatedCounters,
-  type SimulatedRecipient,
-  type SimulatedResult,
-} from "./testing.ts";
+export type { MemoryFault, MemoryRecords, MemoryZone } from "../dns/memory_resolver.ts";

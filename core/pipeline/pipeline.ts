@@ -15,6 +15,7 @@ import { expand } from "./expand.ts";
 import type { Answer, Phase, Plugin } from "./plugin.ts";
 import { allRefused, commitRest, settled } from "./settlement.ts";
 
+/** What the operator says of a whole list. */
 export interface PipelineOptions {
   /** Only plugins for this role; unset: all. */
   readonly role?: Role;
@@ -33,7 +34,8 @@ type AskedPhase = Exclude<Phase, "queue">;
  * @throws {Error} when a plugin stands in the wrong place, naming it.
  * @example
  * ```ts
- * import { on, Pipeline, reject } from "postern";
+ * import { on, reject } from "postern";
+ * import { Pipeline } from "./pipeline.ts";
  * import { assertEquals } from "@std/assert";
  * const pipeline = new Pipeline([on("mail", () => reject("5.7.1", "Not today"), { name: "closed" })]);
  * assertEquals(pipeline.matrix, [{ plugin: "closed", phases: ["mail"], mode: "enforce" }]);

@@ -3,6 +3,7 @@
  * Non-job: running plugins (compose.ts), what a context holds (contexts/).
  */
 import type { Reply, Verdict } from "../model/reply.ts";
+import type { Phase } from "../observe/events.ts";
 import type {
   AuthContext,
   ConnectContext,
@@ -16,27 +17,41 @@ import type {
   Role,
 } from "./contexts/contexts.ts";
 
+/** What a handler of each phase is given, in the order of a session. */
 export interface Phases {
+  /** A connection was taken; nothing is known but its address. */
   connect: ConnectContext;
+  /** EHLO, HELO or LHLO, as often as the client says it. */
   helo: HeloContext;
+  /** AUTH (RFC 4954). */
   auth: AuthContext;
+  /** MAIL: a transaction begins. */
   mail: MailContext;
+  /** RCPT, once for each recipient and for each member of an alias. */
   rcpt: RcptContext;
+  /** After the last octet of the message: may this in? */
   data: DataContext;
+  /** Where to: storage. Runs before the 250, and again later for what could not be stored then. */
   queue: QueueContext;
+  /** On the way out, before an attempt. */
   deliver: DeliverContext;
 }
+export type { Phase };
+/** The phases of a host that knows nothing but the message. */
 export interface EdgePhases {
+  /** The message is there. */
   data: MessageContext;
 }
-export type Phase = keyof Phases;
 /** A refusal in `queue` is temporary or belongs to one recipient: policy ended with `data`. */
 export type VerdictIn<P> = P extends "queue" ? "accept" | "defer" : Verdict;
 
+/** What a handler gives back: a reply, at once or later. */
 export type Answer<V extends Verdict = Verdict> = Reply<V> | Promise<Reply<V>>;
 /** The rest of the phase. In a sandbox `return next()` is free; awaiting its answer costs a second round trip. */
 export type Next<V extends Verdict = Verdict> = () => Answer<V>;
+/** One plugin in one phase. Exactly one call of `next` at most; no reply comes out of nothing: `return next()`. */
 export type Handler<C, V extends Verdict = Verdict> = (ctx: C, next: Next<V>) => Answer<V>;
+/** At most one handler for each phase. */
 export type Handlers<P = Phases> = { readonly [K in keyof P]?: Handler<P[K], VerdictIn<K>> };
 
 /** What the operator, not the author, decides; in YAML these stand beside the plugin's key, never among its options. */
@@ -50,17 +65,23 @@ export interface Policy {
   /** Only on listeners of these roles; the operator's word replaces the author's. */
   readonly roles?: readonly Role[];
 }
+/** What a factory makes and a list holds. */
 export interface Plugin<P = Phases> {
+  /** Its name in the log, in metrics and in `after`. */
   readonly name: string;
   /** Must stand after these where they are in the list: it reads their keys. */
   readonly after?: readonly string[];
+  /** Only on listeners of these roles; unset: on all. */
   readonly roles?: readonly Role[];
+  /** What the operator said beside it. */
   readonly policy?: Policy;
+  /** What it does in each phase. */
   readonly handlers: Handlers<P>;
 }
 
 /** Standard Schema v1, as far as options need it: zod, valibot, arktype. */
 export interface Schema<In, Out = In> {
+  /** The interface of Standard Schema; must check without waiting. */
   readonly "~standard": {
     readonly version: 1;
     readonly vendor: string;
@@ -68,14 +89,18 @@ export interface Schema<In, Out = In> {
     readonly types?: { readonly input: In; readonly output: Out } | undefined;
   };
 }
+/** A step of the path to a fault: a key or an index. */
 export type PathStep = PropertyKey | { readonly key: PropertyKey };
+/** What a schema says of a value. */
 export type Checked<Out> =
   | { readonly value: Out; readonly issues?: undefined }
   | { readonly issues: readonly { readonly message: string; readonly path?: readonly PathStep[] | undefined }[] };
 
 /** Options that the schema, or `create`, turned down: a path and a sentence for each fault. */
 export class OptionsError extends Error {
+  /** Tells it from other errors. */
   override readonly name = "OptionsError";
+  /** A path and a sentence for each fault. */
   constructor(readonly issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[]) {
     super(issues.map((i) => `${i.path.map(String).join(".")}: ${i.message}`).join("\n"));
   }
@@ -90,10 +115,15 @@ export interface Setup {
   /** Tells the operator that something is wrong with the server, not with a mail (a `trouble` event). */
   trouble(message: string): void;
 }
+/** What an author says of a plugin. */
 export interface Definition<In, Out, P> {
+  /** Its name in a configuration. */
   readonly name: string;
+  /** What its options must be; `z.strictObject` tells a typo from an option. */
   readonly options: Schema<In, Out>;
+  /** Must stand after these where they are in the list: it reads their keys. `*`: must stand last. */
   readonly after?: readonly string[];
+  /** Only on listeners of these roles, unless the operator says otherwise. */
   readonly roles?: readonly Role[];
   /** Called once per thread. May throw OptionsError (paths relative to the options) or Error. */
   create(options: Out, setup: Setup): Handlers<P>;
@@ -101,8 +131,15 @@ export interface Definition<In, Out, P> {
 /** Callable in code; `parse` is the same door for YAML, with the path of the entry in every error. */
 export interface PluginFactory<In, P = Phases> {
   (...options: Record<never, never> extends In ? [options?: In] : [options: In]): Plugin<P>;
+  /** The name in its definition. */
   readonly pluginName: string;
+  /** The schema in its definition. */
   readonly options: Schema<In, unknown>;
+  /**
+   * Makes it from a value of a configuration that stands at `at`.
+   *
+   * @throws {OptionsError} whose paths begin with `at`.
+   */
   parse(value: unknown, at: readonly PropertyKey[], setup?: Partial<Setup>): Plugin<P>;
 }
 
@@ -163,7 +200,18 @@ export function defineMessagePlugin<In, Out>(
   return define(definition);
 }
 
-/** Two lines of policy: one handler for one phase. */
+/**
+ * Two lines of policy: one handler for one phase.
+ *
+ * @example
+ * ```ts
+ * import { on, reject, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const noLists = on("mail", (ctx, next) => ctx.sender?.local === "list" ? reject("5.7.1", "No lists") : next());
+ * const { reply } = await runPhase(noLists, "mail", { from: "list@example.net" });
+ * assertEquals(String(reply), "550 5.7.1 No lists");
+ * ```
+ */
 export function on<P extends Phase>(
   phase: P,
   handler: Handler<Phases[P], VerdictIn<P>>,

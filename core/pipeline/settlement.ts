@@ -7,13 +7,15 @@
  */
 import { Reply } from "../model/reply.ts";
 import type { TransactionContext } from "./contexts/transaction_context.ts";
+import type { Recipient } from "./contexts/contexts.ts";
 import type { TransactionRecipient } from "./contexts/recipient.ts";
 import { failure, YES } from "./endings.ts";
 import type { Answer } from "./plugin.ts";
 
 /** A recipient that has to be kept in the queue. */
 export interface Row {
-  readonly recipient: TransactionRecipient;
+  /** Whose copy waits. */
+  readonly recipient: Recipient;
   /** `held` waits for a person: quarantine, or a refusal that came too late to be said. */
   readonly state: "ready" | "deferred" | "held";
   /** The refusal that brought it here. */
@@ -79,7 +81,6 @@ export function repliesPerRecipient(ctx: TransactionContext, reply: Reply): Repl
 /** The ending of `queue`: makes durable what nobody settled. */
 export function commitRest(ctx: TransactionContext): Answer {
   if (ctx.gone !== null) return failure("queue"); // nothing has begun: nothing is kept                   SEMANTICS 9
-  if (ctx.committed !== undefined) return ctx.committed ?? YES;
   if (ctx.deposits.length === 0) {
     const refusal = allRefused(ctx);
     if (refusal) return refusal;

@@ -12,7 +12,6 @@ import {
   NO_MAIL_PARAMETERS,
   NO_RCPT_PARAMETERS,
   type RcptParameters,
-  type Result,
   type Route,
 } from "../model/envelope.ts";
 import { newId } from "../model/id.ts";
@@ -20,9 +19,9 @@ import { accept, type Reply } from "../model/reply.ts";
 import { DnsError, type Resolver } from "../dns/resolver.ts";
 import type { Decision, Event } from "../observe/events.ts";
 import type { Body, Counters } from "../store/store.ts";
-import type { Client, Host, Role } from "./contexts/contexts.ts";
+import type { Client, Deposit, Host, Recipient, Role, Score } from "./contexts/contexts.ts";
 import { ReceivedMessage } from "./contexts/received_message.ts";
-import { type Deposit, type Score, TransactionContext } from "./contexts/transaction_context.ts";
+import { TransactionContext } from "./contexts/transaction_context.ts";
 import type { Key, Scope } from "./key.ts";
 import { Pipeline, type PipelineOptions } from "./pipeline.ts";
 import type { Phase, Plugin } from "./plugin.ts";
@@ -33,59 +32,75 @@ export type SimulatedRecipient =
   | string
   | { readonly address: string; readonly parameters?: RcptParameters; readonly route?: Route };
 
+/** What a plugin under test is to see; all of it has a default. */
 export interface Simulated {
+  /** Default: 192.0.2.1. */
   readonly ip?: string;
+  /** Default: client.example.net. */
   readonly helo?: string;
+  /** Default: none. */
   readonly tls?: Client["tls"];
   /** Who is logged in from the start. */
   readonly identity?: string | null;
   /** Runs the phase auth: a stored password equal to `password` verifies. */
   readonly login?: { readonly user: string; readonly password: string };
-  /** The sender; null for `<>`. */
+  /** The sender, a@example.net by default; null for `<>`. */
   readonly from?: string | null;
+  /** `simulate`: none by default. `runPhase`: b@example.org. */
   readonly to?: SimulatedRecipient | readonly SimulatedRecipient[];
   /** Header and body; LF becomes CRLF in a string. */
   readonly message?: string | Uint8Array<ArrayBuffer>;
+  /** What MAIL said besides the address. */
   readonly parameters?: Partial<MailParameters>;
+  /** Default: mx. */
   readonly role?: Role;
+  /** Default: 127.0.0.1:25. */
   readonly listener?: string;
+  /** Default: mx.example.org, whose local domain is example.org. */
   readonly host?: Partial<Host>;
   /** Default: no name exists. */
   readonly dns?: Resolver;
+  /** What `ctx.store` reads and writes; give two runs one of them to see them share it. */
   readonly counters?: Counters;
   /** The clock, milliseconds since 1970; default: it stands still. */
   readonly now?: () => number;
   /** What the commit answers; default: durable. */
-  readonly commit?: (ctx: TransactionContext) => Promise<Reply<"defer"> | null>;
+  readonly commit?: () => Promise<Reply<"defer"> | null>;
+  /** What plugins that are not there would have left. */
   readonly keys?: readonly (readonly [key: Key<unknown, Scope>, value: unknown])[];
   /** How often the queue tried before. */
   readonly tries?: number;
 }
 
+/** What came of it. */
 export interface SimulatedResult {
   /** The last reply: what the client was told in the end. */
   readonly reply: Reply;
+  /** Every phase that ran, with its reply. */
   readonly replies: readonly { readonly phase: Phase; readonly reply: Reply }[];
+  /** Who made up its mind, and why. */
   readonly decisions: readonly Decision[];
+  /** Everything that observers were told. */
   readonly events: readonly Event[];
-  readonly recipients: readonly {
-    readonly address: Address;
-    readonly original: Address;
-    readonly parameters: RcptParameters;
-    readonly route: Route | null;
-    readonly result: Result | null;
-  }[];
+  /** The accepted ones, aliases expanded. */
+  readonly recipients: readonly Recipient[];
   /** What the queue was given to keep; empty when nothing was committed. */
   readonly rows: readonly Row[];
+  /** Copies for the dev inbox. */
   readonly deposits: readonly Deposit[];
+  /** Points, in the order they were given. */
   readonly scores: readonly Score[];
+  /** Why the message is held; null when it is not. */
   readonly held: string | null;
+  /** Changes to its header. */
   readonly edits: HeaderEdits;
   /** The message as it would be written, edits applied; empty without one. */
   readonly output: string;
+  /** Who the client is logged in as in the end. */
   readonly identity: string | null;
   /** The reply to each accepted RCPT after the message, for LMTP. */
   readonly recipientReplies: readonly Reply[];
+  /** What plugins left. For a key of a recipient ask `recipients`. */
   get<T>(key: Key<T, Scope>): T | undefined;
 }
 
@@ -105,16 +120,20 @@ const EMPTY_DNS: Resolver = {
 /** Counters in memory that expire by the simulated clock. */
 export class SimulatedCounters implements Counters {
   readonly #entries = new Map<string, { value: string; until: number }>();
+  /** By this clock, milliseconds since 1970; by default it stands still. */
   constructor(readonly now: () => number = () => START) {}
 
+  /** Undefined when it was never written or has ended. */
   get(name: string): Promise<string | undefined> {
     const entry = this.#entries.get(name);
     return Promise.resolve(entry && entry.until > this.now() ? entry.value : undefined);
   }
+  /** Writes a value that ends. */
   put(name: string, value: string, options: { readonly seconds: number }): Promise<void> {
     this.#entries.set(name, { value, until: this.now() + options.seconds * 1000 });
     return Promise.resolve();
   }
+  /** Adds, and returns the sum. */
   add(name: string, amount: number, options: { readonly seconds: number }): Promise<number> {
     const entry = this.#entries.get(name), now = this.now();
     const alive = entry !== undefined && entry.until > now;
@@ -167,7 +186,7 @@ class Stage {
       now,
       emit: (event) => void this.events.push(event),
       commit: async (ctx) => {
-        const listed = rows(ctx), refusal = await (facts.commit?.(ctx) ?? null);
+        const listed = rows(ctx), refusal = await (facts.commit?.() ?? null);
         if (refusal === null) this.kept = listed;
         return refusal;
       },

@@ -25,7 +25,9 @@ export type Asking =
 export type Telling =
   /** Octets of the content, dots unstuffed: a view of the input, gone after the next call. */
   | { readonly type: "body"; readonly asks: false; readonly chunk: Uint8Array }
-  /** The transaction is over without a message (RSET, EHLO, a spoiled content): drop what was kept of it. */
+  /** The content is refused at its end, whatever comes: nothing of it is wanted any more. */
+  | { readonly type: "spoiled"; readonly asks: false }
+  /** The transaction is over without a message (RSET, a spoiled content): drop what was kept of it. */
   | { readonly type: "reset"; readonly asks: false }
   /** Core itself refused a command; the reply is written already. */
   | { readonly type: "refused"; readonly asks: false; readonly command: string; readonly reply: Reply }

@@ -13,7 +13,7 @@ export type Line =
 const NONE: Line = { kind: "none" };
 const LONG: Line = { kind: "long" };
 const CR = 13, LF = 10;
-const utf8 = new TextDecoder("utf-8", { fatal: true });
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Reads the line that starts at `start`; `limit` is in octets, CRLF included. */
 export function readLine(input: Uint8Array, start: number, limit: number): Line {

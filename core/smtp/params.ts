@@ -9,10 +9,10 @@ import {
   type Notify,
   type RcptParameters,
 } from "../model/envelope.ts";
-import { reject, type Reply } from "../model/reply.ts";
+import { reject, Reply } from "../model/reply.ts";
 import type { Extensions } from "./extensions.ts";
 
-type Pair = readonly [keyword: string, value: string | null];
+type Pairs = ReadonlyMap<string, string | null>;
 
 // esmtp-param = esmtp-keyword ["=" esmtp-value]
 // esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-")        esmtp-value = 1*(%d33-60 / %d62-126), UTF-8 by RFC 6531
@@ -26,15 +26,15 @@ const syntax = (text: string): Reply<"reject"> => reject("5.5.4", text, { code: 
 const unknown = (keyword: string): Reply<"reject"> =>
   reject("5.5.4", `${keyword.slice(0, 40)} is no parameter here`, { code: 555 });
 
-function split(text: string): readonly Pair[] | Reply<"reject"> {
-  const pairs: Pair[] = [];
+function split(text: string): Pairs | Reply<"reject"> {
+  const pairs = new Map<string, string | null>();
   for (const word of text.split(" ")) {
     if (word === "") continue; // more than one space: harmless
     const match = PARAM.exec(word);
     if (match === null) return syntax("Bad parameter");
     const keyword = match[1]!.toUpperCase();
-    if (pairs.some((each) => each[0] === keyword)) return syntax(`${keyword.slice(0, 40)} stands twice`);
-    pairs.push([keyword, match[2] ?? null]);
+    if (pairs.has(keyword)) return syntax(`${keyword.slice(0, 40)} stands twice`);
+    pairs.set(keyword, match[2] ?? null);
   }
   return pairs;
 }
@@ -43,11 +43,11 @@ function split(text: string): readonly Pair[] | Reply<"reject"> {
 export function mailParameters(text: string, extensions: Extensions, limit: number): MailParameters | Reply<"reject"> {
   if (text === "") return NO_MAIL_PARAMETERS;
   const pairs = split(text);
-  if (!Array.isArray(pairs)) return pairs as Reply<"reject">;
+  if (pairs instanceof Reply) return pairs;
   let { size, body, smtputf8, ret, envid, auth } = NO_MAIL_PARAMETERS as {
     -readonly [K in keyof MailParameters]: MailParameters[K];
   };
-  for (const [keyword, value] of pairs as readonly Pair[]) {
+  for (const [keyword, value] of pairs) {
     if (keyword === "SIZE" && extensions.has("SIZE")) {
       if (value === null || !/^\d{1,20}$/.test(value)) return syntax("SIZE takes up to 20 digits"); // RFC 1870 5
       size = Number(value);
@@ -85,9 +85,9 @@ export function rcptParameters(
 ): RcptParameters | Reply<"reject"> {
   if (text === "") return NO_RCPT_PARAMETERS;
   const pairs = split(text);
-  if (!Array.isArray(pairs)) return pairs as Reply<"reject">;
+  if (pairs instanceof Reply) return pairs;
   let notify: readonly Notify[] | null = null, orcpt: string | null = null;
-  for (const [keyword, value] of pairs as readonly Pair[]) {
+  for (const [keyword, value] of pairs) {
     if (keyword === "NOTIFY" && extensions.has("DSN")) {
       const words = (value ?? "").toUpperCase().split(",");
       const never = words.length === 1 && words[0] === "NEVER"; // NEVER stands alone                   RFC 3461 4.1

@@ -29,7 +29,7 @@ export interface ServerOptions {
     readonly recipients: number;
     /** Bad commands until 421 4.7.0. */
     readonly errors: number;
-    /** Commands that move nothing (NOOP, RSET, VRFY ...) per message until they count as bad. */
+    /** Commands that move nothing (NOOP, RSET, VRFY, refused recipients ...) per message until they count as bad. */
     readonly junk: number;
   };
   /** Bare CR and LF in content: refuse the message, or make them CRLF on the way in. */
@@ -75,6 +75,8 @@ export class ServerSession implements Dialogue {
   body: BodyType = "7BIT";
   #input: Uint8Array = EMPTY;
   #at = 0;
+  /** The engine's own buffer behind the input; null while the input is the host's. */
+  #own: Uint8Array | null = null;
   #output = "";
   #pending: Asking | null = null;
   #verb: Verb | null = null;
@@ -89,6 +91,8 @@ export class ServerSession implements Dialogue {
   #bdatOpen = false;
   #errors = 0;
   #junk = 0;
+  /** Recipients of this transaction that were deferred. */
+  #excess = 0;
   #first = true;
   #closing: string | null = null;
   #closed = false;
@@ -120,15 +124,23 @@ export class ServerSession implements Dialogue {
   /** Takes octets of the peer. The engine keeps a view until they are read: do not write to them before `next` is null. */
   receive(octets: Uint8Array): void {
     if (this.#closed || this.#closing !== null) return;
-    if (this.#at === this.#input.length) this.#input = octets;
-    else {
-      const rest = this.#input.length - this.#at;
-      const joined = new Uint8Array(rest + octets.length);
-      joined.set(this.#input.subarray(this.#at));
-      joined.set(octets, rest);
-      this.#input = joined;
+    const rest = this.buffered;
+    if (rest === 0) {
+      this.#input = octets;
+      this.#own = null;
+      this.#at = 0;
+      return;
     }
-    this.#at = 0;
+    let own = this.#own, end = this.#input.length;
+    if (own === null || end + octets.length > own.length) {
+      own = new Uint8Array(2 * (rest + octets.length)); // doubled: a peer that writes octet by octet pays, not we
+      own.set(this.#input.subarray(this.#at));
+      this.#own = own;
+      this.#at = 0;
+      end = rest;
+    }
+    own.set(octets, end);
+    this.#input = own.subarray(0, end + octets.length);
   }
 
   /** What came of the input so far; null when it takes more octets, or an answer, to go on. */
@@ -139,12 +151,14 @@ export class ServerSession implements Dialogue {
       if (this.#closing !== null) {
         this.#closed = true;
         this.state = "closed";
-        this.#input = EMPTY;
-        this.#at = 0;
+        this.#forget();
         return { type: "close", asks: false, reason: this.#closing };
       }
       const event = this.inContent ? this.#readContent() : this.#readCommand();
-      if (event !== undefined) return event === null ? this.#rest() : this.#tell(event);
+      if (event === undefined) continue;
+      if (event !== null) return this.#tell(event);
+      if (!this.#draining || this.inContent || this.state === "bdat") return this.#rest();
+      this.close(SHUTTING_DOWN, "shutting down"); // what was under way is answered, and nothing else waits
     }
   }
 
@@ -154,6 +168,7 @@ export class ServerSession implements Dialogue {
     if (event === null) throw new Error("nothing was asked");
     this.#pending = null;
     if (Array.isArray(reply)) {
+      if (reply.length !== this.recipients) throw new Error(`${reply.length} replies to ${this.recipients} recipients`);
       for (const each of reply as readonly Reply[]) this.#output += writeReply(each);
       this.#endMessage((reply as readonly Reply[]).find((each) => each.closes));
       return;
@@ -176,12 +191,9 @@ export class ServerSession implements Dialogue {
     this.hangUp(reason);
   }
 
-  /** From now on new commands are 421; a message under way finishes. Returns true when the session is over at once. */
-  drain(): boolean {
+  /** From now on new commands are 421; what is under way is answered, a message finishes. `next` ends the session. */
+  drain(): void {
     this.#draining = true;
-    if (this.#pending !== null || this.inContent || this.state === "bdat") return false;
-    this.close(SHUTTING_DOWN, "shutting down");
-    return true;
   }
 
   hangUp(reason: string): void {
@@ -200,16 +212,19 @@ export class ServerSession implements Dialogue {
     return event;
   }
 
-  /** All is read: let go of the input. */
+  /** All is read but a part of a command, perhaps: let go of the input. */
   #rest(): null {
-    if (this.#at === this.#input.length && this.#input.length > 0) {
-      this.#input = EMPTY;
-      this.#at = 0;
-    } else if (this.#at > 0) {
-      this.#input = this.#input.slice(this.#at); // a copy: the host's buffer is its own again
+    if (this.buffered === 0) this.#forget();
+    else if (this.#at > 0 || this.#own === null) {
+      this.#input = this.#own = this.#input.slice(this.#at); // a copy: the host's buffer is its own again
       this.#at = 0;
     }
     return null;
+  }
+  #forget(): void {
+    this.#input = EMPTY;
+    this.#own = null;
+    this.#at = 0;
   }
 
   /** Undefined: something was done, look again. Null: more octets are needed. */
@@ -242,11 +257,12 @@ export class ServerSession implements Dialogue {
     const command: Command | undefined = COMMANDS.get(word);
     if (command === undefined || command.lmtp !== undefined && command.lmtp !== this.options.lmtp) {
       if (FOREIGN.test(text)) return this.#foreign("not SMTP");
-      this.#refuse(word, reject("5.5.1", "Unknown command", { code: 500 }));
+      // The word is the peer's: where refusals are counted by command, it would make counters without end
+      this.#refuse("unknown", reject("5.5.1", "Unknown command", { code: 500, reason: word.slice(0, 64) }));
       return undefined;
     }
     const verb = command.verb;
-    if (this.#draining && verb !== "QUIT" && !(verb === "BDAT" && this.#bdatOpen)) { // chunks are a message under way
+    if (this.#draining && verb !== "QUIT" && !(verb === "BDAT" && this.state === "bdat")) {
       this.close(SHUTTING_DOWN, "shutting down");
       return undefined;
     }
@@ -256,11 +272,11 @@ export class ServerSession implements Dialogue {
       this.#refuse(verb, reject("5.5.1", OUT_OF_ORDER[verb] ?? "Not now", { code: 503 }));
       return undefined;
     }
-    if (STRANGER.includes(verb) && ++this.#junk > this.options.limits.junk) this.#errors++;
     const answer = command.run(this, rest);
     if (answer instanceof Reply) {
-      if (answer.verdict !== "accept") this.#refuse(verb, answer);
-      else this.#acted(verb, next ?? this.state, answer);
+      if (answer.verdict === "accept") this.#acted(verb, next ?? this.state, answer);
+      else if (answer.verdict === "reject") this.#refuse(verb, answer);
+      else this.#refuse(verb, answer, this.#excessive());
       return undefined;
     }
     if (verb === "BDAT") return this.#beginChunk(next !== undefined);
@@ -275,7 +291,7 @@ export class ServerSession implements Dialogue {
     if (verb === "QUIT") this.hangUp("quit");
     this.state = next;
     this.#output += writeReply(reply);
-    if (this.#errors > this.options.limits.errors) this.#tooManyErrors();
+    if (STRANGER.includes(verb)) this.#tire();
   }
 
   #foreign(reason: string): undefined {
@@ -284,14 +300,22 @@ export class ServerSession implements Dialogue {
     return undefined;
   }
 
-  #refuse(command: string, reply: Reply): void {
+  #refuse(command: string, reply: Reply, counts = true): void {
     this.#output += writeReply(reply);
     this.#told.push({ type: "refused", asks: false, command, reply });
     if (reply.closes) this.hangUp(reply.text);
-    if (++this.#errors > this.options.limits.errors) this.#tooManyErrors();
+    if (counts) this.#err();
   }
-  #tooManyErrors(): void {
-    if (this.#closing !== null) return;
+  /** A command that is in order and moves nothing: some are free for each message, the others are errors. */
+  #tire(): void {
+    if (++this.#junk > this.options.limits.junk) this.#err();
+  }
+  /** A recipient that is not taken now: as many as a transaction may have are free. */
+  #excessive(): boolean {
+    return ++this.#excess > this.options.limits.recipients;
+  }
+  #err(): void {
+    if (++this.#errors <= this.options.limits.errors || this.#closing !== null) return;
     this.#output += writeReply(defer("4.7.0", "Too many errors", { code: 421 }));
     this.hangUp("too many errors");
   }
@@ -356,10 +380,9 @@ export class ServerSession implements Dialogue {
       return this.#endContent();
     }
     if (this.#spoiled !== null) { //               the chunk is refused, and all that follow till RSET   RFC 3030 4.2
-      const spoiled = this.#spoiled;
+      this.#refuse("BDAT", this.#spoiled);
       this.#drop();
       this.state = "spoiled";
-      this.#refuse("BDAT", spoiled);
       return undefined;
     }
     this.#output += writeText(250, "2.0.0", `${content.size} octets so far`);
@@ -376,7 +399,7 @@ export class ServerSession implements Dialogue {
       line: reject("5.6.0", `Line too long, the limit is ${line} octets`, { code: 554, reason: "line limit" }),
     };
     this.#spoiled = faults[content.fault!];
-    return { type: "reset", asks: false }; // nothing of it is wanted any more
+    return { type: "spoiled", asks: false };
   }
 
   #endContent(): ServerEvent | undefined {
@@ -389,9 +412,9 @@ export class ServerSession implements Dialogue {
     const reply = this.#spoiled;
     const times = this.options.lmtp ? this.recipients : 1;
     for (let i = 1; i < times; i++) this.#output += writeReply(reply);
+    this.#refuse("message", reply);
     this.#drop();
     this.state = "ready";
-    this.#refuse("message", reply);
     return undefined;
   }
 
@@ -412,6 +435,8 @@ export class ServerSession implements Dialogue {
     if (reply.verdict !== "accept") {
       this.#output += writeReply(reply);
       if (reply.closes) this.hangUp(reply.text);
+      else if (reply.verdict === "reject") this.#tire(); // guessing at names is not free for ever
+      else if (this.#excessive()) this.#err();
       return;
     }
     const verb = this.#verb!;
@@ -457,10 +482,7 @@ export class ServerSession implements Dialogue {
         this.#chunkRefusal = reply;
         this.#drop();
         this.state = "spoiled";
-      } else {
-        this.#output += writeReply(reply);
-        if (reply.closes) this.hangUp(reply.text);
-      }
+      } else this.#refuse("DATA", reply, false);
       return;
     }
     this.#openContent(!bdat);
@@ -479,7 +501,6 @@ export class ServerSession implements Dialogue {
     this.#junk = 0;
     this.state = "ready";
     if (closing !== undefined) this.hangUp(closing.text);
-    else if (this.#draining) this.close(SHUTTING_DOWN, "shutting down");
   }
 
   /** Octets that came before the reply that asks for them: a peer that does not listen (RFC 2920 3.1, 3.2). */
@@ -491,8 +512,8 @@ export class ServerSession implements Dialogue {
       this.state = "rcpt";
       this.#content = null;
     }
-    this.#drop();
     this.#refuse("early talk", reply);
+    this.#drop();
   }
 
   /** The transaction ends without a message: say so, and forget it. */
@@ -502,6 +523,7 @@ export class ServerSession implements Dialogue {
   }
   #clear(): void {
     this.recipients = 0;
+    this.#excess = 0;
     this.smtputf8 = false;
     this.body = "7BIT";
     this.#bdatOpen = false;

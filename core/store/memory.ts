@@ -42,7 +42,7 @@ import {
 import { Watchers } from "./watchers.ts";
 
 export interface MemoryOptions {
-  /** Octets of bodies under way (default 64 MiB). */
+  /** Octets of bodies under way (default 32 MiB). */
   readonly memoryBudget?: number;
   readonly observer?: Observer;
   /** Milliseconds since 1970. */

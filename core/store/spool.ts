@@ -11,7 +11,7 @@ import { type Body, type BodyWriter, StoreError } from "./store.ts";
 export interface SpoolOptions {
   /** Where files go; null: nowhere, and what does not fit in memory is refused as `full`. */
   readonly folder: string | null;
-  /** Octets of bodies in memory, all together (default 64 MiB). */
+  /** Octets of bodies in memory, all together (default 32 MiB). */
   readonly budget?: number;
   /** Octets of one body in memory (default 256 KiB; without a folder 64 MiB). */
   readonly memoryLimit?: number;
@@ -20,9 +20,17 @@ export interface SpoolOptions {
 }
 
 const KIB = 1024;
-const FIRST = 8 * KIB; // a first buffer that holds a usual message
-const SMALL = 16 * KIB; // bodies up to this may exceed the budget by a quarter: mail goes on while big ones spill
-const TAIL = 32 * KIB; // what a spilled body gathers before it writes
+const FIRST = 8 * KIB; // a first block that holds a usual message; it may exceed the budget: mail goes on while big ones spill
+const NEXT = 32 * KIB; // the blocks after it
+const SLOW = 100; // milliseconds in one write that mean: the disk is behind
+const REST = 1000; // milliseconds that the session thread then leaves writing to others
+const SPARE = 8 * KIB * KIB; // octets of blocks kept for the next bodies
+
+/** A piece of a body. Blocks are used again and again, so no view of one may ever leave this file. */
+interface Block {
+  readonly octets: Uint8Array<ArrayBuffer>;
+  length: number;
+}
 
 /** Whether `newFile` made that name, for the id of a message. */
 export function isSpoolFile(name: string): boolean {
@@ -37,12 +45,18 @@ export class Spool {
   readonly headLimit: number;
   /** Octets of bodies in memory now. */
   used = 0;
+  /** Octets of heads of spilled bodies. They cannot be spilled, so they have a budget of their own, of the same size. */
+  heads = 0;
   #serial = 0;
+  #slowUntil = 0;
+  #spare = 0;
+  readonly #first: Block[] = [];
+  readonly #next: Block[] = [];
   readonly #removals = new Set<Promise<void>>();
 
   constructor(options: SpoolOptions) {
     this.folder = options.folder;
-    this.budget = options.budget ?? 64 * KIB * KIB;
+    this.budget = options.budget ?? 32 * KIB * KIB;
     this.memoryLimit = options.memoryLimit ?? (options.folder === null ? 64 * KIB * KIB : 256 * KIB);
     this.headLimit = options.headLimit ?? 256 * KIB;
   }
@@ -52,7 +66,7 @@ export class Spool {
     return new SpoolWriter(this, id);
   }
 
-  /** A path that no body of this process had before; ids make it new across processes. */
+  /** A name that no body of this process had before; ids make it new across processes. */
   newFile(id: string): string {
     return `${id}.${(this.#serial++).toString(36)}`;
   }
@@ -64,6 +78,38 @@ export class Spool {
   /** May somebody take `more` octets of memory? `urgent`: a small body, or what cannot be spilled. */
   allows(more: number, urgent: boolean): boolean {
     return this.used + more <= (urgent ? this.budget * 1.25 : this.budget);
+  }
+
+  /**
+   * Writes on this thread: into the page cache, that costs a quarter of a write on another thread and no copy. Where the
+   * kernel makes us wait instead, writes leave the thread for a while.
+   */
+  write(file: Deno.FsFile, octets: Uint8Array): void {
+    const begin = performance.now();
+    for (let at = 0; at < octets.length;) at += file.writeSync(octets.subarray(at));
+    const end = performance.now();
+    if (end - begin > SLOW) this.#slowUntil = end + REST;
+  }
+
+  get slow(): boolean {
+    return this.#slowUntil > 0 && performance.now() < this.#slowUntil;
+  }
+
+  take(size: typeof FIRST | typeof NEXT): Block {
+    this.used += size;
+    const block = (size === FIRST ? this.#first : this.#next).pop();
+    if (block === undefined) return { octets: new Uint8Array(size), length: 0 };
+    this.#spare -= size;
+    block.length = 0;
+    return block;
+  }
+
+  give(block: Block): void {
+    const size = block.octets.length;
+    this.used -= size;
+    if (this.#spare + size > SPARE) return;
+    this.#spare += size;
+    (size === FIRST ? this.#first : this.#next).push(block);
   }
 
   remove(file: string): void {
@@ -78,209 +124,220 @@ export class Spool {
   }
 }
 
-/** Octets that grow by doubling, counted against the budget. */
-class Buffer {
-  #octets = new Uint8Array(0);
-  length = 0;
-  urgent = false;
-  constructor(readonly spool: Spool, readonly limit: number) {}
+/** Collects the octets up to the end of the header section: CRLF CRLF, or CRLF at the very start. */
+class Head {
+  readonly #parts: Uint8Array[] = [];
+  #size = 0;
+  #matched = 2; // of CR LF CR LF; the start counts as the end of a line
+  #done = false;
+  constructor(readonly spool: Spool) {}
 
-  /** False when there is no room; then nothing was taken. */
-  append(chunk: Uint8Array): boolean {
-    const size = this.length + chunk.length;
-    if (size > this.#octets.length) {
-      if (size > this.limit) return false;
-      let capacity = Math.max(FIRST, this.#octets.length);
-      while (capacity < size) capacity *= 2;
-      capacity = Math.max(size, Math.min(capacity, this.limit));
-      const more = capacity - this.#octets.length;
-      if (!this.spool.allows(more, this.urgent || size <= SMALL)) return false;
-      this.spool.used += more;
-      const grown = new Uint8Array(capacity);
-      if (this.length > 0) grown.set(this.#octets.subarray(0, this.length));
-      this.#octets = grown;
+  add(octets: Uint8Array): void {
+    if (this.#done) return;
+    let end = 0;
+    const most = Math.min(octets.length, this.spool.headLimit - this.#size);
+    while (end < most && this.#matched < 4) {
+      const octet = octets[end++];
+      if (octet === 13) this.#matched = this.#matched === 2 ? 3 : 1;
+      else if (octet === 10 && (this.#matched === 1 || this.#matched === 3)) this.#matched++;
+      else this.#matched = 0;
     }
-    this.#octets.set(chunk, this.length);
-    this.length = size;
-    return true;
+    if (this.spool.heads + end > this.spool.budget) {
+      throw new StoreError("busy", "too many messages are being received");
+    }
+    this.spool.heads += end;
+    this.#parts.push(octets.slice(0, end));
+    this.#size += end;
+    this.#done = this.#matched === 4 || this.#size === this.spool.headLimit;
   }
 
-  get view(): Uint8Array<ArrayBuffer> {
-    return this.#octets.subarray(0, this.length);
-  }
-
-  /** Keeps the first `length` octets in a buffer of their size. */
-  cut(length: number): void {
-    const octets = this.#octets.slice(0, length);
-    this.free();
-    this.spool.used += octets.length;
-    this.#octets = octets;
-    this.length = octets.length;
+  take(): Uint8Array<ArrayBuffer> {
+    return joined(this.#parts, this.#size);
   }
 
   free(): void {
-    this.spool.used -= this.#octets.length;
-    this.#octets = new Uint8Array(0);
-    this.length = 0;
+    this.spool.heads -= this.#size;
+    this.#size = this.#parts.length = 0;
+    this.#done = true;
   }
 }
 
-/** Index after the first CRLF CRLF (or after a CRLF at the very start), or -1. */
-export function headerEnd(octets: Uint8Array, from = 0): number {
-  if (octets[0] === 13 && octets[1] === 10) return 2;
-  for (let at = octets.indexOf(13, from); at >= 0 && at + 3 < octets.length; at = octets.indexOf(13, at + 1)) {
-    if (octets[at + 1] === 10 && octets[at + 2] === 13 && octets[at + 3] === 10) return at + 4;
+function joined(parts: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
   }
-  return -1;
+  return out;
 }
 
 class SpoolWriter implements BodyWriter {
   readonly #spool: Spool;
   readonly #id: string;
-  /** The body while it is in memory; after the spill its head. */
-  readonly #memory: Buffer;
   #size = 0;
+  /** The body while it is in memory; after the spill what is not yet given to the disk. */
+  #blocks: Block[] = [];
   #name: string | null = null;
   #file: Deno.FsFile | null = null;
-  #headDone = false;
-  #tail: Buffer | null = null;
-  /** The last write asked for; each waits for the one before. */
+  #head: Head | null = null;
+  /** The last write on another thread (each waits for the one before), and how many are under way. */
   #disk: Promise<void> | null = null;
+  #writing = 0;
   #fault: StoreError | null = null;
   #over = false;
 
   constructor(spool: Spool, id: string) {
     this.#spool = spool;
     this.#id = id;
-    this.#memory = new Buffer(spool, spool.memoryLimit);
   }
 
   write(chunk: Uint8Array): void | Promise<void> {
     if (this.#over || this.#fault || chunk.length === 0) return;
-    this.#size += chunk.length;
-    if (this.#name !== null) return this.#append(chunk);
-    if (this.#memory.append(chunk)) return;
-    if (this.#spool.folder === null) {
-      this.#fault = new StoreError("full", "the message does not fit in memory");
-      this.#release();
-      return Promise.reject(this.#fault);
-    }
-    this.#name = this.#spool.newFile(this.#id);
-    const start = this.#memory.view; // stays whole for the write, while the buffer is cut to the head
-    const end = headerEnd(start);
-    this.#headDone = end >= 0 || start.length >= this.#spool.headLimit;
-    this.#memory.urgent = true;
-    const first = this.#later(start);
-    this.#memory.cut(Math.min(end >= 0 ? end : start.length, this.#spool.headLimit));
-    if (start.length === 0) return this.#append(chunk);
-    first.catch(() => {});
-    const rest = this.#append(chunk);
-    return rest ?? first;
-  }
-
-  #append(chunk: Uint8Array): void | Promise<void> {
-    if (!this.#headDone && !this.#extendHead(chunk)) {
-      this.#fault = new StoreError("busy", "too many messages are being received");
-      return Promise.reject(this.#fault);
-    }
-    const tail = this.#tail ??= new Buffer(this.#spool, TAIL);
-    const crowded = this.#spool.used > this.#spool.budget / 2;
-    if (!crowded && tail.append(chunk)) return;
-    const block = new Uint8Array(tail.length + chunk.length);
-    block.set(tail.view);
-    block.set(chunk, tail.length);
-    tail.free();
-    return this.#later(block);
-  }
-
-  #extendHead(chunk: Uint8Array): boolean {
-    const before = this.#memory.length;
-    const room = this.#spool.headLimit - before;
-    if (!this.#memory.append(chunk.length > room ? chunk.subarray(0, room) : chunk)) return false;
-    const end = headerEnd(this.#memory.view, Math.max(0, before - 3));
-    this.#headDone = end >= 0 || this.#memory.length >= this.#spool.headLimit;
-    if (end >= 0) this.#memory.cut(end);
-    return true;
-  }
-
-  /** Writes the block after those before it. */
-  #later(block: Uint8Array): Promise<void> {
-    const before = this.#disk;
-    this.#spool.used += block.length;
-    const written = this.#put(before, block).finally(() => this.#spool.used -= block.length);
-    written.catch(() => {}); // told by `write` or `finish`, whoever is asked
-    return this.#disk = written;
-  }
-
-  async #put(before: Promise<void> | null, block: Uint8Array): Promise<void> {
-    if (before) await before;
-    if (this.#over) return;
+    const size = this.#size + chunk.length;
     try {
-      this.#file ??= await Deno.open(this.#spool.path(this.#name!), { write: true, createNew: true, mode: 0o600 });
-      await writeAll(this.#file, block);
+      if (this.#name === null && !this.#fits(size)) this.#spill();
+      this.#size = size;
+      if (this.#name === null) this.#copy(chunk);
+      else this.#append(chunk);
     } catch (error) {
-      throw this.#fault ??= diskError(error, "cannot spool the message");
+      return Promise.reject(this.#fail(diskError(error, "cannot spool the message")));
     }
+    return this.#writing > 0 ? this.#disk! : undefined;
+  }
+
+  /** Is there memory for a body of that size? */
+  #fits(size: number): boolean {
+    if (size > this.#spool.memoryLimit) return false;
+    const capacity = this.#blocks.length === 0 ? 0 : FIRST + (this.#blocks.length - 1) * NEXT;
+    let more = capacity === 0 ? FIRST : 0;
+    while (capacity + more < size) more += NEXT;
+    return more === 0 || this.#spool.allows(more, size <= FIRST);
+  }
+
+  #copy(chunk: Uint8Array): void {
+    for (let at = 0; at < chunk.length;) {
+      let block = this.#blocks.at(-1);
+      if (block === undefined || block.length === block.octets.length) {
+        block = this.#spool.take(this.#blocks.length === 0 ? FIRST : NEXT);
+        this.#blocks.push(block);
+      }
+      const room = block.octets.length - block.length;
+      const part = at === 0 && chunk.length <= room ? chunk : chunk.subarray(at, at + room);
+      block.octets.set(part, block.length);
+      block.length += part.length;
+      at += part.length;
+    }
+  }
+
+  /** From now on the octets go to a file. */
+  #spill(): void {
+    if (this.#spool.folder === null) throw new StoreError("full", "the message does not fit in memory");
+    this.#name = this.#spool.newFile(this.#id);
+    this.#head = new Head(this.#spool);
+    for (const { octets, length } of this.#blocks) this.#head.add(octets.subarray(0, length));
+    this.#file = Deno.openSync(this.#spool.path(this.#name), { write: true, createNew: true, mode: 0o600 });
+  }
+
+  #append(chunk: Uint8Array): void {
+    this.#head!.add(chunk);
+    const elsewhere = this.#writing > 0 || this.#spool.slow;
+    const gathered = this.#blocks[0]?.length ?? 0;
+    if (elsewhere || gathered + chunk.length <= FIRST) this.#copy(chunk); // small pieces share a write
+    if (elsewhere) return this.#writeElsewhere();
+    if (gathered + chunk.length <= FIRST) return;
+    this.#writeHere();
+    this.#spool.write(this.#file!, chunk);
+  }
+
+  #writeHere(): void {
+    for (const { octets, length } of this.#blocks) this.#spool.write(this.#file!, octets.subarray(0, length));
+    this.#release();
+  }
+
+  #writeElsewhere(): void {
+    for (const block of this.#blocks) {
+      this.#writing++;
+      this.#disk = this.#put(this.#disk, block);
+      this.#disk.catch(() => {}); // told by `write` or `finish`, whoever is asked
+    }
+    this.#blocks = [];
+  }
+
+  async #put(before: Promise<void> | null, block: Block): Promise<void> {
+    try {
+      if (before) await before;
+      if (!this.#over) await writeAll(this.#file!, block.octets.subarray(0, block.length));
+    } catch (error) {
+      throw this.#fault ?? this.#fail(diskError(error, "cannot spool the message"));
+    } finally {
+      this.#writing--;
+      this.#spool.give(block);
+    }
+  }
+
+  #fail(fault: StoreError): StoreError {
+    this.#fault = fault;
+    this.#release();
+    this.#head?.free();
+    return fault;
   }
 
   finish(): Body | Promise<Body> {
     if (this.#over) throw new TypeError("the body is finished or aborted");
-    if (this.#name !== null) return this.#finishFile();
-    if (this.#fault) return this.#refuse();
+    if (this.#fault || this.#name !== null) return this.#finishFile();
     this.#over = true;
-    return new MemoryBody(this.#memory);
-  }
-
-  #refuse(): Promise<never> {
-    const fault = this.#fault!;
-    this.abort();
-    return Promise.reject(fault);
+    const memory = joined(this.#blocks.map(({ octets, length }) => octets.subarray(0, length)), this.#size);
+    this.#release();
+    return new MemoryBody(this.#spool, memory);
   }
 
   async #finishFile(): Promise<Body> {
     try {
-      if (this.#tail !== null && this.#tail.length > 0 && !this.#fault) {
-        const block = this.#tail.view;
-        this.#tail.free();
-        this.#later(block);
-      }
+      if (this.#fault === null && this.#writing === 0) this.#writeHere();
+      else if (this.#fault === null) this.#writeElsewhere();
       await this.#disk;
-    } catch { /* it is the fault */ }
-    if (this.#over) throw this.#fault ?? new StoreError("closed", "the message was given up");
-    if (this.#fault) return this.#refuse();
+    } catch (error) {
+      this.#fault ??= diskError(error, "cannot spool the message");
+    }
+    if (this.#fault) {
+      this.abort();
+      throw this.#fault;
+    }
+    if (this.#over) throw new StoreError("closed", "the message was given up");
     this.#over = true;
-    return new FileBody(this.#spool, this.#name!, this.#file!, this.#size, this.#memory);
+    return new FileBody(this.#spool, this.#name!, this.#file!, this.#size, this.#head!);
   }
 
   abort(): void {
     if (this.#over) return;
     this.#over = true;
     this.#release();
-    const name = this.#name;
-    if (name === null) return;
+    this.#head?.free();
+    const file = this.#file;
+    if (file === null) return;
     const drop = () => {
-      this.#file?.close();
-      if (this.#file) this.#spool.remove(name);
-      this.#file = null;
+      file.close();
+      this.#spool.remove(this.#name!);
     };
     if (this.#disk) this.#disk.then(drop, drop);
     else drop();
   }
 
   #release(): void {
-    this.#memory.free();
-    this.#tail?.free();
+    for (const block of this.#blocks) this.#spool.give(block);
+    this.#blocks = [];
   }
 }
 
 class MemoryBody implements Body {
   readonly size: number;
-  readonly memory: Uint8Array<ArrayBuffer>;
-  readonly #buffer: Buffer;
-  constructor(buffer: Buffer) {
-    this.#buffer = buffer;
-    this.memory = buffer.view;
-    this.size = buffer.length;
+  readonly #spool: Spool;
+  #counted: number;
+  constructor(spool: Spool, readonly memory: Uint8Array<ArrayBuffer>) {
+    this.#spool = spool;
+    this.size = this.#counted = memory.length;
+    spool.used += this.#counted;
   }
   get head(): Uint8Array<ArrayBuffer> {
     return this.memory;
@@ -289,7 +346,8 @@ class MemoryBody implements Body {
     return octetStream(this.memory);
   }
   discard(): void {
-    this.#buffer.free(); // views of it live on as long as somebody holds one
+    this.#spool.used -= this.#counted; // views of it live on as long as somebody holds one
+    this.#counted = 0;
   }
 }
 
@@ -298,15 +356,15 @@ export class FileBody implements Body {
   readonly memory = null;
   readonly head: Uint8Array<ArrayBuffer>;
   readonly #spool: Spool;
-  readonly #head: Buffer;
+  readonly #head: Head;
   #file: Deno.FsFile | null;
   #kept = false;
 
-  constructor(spool: Spool, readonly name: string, file: Deno.FsFile, readonly size: number, head: Buffer) {
+  constructor(spool: Spool, readonly name: string, file: Deno.FsFile, readonly size: number, head: Head) {
     this.#spool = spool;
     this.#file = file;
     this.#head = head;
-    this.head = head.view;
+    this.head = head.take();
   }
 
   stream(): ReadableStream<Uint8Array<ArrayBuffer>> {

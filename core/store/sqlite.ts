@@ -47,7 +47,7 @@ import { Watchers } from "./watchers.ts";
 export interface SqliteOptions {
   /** The data folder; made when it is not there. */
   readonly folder: string;
-  /** Octets of bodies in memory, all together (default 64 MiB). */
+  /** Octets of bodies in memory, all together (default 32 MiB). */
   readonly memoryBudget?: number;
   /** Octets up to which a body stays in memory and in the database; above it is a file (default 256 KiB). */
   readonly blobLimit?: number;

@@ -33,9 +33,12 @@ export class Writer {
   #freeBytes = 0;
   #counted = 0;
 
-  constructor({ folder, now, first, refused }: Extract<WriterRequest, { ask: "open" }>) {
+  constructor(
+    { folder, now, first, refused }: Extract<WriterRequest, { ask: "open" }>,
+    db: DatabaseSync = openDatabase(`${folder}/postern.db`),
+  ) {
     this.#folder = folder;
-    this.#db = openDatabase(`${folder}/postern.db`);
+    this.#db = db;
     try {
       this.#operations = new Operations(this.#db, (file, size) => fileFault(`${folder}/spool/${file}`, size));
       this.#begin = this.#db.prepare("begin immediate");
@@ -266,7 +269,8 @@ export function serve(thread: Thread): void {
       work();
     } catch (error) {
       const fault = error instanceof StoreError ? error.fault : sqliteCode(error) === FULL ? "full" : diskFault(error);
-      outcome = { fault: fault === "full" ? "full" : "io", message: text(error) };
+      const message = error instanceof StoreError ? error.message : `the database cannot be used: ${text(error)}`;
+      outcome = { fault: fault === "full" ? "full" : "io", message };
     }
     thread.postMessage({ outcomes: [outcome], free: 0, trouble: [] });
   };

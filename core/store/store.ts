@@ -171,7 +171,9 @@ export interface Inboxes {
 
 /** Small state with an end, shared by all threads and nodes: rates, greylists, lock-outs. */
 export interface Counters {
+  /** Undefined when it was never written or has ended. */
   get(name: string): Promise<string | undefined>;
+  /** Writes a value that ends after so many seconds. */
   put(name: string, value: string, options: { readonly seconds: number }): Promise<void>;
   /** Atomic; returns the new sum. A new counter starts its seconds, later additions keep them. */
   add(name: string, amount: number, options: { readonly seconds: number }): Promise<number>;

@@ -1,7 +1,7 @@
 /** Invariants of the server engine: cuts of the input change nothing, accepted content comes out octet for octet. */
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { type ServerOptions } from "../../core/smtp/server.ts";
+import type { ServerOptions } from "../../core/smtp/server.ts";
 import { converse, latin1, octets } from "../support/engine.ts";
 
 const line = fc.oneof(

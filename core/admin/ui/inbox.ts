@@ -111,7 +111,7 @@ function boxes(context: PageContext, data: InboxData, stored: number): Html {
     markup`<div class="use"><b>Send to</b>${context.site.smtp.map((address) => markup`<code>${address}</code>`)}</div>`
   }
     <div class="use keys" aria-hidden="true">
-      <p><kbd>j</kbd> <kbd>k</kbd> next, last</p>
+      <p><kbd>j</kbd> <kbd>k</kbd> next, previous</p>
       <p><kbd>u</kbd> mark unread</p>
       <p><kbd>Del</kbd> delete</p>
     </div>

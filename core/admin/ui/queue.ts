@@ -83,9 +83,9 @@ function fields(data: Pick<QueueData, "state" | "domain">): Html {
 function bulk(context: PageContext, data: QueueData): Html {
   const all = { fields: fields(data) };
   return markup`
-    <div class="bulk" role="group" aria-label="With all that match"><b>${
-    plural(data.page.total, "message")
-  } match</b><span class="btns">${action(context, { to: "/queue/retry", label: "Try now", ...all })}${
+    <div class="bulk" role="group" aria-label="With all that match"><b>${plural(data.page.total, "message")} ${
+    data.page.total === 1 ? "matches" : "match"
+  }</b><span class="btns">${action(context, { to: "/queue/retry", label: "Try now", ...all })}${
     action(context, { to: "/queue/hold", label: "Hold", ...all })
   }${
     action(context, {
@@ -216,7 +216,7 @@ function buttons(context: PageContext, item: QueueItem, options: { quiet: boolea
   const path = `/queue/${item.message.id}`;
   const has = (...states: QueueState[]) => item.recipients.some((each) => states.includes(each.state));
   const verbs: [QueueVerb, string][] = [];
-  if (has("deferred")) verbs.push(["retry", "Try now"]);
+  if (has("deferred", "failed", "expired", "corrupt")) verbs.push(["retry", "Try now"]);
   if (has("deferred", "ready")) verbs.push(["hold", "Hold"]);
   if (has("held")) verbs.push(["release", "Release"]);
   const kind = options.quiet ? "quiet" : "";

@@ -30,7 +30,7 @@ let openTab = location.hash.slice(1);
 function tabs(list) {
   const all = [...list.querySelectorAll("a")];
   const panel = (tab) => byId(tab.hash.slice(1));
-  const show = (tab, focus) => {
+  const raise = (tab, focus) => {
     for (const each of all) {
       each.setAttribute("aria-selected", each === tab);
       each.tabIndex = each === tab ? 0 : -1;
@@ -40,7 +40,7 @@ function tabs(list) {
   };
   const choose = (tab, focus) => {
     openTab = tab.hash.slice(1);
-    show(tab, focus);
+    raise(tab, focus);
   };
   list.setAttribute("role", "tablist");
   list.parentElement.classList.add("tabbed");
@@ -60,26 +60,30 @@ function tabs(list) {
       choose(all[(i + step + all.length) % all.length], true);
     };
   });
-  show(all.find((tab) => tab.hash.slice(1) === openTab) ?? all[0]);
+  raise(all.find((tab) => tab.hash.slice(1) === openTab) ?? all[0]);
 }
 
 // ---- The inbox in place ----------------------------------------------------------------------------------------------
 
-let asked = 0;
-/** Shows the page at `url` by exchanging what differs. `only` names the regions to take; the newest call wins. */
+let visits = 0, looks = 0;
+/**
+ * Shows the page at `url` by exchanging what differs. With `keep` it is another look at the same page: `only` names the
+ * regions to take, and a visit since then makes it void. Of two visits, or of two looks, the newest wins.
+ */
 async function go(url, { only = REGIONS, keep = false } = {}) {
-  const mine = ++asked;
+  const visit = keep ? visits : ++visits, look = ++looks;
+  const late = () => visit !== visits || keep && look !== looks;
   let page;
   try {
     const answer = await fetch(url, { headers: { accept: "text/html" } });
-    if (keep && answer.status === 404) return visit(`/inbox${location.search}`); // somebody deleted what is open
+    if (keep && answer.status === 404 && !late()) return show(`/inbox${location.search}`); // what is open was deleted
     if (answer.redirected || !answer.ok) throw new Error("not that page");
     page = new DOMParser().parseFromString(await answer.text(), "text/html");
   } catch {
-    if (!keep && mine === asked) location.assign(url);
+    if (!keep && !late()) location.assign(url);
     return;
   }
-  if (mine !== asked) return;
+  if (late()) return;
   if (!byId("msgs") || !page.getElementById("msgs")) {
     byId("main").replaceWith(document.adoptNode(page.getElementById("main")));
     byId("unread")?.replaceWith(document.adoptNode(page.getElementById("unread")));
@@ -110,14 +114,14 @@ async function go(url, { only = REGIONS, keep = false } = {}) {
 
 /** After any change: what is open is read, and the title says how many are not. */
 function settle() {
-  const open = byId("subject");
-  if (open && "unread" in open.dataset) {
-    delete open.dataset.unread;
-    fetch(`/api/v1/messages/${open.dataset.id}`, {
+  const subject = byId("subject");
+  if (subject && "unread" in subject.dataset) {
+    delete subject.dataset.unread;
+    fetch(`/api/v1/messages/${subject.dataset.id}`, {
       method: "PATCH",
       headers: { "content-type": "application/json" },
       body: '{"read":true}',
-    }).then((answer) => answer.ok && markedRead(open.dataset.id));
+    }).then((answer) => answer.ok && markedRead(subject.dataset.id));
   }
   title();
 }
@@ -138,9 +142,9 @@ const move = (step) => {
   const links = [...document.querySelectorAll(".msgs a")];
   const at = links.findIndex((link) => link.getAttribute("aria-current") === "true");
   const link = links[at < 0 ? 0 : at + step];
-  if (link) visit(link.href);
+  if (link) show(link.href);
 };
-function visit(url) {
+function show(url) {
   history.pushState(null, "", url);
   go(url);
 }
@@ -173,7 +177,7 @@ function inbox() {
     if (link.closest(".boxes, .pager, .back") && !byId("msgs")) return;
     event.preventDefault();
     if (link.closest(".boxes")) byId("find").value = "";
-    visit(link.href);
+    show(link.href);
   });
   let typing = 0;
   document.addEventListener("input", (event) => {
@@ -183,7 +187,7 @@ function inbox() {
       const url = new URL("/inbox", location.href);
       for (const [name, value] of new FormData(event.target.form)) if (value) url.searchParams.set(name, value);
       history.replaceState(null, "", url);
-      go(url.href, { only: ["boxes", "msgs", "unread"] });
+      go(url.href);
     }, 150);
   });
 }

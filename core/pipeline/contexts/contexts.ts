@@ -9,7 +9,8 @@ import type { Address } from "../../model/address.ts";
 import type { BodyType, MailParameters, RcptParameters, Result, Route } from "../../model/envelope.ts";
 import type { Reply } from "../../model/reply.ts";
 import type { Resolver } from "../../dns/resolver.ts";
-import type { PhaseName } from "../../observe/events.ts";
+import type { Phase } from "../../observe/events.ts";
+import type { Counters } from "../../store/store.ts";
 import type { Key, Scope } from "../key.ts";
 
 /** What a listener is for. `edge` is an edge platform's email event. */
@@ -21,26 +22,38 @@ export interface Host {
   readonly name: string;
   /** The local domains as written, `*.name` for all below a name, `*` for every domain. `new DomainSet` reads them. */
   readonly domains: readonly string[];
+  /** Where mail for postmaster goes, when the configuration says. */
   readonly postmaster: Address | null;
 }
+/** The peer of a session. */
 export interface Client {
   /** Canonical: IPv4-mapped addresses as IPv4. */
   readonly ip: string;
+  /** Its own port. */
   readonly port: number;
+  /** Null without TLS. */
   readonly tls: { readonly version: string; readonly cipher: string } | null;
+  /** Who it is logged in as, else null. */
   readonly identity: string | null;
 }
+/** One recipient of a transaction, as it is now. */
 export interface Recipient {
+  /** Where its copy goes. */
   readonly address: Address;
   /** What the peer named; `address` differs after an alias. */
   readonly original: Address;
   /** The recipient this one was expanded from. Null for what the peer itself named. */
   readonly origin: Recipient | null;
+  /** What RCPT said besides the address. */
   readonly parameters: RcptParameters;
+  /** Null until a plugin gave it one. */
   readonly route: Route | null;
+  /** Null until it is settled or refused. */
   readonly result: Result | null;
+  /** What plugins know about it. */
   get<T>(key: Key<T, "recipient">): T | undefined;
 }
+/** One field of a header section. */
 export interface HeaderField {
   /** As it was written, without the colon. */
   readonly name: string;
@@ -52,77 +65,117 @@ export interface HeaderField {
  * show them, `bytes` and `stream` never do: signatures stay checkable.
  */
 export interface Message {
+  /** Octets as received, header section and body. */
   readonly size: number;
+  /** What BODY= said (RFC 6152, RFC 3030); 7BIT unless it said more. */
   readonly bodyType: BodyType;
   /** The first field of that name, any case. */
   header(name: string): string | undefined;
+  /** All of them, in their order; what plugins added stands first, what they removed is not there. */
   readonly headers: readonly HeaderField[];
   /** The received octets: a view, never write to it. Rejects above `max` (default 1 MiB): stream instead. */
   bytes(options?: { readonly max?: number }): Promise<Uint8Array<ArrayBuffer>>;
   /** A fresh stream of the received octets each time, from memory or the spool file. */
   stream(): ReadableStream<Uint8Array<ArrayBuffer>>;
 }
-/**
- * The only state that threads and nodes share: a plugin is made once per thread, its own variables are a cache.
- * Entries belong to the plugin that wrote them and always expire; `add` is atomic and returns the new sum.
- */
-export interface PluginStore {
-  get(name: string): Promise<string | undefined>;
-  put(name: string, value: string, options: { readonly seconds: number }): Promise<void>;
-  add(name: string, amount: number, options: { readonly seconds: number }): Promise<number>;
+/** Points for a message, and who gave them. */
+export interface Score {
+  /** More is worse; a negative number speaks for the message. */
+  readonly points: number;
+  /** The rule that gave them. */
+  readonly reason: string;
+}
+/** A copy for a mailbox of the dev inbox, durable with the commit that ends the phase. */
+export interface Deposit {
+  /** Whose copy it is. */
+  readonly recipient: Recipient;
+  /** The mailbox. */
+  readonly inbox: string;
 }
 
+/** What every phase's context has. */
 export interface Context<S extends Scope = "connection"> {
   /** The transaction's id, before MAIL the session's (which begins with `s`). */
   readonly id: string;
+  /** What the listener is for. */
   readonly role: Role;
   /** The listener's name: its address unless the configuration names it. */
   readonly listener: string;
+  /** This site. */
   readonly host: Host;
   /** Aborted when the call's time is over or the peer has gone. Made on first use. */
   readonly signal: AbortSignal;
+  /** Name service. A failure of it says nothing about the mail: `DnsError.temporary`. */
   readonly dns: Resolver;
-  readonly store: PluginStore;
+  /**
+   * The only state that threads and nodes share: a plugin is made once per thread, its own variables are a cache.
+   * Entries belong to the plugin that wrote them and always expire.
+   */
+  readonly store: Counters;
   /** Milliseconds since 1970. */
   now(): number;
+  /** What a plugin left under this key, or undefined. */
   get<T>(key: Key<T, S>): T | undefined;
+  /** Leaves a fact for the plugins behind this one. A key is no change: it counts in mode observe too. */
   set<T>(key: Key<T, S>, value: NoInfer<T>): void; // NoInfer: else set(SPF, "typo") widens T and compiles
 }
 /** What a condition may look at, in any phase. `recipient` is there in rcpt only, `sender` is null before MAIL too. */
 export interface Facts {
-  readonly phase: PhaseName;
+  /** The phase that is being decided. */
+  readonly phase: Phase;
+  /** What the listener is for. */
   readonly role: Role;
+  /** The listener's name. */
   readonly listener: string;
+  /** This site. */
   readonly host: Host;
+  /** The peer. */
   readonly client: Client;
+  /** What the peer called itself; empty before EHLO. */
   readonly helo: string;
+  /** The sender; null for `<>`. */
   readonly sender: Address | null;
+  /** The recipient that is being decided. */
   readonly recipient: Recipient | null;
   /** The accepted ones so far. */
   readonly recipients: readonly Recipient[];
+  /** What plugins before this place left. */
   get<T>(key: Key<T, Scope>): T | undefined;
 }
+/** The scopes that outlive a recipient. */
 export type Lasting = "connection" | "transaction";
 
+/** A connection was taken. */
 export interface ConnectContext extends Context {
+  /** The peer. */
   readonly client: Client;
 }
 /** EHLO, HELO, LHLO. */
 export interface HeloContext extends ConnectContext {
+  /** What the peer calls itself, as it wrote it: nobody has checked it. */
   readonly helo: string;
 }
+/** AUTH. The phase accepts only with an identity. */
 export interface AuthContext extends HeloContext {
+  /** `verify` compares with what is stored for the user, in constant time, whatever the mechanism. */
   readonly credentials: { readonly mechanism: string; readonly user: string; verify(stored: string): Promise<boolean> };
+  /** Vouches for the peer: it is this user from now on, if the phase accepts. */
   identify(user: string): void;
 }
+/** MAIL. */
 export interface MailContext extends Context<Lasting> {
+  /** The peer. */
   readonly client: Client;
+  /** What the peer calls itself. */
   readonly helo: string;
   /** Null for `MAIL FROM:<>`. */
   readonly sender: Address | null;
+  /** What MAIL said besides the address. */
   readonly parameters: MailParameters;
 }
+/** RCPT: who is it, and where does its copy go? The phase accepts only a recipient with a route, or an expanded one. */
 export interface RcptContext extends MailContext {
+  /** The one that is being decided. */
   readonly recipient: Recipient;
   /** How many recipients the transaction has so far. */
   readonly count: number;
@@ -133,20 +186,26 @@ export interface RcptContext extends MailContext {
    * at most, each address once. One deferred member defers the command, else one accepted member accepts it.
    */
   expand(members: readonly Address[]): void;
+  /** Also under keys of this recipient. */
   set<T>(key: Key<T, Lasting | "recipient">, value: NoInfer<T>): void;
 }
 /** All that an edge host knows. Write a handler against this and it runs in both places. */
 export interface MessageContext extends Context<Lasting> {
+  /** Null for `<>`. */
   readonly sender: Address | null;
+  /** The accepted ones, aliases expanded, each once. */
   readonly recipients: readonly Recipient[];
+  /** As received; its header with the edits so far. */
   readonly message: Message;
-  /** Spam points so far, and who gave them. */
-  readonly scores: readonly { readonly points: number; readonly reason: string }[];
+  /** Spam points so far. */
+  readonly scores: readonly Score[];
+  /** Adds points under a rule's name. What they come to is for `spam_score`, or whoever reads `scores`. */
   score(points: number, reason: string): void;
+  /** A field in front of the others. Controls in the value become spaces, a long one is folded. */
   prependHeader(name: string, value: string): void;
   /** Removes every field of that name that was received or added so far. */
   removeHeader(name: string): void;
-  /** Take the message, and keep it in quarantine until a person releases it (SEMANTICS: hold). */
+  /** Take the message, and keep it in quarantine until a person releases it (SEMANTICS 17). */
   hold(reason: string): void;
   /**
    * A result for one recipient after the body. LMTP answers it as it stands. SMTP has one reply: all refused -> the worst
@@ -162,6 +221,7 @@ export interface DataContext extends MessageContext, MailContext {}
  * plugin, hours later and without a peer: hence no `client` here, and transaction keys are gone when tries > 0.
  */
 export interface QueueContext extends MessageContext {
+  /** Attempts before this one. */
   readonly tries: number;
   /**
    * The message as it is to be written: edits applied, one Return-Path in front (final delivery, RFC 5321 4.4), CRLF.
@@ -175,6 +235,7 @@ export interface QueueContext extends MessageContext {
 }
 /** On the way out: once per message and destination group, before the attempt. */
 export interface DeliverContext extends MessageContext {
+  /** Attempts before this one. */
   readonly tries: number;
   /** The recipients of this attempt share this destination. */
   readonly destination: { readonly domain: string; readonly via: string | null };

@@ -17,13 +17,13 @@ import type {
   DeliverContext,
   Host,
   Message,
-  PluginStore,
   QueueContext,
   RcptContext,
   Recipient,
   Role,
+  Score,
 } from "./contexts.ts";
-import type { Score, TransactionContext } from "./transaction_context.ts";
+import type { TransactionContext } from "./transaction_context.ts";
 
 /** It is every phase's context at once; which of it a handler may know is said by the handler's type. */
 type Every = Omit<AuthContext & RcptContext & QueueContext & DeliverContext, "get" | "set">;
@@ -33,7 +33,7 @@ export class PluginContext implements Every {
   readonly #plugin: string;
   #ended = false;
   #controller: AbortController | undefined;
-  #store: PluginStore | undefined;
+  #store: Counters | undefined;
   /** Why a change had no effect, for the ledger. */
   note = "";
 
@@ -122,7 +122,7 @@ export class PluginContext implements Every {
     }
     return this.#controller.signal;
   }
-  get store(): PluginStore {
+  get store(): Counters {
     return this.#store ??= new NamespacedCounters(this.#ctx.services.counters, `plugin:${this.#plugin}:`);
   }
   now(): number {
@@ -194,7 +194,7 @@ export class PluginContext implements Every {
 }
 
 /** A plugin's own part of the counters. */
-class NamespacedCounters implements PluginStore {
+class NamespacedCounters implements Counters {
   constructor(readonly counters: Counters, readonly prefix: string) {}
   get(name: string): Promise<string | undefined> {
     return this.counters.get(this.prefix + name);

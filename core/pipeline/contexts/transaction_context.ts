@@ -22,7 +22,18 @@ import type { Counters } from "../../store/store.ts";
 import { checkEffect, type Effect } from "../effect.ts";
 import type { Key, Scope } from "../key.ts";
 import type { Phase } from "../plugin.ts";
-import type { AuthContext, Client, DeliverContext, Facts, Host, Message, Recipient, Role } from "./contexts.ts";
+import type {
+  AuthContext,
+  Client,
+  DeliverContext,
+  Deposit,
+  Facts,
+  Host,
+  Message,
+  Recipient,
+  Role,
+  Score,
+} from "./contexts.ts";
 import type { ReceivedMessage } from "./received_message.ts";
 import { TransactionRecipient } from "./recipient.ts";
 
@@ -45,14 +56,6 @@ export interface Peer {
   readonly role: Role;
   readonly listener: string;
   readonly client: Client;
-}
-export interface Score {
-  readonly points: number;
-  readonly reason: string;
-}
-export interface Deposit {
-  readonly recipient: Recipient;
-  readonly inbox: string;
 }
 /** A policy refusal that waits for RCPT (SEMANTICS 11). */
 export interface DelayedRefusal {
@@ -215,7 +218,7 @@ export class TransactionContext implements Facts {
   abort(reason: unknown): void {
     if (this.gone !== null) return;
     this.gone = reason instanceof Error ? reason.message : String(reason);
-    for (const controller of this.controllers) controller.abort(reason);
+    for (const controller of this.controllers) controller.abort(new DOMException(this.gone, "AbortError"));
     this.controllers.clear();
   }
 
@@ -345,12 +348,17 @@ export class TransactionContext implements Facts {
       this.recipient = recipient.at(place);
       this.recipients.push(this.recipient);
     }
-    if (!this.command.includes(place)) this.command.push(place);
+    this.command.push(place);
   }
   /** Forgets the recipients that were admitted since there were `count`. */
   dismiss(count: number): void {
     for (const recipient of this.recipients.splice(count)) this.places.delete(placeKey(recipient));
     this.command = [];
+  }
+  /** Takes back what the last accepted RCPT brought: there were `count` recipients before it. */
+  withdraw(count: number): void {
+    this.dismiss(count);
+    this.commands.pop();
   }
 }
 

@@ -8,7 +8,7 @@ import { definePlugin, DomainSet, Networks, type PluginFactory, type RcptContext
 import { RELAY, type RelayReason } from "./key.ts";
 
 export { RELAY, type RelayReason } from "./key.ts";
-export { isOpenToTheWorld, openNetworks } from "./world.ts";
+export { openNetworks } from "./world.ts";
 
 const network = z.string().refine((text) => accepts(() => new Networks([text])), {
   error: (issue) => `"${issue.input}" is no IP address or network like 192.0.2.0/24`,

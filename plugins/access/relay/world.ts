@@ -27,8 +27,3 @@ export function openNetworks(networks: readonly string[]): string[] {
     return Number(bits) < WIDEST_IPV6 && (!NOT_ROUTED.test(host.replace("[", "")) || Number(bits) < 7);
   });
 }
-
-/** True when the list makes every stranger a trusted peer. `postern check` warns of it. */
-export function isOpenToTheWorld(networks: readonly string[]): boolean {
-  return openNetworks(networks).length > 0;
-}

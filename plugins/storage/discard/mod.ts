@@ -3,13 +3,27 @@
  * load tests. Also the end of any recipient that another plugin routes here. Non-job: refusing.
  */
 import { z } from "zod";
-import { definePlugin, DomainSet, OptionsError, type PluginFactory, type Route } from "../../../core/pipeline/mod.ts";
+import { definePlugin, DomainSet, type PluginFactory, type Route } from "../../../core/pipeline/mod.ts";
 import { parsePattern } from "./pattern.ts";
+
+/** A reader that throws, as a step of a schema: its sentence becomes the issue. */
+const checked = <In, Out>(read: (value: In) => Out) => (value: In, check: z.RefinementCtx): Out => {
+  try {
+    return read(value);
+  } catch (error) {
+    check.issues.push({ code: "custom", message: (error as Error).message, input: value });
+    return z.NEVER;
+  }
+};
 
 const DiscardOptions = z.strictObject({
   everything: z.boolean().default(false).describe("Drop mail for every recipient that no plugin before has routed."),
-  domains: z.array(z.string()).default([]).describe("Drop mail for these domains; *.name is all below a name."),
-  addresses: z.array(z.string()).default([]).describe("Drop mail for these addresses; * is any part of a local part."),
+  domains: z.array(z.string()).transform(checked((names) => new DomainSet(names))).prefault([]).describe(
+    "Drop mail for these domains; *.name is all below a name.",
+  ),
+  addresses: z.array(z.string().transform(checked(parsePattern))).default([]).describe(
+    "Drop mail for these addresses; * is any part of a local part.",
+  ),
 });
 
 /**
@@ -25,21 +39,13 @@ const DiscardOptions = z.strictObject({
 export const discard: PluginFactory<z.input<typeof DiscardOptions>> = definePlugin({
   name: "discard",
   options: DiscardOptions,
-  create(options, { name }) {
-    const domains = new DomainSet(options.domains);
-    const patterns = options.addresses.map((text, index) => {
-      try {
-        return parsePattern(text);
-      } catch (error) {
-        throw new OptionsError([{ path: ["addresses", index], message: (error as Error).message }]);
-      }
-    });
+  create({ everything, domains, addresses }, { name }) {
     const here: Route = { to: "local", plugin: name };
     return {
       rcpt(ctx, next) {
         const { address, route } = ctx.recipient;
         if (route === null) {
-          const taken = options.everything || domains.has(address.domain) || patterns.some((match) => match(address));
+          const taken = everything || domains.has(address.domain) || addresses.some((match) => match(address));
           if (taken) ctx.route(here);
         }
         return next();

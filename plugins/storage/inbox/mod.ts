@@ -7,8 +7,17 @@ import { z } from "zod";
 import { definePlugin, type Key, key, type PluginFactory, type Route } from "../../../core/pipeline/mod.ts";
 import { parseInboxName } from "./name.ts";
 
+const inboxName = z.string().transform((text, check) => {
+  try {
+    return parseInboxName(text);
+  } catch (error) {
+    check.issues.push({ code: "custom", message: (error as Error).message, input: text });
+    return z.NEVER;
+  }
+});
+
 const InboxOptions = z.strictObject({
-  name: z.string().default("default")
+  name: inboxName.prefault("default")
     .describe("The inbox that mail goes to. {local}, {domain} and {address} of the recipient are filled in."),
   identity: z.boolean().default(true)
     .describe("Mail of an authenticated client goes to the inbox named like its identity instead."),
@@ -34,8 +43,7 @@ const OWNER: Key<string> = key("inbox.owner");
 export const inbox: PluginFactory<z.input<typeof InboxOptions>> = definePlugin({
   name: "inbox",
   options: InboxOptions,
-  create({ name: pattern, identity, everything }, { name }) {
-    const inboxName = parseInboxName(pattern);
+  create({ name: inboxOf, identity, everything }, { name }) {
     const here: Route = { to: "local", plugin: name };
     return {
       rcpt(ctx, next) {
@@ -48,7 +56,7 @@ export const inbox: PluginFactory<z.input<typeof InboxOptions>> = definePlugin({
         for (const recipient of ctx.recipients) {
           const { route, result } = recipient;
           if (route?.to !== "local" || route.plugin !== name || result !== null) continue;
-          ctx.deposit(recipient, owner ?? inboxName(recipient.address));
+          ctx.deposit(recipient, owner ?? inboxOf(recipient.address));
         }
         return next();
       },

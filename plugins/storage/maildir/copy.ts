@@ -3,9 +3,9 @@
  * resolved the copy outlives a power failure; when it has rejected nothing of it is left. Non-job: the folders
  * (folder.ts), the octets (content.ts), whom to tell (mod.ts).
  */
+import { syncFolder, writeAll } from "../../../core/store/durable_write.ts";
 import { copyOf } from "./content.ts";
 import { fileName } from "./file_name.ts";
-import { syncFolder } from "./folder.ts";
 import { LineFeeds } from "./line_feed.ts";
 
 export interface Copy {
@@ -52,7 +52,7 @@ async function writeSynced(path: string, octets: AsyncIterable<Uint8Array>, mode
   if (mode & 0o077) await Deno.chmod(path, mode); // the umask may have taken bits away
   for await (const chunk of octets) {
     signal.throwIfAborted();
-    for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
+    await writeAll(file, chunk);
   }
   signal.throwIfAborted();
   await file.sync();

@@ -21,8 +21,13 @@ const BY_CODE = new Map<unknown, typeof FULL | typeof QUOTA | typeof MAILBOX>([
   ["ENAMETOOLONG", MAILBOX],
 ]);
 
+/** Deno gives this error no code: 122 on Linux, 69 on macOS and the BSDs. */
+const DQUOT = /quota exceeded \(os error \d+\)$/i;
+
 /** The refusal for whatever was thrown; its reason names the error for the ledger, the peer never sees paths. */
 export function refusalFor(error: unknown): Reply<"defer"> {
-  const [status, text, code] = BY_CODE.get((error as { code?: unknown } | null)?.code) ?? SYSTEM;
-  return defer(status, text, { code, reason: `maildir: ${error instanceof Error ? error.message : error}` });
+  const message = error instanceof Error ? error.message : String(error);
+  const [status, text, code] = BY_CODE.get((error as { code?: unknown } | null)?.code) ??
+    (DQUOT.test(message) ? QUOTA : SYSTEM);
+  return defer(status, text, { code, reason: `maildir: ${message}` });
 }

@@ -3,6 +3,7 @@
  * are called (layout.ts), the files in them (copy.ts).
  */
 import { dirname } from "node:path";
+import { syncFolder } from "../../../core/store/durable_write.ts";
 
 /** Mailboxes known to be there; more than that and the oldest are looked at again. */
 const MAX_KNOWN = 10_000;
@@ -70,10 +71,4 @@ export class Folders {
     if (this.mode & 0o077) await Deno.chmod(folder, this.mode); // the umask may have taken bits away
     return true;
   }
-}
-
-/** A name in a folder is durable once the folder is. */
-export async function syncFolder(folder: string): Promise<void> {
-  using handle = await Deno.open(folder);
-  await handle.sync();
 }

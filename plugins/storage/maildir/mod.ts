@@ -5,8 +5,16 @@
  */
 import { resolve } from "node:path";
 import { z } from "zod";
-import { definePlugin, formatAddress, type PluginFactory } from "../../../core/pipeline/mod.ts";
-import { type MessageContext, type QueueContext, type Recipient, reject } from "../../../core/pipeline/mod.ts";
+import {
+  type Address,
+  definePlugin,
+  formatAddress,
+  type Message,
+  type PluginFactory,
+  type QueueContext,
+  type Recipient,
+  reject,
+} from "../../../core/pipeline/mod.ts";
 import { isStored, storeCopy } from "./copy.ts";
 import { refusalFor } from "./fault.ts";
 import { copyPrefix } from "./file_name.ts";
@@ -17,9 +25,18 @@ import { Slots } from "./slots.ts";
 const permissions = z.string().regex(/^0?[0-7]{3}$/, 'Write permissions in octal and in quotes, like "0600"')
   .transform((text) => parseInt(text, 8));
 
+const layout = z.string().transform((text, check) => {
+  try {
+    return parseLayout(text);
+  } catch (error) {
+    check.issues.push({ code: "custom", message: (error as Error).message, input: text });
+    return z.NEVER;
+  }
+});
+
 const MaildirOptions = z.strictObject({
   root: z.string().min(1).describe("Folder of all mailboxes; made when missing. A relative path starts at the file."),
-  layout: z.string().default("{domain}/{local}/Maildir")
+  layout: layout.prefault("{domain}/{local}/Maildir")
     .describe("Where an address lies below the root. {local} and {domain} are filled in, escaped."),
   folderMode: permissions.prefault("0700").describe("Permissions of new folders, octal, in quotes."),
   fileMode: permissions.prefault("0600").describe("Permissions of new files, octal, in quotes."),
@@ -40,14 +57,11 @@ export const maildir: PluginFactory<z.input<typeof MaildirOptions>> = definePlug
   name: "maildir",
   options: MaildirOptions,
   create(options, { base, name }) {
-    const layout = parseLayout(options.layout);
     const folders = new Folders(resolve(base, options.root), options.folderMode);
     const slots = new Slots(options.concurrency);
 
-    async function store(ctx: QueueContext, recipient: Recipient): Promise<void> {
-      const path = layout(recipient.address);
-      const prefix = copyPrefix(ctx.id, recipient.address);
-      const deliveredTo = formatAddress(recipient.address);
+    async function store(ctx: QueueContext, address: Address): Promise<void> {
+      const path = options.layout(address), prefix = copyPrefix(ctx.id, address), deliveredTo = formatAddress(address);
       for (let again = true;; again = false) {
         const folder = await folders.mailbox(path);
         try {
@@ -61,28 +75,37 @@ export const maildir: PluginFactory<z.input<typeof MaildirOptions>> = definePlug
       }
     }
 
-    async function deliver(ctx: QueueContext, recipient: Recipient): Promise<void> {
+    /** `recipients` share an address: they may differ in their ORCPT, and one copy is for them all. */
+    async function deliver(ctx: QueueContext, recipients: readonly Recipient[]): Promise<void> {
       try {
-        await slots.run(() => store(ctx, recipient));
+        await slots.run(() => store(ctx, recipients[0]!.address));
       } catch (error) {
         if (ctx.signal.aborted) throw error; // out of time: nothing more can be said
-        return ctx.refuse(recipient, refusalFor(error));
+        const refusal = refusalFor(error);
+        for (const recipient of recipients) ctx.refuse(recipient, refusal);
+        return;
       }
-      ctx.settle(recipient, "stored");
+      for (const recipient of recipients) ctx.settle(recipient, "stored");
     }
 
     return {
       async queue(ctx, next) {
-        const mine = ctx.recipients.filter(({ route, result }) =>
-          route?.to === "local" && route.plugin === name && result === null
-        );
-        if (mine.length === 0) return next();
-        const visited = deliveredTo(ctx);
-        await Promise.all(mine.map((recipient) => {
-          const address = formatAddress(recipient.address);
-          if (!visited.has(address.toLowerCase())) return deliver(ctx, recipient);
+        const mine = new Map<string, Recipient[]>();
+        for (const recipient of ctx.recipients) {
+          const { route, result } = recipient;
+          if (route?.to !== "local" || route.plugin !== name || result !== null) continue;
+          const address = formatAddress(recipient.address).toLowerCase();
+          const others = mine.get(address);
+          if (others) others.push(recipient);
+          else mine.set(address, [recipient]);
+        }
+        if (mine.size === 0) return next();
+        const visited = mailboxesVisited(ctx.message);
+        await Promise.all([...mine].map(([address, recipients]) => {
+          if (!visited.has(address)) return deliver(ctx, recipients);
           const reason = `maildir: the message has "Delivered-To: ${address}" already`;
-          ctx.refuse(recipient, reject("5.4.6", "Mail is looping: it was delivered here before", { reason }));
+          const refusal = reject("5.4.6", "Mail is looping: it was delivered here before", { reason });
+          for (const recipient of recipients) ctx.refuse(recipient, refusal);
         }));
         return next();
       },
@@ -90,10 +113,10 @@ export const maildir: PluginFactory<z.input<typeof MaildirOptions>> = definePlug
   },
 });
 
-/** The mailboxes that the message has been in: a second visit is a loop (RFC 5321 6.3). */
-function deliveredTo(ctx: MessageContext): Set<string> {
+/** Where the message has been delivered already: a second visit is a loop (RFC 5321 6.3). */
+function mailboxesVisited(message: Message): Set<string> {
   const visited = new Set<string>();
-  for (const { name, value } of ctx.message.headers) {
+  for (const { name, value } of message.headers) {
     if (name.length === 12 && name.toLowerCase() === "delivered-to") visited.add(value.toLowerCase());
   }
   return visited;

@@ -8,9 +8,7 @@ import {
   on,
   parallel,
   type Phase,
-  Pipeline,
   type Plugin,
-  type PluginStore,
   reject,
   runPhase,
   simulate,
@@ -18,6 +16,8 @@ import {
   when,
   withPolicy,
 } from "postern";
+import type { Counters } from "../../../core/store/store.ts";
+import { Pipeline } from "../../../core/pipeline/pipeline.ts";
 import { session } from "./session.ts";
 
 const later = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
@@ -257,18 +257,13 @@ Deno.test("the peer goes: plugins are told, and not waited for", async () => {
   const pipeline = new Pipeline([
     on("mail", (ctx) => new Promise(() => ctx.signal.addEventListener("abort", () => reason = ctx.signal.reason))),
   ]);
-  const answer = pipeline.run("mail", ctx);
+  const start = performance.now(), answer = pipeline.run("mail", ctx);
   ctx.abort(new Error("peer left in MAIL"));
   assertEquals((await answer).code, 451);
+  assertLess(performance.now() - start, 5000); // the plugin's own deadline is 30 s
   assertEquals((reason as Error).message, "peer left in MAIL");
   assertEquals((await pipeline.run("mail", ctx)).code, 451, "nobody is asked any more");
   assertEquals(events.length, 1);
-});
-
-Deno.test("a call that ended leaves no signal behind", async () => {
-  const { ctx } = session();
-  await new Pipeline([on("mail", async (ctx, next) => (ctx.signal, await later(1), next()))]).run("mail", ctx);
-  assertEquals(ctx.controllers.size, 0);
 });
 
 Deno.test("SEMANTICS 10: data and queue share a budget, and nobody runs without time", async () => {
@@ -299,7 +294,7 @@ Deno.test("SEMANTICS 10: data and queue share a budget, and nobody runs without 
 Deno.test("store: each plugin has its own part, after an await and in company too", async () => {
   const counters = new SimulatedCounters();
   const writer = (name: string, ms: number) => {
-    const write = async (store: PluginStore, what: string) => {
+    const write = async (store: Counters, what: string) => {
       await store.put(what, name, { seconds: 60 });
       return await store.get(what);
     };

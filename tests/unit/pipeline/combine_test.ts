@@ -6,7 +6,6 @@ import {
   firstOf,
   on,
   parallel,
-  Pipeline,
   type Plugin,
   reject,
   runPhase,
@@ -15,6 +14,7 @@ import {
   when,
   withPolicy,
 } from "postern";
+import { Pipeline } from "../../../core/pipeline/pipeline.ts";
 
 const later = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 const pass = (name = "pass") => on("mail", (_ctx, next) => next(), { name });
@@ -116,6 +116,8 @@ Deno.test("a condition that throws fails closed, unless the operator says otherw
 Deno.test("the operator's words for a combination reach its members", async () => {
   const observed = await runPhase(withPolicy(parallel(deny, boom), { mode: "observe" }), "mail");
   assertEquals([observed.reply.code, observed.decisions.map((each) => each.observed)], [250, [true, true]]);
+  const own = withPolicy(when(() => true, withPolicy(deny, { mode: "enforce", deadline: 9 })), { mode: "observe" });
+  assertEquals((await runPhase(own, "mail")).reply.code, 250, "the outer word is the later one");
   const skipped = await runPhase(withPolicy(when(() => true, boom), { onError: "skip" }), "mail");
   assertEquals(skipped.reply.code, 250);
   const elsewhere = withPolicy(when(() => true, deny), { roles: ["submission"] });

@@ -5,13 +5,13 @@ import {
   firstOf,
   on,
   type Phase,
-  Pipeline,
   type Plugin,
   reject,
   type Reply,
   simulate,
   type SimulatedResult,
 } from "postern";
+import { Pipeline } from "../../../core/pipeline/pipeline.ts";
 import { session } from "./session.ts";
 
 const everyone = on("rcpt", (ctx, next) => (ctx.route({ to: "local", plugin: "x" }), next()));

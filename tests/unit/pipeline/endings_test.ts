@@ -1,19 +1,8 @@
 /** How phases end when nobody answers, what a yes must have earned, what is cleared when. */
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import {
-  accept,
-  defer,
-  key,
-  on,
-  type Phase,
-  Pipeline,
-  type Plugin,
-  reject,
-  type Reply,
-  runPhase,
-  simulate,
-} from "postern";
+import { accept, defer, key, on, type Phase, type Plugin, reject, type Reply, runPhase, simulate } from "postern";
+import { Pipeline } from "../../../core/pipeline/pipeline.ts";
 import { session } from "./session.ts";
 
 Deno.test("nobody answers", async () => {
@@ -69,6 +58,16 @@ Deno.test("an identity counts only when the whole phase accepts", async () => {
   });
   const failed = await runPhase([vouch, broken], "auth", { login });
   assertEquals([failed.reply.code, failed.identity], [454, null]);
+});
+
+Deno.test("credentials are gone after auth, and a budget cannot outlast the client", async () => {
+  const { ctx, message } = session(), pipeline = new Pipeline([], { budget: 3_600_000 });
+  ctx.authenticate({ mechanism: "PLAIN", user: "u", verify: () => Promise.resolve(true) });
+  await pipeline.run("auth", ctx);
+  assertEquals(ctx.credentials, null);
+  message("Subject: x\n\n");
+  await pipeline.run("data", ctx);
+  assert(ctx.expires - performance.now() <= 540_000, "SEMANTICS 10");
 });
 
 Deno.test("the first route wins, and the second claim is noted", async () => {

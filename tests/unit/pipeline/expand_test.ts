@@ -1,16 +1,7 @@
 /** Aliases: every member runs the whole chain, within bounds, each address once (SEMANTICS 15, RFC 3461 5.2.7). */
 import { assertEquals } from "@std/assert";
-import {
-  defer,
-  formatAddress,
-  on,
-  parseAddress,
-  Pipeline,
-  type Plugin,
-  reject,
-  runPhase,
-  type SimulatedResult,
-} from "postern";
+import { defer, formatAddress, on, parseAddress, type Plugin, reject, runPhase, type SimulatedResult } from "postern";
+import { Pipeline } from "../../../core/pipeline/pipeline.ts";
 import type { Notify } from "../../../core/model/envelope.ts";
 import { session } from "./session.ts";
 
@@ -94,8 +85,8 @@ Deno.test("across commands: merged by final address and ORCPT; a deferred comman
   };
   assertEquals([await say("b@d"), await say("list@d"), await say("B@d"), await say("broken@d")], [250, 250, 250, 451]);
   assertEquals(ctx.recipients.map((each) => formatAddress(each.address)), ["b@d", "c@d"]);
-  assertEquals(await say("b@d", "rfc822;other@d"), 250);
-  assertEquals([ctx.count, ctx.commands], [3, [[0], [0, 1], [0], [2]]]);
+  assertEquals([await say("b@d", "rfc822;other@d"), await say("new@d")], [250, 250]);
+  assertEquals([ctx.count, ctx.commands], [4, [[0], [0, 1], [0], [2], [3]]]);
 });
 
 Deno.test("case of a foreign local part is its owner's to read", async () => {
@@ -121,6 +112,14 @@ Deno.test("RFC 3461 5.2.7: one target gets all parameters, several none about su
       assertEquals([each.parameters, formatAddress(each.original)], [parameters(...passed), "a@d"], members.join());
     }
   }
+});
+
+Deno.test("each address is asked about once", async () => {
+  const asked: string[] = [];
+  const watch = on("rcpt", (ctx, next) => (asked.push(ctx.recipient.address.local), next()));
+  const table = { "a@d": ["b@d", "c@d", "no-x@d"], "b@d": ["x@d", "no-x@d"], "c@d": ["x@d", "y@d"] };
+  const result = await runPhase([watch, aliases(table)], "rcpt", { to: "a@d" });
+  assertEquals([asked.join(" "), who(result)], ["a b x no-x c y", ["x@d", "y@d"]]);
 });
 
 Deno.test("a member sees where it came from", async () => {

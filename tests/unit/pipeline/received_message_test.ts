@@ -1,6 +1,8 @@
 /** The message a plugin sees: edits of earlier plugins in its header, never in its octets; in memory or spilled. */
 import { assertEquals, assertRejects } from "@std/assert";
-import { type HeaderEdits, memoryBody, on, runPhase } from "postern";
+import { on, runPhase } from "postern";
+import type { HeaderEdits } from "../../../core/model/envelope.ts";
+import { memoryBody } from "../../../core/pipeline/testing.ts";
 import { ReceivedMessage } from "../../../core/pipeline/contexts/received_message.ts";
 import type { Body } from "../../../core/store/store.ts";
 

@@ -1,11 +1,11 @@
 /** A session without a socket whose steps a test takes itself. */
-import { memoryBody, parseAddress, type Role } from "postern";
+import { parseAddress, type Role } from "postern";
 import { NO_MAIL_PARAMETERS, NO_RCPT_PARAMETERS, type RcptParameters } from "../../../core/model/envelope.ts";
 import type { Reply } from "../../../core/model/reply.ts";
 import type { Event } from "../../../core/observe/events.ts";
 import { ReceivedMessage } from "../../../core/pipeline/contexts/received_message.ts";
 import { type Services, TransactionContext } from "../../../core/pipeline/contexts/transaction_context.ts";
-import { SimulatedCounters } from "../../../core/pipeline/testing.ts";
+import { memoryBody, SimulatedCounters } from "../../../core/pipeline/testing.ts";
 
 export interface Session {
   readonly ctx: TransactionContext;

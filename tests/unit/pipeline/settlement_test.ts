@@ -4,7 +4,6 @@ import {
   accept,
   defer,
   on,
-  Pipeline,
   type Plugin,
   type QueueContext,
   reject,
@@ -12,6 +11,7 @@ import {
   type Simulated,
   type SimulatedResult,
 } from "postern";
+import { Pipeline } from "../../../core/pipeline/pipeline.ts";
 import { session } from "./session.ts";
 
 type Act = "store" | "discard" | "deposit" | "full" | "never" | "leave";

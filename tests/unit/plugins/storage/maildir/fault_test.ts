@@ -18,5 +18,6 @@ Deno.test("case 71: what fails in the file system is temporary, with the status 
     assert(!refusal.text.includes("/srv"), "a peer sees no paths");
     assert(refusal.options.reason!.includes("/srv/mail/joe"), "the ledger does");
   }
+  assertEquals(refusalFor(new Error("Disk quota exceeded (os error 122)")).status, "4.2.2"); // as Deno says it
   for (const odd of [null, undefined, "text", 5]) assertEquals(refusalFor(odd).status, "4.3.0");
 });

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { newId } from "postern";
+import { newId } from "../../../../../core/model/id.ts";
 import { copyPrefix, fileName } from "../../../../../plugins/storage/maildir/file_name.ts";
 
 const joe = { local: "joe", domain: "example.org" };

@@ -1,0 +1,41 @@
+/** The queue in a data folder that no server holds. Loaded only when it is needed: it brings the database along. */
+import { changeFilter, queueChange, queueFilter, queueItemJson } from "../core/admin/queue.ts";
+import type { Config } from "../core/config/config.ts";
+import { openSqliteStore } from "../core/store/sqlite.ts";
+import type { Store } from "../core/store/store.ts";
+import type { QueueDoor, QueueFilter, QueueList, QueueRow, QueueVerb } from "./queue_door.ts";
+import { CommandError } from "./terminal.ts";
+
+export async function openStoredQueue(config: Config): Promise<QueueDoor> {
+  const { data, store, limits } = config;
+  const where = "start the server, or name its configuration with --config";
+  if (store === "memory") throw new CommandError(`no server answers, and its store is in memory; ${where}`);
+  const there = await Deno.stat(`${data}/postern.db`).then((info) => info.isFile, () => false);
+  if (!there) throw new CommandError(`no server answers, and ${data} holds no queue; ${where}`);
+  return new StoredQueue(await openSqliteStore({ folder: data, headLimit: limits.headerBytes }));
+}
+
+export class StoredQueue implements QueueDoor {
+  constructor(readonly store: Store) {}
+
+  async list({ limit, ...filter }: QueueFilter & { readonly limit: number }): Promise<QueueList> {
+    const { total, items, corrupt } = await this.store.queue({ ...queueFilter({ ...filter }), limit });
+    return { total, items: items.map((each) => queueItemJson(each) as unknown as QueueRow), corrupt };
+  }
+
+  async item(id: string): Promise<QueueRow | null> {
+    const item = await this.store.item(id);
+    return item === null ? null : queueItemJson(item) as unknown as QueueRow;
+  }
+
+  async change(what: { readonly id: string } | QueueFilter, verb: QueueVerb): Promise<number | null> {
+    if (!("id" in what)) return await this.store.change(changeFilter({ ...what }), queueChange(verb));
+    const known = await this.store.item(what.id) !== null; // a corrupt one cannot be shown, and yet be deleted
+    const changed = await this.store.change(what, queueChange(verb));
+    return known || changed > 0 ? changed : null;
+  }
+
+  close(): Promise<void> {
+    return this.store.close();
+  }
+}

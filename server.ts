@@ -1,0 +1,31 @@
+/**
+ * The server as a part of another program, or of its tests: read a configuration, start it, stop it.
+ *
+ * @example A dev inbox on free ports that keeps nothing, with a plugin before its own
+ * ```ts
+ * import { on, reject } from "postern";
+ * import { loadConfig, startServer } from "postern/server";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const closed = on("mail", () => reject("5.7.1", "Closed today"), { name: "closed" });
+ * const env = { POSTERN_SMTP: "127.0.0.1:0", POSTERN_ADMIN: "127.0.0.1:0" };
+ * const config = await loadConfig({ file: null, env });
+ * const listeners = config.listeners.map((each) => ({ ...each, plugins: [closed, ...each.plugins] }));
+ *
+ * const server = await startServer({ ...config, listeners, store: "memory" });
+ * assertEquals(server.addresses.length, 1);
+ * await server.stop();
+ * ```
+ *
+ * @module
+ */
+export { startServer } from "./core/server.ts";
+export type { RunningServer, StartOptions } from "./core/server.ts";
+export { loadConfig } from "./core/config/load.ts";
+export type { Environment } from "./core/config/environment.ts";
+export type { AnyFactory, Registry } from "./core/config/registry.ts";
+export type { LoadOptions } from "./core/config/load.ts";
+export { ConfigError } from "./core/config/issue.ts";
+export type { ConfigIssue } from "./core/config/issue.ts";
+export type * from "./core/config/config.ts";
+export { PLUGINS } from "./plugins/mod.ts";

@@ -1,0 +1,60 @@
+/** The site on a port: what is said when it cannot be had, and that stopping ends what is open. */
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { createAdmin } from "../../../core/admin/app.ts";
+import { serveAdmin } from "../../../core/admin/serve.ts";
+import { adminOptions, PLAIN, TestStore } from "./fixture.ts";
+
+Deno.test("a port that is taken, or no address at all, is one clear sentence", async () => {
+  const admin = createAdmin(adminOptions(new TestStore()));
+  const server = serveAdmin(admin, "127.0.0.1:0");
+  const taken = assertThrows(() => serveAdmin(admin, `127.0.0.1:${server.port}`), Error);
+  assertMatch(
+    taken.message,
+    /^The admin site cannot listen on 127\.0\.0\.1:\d+: another program has that port\. [^\n]+$/,
+  );
+  for (const address of ["", "8025", "127.0.0.1", "127.0.0.1:65536", "a b:80", "[::1]8025"]) {
+    assertThrows(() => serveAdmin(admin, address), Error, "no host:port");
+  }
+  await server.stop();
+});
+
+Deno.test("over HTTP: a message in, its octets out; the Host is the one on the wire; stop ends event streams", async () => {
+  const store = new TestStore();
+  const id = await store.deliver(PLAIN);
+  const admin = createAdmin(adminOptions(store));
+  const server = serveAdmin(admin, "127.0.0.1:0");
+  const url = `http://127.0.0.1:${server.port}`;
+  assertEquals(
+    await (await fetch(`${url}/api/v1/messages/${id}/raw`)).text(),
+    `Return-Path: <ci@example.org>\r\n${PLAIN.replaceAll("\n", "\r\n")}`,
+  );
+  const foreign = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+  await foreign.write(
+    new TextEncoder().encode("GET /inbox HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"),
+  );
+  assertMatch(await new Response(foreign.readable).text(), /^HTTP\/1\.1 421 /);
+  const events = await fetch(`${url}/api/v1/events`);
+  const ended = events.text();
+  await server.stop();
+  assert((await ended).startsWith("retry: "));
+});
+
+Deno.test("a client that goes away frees its place among the event streams", async () => {
+  const store = new TestStore();
+  const admin = createAdmin(adminOptions(store, { limits: { eventClients: 1 } }));
+  const server = serveAdmin(admin, "127.0.0.1:0");
+  const url = `http://127.0.0.1:${server.port}/api/v1/events`;
+  const first = await fetch(url);
+  const second = await fetch(url);
+  assertEquals(second.status, 503);
+  await second.body?.cancel();
+  await first.body!.cancel();
+  let status = 503;
+  for (const end = Date.now() + 5000; status === 503 && Date.now() < end;) {
+    const next = await fetch(url);
+    status = next.status;
+    await next.body?.cancel();
+  }
+  assertEquals(status, 200);
+  await server.stop();
+});

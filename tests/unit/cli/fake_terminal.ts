@@ -1,0 +1,56 @@
+/** A terminal in memory: what was printed, what is typed, signals by hand. */
+import type { ExitCode, Terminal } from "../../../cli/terminal.ts";
+
+export class FakeTerminal implements Terminal {
+  readonly printed: string[] = [];
+  readonly complaints: string[] = [];
+  readonly exits: ExitCode[] = [];
+  readonly #handlers = new Map<string, Set<() => void>>();
+  readonly #decoder = new TextDecoder();
+  #logged = "";
+
+  constructor(
+    readonly options: { readonly env?: Record<string, string>; readonly cwd?: string; readonly input?: string } = {},
+  ) {}
+  get env(): Record<string, string> {
+    return this.options.env ?? {};
+  }
+  get cwd(): string {
+    return this.options.cwd ?? import.meta.dirname!;
+  }
+  out(text: string): void {
+    this.printed.push(text);
+  }
+  err(text: string): void {
+    this.complaints.push(text);
+  }
+  input(): Promise<Uint8Array> {
+    return Promise.resolve(new TextEncoder().encode(this.options.input ?? ""));
+  }
+  readonly log = {
+    write: (bytes: Uint8Array): Promise<number> => {
+      this.#logged += this.#decoder.decode(bytes, { stream: true });
+      return Promise.resolve(bytes.length);
+    },
+  };
+  get logged(): string {
+    return this.#logged;
+  }
+  onSignal(signal: string, handler: () => void): () => void {
+    const handlers = this.#handlers.get(signal) ?? new Set();
+    this.#handlers.set(signal, handlers.add(handler));
+    return () => handlers.delete(handler);
+  }
+  /** How many were listening. */
+  signal(signal: string): number {
+    const handlers = [...this.#handlers.get(signal) ?? []];
+    for (const handler of handlers) handler();
+    return handlers.length;
+  }
+  exit(code: ExitCode): void {
+    this.exits.push(code);
+  }
+  get text(): string {
+    return this.printed.join("\n");
+  }
+}

@@ -1,0 +1,200 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { run } from "../../../cli/main.ts";
+import { serve } from "../../../cli/serve.ts";
+import type { startServer } from "../../../core/server.ts";
+import { FakeTerminal } from "./fake_terminal.ts";
+
+async function folder(work: (path: string) => Promise<void>): Promise<void> {
+  const path = await Deno.makeTempDir();
+  try {
+    await work(path);
+  } finally {
+    await Deno.remove(path, { recursive: true });
+  }
+}
+
+Deno.test("exit codes: 0 done, 1 the answer is no or the input is bad, 2 usage; one line says what", async () => {
+  const table: readonly [args: string, code: number, complaint: RegExp | null][] = [
+    ["--version", 0, null],
+    ["--help", 0, null],
+    ["help queue", 0, null],
+    ["schema", 0, null],
+    ["snd", 2, /^postern: unknown command 'snd' \(Did you mean send\?\); see postern --help$/],
+    ["check --confg x", 2, /^postern: unknown option '--confg'.*; see postern check --help$/],
+    ["check extra", 2, /^postern: too many arguments.*; see postern check --help$/],
+    ["check --config nowhere.yaml", 1, /^nowhere\.yaml: there is no such file$/],
+    ["serve --config nowhere.yaml", 1, /^nowhere\.yaml: there is no such file$/],
+    ["send", 2, /^postern: required option '--to <address\.\.\.>' not specified; see postern send --help$/],
+    ["send --to nobody", 2, /^postern: --to: "nobody" is no address such as you@example\.org$/],
+    ["send --to a@example.org --server here", 2, /^postern: --server: "here" is not host:port$/],
+    ["send --to a@example.org --file nowhere.eml", 1, /^postern: nowhere\.eml: there is no such file$/],
+    [
+      "queue list --state lost",
+      2,
+      /^postern: option '--state <state>' argument 'lost' is invalid.*see postern queue list --help$/,
+    ],
+    ["queue list --limit 0", 2, /^postern: --limit: must be 1 to 1000$/],
+    ["queue show short", 2, /^postern: "short" is no message id; it has 26 letters and digits$/],
+    ["queue retry", 2, /^postern: queue retry: name messages by id, or all that match --state or --domain$/],
+  ];
+  await folder(async (cwd) => {
+    await Deno.mkdir(`${cwd}/data`);
+    for (const [args, code, complaint] of table) {
+      const terminal = new FakeTerminal({ cwd, env: { POSTERN_ADMIN: "127.0.0.1:1" } });
+      assertEquals(await run(args.split(" "), terminal), code, args);
+      assertEquals(terminal.complaints.length, complaint === null ? 0 : 1, `${args}: ${terminal.complaints}`);
+      if (complaint !== null) assertMatch(terminal.complaints[0]!, complaint);
+    }
+  });
+});
+
+Deno.test("the help lists the commands that there are", async () => {
+  const terminal = new FakeTerminal();
+  await run(["--help"], terminal);
+  const commands = [...terminal.text.matchAll(/^ {2}([a-z]+)\b.* {2,}\S/gm)].map((match) => match[1]);
+  assertEquals(commands, ["serve", "check", "schema", "send", "queue", "help"]);
+});
+
+Deno.test("check prints listeners and the plugins of each phase, and every fault of a bad file", async () => {
+  await folder(async (cwd) => {
+    await Deno.writeTextFile(
+      `${cwd}/postern.yaml`,
+      `hostname: mx.example.org
+postmaster: ops@example.org
+domains: [example.org]
+listeners: [{ address: "127.0.0.1:2525" }, { address: "unix:l.sock", role: lmtp, name: local }]
+admin: { token: 0123456789-do-not-show }
+plugins:
+  - spf: { fail: reject }
+    mode: observe
+  - parallel: [relay, discard]
+  - inbox: { everything: true }
+`,
+    );
+    const terminal = new FakeTerminal({ cwd });
+    assertEquals(await run(["check"], terminal), 0);
+    assertEquals(terminal.printed.slice(6), [
+      "",
+      "listener 127.0.0.1:2525, role mx",
+      "           connect helo auth mail rcpt data queue deliver",
+      "  spf      .       .    .    x    .    x    .     .        observe",
+      "  relay    .       .    .    .    x    .    .     .",
+      "  discard  .       .    .    .    x    .    x     .",
+      "  inbox    .       .    .    .    x    .    x     .",
+      "",
+      `listener unix:${cwd}/l.sock (local), role lmtp`,
+      "           connect helo auth mail rcpt data queue deliver",
+      "  relay    .       .    .    .    x    .    .     .",
+      "  discard  .       .    .    .    x    .    x     .",
+      "  inbox    .       .    .    .    x    .    x     .",
+    ]);
+    assert(!terminal.text.includes("do-not-show"));
+
+    await Deno.writeTextFile(`${cwd}/postern.yaml`, "hostnam: a\nlimits: { recipients: 5 }\n");
+    const bad = new FakeTerminal({ cwd });
+    assertEquals(await run(["check"], bad), 1);
+    assertEquals(bad.complaints, [
+      'postern.yaml:1:1: hostnam: unknown key; did you mean "hostname"?\n' +
+      "postern.yaml:2:23: limits.recipients: must be at least 100 (RFC 5321 4.5.3.1.8)",
+    ]);
+  });
+});
+
+Deno.test("check warns of a postmaster whom no mail reaches", async () => {
+  await folder(async (cwd) => {
+    for (const [account, warnings] of [["ops", 0], ["somebody", 1]] as const) {
+      await Deno.writeTextFile(
+        `${cwd}/postern.yaml`,
+        `hostname: mx.example.org
+postmaster: ops@example.org
+domains: [example.org]
+plugins: [{ recipients: { accounts: [${account}] } }, { maildir: { root: ./mail } }]
+`,
+      );
+      const terminal = new FakeTerminal({ cwd });
+      assertEquals(await run(["check"], terminal), 0);
+      assertEquals(terminal.complaints.length, warnings);
+      if (warnings > 0) assertMatch(terminal.complaints[0]!, /takes no mail for ops@example\.org: 550 5\.1\.1/);
+    }
+    assertEquals([...Deno.readDirSync(cwd)].map((each) => each.name), ["postern.yaml"], "check writes nothing");
+  });
+});
+
+Deno.test("the JSON Schema knows every plugin, its options and the host's words", async () => {
+  const terminal = new FakeTerminal();
+  await run(["schema"], terminal);
+  const schema = JSON.parse(terminal.text);
+  assertEquals(schema.additionalProperties, false);
+  const entry = schema.$defs.entry.anyOf[1].properties;
+  for (const name of ["relay", "spf", "maildir", "inbox", "parallel", "firstOf", "as", "mode", "when"]) {
+    assert(entry[name], name);
+  }
+  assertEquals(entry.relay.anyOf[0].properties.networks.type, "array");
+  assertEquals(schema.properties.plugins.items, { $ref: "#/$defs/entry" });
+  assertEquals(schema.properties.listeners.items.properties.plugins.items, { $ref: "#/$defs/entry" });
+  assertEquals(schema.properties.limits.properties.messageSize.default, "50MiB");
+});
+
+/** A server that runs until it is told to stop. */
+function fakeServer() {
+  let end = () => {};
+  let started = () => {};
+  const done = new Promise<void>((resolve) => end = resolve);
+  const running = new Promise<void>((resolve) => started = resolve);
+  let stops = 0;
+  const start: typeof startServer = (_config, options) => {
+    options?.observers?.forEach((observe) => observe({ type: "trouble", where: "test", message: "only a test" }));
+    setTimeout(started);
+    return Promise.resolve({
+      addresses: [{ listener: "x", address: "127.0.0.1:4242" }],
+      admin: "http://127.0.0.1:4243",
+      stop: () => (stops++, Promise.resolve()),
+      done,
+    });
+  };
+  return { start, running, end: () => end(), stops: () => stops };
+}
+
+Deno.test("case 78: the first signal drains, the second ends at once, SIGHUP says that it does nothing", async () => {
+  await folder(async (cwd) => {
+    const server = fakeServer(), terminal = new FakeTerminal({ cwd });
+    const code = serve(undefined, terminal, server.start);
+    await server.running;
+    assertStringIncludes(terminal.text, "127.0.0.1:4242");
+    assertStringIncludes(terminal.text, "http://127.0.0.1:4243");
+    assertEquals(terminal.signal("SIGHUP"), 1);
+    assertEquals([server.stops(), terminal.exits], [0, []]);
+    terminal.signal("SIGTERM");
+    assertEquals([server.stops(), terminal.exits], [1, []]);
+    terminal.signal("SIGINT");
+    assertEquals([server.stops(), terminal.exits], [1, [1]]);
+    server.end();
+    assertEquals(await code, 0);
+    assertEquals(terminal.signal("SIGTERM"), 0, "still listening after the end");
+    const words = terminal.logged.split("\n").slice(0, -1).map((line) => line.slice(25).split(/[ :]+/)[0]);
+    assertEquals(words, ["error", "warning", "info", "info"]);
+  });
+});
+
+Deno.test("a machine's log has the addresses as JSON too", async () => {
+  await folder(async (cwd) => {
+    await Deno.writeTextFile(`${cwd}/postern.yaml`, "log: { format: json }\n");
+    const server = fakeServer(), terminal = new FakeTerminal({ cwd });
+    const code = serve(undefined, terminal, server.start);
+    await server.running;
+    server.end();
+    assertEquals(await code, 0);
+    assertEquals(terminal.printed, []);
+    const lines = terminal.logged.split("\n").slice(0, -1).map((line) => JSON.parse(line));
+    assertEquals(lines.find((each) => each.message === "listening").address, "127.0.0.1:4242");
+  });
+});
+
+Deno.test("a server that cannot start is one line and exit code 1", async () => {
+  await folder(async (cwd) => {
+    const terminal = new FakeTerminal({ cwd });
+    const start = () => Promise.reject(new Error("127.0.0.1:2525 is in use: stop the other server\nor not"));
+    assertEquals(await serve(undefined, terminal, start), 1);
+    assertEquals(terminal.complaints, ["postern: 127.0.0.1:2525 is in use: stop the other server or not"]);
+  });
+});

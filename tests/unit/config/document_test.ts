@@ -1,0 +1,85 @@
+/** docs/configuration.md says what the schema says: every key with its type, default and meaning; its examples load. */
+import { assert, assertEquals } from "@std/assert";
+import { VARIABLES } from "../../../core/config/environment.ts";
+import { configurationSchema } from "../../../core/config/json_schema.ts";
+import { loadConfig } from "../../../core/config/load.ts";
+import { REGISTRY } from "../../../core/config/registry.ts";
+
+const doc = await Deno.readTextFile(new URL("../../../docs/configuration.md", import.meta.url));
+
+interface Json {
+  readonly type?: string;
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly pattern?: string;
+  readonly enum?: readonly unknown[];
+  readonly items?: Json;
+  readonly anyOf?: readonly Json[];
+  readonly properties?: Readonly<Record<string, Json>>;
+  readonly required?: readonly string[];
+}
+
+function typeOf(json: Json): string {
+  if (json.enum) return json.enum.map((each) => `\`${each}\``).join(", ");
+  if (json.pattern?.includes("ms|s")) return "duration";
+  if (json.pattern?.includes("iB")) return "size";
+  if (json.anyOf) {
+    return typeOf(json.anyOf[0]!) + (json.anyOf.some((each) => each.type === "array") ? ", or a list" : "");
+  }
+  if (json.type === "array") return json.items?.type || json.items?.enum ? `list of ${typeOf(json.items)}` : "list";
+  return json.type === "integer" ? "whole number" : json.type ?? "";
+}
+function defaultOf(json: Json, required: boolean): string {
+  if (json.default === undefined) return required ? "required" : "-";
+  return typeof json.default === "string" ? `\`${json.default}\`` : `\`${JSON.stringify(json.default)}\``;
+}
+
+/** A row for each key that has no keys of its own. */
+function rows(json: Json, path = ""): string[] {
+  return Object.entries(json.properties ?? {}).flatMap(([key, each]) => {
+    const name = path === "" ? key : `${path}.${key}`;
+    if (each.properties) return rows(each, name);
+    if (each.items?.properties) return rows(each.items, `${name}[]`);
+    const required = json.required?.includes(key) === true;
+    return [`| \`${name}\` | ${typeOf(each)} | ${defaultOf(each, required)} | ${each.description ?? ""} |`];
+  });
+}
+const schema = configurationSchema(REGISTRY) as unknown as { readonly $defs: Record<string, Json> } & Json;
+const words = Object.fromEntries(
+  Object.entries((schema.$defs["entry"]!.anyOf![1] as Json).properties!).filter(([name]) =>
+    !REGISTRY.has(name) && name !== "parallel" && name !== "firstOf"
+  ),
+);
+
+Deno.test("every key of the schema stands in the manual with its type, default and meaning", () => {
+  const expected = [...rows(schema), ...rows({ properties: words })];
+  assert(expected.length > 50, "the schema was not read");
+  const plain = doc.split("\n").map((line) => line.replace(/\s*\|\s*/g, " | ").trim());
+  const missing = expected.filter((row) => !plain.includes(row));
+  assertEquals(missing, []);
+});
+
+Deno.test("every row of the manual's tables is a key of the schema or a variable", () => {
+  const known = [...rows(schema), ...rows({ properties: words })].map((row) => row.split("`")[1]!);
+  const told = [...doc.matchAll(/^\| `([\w.[\]]+)`/gm)].map((match) => match[1]!);
+  assertEquals(told.filter((name) => !known.includes(name) && !(name in VARIABLES)), []);
+  for (const name of Object.keys(VARIABLES)) assert(told.includes(name), name);
+  for (const name of REGISTRY.keys()) assert(doc.includes(`\`${name}\``), name);
+});
+
+const examples = [...doc.matchAll(/^```yaml\n(.*?)^```$/gms)].map((match) => match[1]!);
+Deno.test("every example of the manual loads, without a warning", async () => {
+  assert(examples.length >= 3);
+  for (const text of examples) {
+    const cwd = await Deno.makeTempDir();
+    try {
+      await Deno.writeTextFile(`${cwd}/postern.yaml`, text);
+      await Deno.writeTextFile(`${cwd}/recipients.yaml`, "accounts: [ops]\n");
+      const env = { POSTERN_ADMIN_TOKEN: "0123456789abcdef" };
+      const config = await loadConfig({ env, cwd });
+      assertEquals(config.warnings, [], text);
+    } finally {
+      await Deno.remove(cwd, { recursive: true });
+    }
+  }
+});

@@ -1,0 +1,76 @@
+/** What the engine counts, keeps and tells, where a dialogue script would be long. */
+import { assert, assertEquals } from "@std/assert";
+import { accept, defer, reject, type Reply } from "../../../core/model/reply.ts";
+import { codes, converse, LIMITS } from "../../support/engine.ts";
+
+const HELLO = "EHLO c.example\r\n", MAIL = "MAIL FROM:<a@sender.example>\r\n", RCPT = "RCPT TO:<b@example.org>\r\n";
+const MESSAGE = "DATA\r\nSubject: x\r\n\r\nx\r\n.\r\n";
+
+Deno.test("case 30: recipients beyond the limit are 452 and end neither the session nor the earlier recipients", () => {
+  const { output, messages } = converse([HELLO + MAIL + RCPT.repeat(180) + MESSAGE]);
+  assertEquals(output.match(/^452 4\.5\.3 /gm)?.length, 80);
+  assertEquals(messages.length, 1);
+  const endless = converse([HELLO + MAIL + RCPT.repeat(1000)]);
+  assertEquals(endless.closed, "too many errors");
+});
+
+Deno.test("case 16: recipients that a plugin refuses are free for a while, then errors; those that it defers are free longer", () => {
+  const guess = (times: number, reply: Reply = reject("5.1.1", "No such user here")) =>
+    converse([HELLO + MAIL + RCPT.repeat(times)], {}, (event) => event.type === "rcpt" ? reply : undefined);
+  assertEquals(guess(LIMITS.junk + LIMITS.errors).closed, null);
+  assertEquals(guess(LIMITS.junk + LIMITS.errors + 1).closed, "too many errors");
+  assertEquals(guess(LIMITS.recipients + LIMITS.errors, defer("4.7.1", "Come again")).closed, null);
+  // a message that goes through makes them free again
+  let asked = 0;
+  const mixed = converse(
+    [HELLO, ...Array.from({ length: 5 }, () => MAIL + RCPT.repeat(50) + RCPT + MESSAGE)],
+    {},
+    (event) => event.type === "rcpt" && ++asked % 51 !== 0 ? reject("5.1.1", "No such user here") : undefined,
+  );
+  assertEquals([mixed.closed, mixed.messages.length], [null, 5]);
+});
+
+Deno.test("case 11: a byte order mark is part of the command, and makes it another one", () => {
+  assertEquals(codes(converse(["\xef\xbb\xbfEHLO c.example\r\n"]).output), "220 500");
+});
+
+Deno.test("parameters cost their length: six hundred of them are looked at once each", () => {
+  const words = Array.from({ length: 600 }, (_, i) => `k${i.toString(36)}`).join(" ");
+  const { output } = converse([HELLO, `MAIL FROM:<a@sender.example> ${words}\r\n`], {
+    limits: { ...LIMITS, command: 65_536 },
+  });
+  assertEquals(codes(output), "220 250 555");
+});
+
+Deno.test("a spoiled message is told with its transaction: spoiled at once, refused at its end, then reset", () => {
+  const { events } = converse([HELLO + MAIL + RCPT + "DATA\r\n", "a\nb", "c\r\n.\r\n"]);
+  const names = events.map((event) => event.type === "refused" ? `refused ${event.command}` : event.type);
+  assertEquals(names.slice(-4), ["content", "spoiled", "refused message", "reset"]);
+});
+
+Deno.test("LMTP: a list of replies of another length than the recipients is a defect, not a session out of step", () => {
+  const lmtp = (replies: number) =>
+    converse(
+      ["LHLO c.example\r\n" + MAIL + RCPT.repeat(3) + MESSAGE],
+      { lmtp: true },
+      (event) => event.type === "message" ? Array.from({ length: replies }, () => accept("kept")) : undefined,
+    );
+  assertEquals(lmtp(3).output.match(/^250 2\.0\.0 kept/gm)?.length, 3);
+  for (const wrong of [0, 2, 4]) {
+    let thrown: unknown;
+    try {
+      lmtp(wrong);
+    } catch (error) {
+      thrown = error;
+    }
+    assert(thrown instanceof Error, `${wrong} replies`);
+  }
+});
+
+Deno.test("a verb of the peer's own making is told as a reason, never as the name of a command", () => {
+  const { events } = converse([Array.from({ length: 15 }, (_, i) => `VERB${i}${"X".repeat(500)}\r\n`).join("")]);
+  const refused = events.filter((event) => event.type === "refused");
+  assertEquals(refused.length, 15);
+  assertEquals(new Set(refused.map((event) => event.command)), new Set(["unknown"]));
+  assert(refused.every(({ reply }) => reply.options.reason!.startsWith("VERB") && reply.options.reason!.length <= 64));
+});
