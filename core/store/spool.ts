@@ -22,7 +22,7 @@ export interface SpoolOptions {
 const KIB = 1024;
 const FIRST = 8 * KIB; // a first block that holds a usual message; it may exceed the budget: mail goes on while big ones spill
 const NEXT = 32 * KIB; // the blocks after it
-const SLOW = 100; // milliseconds in one write that mean: the disk is behind
+const SLOW = 250; // milliseconds in one write that mean: the disk is behind
 const REST = 1000; // milliseconds that the session thread then leaves writing to others
 const AT_ONCE = 4; // writes on other threads: each of hundreds would cost a thread with a stack and a heap of its own
 const SPARE = 8 * KIB * KIB; // octets of blocks kept for the next bodies
