@@ -69,7 +69,8 @@ export class Inbound implements Timed {
     this.#host = host;
     this.#options = options;
     this.#since = performance.now();
-    socket.on("data", (chunk: Uint8Array) => this.#data(chunk));
+    // A plain array: Buffer's slice() would give a view where a copy is meant
+    socket.on("data", ({ buffer, byteOffset, length }) => this.#data(new Uint8Array(buffer, byteOffset, length)));
     socket.on("end", () => this.#end());
     socket.on("drain", () => this.#resume(OUTPUT));
     socket.on("error", (error: Error & { code?: string }) => this.#finish(error.code ?? "socket error"));
