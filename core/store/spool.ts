@@ -142,7 +142,7 @@ export class Spool {
 
 /** Collects the octets up to the end of the header section: CRLF CRLF, or CRLF at the very start. */
 class Head {
-  readonly #parts: Uint8Array[] = [];
+  #octets = new Uint8Array(0);
   #size = 0;
   #matched = 2; // of CR LF CR LF; the start counts as the end of a line
   #done = false;
@@ -162,18 +162,24 @@ class Head {
       throw new StoreError("busy", "too many messages are being received");
     }
     this.spool.heads += end;
-    this.#parts.push(octets.slice(0, end));
+    if (this.#size + end > this.#octets.length) { // doubled: a piece of one octet must cost no object of its own
+      const grown = new Uint8Array(Math.min(this.spool.headLimit, 2 * (this.#size + end)));
+      grown.set(this.#octets.subarray(0, this.#size));
+      this.#octets = grown;
+    }
+    this.#octets.set(octets.subarray(0, end), this.#size);
     this.#size += end;
     this.#done = this.#matched === 4 || this.#size === this.spool.headLimit;
   }
 
   take(): Uint8Array<ArrayBuffer> {
-    return joined(this.#parts, this.#size);
+    return this.#octets.slice(0, this.#size);
   }
 
   free(): void {
     this.spool.heads -= this.#size;
-    this.#size = this.#parts.length = 0;
+    this.#size = 0;
+    this.#octets = new Uint8Array(0);
     this.#done = true;
   }
 }

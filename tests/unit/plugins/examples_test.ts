@@ -7,12 +7,13 @@ import { spamScore } from "../../../plugins/content/spam_score/mod.ts";
 import { discard } from "../../../plugins/storage/discard/mod.ts";
 import { inbox } from "../../../plugins/storage/inbox/mod.ts";
 import { maildir } from "../../../plugins/storage/maildir/mod.ts";
+import { null_mx } from "../../../plugins/access/null_mx/mod.ts";
 import { rate_limit } from "../../../plugins/access/rate_limit/mod.ts";
 import { spf } from "../../../plugins/identity/spf/mod.ts";
 
 const DOCS = new URL("../../../docs/plugins/", import.meta.url);
 
-for (const factory of [spf, rate_limit, headers, spamScore, maildir, inbox, discard]) {
+for (const factory of [spf, rate_limit, null_mx, headers, spamScore, maildir, inbox, discard]) {
   const name = factory.pluginName;
   Deno.test(`docs/plugins/${name}.md: its example is taken, its table names every option`, async () => {
     const text = await Deno.readTextFile(new URL(`${name}.md`, DOCS));
