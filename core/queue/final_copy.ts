@@ -3,7 +3,7 @@
  * What waits in the queue has none, because a relay must not add one. Non-job: reading the store (stored_body.ts).
  */
 import { applyEdits, withReturnPath } from "../model/edits.ts";
-import { parseHeaders } from "../model/headers.ts";
+import { HeaderSection } from "../model/headers.ts";
 import type { Store, StoredMessage } from "../store/store.ts";
 import { storedBody } from "./stored_body.ts";
 
@@ -14,5 +14,5 @@ export async function finalCopy(
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | null> {
   const body = await storedBody(store, message);
   if (body === null) return null;
-  return applyEdits(body.stream(), withReturnPath(message.edits, parseHeaders(body.head), message.sender));
+  return applyEdits(body.stream(), withReturnPath(message.edits, new HeaderSection(body.head), message.sender));
 }
