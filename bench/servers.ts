@@ -7,7 +7,7 @@ import { freePort } from "../tests/support/ports.ts";
 import { Server } from "../tests/support/server.ts";
 import { SmtpClient } from "../tests/support/smtp_client.ts";
 import { waitFor, within } from "../tests/support/wait.ts";
-import { versionOf } from "./machine.ts";
+import { tree, versionOf } from "./machine.ts";
 import { BENCH, BUILD, compiled } from "./tools.ts";
 
 export interface Running {
@@ -76,12 +76,14 @@ interface ProgramOptions {
   readonly facts?: Record<string, string>;
   /** The command that ends it, where SIGTERM is not it. */
   readonly end?: readonly string[];
+  /** A command that runs the program as its child. */
+  readonly under?: readonly string[] | undefined;
 }
 
 /** Starts a program, waits for its greeting; `stop` ends it by SIGTERM, by SIGKILL after 10 s. */
 async function runProgram(command: readonly string[], options: ProgramOptions): Promise<Running> {
-  const { port, folder, env = {}, facts = {}, end } = options;
-  const [program, ...args] = command;
+  const { port, folder, env = {}, facts = {}, end, under = [] } = options;
+  const [program, ...args] = [...under, ...command];
   const child = new Deno.Command(program!, {
     args,
     env,
@@ -92,10 +94,17 @@ async function runProgram(command: readonly string[], options: ProgramOptions): 
   }).spawn();
   let gone = false;
   child.status.then(() => gone = true);
+  /** To the program itself: a tracer would end alone and leave it running. */
+  const signal = (name: Deno.Signal) => {
+    const all = gone ? [] : tree(child.pid);
+    for (const { pid } of under.length > 0 ? all.filter(({ parent }) => parent === child.pid) : all.slice(0, 1)) {
+      Deno.kill(pid, name);
+    }
+  };
   const stop = async () => {
     if (end) await new Deno.Command(end[0]!, { args: end.slice(1), stdout: "null", stderr: "null" }).output();
-    else if (!gone) child.kill("SIGTERM");
-    await within(`the end of ${program}`, child.status, 10_000).catch(() => child.kill("SIGKILL"));
+    else signal("SIGTERM");
+    await within(`the end of ${program}`, child.status, 10_000).catch(() => signal("SIGKILL"));
     await child.status;
     await remove(folder);
   };
@@ -153,16 +162,17 @@ const postfix: Candidate = {
     return Deno.uid() === 0 ? null : "Postfix starts as root only";
   },
   version: () => versionOf("postconf", "-hd", "mail_version"),
-  async start(under = []) {
+  async start(under) {
     const folder = await freshFolder("postfix"), port = freePort();
     await fill(`${BENCH}/peers/postfix`, `${folder}/etc`, { FOLDER: folder, PORT: port, PROCESSES: 200 });
     await Deno.mkdir(`${folder}/spool`);
     await Deno.mkdir(`${folder}/data`);
     await new Deno.Command("chown", { args: ["postfix", `${folder}/data`] }).output();
     const program = programOf("postfix")!;
-    return await runProgram([...under, program, "-c", `${folder}/etc`, "start-fg"], {
+    return await runProgram([program, "-c", `${folder}/etc`, "start-fg"], {
       port,
       folder,
+      under,
       facts: { transport: "discard, after the queue file is synced" },
       end: [program, "-c", `${folder}/etc`, "stop"],
     });
@@ -188,10 +198,10 @@ const smtpServer: Candidate = {
   promise: "durable (file, fsync, rename; folder not synced)",
   missing: () => installed("smtp-server"),
   version: () => moduleVersion("smtp-server"),
-  async start(under = []) {
+  async start(under) {
     const folder = await freshFolder("smtp-server"), port = freePort();
     const script = `${BENCH}/peers/smtp_server/server.mjs`;
-    return await runProgram([...under, "node", script, String(port), `${folder}/spool`, BUILD], { port, folder });
+    return await runProgram(["node", script, String(port), `${folder}/spool`, BUILD], { port, folder, under });
   },
 };
 
@@ -201,12 +211,13 @@ function haraka(name: string, nodes: number): Candidate {
     promise: "keeps nothing",
     missing: () => installed("Haraka"),
     version: () => moduleVersion("Haraka"),
-    async start(under = []) {
+    async start(under) {
       const folder = await freshFolder(name), port = freePort();
       await fill(`${BENCH}/peers/haraka`, folder, { PORT: port, NODES: nodes });
-      return await runProgram([...under, "node", `${BUILD}/node_modules/Haraka/bin/haraka`, "-c", folder], {
+      return await runProgram(["node", `${BUILD}/node_modules/Haraka/bin/haraka`, "-c", folder], {
         port,
         folder,
+        under,
         env: { YES_REALLY_DO_DISCARD: "1" },
         facts: { processes: String(Math.max(1, nodes)) },
       });
@@ -219,9 +230,9 @@ const sink: Candidate = {
   promise: "keeps nothing: bare replies in C, the ceiling of this machine and generator",
   missing: () => null,
   version: () => "bench/tools/smtpsink.c",
-  async start(under = []) {
+  async start(under) {
     const folder = await freshFolder("sink"), port = freePort();
-    return await runProgram([...under, await compiled("smtpsink"), "--port", String(port)], { port, folder });
+    return await runProgram([await compiled("smtpsink"), "--port", String(port)], { port, folder, under });
   },
 };
 

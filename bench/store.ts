@@ -6,7 +6,8 @@
  *
  * `sessions` clients write a body, commit it and begin again; `work` is about so many microseconds of other work per
  * message on the session thread, standing for network, parsing and plugins. A run without the store is measured first
- * and subtracted.
+ * and subtracted. With `--flood N`, N writers instead each get 2 MB of a body that does not end, in chunks of 16 KB, and
+ * the growth of the process is printed.
  */
 import { parseArgs } from "node:util";
 import process from "node:process";
@@ -22,6 +23,7 @@ const { values } = parseArgs({
     work: { type: "string", default: "100" },
     limit: { type: "string", default: "" },
     folder: { type: "string", default: "" },
+    flood: { type: "string", default: "" },
   },
 });
 const sessions = Number(values.sessions), size = Number(values.size), messages = Number(values.messages);
@@ -94,6 +96,25 @@ async function run(count: number, stores = true): Promise<readonly [number, numb
   await Promise.all(Array.from({ length: sessions }, () => session(count, stores)));
   const { user, system } = process.cpuUsage(cpu);
   return [(user + system) / 1e6, (performance.now() - begin) / 1000];
+}
+
+if (values.flood) {
+  const rss = () => Number(/VmRSS:\s+(\d+)/.exec(Deno.readTextFileSync("/proc/self/status"))![1]) / 1024;
+  const before = rss(), writers = Array.from({ length: Number(values.flood) }, (_, i) => store.receive(`FLOOD${i}`));
+  let most = before;
+  const watch = setInterval(() => most = Math.max(most, rss()), 50), chunk = content.slice(0, 16_384);
+  await Promise.all(writers.map(async (writer) => {
+    for (let sent = 0; sent < 2e6; sent += chunk.length) {
+      await new Promise((resolve) => setImmediate(resolve));
+      await writer.write(chunk);
+    }
+  }));
+  clearInterval(watch);
+  console.log(`${values.flood} writers of 2 MB: the process grew by at most ${Math.round(most - before)} MiB`);
+  for (const writer of writers) writer.abort();
+  await store.close();
+  if (!values.folder) await Deno.remove(folder, { recursive: true });
+  Deno.exit(0);
 }
 
 await run(Math.min(2000, messages)); // warm

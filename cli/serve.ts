@@ -60,7 +60,10 @@ export async function serve(file: string | undefined, terminal: Terminal, start:
  */
 function guard(log: Log): () => void {
   const tell = (what: string, error: unknown) => {
-    const text = error instanceof Error ? error.stack ?? error.message : String(error);
+    let text = "it cannot be read";
+    try {
+      text = String(error instanceof Error ? error.stack ?? error.message : error);
+    } catch { /* a plugin may throw what throws when it is looked at */ }
     log.observe({ type: "trouble", where: "uncaught", message: `${what}: ${text}` });
   };
   const thrown = (event: ErrorEvent) => {

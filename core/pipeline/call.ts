@@ -69,6 +69,7 @@ class Call {
   #own = 0;
   #called = false;
   #done = false;
+  #stopped = false;
   #below: Reply | undefined;
   #pending: Promise<Reply> | undefined;
   #misuse: string | undefined;
@@ -143,7 +144,10 @@ class Call {
   }
 
   #finish(value: unknown): Answer {
+    this.#stopClock();
     if (this.#misuse) return this.#fail(this.#misuse);
+    // A handler that never yielded was out of any timer's reach: it is late all the same.
+    if (this.#own > this.#step.deadline) return this.#fail(late("exceeded its deadline"));
     if (!(value instanceof Reply)) return this.#fail("answered with something that is not a Reply");
     if (this.#pending) return this.#fail("did not wait for next()");
     const below = this.#below;
@@ -162,8 +166,9 @@ class Call {
   }
 
   #fail(error: unknown): Answer {
-    this.#close(error instanceof Error ? error : undefined);
-    this.#report("error", error instanceof Error ? error.message : String(error));
+    const why = told(error);
+    this.#close(why);
+    this.#report("error", why.message);
     if (this.#step.skip) return this.#pass();
     // What is still running behind next() ends before the phase does: it must not run into the next command.
     const answer = failure(this.#step.phase);
@@ -176,10 +181,17 @@ class Call {
   }
 
   #close(why?: Error): void {
+    this.#stopClock();
     this.#done = true;
-    if (!this.#pending) this.#own += readClock() - this.#mark;
     if (this.#expire) unwatch(this); // at once: what only a sweep frees, leaks
     this.#view?.end(why);
+  }
+
+  /** Time behind next() does not count; the rest counts once. */
+  #stopClock(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    if (!this.#pending) this.#own += readClock() - this.#mark;
   }
 
   #report(verdict: Decision["verdict"], reason: string): void {
@@ -207,6 +219,16 @@ class Call {
       return note;
     };
     return view;
+  }
+}
+
+/** What was thrown as an Error of ours: it may be anything, even something that throws when it is looked at. */
+function told(error: unknown): Error {
+  try {
+    if (error instanceof DOMException) return error as Error;
+    return new Error(String(error instanceof Error ? error.message : error), { cause: error });
+  } catch {
+    return new Error("threw something that cannot be read");
   }
 }
 

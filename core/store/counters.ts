@@ -104,13 +104,18 @@ export class CounterCache implements Counters {
   }
 
   #insert(name: string, entry: Entry): void {
+    if (this.#entries.size >= 2 * this.#limit) this.#trim(); // before: whoever loaded it is about to change it
     this.#entries.set(name, entry);
-    if (this.#entries.size <= this.#limit) return;
+  }
+
+  /** Drops the oldest that are saved; those that are not only where saving has failed for long. */
+  #trim(): void {
+    const limit = this.#limit;
     for (const [oldest, { changes, saved }] of this.#entries) { // in the order of their arrival
-      if (changes !== saved) continue;
+      if (this.#entries.size <= limit) return;
+      if (changes !== saved && this.#entries.size <= 4 * limit) continue;
       this.#entries.delete(oldest);
       this.#complete = false;
-      return;
     }
   }
 
@@ -139,6 +144,7 @@ export class CounterCache implements Counters {
     } catch { // the store has told of it; the next change tries again
       for (const [name] of rows) this.#changed.add(name);
     }
+    if (this.#entries.size > this.#limit) this.#trim();
   }
 
   #sweep(now: number): void {

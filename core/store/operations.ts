@@ -20,7 +20,7 @@ import {
   type RecipientRow,
   ROW_VERSION,
 } from "./rows.ts";
-import type { SQLInputValue, StatementSync } from "./schema.ts";
+import { Filter, type SQLInputValue, type StatementSync } from "./schema.ts";
 import type { Lease, RecipientOutcome, StoredMessage, StoredRecipient } from "./store.ts";
 
 type Of<K extends Operation["do"]> = Extract<Operation, { do: K }>;
@@ -174,7 +174,7 @@ export class Operations {
   #message(id: string): StoredMessage | null {
     try {
       const row = this.#get<MessageRow>(`select ${MESSAGE} from message where id = ?`, id);
-      if (row === null) throw new CorruptRow("recipients without a message");
+      if (row === null) return this.#setOrphansAside();
       const message = decodeMessage(row);
       const fault = row.file === null ? null : this.#fileFault(row.file, row.size);
       if (fault !== null) throw new CorruptRow(fault);
@@ -189,6 +189,20 @@ export class Operations {
   #setAside(id: string, error: unknown, idx: number | null): void {
     if (!(error instanceof CorruptRow)) throw error;
     this.markCorrupt(id, error.message, idx);
+  }
+
+  /** Recipients without a message, all of them and without naming one: an id may be such that it cannot be read. */
+  #setOrphansAside(): null {
+    const orphans = `due is not null and
+      (instr(message, char(0)) > 0 or not exists (select 1 from message where id = recipient.message))`;
+    const why = "recipients without a message";
+    this.#run(`insert or replace into corrupt select distinct message, ? from recipient where ${orphans}`, why);
+    const changed = this.#run(
+      `update recipient set state = 'corrupt', due = null, owner = null, last_reply = ? where ${orphans}`,
+      why,
+    );
+    this.#notes.push(`${changed} recipients without a message are set aside`);
+    return null;
   }
 
   markCorrupt(id: string, why: string, idx: number | null = null): void {
@@ -289,11 +303,11 @@ export class Operations {
   }
 
   #change({ id, state, domain, change, now, before, limit }: Of<"change">): Results["change"] {
-    const filter = "(?2 is null or state = ?2) and (?3 is null or domain = ?3)";
+    const filter = new Filter().equal("message", id).equal("state", state).equal("domain", domain)
+      .add("message < ?", before);
     const ids = this.#all<{ message: string }>(
-      `select distinct message from recipient where (?1 is null or message = ?1) and ${filter}
-         and (?4 is null or message < ?4) order by message desc limit ?5`,
-      ...[id, state, domain, before, limit],
+      `select distinct message from recipient ${filter.where} order by message desc limit ?`,
+      ...[...filter.values, limit],
     ).map(({ message }) => message);
     let changed = 0;
     for (const message of ids) changed += this.#changeOne(message, { state, domain, change, now });
@@ -352,10 +366,10 @@ export class Operations {
   #remove({ id, inbox, limit }: Of<"remove">): readonly EntryChange[] {
     const entry = id === null ? null : readEntryId(id);
     if (id !== null && entry === null) return [];
+    const filter = new Filter().equal("name", inbox).equal("message", entry?.message).equal("n", entry?.n);
     const rows = this.#all<{ message: string; n: number; name: string }>(
-      `select message, n, name from inbox where (?1 is null or (message = ?1 and n = ?2)) and (?3 is null or name = ?3)
-       order by message, n limit ?4`,
-      ...[entry?.message ?? null, entry?.n ?? null, inbox, limit],
+      `select message, n, name from inbox ${filter.where} order by message, n limit ?`,
+      ...[...filter.values, limit],
     );
     for (const { message, n } of rows) this.#run("delete from inbox where message = ? and n = ?", message, n);
     for (const message of new Set(rows.map((row) => row.message))) this.#deleteUnreferenced(message);

@@ -59,13 +59,14 @@ export function openDatabase(path: string, options: OpenOptions = {}): DatabaseS
   const { readOnly = false, steps = STEPS } = options;
   let db: DatabaseSync | null = null;
   try {
+    if (!readOnly) Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 }).close(); // SQLite: 0644
     db = new DatabaseSync(path, { readOnly });
     db.exec("pragma busy_timeout = 10000");
-    const made = check(db, path, steps.length);
+    const fresh = isFresh(db);
+    if (!fresh) check(db, path, steps.length);
     if (readOnly) return db;
-    // Before the first table: both are fixed with it. A page holds a usual message, which saves overflow chains. Said to
-    // a database that is there, auto_vacuum writes to it.
-    if (made) db.exec(`pragma page_size = ${PAGE}; pragma auto_vacuum = incremental`);
+    // Both are fixed with the first table. A page holds a usual message, which saves overflow chains.
+    if (fresh) db.exec(`pragma page_size = ${PAGE}; pragma auto_vacuum = incremental`);
     // FULL: fsync of the log at each commit. The log is written over, not cut, so that fsync finds its size unchanged.
     db.exec(`pragma journal_mode = wal; pragma synchronous = full; pragma wal_autocheckpoint = 1000;
       pragma journal_size_limit = ${64 * 1024 * 1024}; pragma cache_size = -16384; pragma temp_store = memory`);
@@ -81,12 +82,14 @@ export function openDatabase(path: string, options: OpenOptions = {}): DatabaseS
   }
 }
 
-/** True when there is nothing in it yet. @throws {StoreError} when it is not ours to use. */
-function check(db: DatabaseSync, path: string, known: number): boolean {
+/** Nothing stands in it: it was just made, or its maker was killed before the first table. */
+function isFresh(db: DatabaseSync): boolean {
+  return pragma(db, "user_version") === 0 && db.prepare("select count(*) as n from sqlite_schema").get()!.n === 0;
+}
+
+function check(db: DatabaseSync, path: string, known: number): void {
   const version = pragma(db, "user_version"), application = pragma(db, "application_id");
   const pages = pragma(db, "page_count");
-  const tables = Number(db.prepare("select count(*) as n from sqlite_schema").get()!.n);
-  if (tables === 0 && version === 0) return true;
   if (application !== APPLICATION) throw new StoreError("io", `${path} is not a database of Postern`);
   if (version > known) {
     throw new StoreError(
@@ -94,10 +97,10 @@ function check(db: DatabaseSync, path: string, known: number): boolean {
       `${path} was written by a newer version of Postern (format ${version}, this one knows ${known})`,
     );
   }
-  if (pages * pragma(db, "page_size") > CHECKED) return false;
+  if (pages * pragma(db, "page_size") > CHECKED) return;
   const found = String(Object.values(db.prepare("pragma quick_check(1)").get()!)[0]);
   if (found !== "ok") throw new StoreError("io", `the database ${path} is damaged (${found.split("\n")[0]})`);
-  return false;
+  return;
 }
 
 function migrate(db: DatabaseSync, steps: readonly string[]): void {
@@ -119,6 +122,27 @@ function migrate(db: DatabaseSync, steps: readonly string[]): void {
 /** The value of a pragma that has one number. */
 export function pragma(db: DatabaseSync, name: string): number {
   return Number(Object.values(db.prepare(`pragma ${name}`).get() ?? { none: 0 })[0]);
+}
+
+/** Conditions that are there only when they have a value, so that SQLite sees which index serves. */
+export class Filter {
+  readonly #conditions: string[] = [];
+  readonly values: SQLInputValue[] = [];
+
+  add(condition: string, ...values: (SQLInputValue | undefined)[]): this {
+    if (values.some((value) => value === undefined || value === null)) return this;
+    this.#conditions.push(condition);
+    this.values.push(...values as SQLInputValue[]);
+    return this;
+  }
+
+  equal(column: string, value: SQLInputValue | undefined): this {
+    return this.add(`${column} = ?`, value);
+  }
+
+  get where(): string {
+    return this.#conditions.length === 0 ? "" : `where ${this.#conditions.join(" and ")}`;
+  }
 }
 
 export const FULL = 13, IOERR = 10; // SQLITE_FULL, SQLITE_IOERR

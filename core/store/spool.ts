@@ -22,7 +22,7 @@ export interface SpoolOptions {
 const KIB = 1024;
 const FIRST = 8 * KIB; // a first block that holds a usual message; it may exceed the budget: mail goes on while big ones spill
 const NEXT = 32 * KIB; // the blocks after it
-const SLOW = 20; // milliseconds in one write that mean: the disk is behind
+const SLOW = 100; // milliseconds in one write that mean: the disk is behind
 const REST = 1000; // milliseconds that the session thread then leaves writing to others
 const SPARE = 8 * KIB * KIB; // octets of blocks kept for the next bodies
 
@@ -30,6 +30,11 @@ const SPARE = 8 * KIB * KIB; // octets of blocks kept for the next bodies
 interface Block {
   readonly octets: Uint8Array<ArrayBuffer>;
   length: number;
+}
+
+/** Whether `newFile` made that name, for the id of a message. */
+export function isSpoolFile(name: string): boolean {
+  return /^[0-9A-HJKMNP-TV-Z]{26}\.[0-9a-z]{1,11}$/.test(name);
 }
 
 /** Makes writers, and knows how much memory their bodies take. */

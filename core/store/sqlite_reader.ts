@@ -17,7 +17,7 @@ import {
   type RecipientRow,
   searchable,
 } from "./rows.ts";
-import { openDatabase, type SQLInputValue } from "./schema.ts";
+import { Filter, openDatabase, type SQLInputValue } from "./schema.ts";
 import type { InboxPage, InboxQuery, QueueItem, QueuePage, QueueQuery, StoredRecipient } from "./store.ts";
 
 const INBOX = "message, n, name, unread, sender, recipients, subject, size, received_at";
@@ -73,15 +73,14 @@ export class Reader {
   }
 
   #queue({ state, domain, limit = 100 }: QueueQuery): QueuePage {
-    const where = "(?1 is null or state = ?1) and (?2 is null or domain = ?2)";
-    const filter = [state ?? null, domain ?? null];
+    const filter = new Filter().equal("state", state).equal("domain", domain);
     const { total } = this.#get<{ total: number }>(
-      `select count(distinct message) as total from recipient where ${where}`,
-      ...filter,
+      `select count(distinct message) as total from recipient ${filter.where}`,
+      ...filter.values,
     )!;
     const ids = this.#all<{ message: string }>(
-      `select distinct message from recipient where ${where} order by message desc limit ?3`,
-      ...[...filter, Math.max(0, Math.min(limit, 1000))],
+      `select distinct message from recipient ${filter.where} order by message desc limit ?`,
+      ...[...filter.values, Math.max(0, Math.min(limit, 1000))],
     );
     const known = this.#all<{ id: string; why: string }>(
       "select message as id, why from corrupt order by message desc limit 1000",
@@ -145,14 +144,16 @@ export class Reader {
   }
 
   #list({ inbox, q, limit = 50, before }: InboxQuery): InboxPage {
-    const where = "(?1 is null or name = ?1) and (?2 is null or instr(search, ?2) > 0)";
-    const filter = [inbox ?? null, q === undefined || q === "" ? null : searchable(q)];
-    const { total } = this.#get<{ total: number }>(`select count(*) as total from inbox where ${where}`, ...filter)!;
+    const filter = new Filter().equal("name", inbox).add("instr(search, ?) > 0", q ? searchable(q) : null);
+    const { total } = this.#get<{ total: number }>(
+      `select count(*) as total from inbox ${filter.where}`,
+      ...filter.values,
+    )!;
     const than = before === undefined ? null : readEntryId(before);
+    filter.add("(message, n) < (?, ?)", than?.message, than?.n);
     const rows = this.#all<InboxRow>(
-      `select ${INBOX} from inbox where ${where} and (?3 is null or (message, n) < (?3, ?4))
-       order by message desc, n desc limit ?5`,
-      ...[...filter, than?.message ?? null, than?.n ?? null, Math.max(0, Math.min(limit, 500))],
+      `select ${INBOX} from inbox ${filter.where} order by message desc, n desc limit ?`,
+      ...[...filter.values, Math.max(0, Math.min(limit, 500))],
     );
     return { total, messages: rows.map(decodeEntry) };
   }

@@ -9,6 +9,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { diskFault } from "./durable_write.ts";
 import { Operations } from "./operations.ts";
 import type { Operation, Outcome, Refused, WriterReply, WriterRequest } from "./protocol.ts";
+import { isSpoolFile } from "./spool.ts";
 import { FULL, IOERR, openDatabase, pragma, sqliteCode, type StatementSync } from "./schema.ts";
 import { StoreError } from "./store.ts";
 
@@ -218,7 +219,7 @@ export class Writer {
     }
     for (const { name, isFile } of Deno.readDirSync(`${this.#folder}/spool`)) {
       const path = `${this.#folder}/spool/${name}`;
-      if (!isFile || files.has(name)) continue;
+      if (!isFile || files.has(name) || !isSpoolFile(name)) continue; // what is not ours is not ours to remove
       const age = now - (Deno.statSync(path).mtime?.getTime() ?? now);
       if (age > ORPHAN_AGE) Deno.removeSync(path);
     }
@@ -268,7 +269,8 @@ export function serve(thread: Thread): void {
       work();
     } catch (error) {
       const fault = error instanceof StoreError ? error.fault : sqliteCode(error) === FULL ? "full" : diskFault(error);
-      outcome = { fault: fault === "full" ? "full" : "io", message: text(error) };
+      const message = error instanceof StoreError ? error.message : `the database cannot be used: ${text(error)}`;
+      outcome = { fault: fault === "full" ? "full" : "io", message };
     }
     thread.postMessage({ outcomes: [outcome], free: 0, trouble: [] });
   };

@@ -80,7 +80,7 @@ export class WriterQueue {
     if (thread === null) return;
     const { outcomes: [outcome] } = await thread.ask({ ask: "close" });
     thread.end();
-    if (outcome?.fault) throw new StoreError(outcome.fault, outcome.message);
+    if (outcome?.fault) this.#options.trouble(`closing: ${outcome.message}`); // what was committed is in the log
   }
 
   /** Ends the thread, whatever it does. */

@@ -1,5 +1,11 @@
-import { openSqliteStore } from "../../../core/store/sqlite.ts";
+/** The embedded store: the contract, and what only a store on a disk can meet. */
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
+import type { Event } from "../../../core/observe/events.ts";
+import { openSqliteStore, type SqliteOptions } from "../../../core/store/sqlite.ts";
+import { type Store, StoreError } from "../../../core/store/store.ts";
 import { storeContract } from "./contract.ts";
+import { body, deposit, message, nextId, octets, put, read, recipient, T0 } from "./messages.ts";
 
 storeContract("sqlite", async ({ now }) => {
   const folder = await Deno.makeTempDir();
@@ -12,3 +18,335 @@ storeContract("sqlite", async ({ now }) => {
     },
   };
 });
+
+const lease = { owner: "w1", now: T0, seconds: 60, limit: 100 };
+const BIG = 400_000;
+
+/** A folder, and a way to open a store in it that is closed at the end. */
+function test(
+  name: string,
+  run: (folder: string, open: (more?: Partial<SqliteOptions>) => Promise<Store>, events: Event[]) => Promise<void>,
+): void {
+  Deno.test(name, async () => {
+    const folder = await Deno.makeTempDir(), stores: Store[] = [], events: Event[] = [];
+    try {
+      await run(folder, async (more = {}) => {
+        const store = await openSqliteStore({
+          folder,
+          now: () => T0,
+          observer: (event) => events.push(event),
+          ...more,
+        });
+        stores.push(store);
+        return store;
+      }, events);
+    } finally {
+      for (const store of stores) await store.close();
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
+
+/** Changes the database as no store would. */
+function damage(folder: string, ...statements: string[]): void {
+  const db = new DatabaseSync(`${folder}/postern.db`);
+  try {
+    for (const sql of statements) db.exec(sql);
+  } finally {
+    db.close();
+  }
+}
+const spooled = (folder: string) => [...Deno.readDirSync(`${folder}/spool`)].map(({ name }) => name);
+const troubles = (events: Event[]) => events.map((event) => event.type === "trouble" ? event.message : "").join("\n");
+
+// ---- Opening ---------------------------------------------------------------------------------------------------------
+
+test("everything is there after the store was closed and opened again", async (folder, open) => {
+  const first = await open({ folder: `${folder}/a/b` });
+  const small = await put(first, { deposits: [deposit("a")], recipients: [recipient("r@x.example")] });
+  const big = await put(first, { deposits: [deposit("a")] }, octets(BIG));
+  await first.counters.add("n", 3, { seconds: 100 });
+  await first.counters.put("old", "x", { seconds: 1 });
+  await first.close();
+  const second = await open({ folder: `${folder}/a/b`, now: () => T0 + 5000 });
+  assertEquals(await read(await second.received(small.id)), octets(100));
+  assertEquals(await read(await second.received(big.id)), octets(BIG));
+  assertEquals((await second.queue({})).total, 1);
+  assertEquals(await second.counters.add("n", 1, { seconds: 100 }), 4);
+  assertEquals(await second.counters.get("old"), undefined);
+});
+
+test("nobody else may read the mail, also in a folder that others may enter", async (folder, open) => {
+  await Deno.chmod(folder, 0o755);
+  const store = await open();
+  await put(store, { deposits: [deposit("a")] }, octets(BIG));
+  for (const name of ["postern.db", "postern.db-wal", "lock", `spool/${spooled(folder)[0]}`]) {
+    assertEquals((await Deno.stat(`${folder}/${name}`)).mode! & 0o777, 0o600, name);
+  }
+  assertEquals((await Deno.stat(`${folder}/spool`)).mode! & 0o777, 0o700);
+});
+
+test("case 75: a second store on the folder is refused in one line that names the process", async (folder, open) => {
+  const first = await open();
+  const refusal = await assertRejects(() => openSqliteStore({ folder }), StoreError);
+  assertEquals(refusal.message, `the data folder ${folder} is in use by process ${Deno.pid}; stop it first`);
+  await put(first, { deposits: [deposit("a")] });
+  await first.close();
+  assertEquals((await (await open()).inboxes.list({})).total, 1);
+});
+
+test("a folder that cannot be used is refused in one line, and nothing is left behind", async (folder) => {
+  await Deno.writeTextFile(`${folder}/file`, "");
+  await Deno.mkdir(`${folder}/taken/postern.db`, { recursive: true });
+  for (
+    const [path, why] of [["file", /is not a folder/], ["file/below", /folder/], ["taken", /postern\.db/]] as const
+  ) {
+    const refusal = await assertRejects(() => openSqliteStore({ folder: `${folder}/${path}` }), StoreError);
+    assertMatch(refusal.message, why);
+    assertMatch(refusal.message, /^[^\n]+$/);
+  }
+  await Deno.remove(`${folder}/taken/postern.db`);
+  await (await openSqliteStore({ folder: `${folder}/taken` })).close(); // the lock was let go
+});
+
+for (
+  const [what, content] of [
+    ["text", new TextEncoder().encode("not a database\n".repeat(2000))],
+    ["a header and garbage", new TextEncoder().encode("SQLite format 3\0" + "\x01garbage".repeat(9000))],
+  ] as const
+) {
+  test(`case 72: a database file that is ${what} is refused and left as it is`, async (folder) => {
+    await Deno.writeFile(`${folder}/postern.db`, content);
+    const refusal = await assertRejects(() => openSqliteStore({ folder }), StoreError);
+    assertStringIncludes(refusal.message, `${folder}/postern.db`);
+    assertMatch(refusal.message, /^[^\n]+$/);
+    assertEquals(await Deno.readFile(`${folder}/postern.db`), content);
+  });
+}
+
+test("case 72: a database with damaged pages is refused and left as it is", async (folder, open) => {
+  const store = await open();
+  for (let i = 0; i < 20; i++) await put(store, { deposits: [deposit("a")] }, octets(10_000));
+  await store.close();
+  const bytes = await Deno.readFile(`${folder}/postern.db`);
+  bytes.fill(0x5a, 16384 * 3, 16384 * 12);
+  await Deno.writeFile(`${folder}/postern.db`, bytes);
+  const refusal = await assertRejects(() => openSqliteStore({ folder }), StoreError);
+  assertMatch(refusal.message, /^[^\n]*damaged[^\n]*$/);
+  assertEquals(await Deno.readFile(`${folder}/postern.db`), bytes);
+});
+
+test("case 75: a database of a newer version, and one of another program, are refused", async (folder, open) => {
+  await (await open()).close();
+  damage(folder, "pragma user_version = 99");
+  assertMatch((await assertRejects(() => openSqliteStore({ folder }), StoreError)).message, /newer version.*format 99/);
+  damage(folder, "pragma user_version = 1", "pragma application_id = 7");
+  assertMatch(
+    (await assertRejects(() => openSqliteStore({ folder }), StoreError)).message,
+    /not a database of Postern/,
+  );
+});
+
+// ---- Leases and files at the start -----------------------------------------------------------------------------------
+
+test("leases end with the process that had them", async (_, open) => {
+  const first = await open();
+  const { id } = await put(first, { recipients: [recipient("a@x.example")] });
+  const [held] = await first.lease({ ...lease, seconds: 3600 });
+  await first.close();
+  const second = await open();
+  assertEquals(await second.nextDue(), T0);
+  assertEquals((await second.item(id))!.recipients[0]!.state, "ready");
+  assertEquals(await second.settle(held!, [{ index: 0, state: "failed" }]), false);
+  assertEquals((await second.lease(lease)).length, 1);
+});
+
+test("case 12: spool files are gone with their message, with an abort and with a refusal", async (folder, open) => {
+  const store = await open();
+  const kept = await put(store, { deposits: [deposit("a")] }, octets(BIG));
+  assertEquals(spooled(folder).length, 1);
+  const aborted = store.receive(nextId());
+  await aborted.write(octets(BIG));
+  aborted.abort();
+  (await body(store, nextId(), octets(BIG))).discard();
+  const twin = await body(store, nextId(), octets(BIG));
+  await assertRejects(() => store.commit(message({ id: kept.id, deposits: [deposit("b")] }), twin), StoreError);
+  await store.commit(message(), await body(store, nextId(), octets(BIG))); // for nobody
+  await store.inboxes.remove({ id: kept.id });
+  await store.close(); // waits for the removals
+  assertEquals(spooled(folder), []);
+});
+
+test("spool files without a row are removed at the start once they are an hour old", async (folder, open) => {
+  const first = await open();
+  const { id } = await put(first, { deposits: [deposit("a")] }, octets(BIG));
+  await first.close();
+  const [kept] = spooled(folder);
+  const old = `${nextId()}.0`, young = `${nextId()}.0`, foreign = "notes.txt";
+  for (const [name, age] of [[old, 3601], [young, 3500], [foreign, 9999]] as const) {
+    await Deno.writeTextFile(`${folder}/spool/${name}`, "left by a crash");
+    await Deno.utime(`${folder}/spool/${name}`, T0 / 1000 - age, T0 / 1000 - age);
+  }
+  await Deno.utime(`${folder}/spool/${kept}`, 0, 0);
+  const second = await open();
+  assertEquals(spooled(folder).sort(), [kept!, young, foreign].sort());
+  assertEquals(await read(await second.received(id)), octets(BIG));
+});
+
+// ---- Damaged rows ----------------------------------------------------------------------------------------------------
+
+test(
+  "case 72: damaged rows are set aside with a reason, and everything else is delivered",
+  async (folder, open, events) => {
+    const first = await open();
+    const make = (content = octets(100)) =>
+      put(first, { recipients: [recipient("a@x.example"), recipient("b@x.example")] }, content);
+    const [json, version, cut, gone, short, orphan, route, state, good] = [
+      await make(),
+      await make(),
+      await make(),
+      await make(octets(BIG)),
+      await make(octets(BIG)),
+      await make(),
+      await make(),
+      await make(),
+      await make(),
+    ];
+    await first.close();
+    damage(
+      folder,
+      `update message set envelope = '{"sender":' where id = '${json!.id}'`,
+      `update message set version = 77 where id = '${version!.id}'`,
+      `update message set body = x'00' where id = '${cut!.id}'`,
+      `delete from message where id = '${orphan!.id}'`,
+      `update recipient set facts = '{"route":1}' where message = '${route!.id}' and idx = 0`,
+      `update recipient set state = 'whatever' where message = '${state!.id}' and idx = 1`,
+    );
+    for (const name of spooled(folder)) {
+      if (name.startsWith(gone!.id)) await Deno.remove(`${folder}/spool/${name}`);
+      if (name.startsWith(short!.id)) await Deno.truncate(`${folder}/spool/${name}`, 5);
+    }
+    const bad = [json!, version!, cut!, gone!, short!, orphan!, route!, state!].map(({ id }) => id);
+
+    const second = await open();
+    const before = await second.queue({});
+    assertEquals(before.corrupt.map(({ id }) => id).sort(), [...bad].sort());
+    for (const { why } of before.corrupt) assertMatch(why, /^[^\n]{5,100}$/);
+    const leases = await second.lease(lease);
+    const taken = leases.flatMap((one) => one.recipients.map(({ index }) => [one.message.id, index]));
+    assertEquals(taken.sort(), [[good!.id, 0], [good!.id, 1], [route!.id, 1], [state!.id, 0]].sort());
+    assertEquals(await second.lease(lease), []);
+    assertEquals(await second.nextDue(), T0 + 60_000);
+    const after = await second.queue({});
+    assertEquals(after.corrupt.map(({ id }) => id).sort(), [...bad].sort());
+    assertEquals(after.items.map(({ message }) => message.id).includes(json!.id), false);
+    for (const id of bad) if (id !== orphan!.id) assertStringIncludes(troubles(events), id);
+    assertStringIncludes(troubles(events), "2 recipients without a message are set aside");
+    for (const id of [json!.id, version!.id, cut!.id, gone!.id, short!.id]) {
+      await assertRejects(async () => await second.raw(id), StoreError, "corrupt");
+    }
+    assertEquals(await read(await second.received(json!.id)), octets(100)); // a person can still have the octets
+    for (const id of bad) await second.change({ id }, { do: "delete" });
+    assertEquals((await second.queue({})).corrupt, []);
+    assertEquals((await second.queue({})).items.map(({ message }) => message.id), [good!.id]);
+  },
+);
+
+test("a damaged message does not hide its inbox from a list", async (folder, open) => {
+  const first = await open();
+  const sent = await put(first, { deposits: [deposit("a")] });
+  await put(first, { deposits: [deposit("a")] });
+  await first.close();
+  damage(folder, `update message set envelope = '' where id = '${sent.id}'`, `update inbox set recipients = 'x'`);
+  const second = await open();
+  assertEquals((await second.inboxes.list({ inbox: "a" })).messages.length, 2);
+  assertEquals(await second.inboxes.remove({ id: sent.id }), 1);
+});
+
+// ---- Memory ----------------------------------------------------------------------------------------------------------
+
+test(
+  "bodies past the budget spill, keep their head, and the memory is bounded and given back",
+  async (folder, open) => {
+    const store = await open({ memoryBudget: 300_000 });
+    const content = octets(200_000);
+    const writers = Array.from({ length: 20 }, () => store.receive(nextId()));
+    for (let at = 0; at < content.length; at += 10_000) {
+      for (const writer of writers) await writer.write(content.subarray(at, at + 10_000));
+      assert(store.health().bodyBytes < 400_000, `${store.health().bodyBytes} octets`);
+    }
+    const bodies = await Promise.all(writers.map((writer) => writer.finish()));
+    assert(bodies.filter(({ memory }) => memory === null).length >= 18);
+    for (const one of bodies) {
+      assertEquals(one.head.subarray(0, 14), content.subarray(0, 14));
+      assertEquals(await read(one.stream()), content);
+      await store.commit(message({ deposits: [deposit("a")] }), one);
+    }
+    assertEquals(store.health().bodyBytes, 0);
+    const { messages } = await store.inboxes.list({ limit: 20 });
+    for (const { id } of messages) assertEquals(await read(await store.received(id)), content);
+    assertEquals(spooled(folder).length, bodies.filter(({ memory }) => memory === null).length);
+  },
+);
+
+test("health tells of free space and of how long the writer lets people wait", async (_, open) => {
+  const store = await open();
+  assertEquals(store.health().writerWait, 0);
+  assert(store.health().freeBytes > 1_000_000);
+  const made = await body(store, nextId(), octets(100));
+  const commit = store.commit(message({ deposits: [deposit("a")] }), made);
+  assert(store.health().writerWait > 0);
+  await commit;
+  assertEquals(store.health().writerWait, 0);
+});
+
+// ---- Threads that die ------------------------------------------------------------------------------------------------
+
+test(
+  "a writer thread that dies takes its batch with it, is started again, and loses nothing",
+  async (folder, open, events) => {
+    const started: Worker[] = [], Original = globalThis.Worker;
+    globalThis.Worker = class extends Original {
+      constructor(...args: ConstructorParameters<typeof Worker>) {
+        super(...args);
+        started.push(this);
+      }
+    };
+    try {
+      const store = await open();
+      const [writer, reader] = started;
+      const before = await put(store, { deposits: [deposit("a")] });
+      await store.inboxes.names();
+      const big = await body(store, nextId(), octets(BIG));
+      const lost = message({ deposits: [deposit("lost")] });
+      const commit = store.commit(lost, big);
+      writer!.postMessage(null); // a question that no thread of ours asks
+      reader!.postMessage(null);
+      const results = await Promise.allSettled([
+        commit,
+        ...Array.from({ length: 5 }, () => put(store, { deposits: [deposit("b")] })),
+      ]);
+      const refused = results.filter(({ status }) => status === "rejected").length;
+      for (const result of results) {
+        if (result.status === "rejected") assert(result.reason instanceof StoreError && result.reason.fault === "io");
+      }
+      let after = null;
+      for (let tries = 0; after === null; tries++) {
+        assert(tries < 1000, troubles(events));
+        after = await put(store, { deposits: [deposit("c")] }).catch(() => null);
+      }
+      assertEquals(await read(await store.received(before.id)), octets(100));
+      assertEquals((await store.inboxes.list({})).total, 2 + results.length - refused);
+      assertStringIncludes(troubles(events), "the writer thread ended");
+      assertStringIncludes(troubles(events), "the writer thread runs again");
+      assertEquals((await store.queue({})).corrupt, []);
+      await store.close();
+      const again = await open(); // and no file is left without its row, no row without its file
+      assertEquals((await again.inboxes.list({})).total, 2 + results.length - refused);
+      const files = results[0]!.status === "fulfilled" ? 1 : 0;
+      assertEquals(spooled(folder).length, files);
+    } finally {
+      globalThis.Worker = Original;
+    }
+  },
+);
