@@ -119,6 +119,7 @@ export class Inbound implements Timed {
   #data(chunk: Uint8Array): void {
     if (this.#lingerUntil > 0) {
       this.#lingered += chunk.length;
+      release(chunk);
       if (this.#lingered > LINGER_OCTETS) this.#socket.destroy();
       return;
     }
@@ -131,6 +132,7 @@ export class Inbound implements Timed {
       this.#since = performance.now();
       this.#windowOctets += chunk.length;
     } else if (this.#session.inContent) this.#contentBegins();
+    if (this.#session.buffered === 0 && !(this.#stalled & OURS)) release(chunk);
   }
 
   /** The peer said all it has to say; it may still listen. */
@@ -275,6 +277,18 @@ export class Inbound implements Timed {
     this.#host.gone(reason === "peer left" ? this.#where() : reason);
   }
 }
+
+/**
+ * Gives the memory of octets back at once. The collector does not see the weight of what a socket reads: a peer that
+ * floods would make the process grow by hundreds of megabytes of garbage.
+ */
+function release(chunk: Uint8Array): void {
+  const { buffer } = chunk;
+  if (chunk.length < WORTH_IT || chunk.length !== buffer.byteLength) return; // small, or a part of something shared
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+}
+const WORTH_IT = 4096;
+
 const DEFECT = "local error";
 const LOCAL_ERROR = defer("4.3.0", "Local error", { code: 421 });
 // Why reading is stopped.

@@ -2,7 +2,8 @@
  * A listening socket: accepts, counts, hands each connection on, survives running out of file descriptors, drains.
  * Non-job: what is said on a connection (inbound.ts).
  */
-import { createServer, type Server, type Socket } from "node:net";
+import { lstat, rm } from "node:fs/promises";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { canonicalIp } from "../model/ip.ts";
 import type { ConnectionLimits } from "./limits.ts";
 
@@ -44,17 +45,33 @@ export class Listener {
   static async open(options: ListenerOptions): Promise<Listener> {
     const listener = new Listener(options);
     const { address } = options;
-    await new Promise<void>((resolve, reject) => {
-      const failed = (error: Error & { code?: string }) => reject(new ListenError(explain(address, error)));
-      listener.#server.once("error", failed);
-      listener.#server.listen("path" in address ? address : { ...address, backlog: 511 }, () => {
-        listener.#server.off("error", failed);
+    try {
+      await listener.#listen();
+    } catch (error) {
+      const { code } = error as { code?: string };
+      const again = code === "EADDRINUSE" && "path" in address && await isLeftBehind(address.path);
+      if (!again) throw new ListenError(explain(address, error as Error));
+      await rm(address.path, { force: true });
+      try {
+        await listener.#listen();
+      } catch (error) {
+        throw new ListenError(explain(address, error as Error));
+      }
+    }
+    return listener;
+  }
+
+  #listen(): Promise<void> {
+    const { address, trouble } = this.#options;
+    return new Promise<void>((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen("path" in address ? address : { ...address, backlog: 511 }, () => {
+        this.#server.off("error", reject);
         // EMFILE and ENFILE: the kernel keeps the connection; we say so and go on when one of ours has closed.
-        listener.#server.on("error", (error) => options.trouble(`accept failed: ${error.message}`));
+        this.#server.on("error", (error) => trouble(`accept failed: ${error.message}`));
         resolve();
       });
     });
-    return listener;
   }
 
   /** As it was bound: the port is known even if 0 was asked for. */
@@ -101,6 +118,17 @@ export class Listener {
       if (this.#open.size === 0) this.#drained?.();
     });
   }
+}
+
+/** A socket that nobody answers: whoever made it was killed. Anything else at that place is not ours to remove. */
+async function isLeftBehind(path: string): Promise<boolean> {
+  const found = await lstat(path).catch(() => null);
+  if (!found?.isSocket()) return false;
+  return await new Promise((resolve) => {
+    const probe = connect({ path });
+    probe.once("connect", () => (probe.destroy(), resolve(false)));
+    probe.once("error", (error: Error & { code?: string }) => resolve(error.code === "ECONNREFUSED"));
+  });
 }
 
 function explain(address: ListenAddress, error: Error & { code?: string }): string {

@@ -121,7 +121,7 @@ export class ServerSession implements Dialogue {
     return this.#input.length - this.#at;
   }
 
-  /** Takes octets of the peer. The engine keeps a view until they are read: do not write to them before `next` is null. */
+  /** Takes octets of the peer, and keeps a view of them as long as some are `buffered`: do not write to them before. */
   receive(octets: Uint8Array): void {
     if (this.#closed || this.#closing !== null) return;
     const rest = this.buffered;
@@ -208,7 +208,10 @@ export class ServerSession implements Dialogue {
   // ---- reading ------------------------------------------------------------------------------------------------------
 
   #tell(event: ServerEvent): ServerEvent {
-    if (event.asks) this.#pending = event;
+    if (event.asks) {
+      this.#pending = event;
+      if (this.buffered === 0) this.#forget(); // the answer may take its time: the octets need not wait for it
+    }
     return event;
   }
 
