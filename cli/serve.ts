@@ -56,7 +56,7 @@ export async function serve(file: string | undefined, terminal: Terminal, start:
 
 /**
  * Errors that nobody waits for, such as one thrown in a plugin's timer, would end the process and every session with it
- * (HARD_CASES 77): they are told loudly, and the server goes on. Returns the function that ends this.
+ * (case 77): they are told loudly, and the server goes on. Returns the function that ends this.
  */
 function guard(log: Log): () => void {
   const tell = (what: string, error: unknown) => {
