@@ -118,7 +118,7 @@ export class Inbound implements Timed {
   }
 
   #timeout(reason: string): void {
-    this.#session.close(defer("4.4.2", "Timeout", { code: 421 }), reason); //                        HARD_CASES 35
+    this.#session.close(defer("4.4.2", "Timeout", { code: 421 }), reason); //                                case 35
     this.#pump();
   }
 
