@@ -2,6 +2,7 @@
  * A listening socket: accepts, counts, hands each connection on, survives running out of file descriptors, drains.
  * Non-job: what is said on a connection (inbound.ts).
  */
+import { closeSync, openSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { canonicalIp } from "../model/ip.ts";
 import type { ConnectionLimits } from "./limits.ts";
@@ -34,6 +35,8 @@ export class Listener {
   readonly #open = new Set<Connection>();
   #drained: (() => void) | null = null;
   #closing = false;
+  #watch: ReturnType<typeof setInterval> | undefined;
+  #starved = false;
 
   private constructor(options: ListenerOptions) {
     this.#options = options;
@@ -47,13 +50,13 @@ export class Listener {
     await new Promise<void>((resolve, reject) => {
       const failed = (error: Error & { code?: string }) => reject(new ListenError(explain(address, error)));
       listener.#server.once("error", failed);
-      listener.#server.listen("path" in address ? address : { ...address, backlog: 511 }, () => {
+      listener.#server.listen(placeOf(address), () => {
         listener.#server.off("error", failed);
-        // EMFILE and ENFILE: the kernel keeps the connection; we say so and go on when one of ours has closed.
         listener.#server.on("error", (error) => options.trouble(`accept failed: ${error.message}`));
         resolve();
       });
     });
+    listener.#watch = setInterval(() => listener.#wake(), WATCH_MS);
     return listener;
   }
 
@@ -70,6 +73,7 @@ export class Listener {
   /** Stops accepting, lets messages under way finish, and cuts what is left after `milliseconds`. */
   async drain(milliseconds: number): Promise<void> {
     this.#closing = true;
+    clearInterval(this.#watch);
     this.#server.close();
     for (const each of this.#open) each.drain();
     if (this.#open.size === 0) return;
@@ -82,10 +86,32 @@ export class Listener {
     for (const each of this.#open) each.destroy("drain is over");
   }
 
+  /**
+   * The runtime's accept loop ends for good, and in silence, when a connection finds no descriptor left (EMFILE, ENFILE).
+   * To listen again wakes it: for TCP on the same socket, where it costs nothing and loses nobody; a socket file has to be
+   * made anew, so only after descriptors were seen to be gone.
+   */
+  #wake(): void {
+    const { trouble, address } = this.#options;
+    const starved = !isDescriptorFree(), before = this.#starved;
+    this.#starved = starved;
+    if (starved && !before) {
+      trouble("no descriptor is left, connections wait: raise ulimit -n or lower limits.connections");
+    }
+    if (starved) return;
+    const { _handle: handle } = this.#server as Server & { readonly _handle?: { listen?(backlog: number): number } };
+    if (handle?.listen?.(BACKLOG) === 0 || !before) return;
+    const bound = this.#server.address(); // the port, if 0 was asked for
+    this.#server.close();
+    this.#server.listen(
+      placeOf("path" in address || bound === null || typeof bound === "string" ? address : { ...address, ...bound }),
+    );
+  }
+
   #accept(socket: Socket): void {
     const { limits, accept, refusal } = this.#options;
     const ip = "path" in this.#options.address ? "127.0.0.1" : canonicalIp(socket.remoteAddress ?? "");
-    if (ip === null || this.#closing) return void socket.destroy(); // it left before we looked
+    if (ip === null || this.#closing) return void socket.on("error", () => {}).destroy(); // it left before we looked
     const why = limits.enter(ip);
     if (why !== null) {
       socket.on("error", () => {});
@@ -100,6 +126,23 @@ export class Listener {
       this.#open.delete(connection);
       if (this.#open.size === 0) this.#drained?.();
     });
+  }
+}
+
+const BACKLOG = 511;
+/** Between two looks at the accept loop. */
+const WATCH_MS = 1000;
+
+function placeOf(address: ListenAddress): { host: string; port: number; backlog: number } | { path: string } {
+  return "path" in address ? address : { host: address.host, port: address.port, backlog: BACKLOG };
+}
+
+function isDescriptorFree(): boolean {
+  try {
+    closeSync(openSync("/dev/null", "r"));
+    return true;
+  } catch {
+    return false;
   }
 }
 
