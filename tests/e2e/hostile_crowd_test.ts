@@ -101,6 +101,7 @@ Deno.test("case 36: strangers that take every place of mx take none of lmtp", as
   await own.expect(250);
   own.close();
   for (const each of taken) each.close();
+  await waitFor("a place", () => target.probe().then(() => true, () => false));
   await target.unharmed("a full role");
 });
 
