@@ -2,8 +2,9 @@
  * A listening socket: accepts, counts, hands each connection on, survives running out of file descriptors, drains.
  * Non-job: what is said on a connection (inbound.ts).
  */
-import { lstat, rm } from "node:fs/promises";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { closeSync, openSync } from "node:fs";
+import { execPath } from "node:process";
+import { createServer, type Server, type Socket } from "node:net";
 import { canonicalIp } from "../model/ip.ts";
 import type { ConnectionLimits } from "./limits.ts";
 
@@ -35,6 +36,8 @@ export class Listener {
   readonly #open = new Set<Connection>();
   #drained: (() => void) | null = null;
   #closing = false;
+  #watch: ReturnType<typeof setInterval> | undefined;
+  #starved = false;
 
   private constructor(options: ListenerOptions) {
     this.#options = options;
@@ -45,33 +48,17 @@ export class Listener {
   static async open(options: ListenerOptions): Promise<Listener> {
     const listener = new Listener(options);
     const { address } = options;
-    try {
-      await listener.#listen();
-    } catch (error) {
-      const { code } = error as { code?: string };
-      const again = code === "EADDRINUSE" && "path" in address && await isLeftBehind(address.path);
-      if (!again) throw new ListenError(explain(address, error as Error));
-      await rm(address.path, { force: true });
-      try {
-        await listener.#listen();
-      } catch (error) {
-        throw new ListenError(explain(address, error as Error));
-      }
-    }
-    return listener;
-  }
-
-  #listen(): Promise<void> {
-    const { address, trouble } = this.#options;
-    return new Promise<void>((resolve, reject) => {
-      this.#server.once("error", reject);
-      this.#server.listen("path" in address ? address : { ...address, backlog: 511 }, () => {
-        this.#server.off("error", reject);
-        // EMFILE and ENFILE: the kernel keeps the connection; we say so and go on when one of ours has closed.
-        this.#server.on("error", (error) => trouble(`accept failed: ${error.message}`));
+    await new Promise<void>((resolve, reject) => {
+      const failed = (error: Error & { code?: string }) => reject(new ListenError(explain(address, error)));
+      listener.#server.once("error", failed);
+      listener.#server.listen(placeOf(address), () => {
+        listener.#server.off("error", failed);
+        listener.#server.on("error", (error) => options.trouble(`accept failed: ${error.message}`));
         resolve();
       });
     });
+    listener.#watch = setInterval(() => listener.#wake(), WATCH_MS);
+    return listener;
   }
 
   /** As it was bound: the port is known even if 0 was asked for. */
@@ -87,6 +74,7 @@ export class Listener {
   /** Stops accepting, lets messages under way finish, and cuts what is left after `milliseconds`. */
   async drain(milliseconds: number): Promise<void> {
     this.#closing = true;
+    clearInterval(this.#watch);
     this.#server.close();
     for (const each of this.#open) each.drain();
     if (this.#open.size === 0) return;
@@ -99,10 +87,32 @@ export class Listener {
     for (const each of this.#open) each.destroy("drain is over");
   }
 
+  /**
+   * The runtime's accept loop ends for good, and in silence, when a connection finds no descriptor left (EMFILE, ENFILE).
+   * To listen again wakes it: for TCP on the same socket, where it costs nothing and loses nobody; a socket file has to be
+   * made anew, so only after descriptors were seen to be gone.
+   */
+  #wake(): void {
+    const { trouble, address } = this.#options;
+    const starved = !isDescriptorFree(), before = this.#starved;
+    this.#starved = starved;
+    if (starved && !before) {
+      trouble("no descriptor is left, connections wait: raise ulimit -n or lower limits.connections");
+    }
+    if (starved) return;
+    const { _handle: handle } = this.#server as Server & { readonly _handle?: { listen?(backlog: number): number } };
+    if (handle?.listen?.(BACKLOG) === 0 || !before) return;
+    const bound = this.#server.address(); // the port, if 0 was asked for
+    this.#server.close();
+    this.#server.listen(
+      placeOf("path" in address || bound === null || typeof bound === "string" ? address : { ...address, ...bound }),
+    );
+  }
+
   #accept(socket: Socket): void {
     const { limits, accept, refusal } = this.#options;
     const ip = "path" in this.#options.address ? "127.0.0.1" : canonicalIp(socket.remoteAddress ?? "");
-    if (ip === null || this.#closing) return void socket.destroy(); // it left before we looked
+    if (ip === null || this.#closing) return void socket.on("error", () => {}).destroy(); // it left before we looked
     const why = limits.enter(ip);
     if (why !== null) {
       socket.on("error", () => {});
@@ -120,15 +130,21 @@ export class Listener {
   }
 }
 
-/** A socket that nobody answers: whoever made it was killed. Anything else at that place is not ours to remove. */
-async function isLeftBehind(path: string): Promise<boolean> {
-  const found = await lstat(path).catch(() => null);
-  if (!found?.isSocket()) return false;
-  return await new Promise((resolve) => {
-    const probe = connect({ path });
-    probe.once("connect", () => (probe.destroy(), resolve(false)));
-    probe.once("error", (error: Error & { code?: string }) => resolve(error.code === "ECONNREFUSED"));
-  });
+const BACKLOG = 511;
+/** Between two looks at the accept loop. */
+const WATCH_MS = 1000;
+
+function placeOf(address: ListenAddress): { host: string; port: number; backlog: number } | { path: string } {
+  return "path" in address ? address : { host: address.host, port: address.port, backlog: BACKLOG };
+}
+
+function isDescriptorFree(): boolean {
+  try {
+    closeSync(openSync(execPath, "r")); // /dev is not for a process with narrow permissions
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function explain(address: ListenAddress, error: Error & { code?: string }): string {
