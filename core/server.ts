@@ -257,7 +257,7 @@ class Server implements RunningServer {
     };
   }
 
-  /** Each role has its own places, so that strangers cannot shut out one's own users (HARD_CASES 36). */
+  /** Each role has its own places, so that strangers cannot shut out one's own users (case 36). */
   #budget(role: string): ConnectionLimits {
     const { connectionsPerIp: perIp } = this.#config.limits;
     let budget = this.#budgets.get(role);

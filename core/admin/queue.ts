@@ -5,7 +5,7 @@
 import { Hono } from "hono";
 import { formatAddress } from "../model/address.ts";
 import { readId } from "../model/id.ts";
-import type { QueueChange, QueueItem, QueueQuery, Store } from "../store/store.ts";
+import type { QueueChange, QueueItem, QueueQuery, QueueState, Store } from "../store/store.ts";
 import { disposition, optional } from "./messages.ts";
 import type { AdminEnv } from "./options.ts";
 import { domainOf, limitOf, stateOf } from "./parameters.ts";
@@ -86,6 +86,9 @@ export async function queueItem(store: Store, text: string): Promise<QueueItem> 
   return item;
 }
 
+/** States in which something will happen by itself. */
+const WAITING: ReadonlySet<string> = new Set<QueueState>(["ready", "active", "deferred"]);
+
 /** The promised form of an item, here and in `postern queue --json`. */
 export function queueItemJson({ message, recipients }: QueueItem): Record<string, unknown> {
   return {
@@ -97,7 +100,7 @@ export function queueItemJson({ message, recipients }: QueueItem): Record<string
       route: each.route,
       state: each.state,
       attempts: each.attempts,
-      nextAttempt: each.nextAttempt > 0 ? new Date(each.nextAttempt).toISOString() : null,
+      nextAttempt: WAITING.has(each.state) ? new Date(each.nextAttempt).toISOString() : null,
       lastReply: each.lastReply,
     })),
     size: message.size,

@@ -59,6 +59,8 @@ export class Inbound implements Timed {
   #lingered = 0;
   #stalled = 0; // reasons why reading is stopped
   #pumping = false;
+  /** What came last, while the engine may hold a view of it. */
+  #chunk: Uint8Array | null = null;
   #asked = 0;
   #sliceStart = 0;
   /** When the last reply was written, or the last content came; monotonic. */
@@ -116,7 +118,7 @@ export class Inbound implements Timed {
   }
 
   #timeout(reason: string): void {
-    this.#session.close(defer("4.4.2", "Timeout", { code: 421 }), reason); //                        HARD_CASES 35
+    this.#session.close(defer("4.4.2", "Timeout", { code: 421 }), reason); //                                case 35
     this.#pump();
   }
 
@@ -130,13 +132,17 @@ export class Inbound implements Timed {
     if (this.#over) return;
     const inContent = this.#session.inContent;
     this.#sliceStart = performance.now();
+    const copied = this.#session.buffered > 0; // behind what waits: the engine has put both in a buffer of its own
     this.#session.receive(chunk);
+    if (copied) {
+      this.#letGo();
+      release(chunk);
+    } else this.#chunk = chunk;
     this.#pump();
     if (inContent) {
       this.#since = performance.now();
       this.#windowOctets += chunk.length;
     } else if (this.#session.inContent) this.#contentBegins();
-    if (this.#session.buffered === 0 && !(this.#stalled & OURS)) release(chunk);
   }
 
   /** The peer said all it has to say; it may still listen. */
@@ -159,6 +165,7 @@ export class Inbound implements Timed {
     if (reason !== null) return this.#hangUp(reason);
     this.#flush();
     const { waiting, buffered } = this.#session;
+    if (buffered === 0) this.#letGo();
     if (waiting && buffered > INPUT_AHEAD) this.#stall(INPUT);
     else this.#resume(INPUT);
     if (this.#ended && !waiting && !(this.#stalled & OURS)) this.#hangUp(this.#where());
@@ -232,6 +239,12 @@ export class Inbound implements Timed {
   #contentBegins(): void {
     this.#since = this.#windowStart = performance.now();
     this.#windowOctets = 0;
+  }
+
+  /** The engine is done with the last chunk, and the body's writer has copied what it wanted. */
+  #letGo(): void {
+    if (this.#chunk !== null) release(this.#chunk);
+    this.#chunk = null;
   }
 
   #flush(): void {

@@ -22,8 +22,9 @@ export interface SpoolOptions {
 const KIB = 1024;
 const FIRST = 8 * KIB; // a first block that holds a usual message; it may exceed the budget: mail goes on while big ones spill
 const NEXT = 32 * KIB; // the blocks after it
-const SLOW = 100; // milliseconds in one write that mean: the disk is behind
+const SLOW = 250; // milliseconds in one write that mean: the disk is behind
 const REST = 1000; // milliseconds that the session thread then leaves writing to others
+const AT_ONCE = 4; // writes on other threads: each of hundreds would cost a thread with a stack and a heap of its own
 const SPARE = 8 * KIB * KIB; // octets of blocks kept for the next bodies
 
 /** A piece of a body. Blocks are used again and again, so no view of one may ever leave this file. */
@@ -50,6 +51,8 @@ export class Spool {
   #serial = 0;
   #slowUntil = 0;
   #spare = 0;
+  #turns = 0;
+  readonly #queue: (() => void)[] = [];
   readonly #first: Block[] = [];
   readonly #next: Block[] = [];
   readonly #removals = new Set<Promise<void>>();
@@ -89,6 +92,19 @@ export class Spool {
     for (let at = 0; at < octets.length;) at += file.writeSync(octets.subarray(at));
     const end = performance.now();
     if (end - begin > SLOW) this.#slowUntil = end + REST;
+  }
+
+  /** Runs `work` when it is its turn among those that leave this thread. */
+  async turn<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#turns < AT_ONCE) this.#turns++;
+    else await new Promise<void>((resolve) => this.#queue.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = this.#queue.shift();
+      if (next === undefined) this.#turns--;
+      else next();
+    }
   }
 
   get slow(): boolean {
@@ -273,7 +289,8 @@ class SpoolWriter implements BodyWriter {
   async #put(before: Promise<void> | null, block: Block): Promise<void> {
     try {
       if (before) await before;
-      if (!this.#over) await writeAll(this.#file!, block.octets.subarray(0, block.length));
+      if (this.#over) return;
+      await this.#spool.turn(() => writeAll(this.#file!, block.octets.subarray(0, block.length)));
     } catch (error) {
       throw this.#fault ?? this.#fail(diskError(error, "cannot spool the message"));
     } finally {
