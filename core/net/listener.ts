@@ -4,7 +4,8 @@
  */
 import { closeSync, openSync } from "node:fs";
 import { execPath } from "node:process";
-import { createServer, type Server, type Socket } from "node:net";
+import { lstat, rm } from "node:fs/promises";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { canonicalIp } from "../model/ip.ts";
 import type { ConnectionLimits } from "./limits.ts";
 
@@ -48,17 +49,33 @@ export class Listener {
   static async open(options: ListenerOptions): Promise<Listener> {
     const listener = new Listener(options);
     const { address } = options;
-    await new Promise<void>((resolve, reject) => {
-      const failed = (error: Error & { code?: string }) => reject(new ListenError(explain(address, error)));
-      listener.#server.once("error", failed);
-      listener.#server.listen(placeOf(address), () => {
-        listener.#server.off("error", failed);
-        listener.#server.on("error", (error) => options.trouble(`accept failed: ${error.message}`));
+    try {
+      await listener.#listen();
+    } catch (error) {
+      const { code } = error as { code?: string };
+      const again = code === "EADDRINUSE" && "path" in address && await isLeftBehind(address.path);
+      if (!again) throw new ListenError(explain(address, error as Error));
+      await rm(address.path, { force: true });
+      try {
+        await listener.#listen();
+      } catch (error) {
+        throw new ListenError(explain(address, error as Error));
+      }
+    }
+    listener.#watch = setInterval(() => listener.#wake(), WATCH_MS);
+    return listener;
+  }
+
+  #listen(): Promise<void> {
+    const { address, trouble } = this.#options;
+    return new Promise<void>((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen(placeOf(address), () => {
+        this.#server.off("error", reject);
+        this.#server.on("error", (error) => trouble(`accept failed: ${error.message}`));
         resolve();
       });
     });
-    listener.#watch = setInterval(() => listener.#wake(), WATCH_MS);
-    return listener;
   }
 
   /** As it was bound: the port is known even if 0 was asked for. */
@@ -145,6 +162,17 @@ function isDescriptorFree(): boolean {
   } catch {
     return false;
   }
+}
+
+/** A socket that nobody answers: whoever made it was killed. Anything else at that place is not ours to remove. */
+async function isLeftBehind(path: string): Promise<boolean> {
+  const found = await lstat(path).catch(() => null);
+  if (!found?.isSocket()) return false;
+  return await new Promise((resolve) => {
+    const probe = connect({ path });
+    probe.once("connect", () => (probe.destroy(), resolve(false)));
+    probe.once("error", (error: Error & { code?: string }) => resolve(error.code === "ECONNREFUSED"));
+  });
 }
 
 function explain(address: ListenAddress, error: Error & { code?: string }): string {
