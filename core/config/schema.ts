@@ -109,7 +109,7 @@ export const Limits = z.strictObject({
   minimumRate: size().prefault("500B").describe("Octets per second that a message must average over a minute."),
   pluginsTime: duration({ min: 1000, max: 540_000 }).prefault("120s")
     .describe("Time for all plugins after the last octet; clients wait ten minutes at most (RFC 5321 4.5.3.2.6)."),
-  bodyMemory: size({ min: 2 ** 20 }).prefault("64MiB").describe("Memory for message bodies, all sessions together."),
+  bodyMemory: size({ min: 2 ** 20 }).prefault("32MiB").describe("Memory for message bodies, all sessions together."),
   diskReserve: size().prefault("100MiB").describe("Disk space that stays free: below it mail is refused with 452."),
   drainTime: duration().prefault("30s").describe("Time for running messages to finish after a stop."),
 });
