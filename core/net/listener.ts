@@ -33,6 +33,7 @@ export class Listener {
   readonly #options: ListenerOptions;
   readonly #server: Server;
   readonly #open = new Set<Connection>();
+  #address = "";
   #drained: (() => void) | null = null;
   #closing = false;
 
@@ -69,6 +70,7 @@ export class Listener {
         this.#server.off("error", reject);
         // EMFILE and ENFILE: the kernel keeps the connection; we say so and go on when one of ours has closed.
         this.#server.on("error", (error) => trouble(`accept failed: ${error.message}`));
+        this.#address = placeOf(this.#server.address());
         resolve();
       });
     });
@@ -76,9 +78,7 @@ export class Listener {
 
   /** As it was bound: the port is known even if 0 was asked for. */
   get address(): string {
-    const bound = this.#server.address();
-    if (bound === null || typeof bound === "string") return `unix:${bound ?? ""}`;
-    return bound.family === "IPv6" ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
+    return this.#address;
   }
   get connections(): number {
     return this.#open.size;
@@ -118,6 +118,11 @@ export class Listener {
       if (this.#open.size === 0) this.#drained?.();
     });
   }
+}
+
+function placeOf(bound: ReturnType<Server["address"]>): string {
+  if (bound === null || typeof bound === "string") return `unix:${bound ?? ""}`;
+  return bound.family === "IPv6" ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
 }
 
 /** A socket that nobody answers: whoever made it was killed. Anything else at that place is not ours to remove. */
