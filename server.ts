@@ -28,4 +28,3 @@ export type { LoadOptions } from "./core/config/load.ts";
 export { ConfigError } from "./core/config/issue.ts";
 export type { ConfigIssue } from "./core/config/issue.ts";
 export type * from "./core/config/config.ts";
-export { PLUGINS } from "./plugins/mod.ts";

@@ -10,7 +10,7 @@ export interface QueueFilter {
   readonly state?: string;
   readonly domain?: string;
 }
-/** A message as INTERFACE's HTTP API shows it. */
+/** A message as the HTTP API shows it. */
 export interface QueueRow {
   readonly id: string;
   readonly from: string;

@@ -11,6 +11,12 @@ import { DONE, type ExitCode, NO, type Terminal } from "./terminal.ts";
 
 type Start = typeof startServer;
 
+/**
+ * Within so many milliseconds the same signal again is the same request: `deno task` hands on to us what a terminal or
+ * systemd has sent to the whole process group already.
+ */
+const ECHO = 500;
+
 export function serveCommand(terminal: Terminal, finish: (code: ExitCode) => void): Command {
   return new Command("serve")
     .description("start the server; without a configuration: a dev inbox on this machine")
@@ -56,7 +62,7 @@ export async function serve(file: string | undefined, terminal: Terminal, start:
 
 /**
  * Errors that nobody waits for, such as one thrown in a plugin's timer, would end the process and every session with it
- * (HARD_CASES 77): they are told loudly, and the server goes on. Returns the function that ends this.
+ * (case 77): they are told loudly, and the server goes on. Returns the function that ends this.
  */
 function guard(log: Log): () => void {
   const tell = (what: string, error: unknown) => {
@@ -99,17 +105,20 @@ function announce(config: Config, server: RunningServer, log: Log, terminal: Ter
 
 /** Returns the function that stops listening to signals. */
 function onSignals(server: RunningServer, log: Log, terminal: Terminal): () => void {
-  let stopping = false;
-  const stop = () => {
-    if (stopping) return terminal.exit(NO); // asked twice: what has no 250 yet is the client's to send again
-    stopping = true;
+  let asked: { readonly signal: string; readonly at: number } | null = null;
+  const stop = (signal: string) => () => {
+    if (asked !== null) {
+      if (signal === asked.signal && performance.now() - asked.at < ECHO) return;
+      return terminal.exit(NO); // asked twice: what has no 250 yet is the client's to send again
+    }
+    asked = { signal, at: performance.now() };
     log.logger.info("stopping: new mail is refused, messages under way may finish; a second signal ends at once");
     server.stop().catch((error) => log.logger.error("stopping failed", { error: String(error) }));
   };
   const reload = () => log.logger.warn("SIGHUP: reloading is not in this version; restart to apply changes");
   const releases = [
-    terminal.onSignal("SIGTERM", stop),
-    terminal.onSignal("SIGINT", stop),
+    terminal.onSignal("SIGTERM", stop("SIGTERM")),
+    terminal.onSignal("SIGINT", stop("SIGINT")),
     terminal.onSignal("SIGHUP", reload),
   ];
   return () => releases.forEach((release) => release());

@@ -1,6 +1,6 @@
 /**
  * The MIME structure of messages, read one after the other in a thread of its own with a deadline: a message made to hurt
- * (HARD_CASES 32) costs that thread, which is ended and replaced, never the SMTP side. Non-job: the reading itself
+ * (case 32) costs that thread, which is ended and replaced, never the SMTP side. Non-job: the reading itself
  * (mime_worker.ts), which message and whose (reader.ts).
  */
 import { Worker } from "node:worker_threads";

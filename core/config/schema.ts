@@ -4,8 +4,8 @@
  */
 import { z } from "zod";
 import { parseAddress } from "../model/address.ts";
-import { canonicalDomain, DomainSet } from "../model/domain.ts";
-import { Networks } from "../model/ip.ts";
+import { canonicalDomain, isDomainPattern } from "../model/domain.ts";
+import { canonicalIp, isNetwork } from "../model/ip.ts";
 import type { TcpAddress, UnixAddress } from "./config.ts";
 import { duration, size } from "./units.ts";
 
@@ -18,22 +18,13 @@ function text<T>(read: (text: string) => T | null, expected: string) {
     return z.NEVER;
   });
 }
-const attempt = <T>(make: () => T): T | null => {
-  try {
-    return make();
-  } catch {
-    return null;
-  }
-};
 
 /** `host:port`; IPv6 addresses in brackets. */
 export function parseTcp(value: string): TcpAddress | null {
   const [, six, name, digits] = /^(?:\[([^\]\s]+)\]|([^:\s[\]/]+)):(\d{1,5})$/.exec(value) ?? [];
   const host = six ?? name, port = Number(digits);
   if (host === undefined || port > 65535) return null;
-  return (six === undefined ? canonicalDomain(host) : attempt(() => new Networks([host]))) === null
-    ? null
-    : { host, port };
+  return (six === undefined ? canonicalDomain(host) : canonicalIp(host)) === null ? null : { host, port };
 }
 function parseEndpoint(value: string): TcpAddress | UnixAddress | null {
   if (!value.startsWith("unix:")) return parseTcp(value);
@@ -44,11 +35,11 @@ export const TCP = 'an address and a port, such as "127.0.0.1:2525" or "[::1]:25
 const tcp = text(parseTcp, TCP);
 const endpoint = text(parseEndpoint, `${TCP}, or a socket file, such as "unix:./lmtp.sock"`);
 export const domainPattern = text(
-  (value) => attempt(() => (new DomainSet([value]), value)),
+  (value) => isDomainPattern(value) ? value : null,
   'a domain, such as "example.org", "*.example.org" or "*"',
 );
 export const network = text(
-  (value) => attempt(() => (new Networks([value]), value)),
+  (value) => isNetwork(value) ? value : null,
   'an IP address or a network, such as "192.0.2.0/24"',
 );
 const address = text(parseAddress, 'an address, such as "ops@example.org"');

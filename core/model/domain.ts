@@ -40,6 +40,17 @@ export function canonicalLiteral(text: string): string | null {
   return six === null ? null : `[IPv6:${six}]`;
 }
 
+/** The domain in a name of a `DomainSet`, canonical; null when there is none. */
+function domainIn(name: string): string | null {
+  const bare = name.startsWith("*.") ? name.slice(2) : name;
+  return bare.startsWith("[") ? canonicalLiteral(bare) : canonicalDomain(bare);
+}
+
+/** True for what `DomainSet` takes: a domain, `*.domain`, an address literal, or `*`. */
+export function isDomainPattern(text: string): boolean {
+  return text === "*" || domainIn(text) !== null;
+}
+
 /**
  * A set of domains: names, and `*.name` for every name below one (not the name itself).
  *
@@ -71,11 +82,9 @@ export class DomainSet {
     this.#all = names.includes("*");
     for (const name of names) {
       if (name === "*") continue;
-      const wild = name.startsWith("*.");
-      const bare = wild ? name.slice(2) : name;
-      const domain = bare.startsWith("[") ? canonicalLiteral(bare) : canonicalDomain(bare);
+      const domain = domainIn(name);
       if (domain === null) throw new TypeError(`"${name}" is no domain`);
-      (wild ? this.#below : this.#exact).add(domain);
+      (name.startsWith("*.") ? this.#below : this.#exact).add(domain);
     }
   }
 

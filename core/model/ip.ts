@@ -65,6 +65,16 @@ export function canonicalIp(text: string): string | null {
 
 type Range = readonly [address: ipaddr.IPv4 | ipaddr.IPv6, bits: number];
 
+/** True for what `Networks` takes: an address, or a network such as 192.0.2.0/24. */
+export function isNetwork(text: string): boolean {
+  try {
+    parseNetwork(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * A list of networks in CIDR notation or single addresses.
  *
@@ -83,11 +93,6 @@ export class Networks {
   /** An IPv6 network may stand in brackets. */
   constructor(texts: readonly string[]) {
     this.#ranges = texts.map((text) => parseNetwork(text));
-  }
-
-  /** How many networks were given. */
-  get size(): number {
-    return this.#ranges.length;
   }
 
   /** Whether the address is in one of them; a text that is no address is in none. */

@@ -27,6 +27,9 @@ export interface InboundOptions {
   readonly deadlines: Deadlines;
   /** Milliseconds for one whole command. */
   readonly commandTimeout: number;
+  /** The same while `crowded` says that places run out: who is silent then makes room for who is not. */
+  readonly crowdedTimeout: number;
+  crowded(): boolean;
   /** Milliseconds between two reads of content. */
   readonly contentTimeout: number;
   /** Octets a second that content must average over each `rateWindow`, milliseconds. */
@@ -56,6 +59,8 @@ export class Inbound implements Timed {
   #lingered = 0;
   #stalled = 0; // reasons why reading is stopped
   #pumping = false;
+  /** What came last, while the engine may hold a view of it. */
+  #chunk: Uint8Array | null = null;
   #asked = 0;
   #sliceStart = 0;
   /** When the last reply was written, or the last content came; monotonic. */
@@ -69,7 +74,8 @@ export class Inbound implements Timed {
     this.#host = host;
     this.#options = options;
     this.#since = performance.now();
-    socket.on("data", (chunk: Uint8Array) => this.#data(chunk));
+    // A plain array: Buffer's slice() would give a view where a copy is meant
+    socket.on("data", ({ buffer, byteOffset, length }) => this.#data(new Uint8Array(buffer, byteOffset, length)));
     socket.on("end", () => this.#end());
     socket.on("drain", () => this.#resume(OUTPUT));
     socket.on("error", (error: Error & { code?: string }) => this.#finish(error.code ?? "socket error"));
@@ -97,10 +103,10 @@ export class Inbound implements Timed {
       return;
     }
     if (this.#session.waiting || this.#stalled & OURS) return; // it is our turn, not the peer's
-    const { commandTimeout, contentTimeout, minimumRate, rateWindow } = this.#options;
+    const { commandTimeout, crowdedTimeout, contentTimeout, minimumRate, rateWindow } = this.#options;
     const idle = now - this.#since;
     if (!this.#session.inContent) {
-      if (idle > commandTimeout) this.#timeout("timeout");
+      if (idle > commandTimeout || idle > crowdedTimeout && this.#options.crowded()) this.#timeout("timeout");
       return;
     }
     if (idle > contentTimeout) return this.#timeout("timeout in the content");
@@ -112,20 +118,26 @@ export class Inbound implements Timed {
   }
 
   #timeout(reason: string): void {
-    this.#session.close(defer("4.4.2", "Timeout", { code: 421 }), reason); //                        HARD_CASES 35
+    this.#session.close(defer("4.4.2", "Timeout", { code: 421 }), reason); //                                case 35
     this.#pump();
   }
 
   #data(chunk: Uint8Array): void {
     if (this.#lingerUntil > 0) {
       this.#lingered += chunk.length;
+      release(chunk);
       if (this.#lingered > LINGER_OCTETS) this.#socket.destroy();
       return;
     }
     if (this.#over) return;
     const inContent = this.#session.inContent;
     this.#sliceStart = performance.now();
+    const copied = this.#session.buffered > 0; // behind what waits: the engine has put both in a buffer of its own
     this.#session.receive(chunk);
+    if (copied) {
+      this.#letGo();
+      release(chunk);
+    } else this.#chunk = chunk;
     this.#pump();
     if (inContent) {
       this.#since = performance.now();
@@ -153,6 +165,7 @@ export class Inbound implements Timed {
     if (reason !== null) return this.#hangUp(reason);
     this.#flush();
     const { waiting, buffered } = this.#session;
+    if (buffered === 0) this.#letGo();
     if (waiting && buffered > INPUT_AHEAD) this.#stall(INPUT);
     else this.#resume(INPUT);
     if (this.#ended && !waiting && !(this.#stalled & OURS)) this.#hangUp(this.#where());
@@ -228,6 +241,12 @@ export class Inbound implements Timed {
     this.#windowOctets = 0;
   }
 
+  /** The engine is done with the last chunk, and the body's writer has copied what it wanted. */
+  #letGo(): void {
+    if (this.#chunk !== null) release(this.#chunk);
+    this.#chunk = null;
+  }
+
   #flush(): void {
     const output = this.#session.takeOutput();
     if (output === "" || this.#over) return;
@@ -275,6 +294,18 @@ export class Inbound implements Timed {
     this.#host.gone(reason === "peer left" ? this.#where() : reason);
   }
 }
+
+/**
+ * Gives the memory of octets back at once. The collector does not see the weight of what a socket reads: a peer that
+ * floods would make the process grow by hundreds of megabytes of garbage.
+ */
+function release(chunk: Uint8Array): void {
+  const { buffer } = chunk;
+  if (chunk.length < WORTH_IT || chunk.length !== buffer.byteLength) return; // small, or a part of something shared
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+}
+const WORTH_IT = 4096;
+
 const DEFECT = "local error";
 const LOCAL_ERROR = defer("4.3.0", "Local error", { code: 421 });
 // Why reading is stopped.

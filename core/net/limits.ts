@@ -1,6 +1,6 @@
 /**
  * How many connections at once: in all, and of one peer (an IPv4 address, an IPv6 /64). A listener role has a budget of
- * its own, so that strangers on port 25 cannot shut out submission (HARD_CASES 36). Non-job: rates (plugins/access).
+ * its own, so that strangers on port 25 cannot shut out submission (case 36). Non-job: rates (plugins/access).
  */
 import { networkOf, type Networks } from "../model/ip.ts";
 
@@ -14,6 +14,11 @@ export class ConnectionLimits {
 
   get total(): number {
     return this.#total;
+  }
+
+  /** Nine places of ten are taken. */
+  get crowded(): boolean {
+    return this.#total >= this.options.connections * 0.9;
   }
 
   /** Takes a place: null, or why there is none. Each success is owed one `leave`. */

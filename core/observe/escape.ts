@@ -1,6 +1,6 @@
 /**
  * Peers' text made safe to print: one line, no control of the terminal, no reordering, a sane length. What a peer sends
- * can fill a value and never end it (HARD_CASES 61). Non-job: which values a line has (wording.ts).
+ * can fill a value and never end it (case 61). Non-job: which values a line has (wording.ts).
  */
 
 /** The longest value in a line for people. */

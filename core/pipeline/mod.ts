@@ -8,6 +8,7 @@
 export * from "./plugin.ts";
 export type * from "./contexts/contexts.ts";
 export * from "./key.ts";
+export { routedTo } from "./routed_to.ts";
 export { firstOf, parallel, type Test, unless, when } from "./combine.ts";
 
 // ---- Answers ---------------------------------------------------------------------------------------------------------
@@ -27,8 +28,8 @@ export type {
   Route,
 } from "../model/envelope.ts";
 export { decodeWords } from "../model/encoded_word.ts";
-export { canonicalDomain, DomainSet } from "../model/domain.ts";
-export { canonicalIp, isIPv4, isIPv6, isLoopback, networkOf, Networks } from "../model/ip.ts";
+export { canonicalDomain, DomainSet, isDomainPattern } from "../model/domain.ts";
+export { canonicalIp, isIPv4, isIPv6, isLoopback, isNetwork, networkOf, Networks } from "../model/ip.ts";
 export { parseDuration, parseSize } from "../model/units.ts";
 
 // ---- Name service ----------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ export function longestWait(schedule: readonly number[]): number {
 
 /**
  * Whether a message has waited long enough. Two clocks must agree, because one that jumped by years must not bounce a
- * queue (HARD_CASES 74): the wall's, unless it stands before the message came, and the count of attempts, which says
+ * queue (case 74): the wall's, unless it stands before the message came, and the count of attempts, which says
  * how long the message has lived by its schedule. A server that stood still for days gives its mail the time it owes.
  */
 export function expired(

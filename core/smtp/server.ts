@@ -57,6 +57,8 @@ export interface Dialogue {
 }
 
 const EMPTY = new Uint8Array(0);
+/** Room for more input where some waits already, octets. */
+const SPARE = 16 * 1024;
 const OUT_OF_ORDER: Partial<Record<Verb, string>> = {
   MAIL: "Say EHLO first, and end the transaction that is open",
   RCPT: "MAIL first",
@@ -121,7 +123,7 @@ export class ServerSession implements Dialogue {
     return this.#input.length - this.#at;
   }
 
-  /** Takes octets of the peer. The engine keeps a view until they are read: do not write to them before `next` is null. */
+  /** Takes octets of the peer, and keeps a view of them as long as some are `buffered`: do not write to them before. */
   receive(octets: Uint8Array): void {
     if (this.#closed || this.#closing !== null) return;
     const rest = this.buffered;
@@ -133,7 +135,8 @@ export class ServerSession implements Dialogue {
     }
     let own = this.#own, end = this.#input.length;
     if (own === null || end + octets.length > own.length) {
-      own = new Uint8Array(2 * (rest + octets.length)); // doubled: a peer that writes octet by octet pays, not we
+      const length = rest + octets.length;
+      own = new Uint8Array(length + Math.min(length, SPARE)); // a peer that writes octet by octet pays, not we
       own.set(this.#input.subarray(this.#at));
       this.#own = own;
       this.#at = 0;
@@ -209,6 +212,7 @@ export class ServerSession implements Dialogue {
 
   #tell(event: ServerEvent): ServerEvent {
     if (event.asks) this.#pending = event;
+    if (this.buffered === 0) this.#forget(); // the host may take its time: the octets need not wait for it
     return event;
   }
 

@@ -22,8 +22,9 @@ export interface SpoolOptions {
 const KIB = 1024;
 const FIRST = 8 * KIB; // a first block that holds a usual message; it may exceed the budget: mail goes on while big ones spill
 const NEXT = 32 * KIB; // the blocks after it
-const SLOW = 100; // milliseconds in one write that mean: the disk is behind
+const SLOW = 250; // milliseconds in one write that mean: the disk is behind
 const REST = 1000; // milliseconds that the session thread then leaves writing to others
+const AT_ONCE = 4; // writes on other threads: each of hundreds would cost a thread with a stack and a heap of its own
 const SPARE = 8 * KIB * KIB; // octets of blocks kept for the next bodies
 
 /** A piece of a body. Blocks are used again and again, so no view of one may ever leave this file. */
@@ -50,6 +51,8 @@ export class Spool {
   #serial = 0;
   #slowUntil = 0;
   #spare = 0;
+  #turns = 0;
+  readonly #queue: (() => void)[] = [];
   readonly #first: Block[] = [];
   readonly #next: Block[] = [];
   readonly #removals = new Set<Promise<void>>();
@@ -91,6 +94,19 @@ export class Spool {
     if (end - begin > SLOW) this.#slowUntil = end + REST;
   }
 
+  /** Runs `work` when it is its turn among those that leave this thread. */
+  async turn<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#turns < AT_ONCE) this.#turns++;
+    else await new Promise<void>((resolve) => this.#queue.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = this.#queue.shift();
+      if (next === undefined) this.#turns--;
+      else next();
+    }
+  }
+
   get slow(): boolean {
     return this.#slowUntil > 0 && performance.now() < this.#slowUntil;
   }
@@ -126,7 +142,7 @@ export class Spool {
 
 /** Collects the octets up to the end of the header section: CRLF CRLF, or CRLF at the very start. */
 class Head {
-  readonly #parts: Uint8Array[] = [];
+  #octets = new Uint8Array(0);
   #size = 0;
   #matched = 2; // of CR LF CR LF; the start counts as the end of a line
   #done = false;
@@ -146,18 +162,24 @@ class Head {
       throw new StoreError("busy", "too many messages are being received");
     }
     this.spool.heads += end;
-    this.#parts.push(octets.slice(0, end));
+    if (this.#size + end > this.#octets.length) { // doubled: a piece of one octet must cost no object of its own
+      const grown = new Uint8Array(Math.min(this.spool.headLimit, 2 * (this.#size + end)));
+      grown.set(this.#octets.subarray(0, this.#size));
+      this.#octets = grown;
+    }
+    this.#octets.set(octets.subarray(0, end), this.#size);
     this.#size += end;
     this.#done = this.#matched === 4 || this.#size === this.spool.headLimit;
   }
 
   take(): Uint8Array<ArrayBuffer> {
-    return joined(this.#parts, this.#size);
+    return this.#octets.slice(0, this.#size);
   }
 
   free(): void {
     this.spool.heads -= this.#size;
-    this.#size = this.#parts.length = 0;
+    this.#size = 0;
+    this.#octets = new Uint8Array(0);
     this.#done = true;
   }
 }
@@ -267,7 +289,8 @@ class SpoolWriter implements BodyWriter {
   async #put(before: Promise<void> | null, block: Block): Promise<void> {
     try {
       if (before) await before;
-      if (!this.#over) await writeAll(this.#file!, block.octets.subarray(0, block.length));
+      if (this.#over) return;
+      await this.#spool.turn(() => writeAll(this.#file!, block.octets.subarray(0, block.length)));
     } catch (error) {
       throw this.#fault ?? this.#fail(diskError(error, "cannot spool the message"));
     } finally {

@@ -203,7 +203,7 @@ export interface Store {
     readonly seconds: number;
     readonly limit: number;
     readonly local?: boolean;
-    /** Whatever waits for a moment after this one is due too: a clock that ran ahead planned it (HARD_CASES 74). */
+    /** Whatever waits for a moment after this one is due too: a clock that ran ahead planned it (case 74). */
     readonly horizon?: number;
   }): Promise<readonly Lease[]>;
   /** Writes what became of a lease's recipients, all or nothing. False when the lease had ended and somebody has it. */

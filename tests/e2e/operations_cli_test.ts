@@ -81,7 +81,7 @@ async function queueDialogue(t: Deno.TestContext, { ids, run }: Site): Promise<v
     const shown = await run("queue", "show", first.toLowerCase());
     assertEquals(shown.code, 0);
     assertMatch(shown.out, new RegExp(`^id       ${first}\nfrom     <s@example\\.org>\nsubject  Grüße\n`));
-    assertMatch(shown.out, /\nto       <a@one\.example> ready/);
+    assertMatch(shown.out, /\nto {7}<a@one\.example> ready/);
     assertEquals(JSON.parse((await run("queue", "show", first, "--json")).out).id, first);
     one(await run("queue", "show", "01ARZ3NDEKTSV4RRFFQ69G5FAV"), 1, /nothing in the queue has the id 01ARZ3/);
     one(await run("queue", "show", "../../etc"), 2, /no message id; it has 26/);

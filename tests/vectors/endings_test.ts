@@ -1,4 +1,4 @@
-/** The 16 false endings of DATA (smtp-smuggling/endings.json) against the engine: HARD_CASES 1. Socket level: tests/e2e. */
+/** The 16 false endings of DATA (smtp-smuggling/endings.json) against the engine: case 1. Socket level: tests/e2e. */
 import { assert, assertEquals } from "@std/assert";
 import { converse, latin1 } from "../support/engine.ts";
 import { readVectors } from "../support/vectors.ts";

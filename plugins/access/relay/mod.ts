@@ -4,18 +4,26 @@
  * Non-job: our own domains and who lives there (`recipients`), where foreign mail goes (delivery).
  */
 import { z } from "zod";
-import { definePlugin, DomainSet, Networks, type PluginFactory, type RcptContext } from "../../../core/pipeline/mod.ts";
+import {
+  definePlugin,
+  DomainSet,
+  isDomainPattern,
+  isNetwork,
+  Networks,
+  type PluginFactory,
+  type RcptContext,
+} from "../../../core/pipeline/mod.ts";
 import { RELAY, type RelayReason } from "./key.ts";
 
 export { RELAY, type RelayReason } from "./key.ts";
 export { openNetworks } from "./world.ts";
 
-const network = z.string().refine((text) => accepts(() => new Networks([text])), {
+const network = z.string().refine(isNetwork, {
   error: (issue) => `"${issue.input}" is no IP address or network like 192.0.2.0/24`,
 }).describe("An address or a network: 192.0.2.7, 10.0.0.0/8, fd00::/8");
 
 // "*" would relay for the world, whatever else stands here.
-const domain = z.string().refine((text) => text !== "*" && accepts(() => new DomainSet([text])), {
+const domain = z.string().refine((text) => text !== "*" && isDomainPattern(text), {
   error: (issue) =>
     issue.input === "*" ? `"*" would make an open relay: name the domains` : `"${issue.input}" is no domain`,
 }).describe("A domain, or *.domain for all names below it");
@@ -27,15 +35,6 @@ const Options = z.strictObject({
   ),
   authenticated: z.boolean().default(true).describe("Whether authenticated peers may send anywhere"),
 });
-
-function accepts(read: () => unknown): boolean {
-  try {
-    read();
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /**
  * Lets authenticated peers, listed networks and mail for listed domains out to the world; says no to nobody: a foreign

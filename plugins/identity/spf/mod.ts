@@ -10,6 +10,7 @@ import {
   definePlugin,
   formatAddress,
   isLoopback,
+  isNetwork,
   type Lasting,
   type MailContext,
   Networks,
@@ -23,13 +24,9 @@ import { receivedSpf } from "./received_spf.ts";
 
 export { SPF, SPF_HELO, type SpfFinding, type SpfResult } from "./key.ts";
 
-const network = z.string().refine((text) => {
-  try {
-    return new Networks([text]).size === 1;
-  } catch {
-    return false;
-  }
-}, { error: (issue) => `"${issue.input}" is no IP address or network like 192.0.2.0/24` });
+const network = z.string().refine(isNetwork, {
+  error: (issue) => `"${issue.input}" is no IP address or network like 192.0.2.0/24`,
+});
 
 const Options = z.strictObject({
   fail: z.enum(["mark", "reject"]).default("mark").describe("The domain says no: refuse, or only note it"),

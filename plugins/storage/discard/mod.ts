@@ -3,7 +3,7 @@
  * load tests. Also the end of any recipient that another plugin routes here. Non-job: refusing.
  */
 import { z } from "zod";
-import { definePlugin, DomainSet, type PluginFactory, type Route } from "../../../core/pipeline/mod.ts";
+import { definePlugin, DomainSet, type PluginFactory, type Route, routedTo } from "../../../core/pipeline/mod.ts";
 import { parsePattern } from "./pattern.ts";
 
 /** A reader that throws, as a step of a schema: its sentence becomes the issue. */
@@ -51,11 +51,7 @@ export const discard: PluginFactory<z.input<typeof DiscardOptions>> = definePlug
         return next();
       },
       queue(ctx, next) {
-        for (const recipient of ctx.recipients) {
-          const { route, result } = recipient;
-          if (route?.to !== "local" || route.plugin !== name || result !== null) continue;
-          ctx.settle(recipient, "discarded");
-        }
+        for (const recipient of routedTo(name, ctx.recipients)) ctx.settle(recipient, "discarded");
         return next();
       },
     };

@@ -4,7 +4,7 @@
  * phase), who may sign in.
  */
 import { z } from "zod";
-import { definePlugin, type Key, key, type PluginFactory, type Route } from "../../../core/pipeline/mod.ts";
+import { definePlugin, type Key, key, type PluginFactory, type Route, routedTo } from "../../../core/pipeline/mod.ts";
 import { parseInboxName } from "./name.ts";
 
 const inboxName = z.string().transform((text, check) => {
@@ -53,9 +53,7 @@ export const inbox: PluginFactory<z.input<typeof InboxOptions>> = definePlugin({
       },
       queue(ctx, next) {
         const owner = ctx.get(OWNER);
-        for (const recipient of ctx.recipients) {
-          const { route, result } = recipient;
-          if (route?.to !== "local" || route.plugin !== name || result !== null) continue;
+        for (const recipient of routedTo(name, ctx.recipients)) {
           ctx.deposit(recipient, owner ?? inboxOf(recipient.address));
         }
         return next();

@@ -1,6 +1,6 @@
 /**
  * Stores messages in Maildirs, a folder for each address, readable by Dovecot, mutt and the like. A recipient counts as
- * stored once its file and the file's folder are synced (SEMANTICS: queue). Files have LF line ends.
+ * stored once its file and the file's folder are synced (SEMANTICS 2). Files have LF line ends.
  * Non-job: who has a mailbox (recipients), quota beyond what the file system says.
  */
 import { resolve } from "node:path";
@@ -14,6 +14,7 @@ import {
   type QueueContext,
   type Recipient,
   reject,
+  routedTo,
 } from "../../../core/pipeline/mod.ts";
 import { isStored, storeCopy } from "./copy.ts";
 import { refusalFor } from "./fault.ts";
@@ -91,9 +92,7 @@ export const maildir: PluginFactory<z.input<typeof MaildirOptions>> = definePlug
     return {
       async queue(ctx, next) {
         const mine = new Map<string, Recipient[]>();
-        for (const recipient of ctx.recipients) {
-          const { route, result } = recipient;
-          if (route?.to !== "local" || route.plugin !== name || result !== null) continue;
+        for (const recipient of routedTo(name, ctx.recipients)) {
           const address = formatAddress(recipient.address).toLowerCase();
           const others = mine.get(address);
           if (others) others.push(recipient);

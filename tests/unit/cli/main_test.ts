@@ -166,6 +166,8 @@ Deno.test("case 78: the first signal drains, the second ends at once, SIGHUP say
     assertEquals([server.stops(), terminal.exits], [0, []]);
     terminal.signal("SIGTERM");
     assertEquals([server.stops(), terminal.exits], [1, []]);
+    terminal.signal("SIGTERM"); // handed on by deno task: not a second request
+    assertEquals([server.stops(), terminal.exits], [1, []]);
     terminal.signal("SIGINT");
     assertEquals([server.stops(), terminal.exits], [1, [1]]);
     server.end();

@@ -1,4 +1,7 @@
-/** docs/configuration.md says what the schema says: every key with its type, default and meaning; its examples load. */
+/**
+ * docs/configuration.md says what the schema says: every key with its type, default and meaning. Its configurations and
+ * that of the README load.
+ */
 import { assert, assertEquals } from "@std/assert";
 import { VARIABLES } from "../../../core/config/environment.ts";
 import { configurationSchema } from "../../../core/config/json_schema.ts";
@@ -67,9 +70,10 @@ Deno.test("every row of the manual's tables is a key of the schema or a variable
   for (const name of REGISTRY.keys()) assert(doc.includes(`\`${name}\``), name);
 });
 
-const examples = [...doc.matchAll(/^```yaml\n(.*?)^```$/gms)].map((match) => match[1]!);
-Deno.test("every example of the manual loads, without a warning", async () => {
-  assert(examples.length >= 3);
+const readme = await Deno.readTextFile(new URL("../../../README.md", import.meta.url));
+const examples = [...`${doc}${readme}`.matchAll(/^```yaml\n(.*?)^```$/gms)].map((match) => match[1]!);
+Deno.test("every configuration in the manual and the README loads, without a warning", async () => {
+  assert(examples.length >= 4);
   for (const text of examples) {
     const cwd = await Deno.makeTempDir();
     try {

@@ -62,3 +62,14 @@ Deno.test("whatever comes and goes: the counts are those of who is there, and no
     for (const ip of ips) assert(limits.enter(ip) === null || peer(ip) === "2001:db8::/64");
   }));
 });
+
+Deno.test("case 36: refusals by share leave nothing behind, however many addresses there are", () => {
+  const limits = new ConnectionLimits({ connections: 10, perIp: 1, exempt: new Networks([]) });
+  for (let i = 0; i < 100_000; i++) {
+    const ip = `192.${i >> 16 & 255}.${i >> 8 & 255}.${i & 255}`;
+    if (limits.enter(ip) === null) limits.leave(ip);
+  }
+  assertEquals([limits.total, limits.crowded], [0, false]);
+  for (let i = 0; i < 9; i++) limits.enter(`192.0.2.${i}`);
+  assertEquals(limits.crowded, true);
+});

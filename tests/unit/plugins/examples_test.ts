@@ -1,29 +1,43 @@
-/** The YAML in docs/plugins is what the plugins take: every block is read and handed to the plugin it names. */
+/** docs/plugins.md says of each plugin what it is: a section, a table of all options, examples that the server takes. */
 import { assert, assertEquals } from "@std/assert";
-import { parse } from "@std/yaml";
 import type { z } from "zod";
-import { headers } from "../../../plugins/content/headers/mod.ts";
-import { spamScore } from "../../../plugins/content/spam_score/mod.ts";
-import { discard } from "../../../plugins/storage/discard/mod.ts";
-import { inbox } from "../../../plugins/storage/inbox/mod.ts";
-import { maildir } from "../../../plugins/storage/maildir/mod.ts";
-import { rate_limit } from "../../../plugins/access/rate_limit/mod.ts";
-import { spf } from "../../../plugins/identity/spf/mod.ts";
+import { loadConfig } from "../../../core/config/load.ts";
+import { leavesOf, PHASES } from "../../../core/pipeline/compile.ts";
+import { PLUGINS } from "../../../plugins/mod.ts";
+import { TempFolder } from "../../support/temp.ts";
+import { described, optionRows, overview, yamlBlocks } from "../../support/manual.ts";
 
-const DOCS = new URL("../../../docs/plugins/", import.meta.url);
+const SITE = `hostname: mx.example.org
+domains: [example.org, example.net, example.com, shop.example]
+postmaster: ops@example.org
+`;
 
-for (const factory of [spf, rate_limit, headers, spamScore, maildir, inbox, discard]) {
-  const name = factory.pluginName;
-  Deno.test(`docs/plugins/${name}.md: its example is taken, its table names every option`, async () => {
-    const text = await Deno.readTextFile(new URL(`${name}.md`, DOCS));
-    const blocks = [...text.matchAll(/^```yaml\n(.*?)^```$/gms)].map(([, yaml]) => parse(yaml!));
-    assert(blocks.length > 0);
-    for (const block of blocks) {
-      const [entry] = (block as { plugins: Record<string, unknown>[] }).plugins;
-      assertEquals(factory.parse(entry![name], [name]).name, name);
-    }
-    const rows = [...text.matchAll(/^\| `(\w+)` /gm)].map(([, option]) => option!);
+Deno.test("docs/plugins.md: a section for each plugin, in the order of the table", () => {
+  assertEquals(described.toSorted(), Object.keys(PLUGINS).toSorted());
+  assertEquals(overview.map(([name]) => name), described);
+});
+
+for (const [name, factory] of Object.entries(PLUGINS)) {
+  Deno.test(`docs/plugins.md, ${name}: every option has its row, no row is without one`, () => {
     const { shape } = factory.options as unknown as z.ZodObject;
-    assertEquals(rows.toSorted(), Object.keys(shape).toSorted());
+    assertEquals(optionRows(name).toSorted(), Object.keys(shape).toSorted());
+  });
+
+  Deno.test(`docs/plugins.md, ${name}: the server takes the examples, and the phases are those of the table`, async () => {
+    const configurations = yamlBlocks(name).filter((each) => each.startsWith("plugins:"));
+    assert(configurations.length > 0);
+    const phases = new Set<string>();
+    for (const block of configurations) {
+      await using folder = await TempFolder.make();
+      await folder.file("recipients.yaml", "accounts: [ops]\n");
+      await folder.file("postern.yaml", SITE + block);
+      const { listeners } = await loadConfig({ env: {}, cwd: folder.path });
+      for (const { plugin } of leavesOf(listeners[0]!.plugins, undefined)) {
+        assertEquals(plugin.name, name);
+        for (const phase of Object.keys(plugin.handlers)) phases.add(phase);
+      }
+    }
+    const row = overview.find(([each]) => each === name)![1];
+    assertEquals(row, PHASES.filter((phase) => phases.has(phase)).map((phase) => `\`${phase}\``).join(", "));
   });
 }
