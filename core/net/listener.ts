@@ -35,6 +35,7 @@ export class Listener {
   readonly #options: ListenerOptions;
   readonly #server: Server;
   readonly #open = new Set<Connection>();
+  #address = "";
   #drained: (() => void) | null = null;
   #closing = false;
   #watch: ReturnType<typeof setInterval> | undefined;
@@ -73,6 +74,7 @@ export class Listener {
       this.#server.listen(placeOf(address), () => {
         this.#server.off("error", reject);
         this.#server.on("error", (error) => trouble(`accept failed: ${error.message}`));
+        this.#address = textOf(this.#server.address());
         resolve();
       });
     });
@@ -80,9 +82,7 @@ export class Listener {
 
   /** As it was bound: the port is known even if 0 was asked for. */
   get address(): string {
-    const bound = this.#server.address();
-    if (bound === null || typeof bound === "string") return `unix:${bound ?? ""}`;
-    return bound.family === "IPv6" ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
+    return this.#address;
   }
   get connections(): number {
     return this.#open.size;
@@ -162,6 +162,11 @@ function isDescriptorFree(): boolean {
   } catch {
     return false;
   }
+}
+
+function textOf(bound: ReturnType<Server["address"]>): string {
+  if (bound === null || typeof bound === "string") return `unix:${bound ?? ""}`;
+  return bound.family === "IPv6" ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
 }
 
 /** A socket that nobody answers: whoever made it was killed. Anything else at that place is not ours to remove. */
