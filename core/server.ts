@@ -54,6 +54,8 @@ export interface RunningServer {
 
 /** A writer that is this far behind makes peers wait outside (SEMANTICS 25), milliseconds. */
 const WRITER_BEHIND = 5000;
+/** How long a command may take while nearly all places are taken, milliseconds. */
+const CROWDED_TIMEOUT = 10_000;
 /** What `limits.minimumRate` is averaged over, milliseconds. */
 const RATE_WINDOW = 60_000;
 
@@ -194,16 +196,19 @@ class Server implements RunningServer {
       storeRefusal: (error) => storeRefusal(error, trouble),
       overload: (phase, size) => this.#overload(phase, size),
     };
+    const places = this.#budget(config.role);
     const inbound = {
       deadlines: this.#deadlines,
       commandTimeout: limits.idleTimeout,
+      crowdedTimeout: CROWDED_TIMEOUT,
+      crowded: () => places.crowded,
       contentTimeout: limits.dataTimeout,
       minimumRate: limits.minimumRate,
       rateWindow: RATE_WINDOW,
     };
     const listener = await Listener.open({
       address: config.address,
-      limits: this.#budget(config.role),
+      limits: places,
       trouble,
       refusal: (why, ip) => {
         const words = why === "full" ? "Too many connections" : "Too many connections from your address";

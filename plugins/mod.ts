@@ -1,4 +1,5 @@
 /** The plugins that come with Postern, by the name that a configuration uses. A static list: nothing is searched for. */
+import { null_mx } from "./access/null_mx/mod.ts";
 import { rate_limit } from "./access/rate_limit/mod.ts";
 import { relay } from "./access/relay/mod.ts";
 import { recipients } from "./accounts/recipients/mod.ts";
@@ -14,6 +15,7 @@ export const PLUGINS = {
   rate_limit,
   relay,
   recipients,
+  null_mx,
   spf,
   headers,
   spam_score: spamScore,

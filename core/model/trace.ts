@@ -3,6 +3,7 @@
  * Authentication-Results of our own name found (RFC 5321 4.4, 6.3, RFC 3848, RFC 8601 5). No plugin can turn it off.
  */
 import { type Address, formatAddress } from "./address.ts";
+import { HeaderSection } from "./headers.ts";
 import { isIPv4 } from "./ip.ts";
 
 const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
@@ -39,7 +40,7 @@ export interface TraceFacts {
 }
 
 // What a HELO name may look like inside a structured field without quoting.
-const NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/;
+const NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?$/;
 
 /** The Received field with its CRLF. */
 export function receivedField(facts: TraceFacts): string {
@@ -76,4 +77,38 @@ export function authservId(value: string): string | null {
   const start = at;
   while (at < value.length && !/[\s;()]/.test(value[at]!)) at++;
   return at > start ? value.slice(start, at).toLowerCase() : null;
+}
+
+/**
+ * Where Authentication-Results stand that claim `host` said them, or that nobody can tell who did (RFC 8601 5): octet
+ * ranges, ascending. A line that is no field ends the section for us; for a reader behind us it may not, so the lines
+ * up to the empty one are looked at as well. Linear.
+ */
+export function forgedResults(
+  section: HeaderSection,
+  host: string,
+): readonly (readonly [start: number, end: number])[] {
+  const ours = host.toLowerCase(), { octets } = section;
+  const found: (readonly [number, number])[] = [];
+  for (let part = section, base = 0;;) {
+    for (const field of part.named("Authentication-Results")) {
+      const id = authservId(part.value(field));
+      if (id === null || id === ours) found.push([base + field.start, base + field.end]);
+    }
+    if (part.malformedAt === null) return found;
+    const next = nextWithA(octets, base + part.malformedAt);
+    if (next < 0) return found;
+    part = new HeaderSection(octets.subarray(next));
+    base = next;
+  }
+}
+
+/** The next line after the one at `from` that begins with an A in either case, before the first empty one; else -1. */
+function nextWithA(octets: Uint8Array, from: number): number {
+  for (let at = octets.indexOf(10, from) + 1; at > 0 && at < octets.length; at = octets.indexOf(10, at) + 1) {
+    const first = octets[at]!;
+    if (first === 10 || (first === 13 && octets[at + 1] === 10)) return -1;
+    if ((first | 32) === 0x61) return at;
+  }
+  return -1;
 }

@@ -27,6 +27,9 @@ export interface InboundOptions {
   readonly deadlines: Deadlines;
   /** Milliseconds for one whole command. */
   readonly commandTimeout: number;
+  /** The same while `crowded` says that places run out: who is silent then makes room for who is not. */
+  readonly crowdedTimeout: number;
+  crowded(): boolean;
   /** Milliseconds between two reads of content. */
   readonly contentTimeout: number;
   /** Octets a second that content must average over each `rateWindow`, milliseconds. */
@@ -71,7 +74,8 @@ export class Inbound implements Timed {
     this.#host = host;
     this.#options = options;
     this.#since = performance.now();
-    socket.on("data", (chunk: Uint8Array) => this.#data(chunk));
+    // A plain array: Buffer's slice() would give a view where a copy is meant
+    socket.on("data", ({ buffer, byteOffset, length }) => this.#data(new Uint8Array(buffer, byteOffset, length)));
     socket.on("end", () => this.#end());
     socket.on("drain", () => this.#resume(OUTPUT));
     socket.on("error", (error: Error & { code?: string }) => this.#finish(error.code ?? "socket error"));
@@ -99,10 +103,10 @@ export class Inbound implements Timed {
       return;
     }
     if (this.#session.waiting || this.#stalled & OURS) return; // it is our turn, not the peer's
-    const { commandTimeout, contentTimeout, minimumRate, rateWindow } = this.#options;
+    const { commandTimeout, crowdedTimeout, contentTimeout, minimumRate, rateWindow } = this.#options;
     const idle = now - this.#since;
     if (!this.#session.inContent) {
-      if (idle > commandTimeout) this.#timeout("timeout");
+      if (idle > commandTimeout || idle > crowdedTimeout && this.#options.crowded()) this.#timeout("timeout");
       return;
     }
     if (idle > contentTimeout) return this.#timeout("timeout in the content");

@@ -16,6 +16,11 @@ export class ConnectionLimits {
     return this.#total;
   }
 
+  /** Nine places of ten are taken. */
+  get crowded(): boolean {
+    return this.#total >= this.options.connections * 0.9;
+  }
+
   /** Takes a place: null, or why there is none. Each success is owed one `leave`. */
   enter(ip: string): "full" | "share" | null {
     if (this.#total >= this.options.connections) return "full";

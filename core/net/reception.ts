@@ -4,10 +4,9 @@
  * Authentication-Results of our name removed. Must not know: sockets, SMTP syntax, which store.
  */
 import { formatAddress } from "../model/address.ts";
-import type { HeaderSection } from "../model/headers.ts";
 import { newId, shortId } from "../model/id.ts";
 import { accept, defer, reject, Reply } from "../model/reply.ts";
-import { authservId, receivedField } from "../model/trace.ts";
+import { forgedResults, receivedField } from "../model/trace.ts";
 import type { Origin } from "../model/envelope.ts";
 import type { Event } from "../observe/events.ts";
 import { ReceivedMessage } from "../pipeline/contexts/received_message.ts";
@@ -217,7 +216,7 @@ export class Reception implements Host {
     const context = this.#context;
     const message = new ReceivedMessage(body, context.parameters.body);
     const section = message.section;
-    context.complete(message, { prepend: this.#received(), drop: forged(section, services.host.name) });
+    context.complete(message, { prepend: this.#received(), drop: forgedResults(section, services.host.name) });
     if (section.named("Received").length >= hops) {
       return this.#over(reject("5.4.6", "The message has gone in circles", { code: 554 }), started);
     }
@@ -329,14 +328,3 @@ export class Reception implements Host {
 // 452, not 552: the peer sends the others in another transaction                               RFC 5321 4.5.3.1.10
 const TOO_MANY = defer("4.5.3", "Too many recipients", { code: 452 });
 const LOCAL_ERROR = defer("4.3.0", "Local error in processing");
-
-/** Where Authentication-Results that claim our name stand (RFC 8601 5). */
-function forged(section: HeaderSection, host: string): readonly (readonly [number, number])[] {
-  const ours = host.toLowerCase();
-  return section.named("Authentication-Results")
-    .filter((field) => {
-      const id = authservId(section.value(field));
-      return id === null || id === ours;
-    })
-    .map(({ start, end }) => [start, end] as const);
-}

@@ -22,7 +22,7 @@ export interface SpoolOptions {
 const KIB = 1024;
 const FIRST = 8 * KIB; // a first block that holds a usual message; it may exceed the budget: mail goes on while big ones spill
 const NEXT = 32 * KIB; // the blocks after it
-const SLOW = 100; // milliseconds in one write that mean: the disk is behind
+const SLOW = 250; // milliseconds in one write that mean: the disk is behind
 const REST = 1000; // milliseconds that the session thread then leaves writing to others
 const AT_ONCE = 4; // writes on other threads: each of hundreds would cost a thread with a stack and a heap of its own
 const SPARE = 8 * KIB * KIB; // octets of blocks kept for the next bodies
@@ -142,7 +142,7 @@ export class Spool {
 
 /** Collects the octets up to the end of the header section: CRLF CRLF, or CRLF at the very start. */
 class Head {
-  readonly #parts: Uint8Array[] = [];
+  #octets = new Uint8Array(0);
   #size = 0;
   #matched = 2; // of CR LF CR LF; the start counts as the end of a line
   #done = false;
@@ -162,18 +162,24 @@ class Head {
       throw new StoreError("busy", "too many messages are being received");
     }
     this.spool.heads += end;
-    this.#parts.push(octets.slice(0, end));
+    if (this.#size + end > this.#octets.length) { // doubled: a piece of one octet must cost no object of its own
+      const grown = new Uint8Array(Math.min(this.spool.headLimit, 2 * (this.#size + end)));
+      grown.set(this.#octets.subarray(0, this.#size));
+      this.#octets = grown;
+    }
+    this.#octets.set(octets.subarray(0, end), this.#size);
     this.#size += end;
     this.#done = this.#matched === 4 || this.#size === this.spool.headLimit;
   }
 
   take(): Uint8Array<ArrayBuffer> {
-    return joined(this.#parts, this.#size);
+    return this.#octets.slice(0, this.#size);
   }
 
   free(): void {
     this.spool.heads -= this.#size;
-    this.#size = this.#parts.length = 0;
+    this.#size = 0;
+    this.#octets = new Uint8Array(0);
     this.#done = true;
   }
 }

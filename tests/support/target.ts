@@ -124,14 +124,14 @@ export class Target implements AsyncDisposable {
   /** The claims of the head of this file; `lines`: what the log must say of the case. */
   async unharmed(
     what: string,
-    options: { readonly lines?: readonly RegExp[]; readonly spooled?: number } = {},
+    options: { readonly lines?: readonly RegExp[]; readonly spooled?: number; readonly slack?: number } = {},
   ): Promise<void> {
     assert(!this.server.hasEnded, `${what}: the process has ended`);
     await this.probe();
     await waitFor(`${what}: every slot to be free`, async () => await this.sessions() === 0);
     await waitFor(`${what}: the spool to be as before`, () => this.spooled().length === (options.spooled ?? 0));
     await waitFor(`${what}: memory to come back from ${this.memory() / MIB} to ${this.#base / MIB} MiB`, async () => {
-      if (this.memory() < this.#base + SLACK) return true;
+      if (this.memory() < this.#base + (options.slack ?? SLACK)) return true;
       await this.probe(); // gives the collector reason to work
       return false;
     }, { deadline: 30_000 });

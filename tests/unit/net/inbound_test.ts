@@ -66,7 +66,15 @@ async function place(options: PlaceOptions = {}): Promise<Place> {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
     const session = new ServerSession(serverOptions(engine));
-    const settings = { deadlines, commandTimeout: 60_000, contentTimeout: 60_000, minimumRate: 0, rateWindow: 60_000 };
+    const settings = {
+      deadlines,
+      commandTimeout: 60_000,
+      crowdedTimeout: 60_000,
+      crowded: () => false,
+      contentTimeout: 60_000,
+      minimumRate: 0,
+      rateWindow: 60_000,
+    };
     last = { session, socket, inbound: new Inbound(socket, session, host, { ...settings, ...inbound }) };
   });
   await new Promise<void>((resolve) => server.listen({ port: 0, host: "127.0.0.1" }, resolve));
@@ -194,6 +202,16 @@ Deno.test("case 35: a command in drops has no longer than one at once: 421 4.4.2
   dripping = false;
   await drops;
   assertEquals(here.host.gone_, "timeout");
+});
+
+Deno.test("case 35: while places run out, silence ends sooner", async () => {
+  let crowded = false;
+  using here = await place({ crowdedTimeout: 100, crowded: () => crowded });
+  using client = await SmtpClient.ready(here.port);
+  await new Promise((wake) => setTimeout(wake, 250)); // longer than the shorter time: nothing happens
+  await client.command("NOOP", 250);
+  crowded = true;
+  assertMatch((await client.expect(421)).raw, /^421 4\.4\.2 /);
 });
 
 Deno.test("case 35: content below the minimum rate is 421 4.4.2, in DATA and in a chunk; above it nothing happens", async () => {
