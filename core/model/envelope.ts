@@ -76,11 +76,3 @@ export interface HeaderEdits {
   readonly drop: readonly (readonly [start: number, end: number])[];
 }
 export const NO_EDITS: HeaderEdits = { prepend: "", drop: [] };
-
-/** An address the transaction delivers to, with what is known of it. */
-export interface RecipientFacts {
-  readonly address: Address;
-  /** What the peer named; differs from `address` after an alias. */
-  readonly original: Address;
-  readonly parameters: RcptParameters;
-}
