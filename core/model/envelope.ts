@@ -2,7 +2,6 @@
  * The envelope: who sends, to whom, under which promises (RFC 5321 2.3.1), and where each recipient's copy goes.
  * Values only. Non-job: parsing the parameters (core/smtp/params.ts), deciding a route (plugins).
  */
-import type { Address } from "./address.ts";
 import type { Reply } from "./reply.ts";
 
 /** How the content may be coded: RFC 6152, RFC 3030. */
