@@ -2,6 +2,7 @@
  * A message of the inbox opened for a person or a program: its entry, the beginning of its source, its MIME structure.
  * The last few that were read are kept, within a budget, because a page asks for a message, its frame and its parts.
  */
+import { concat } from "../model/octets.ts";
 import type { InboxMessage, Store, StoredMessage } from "../store/store.ts";
 import { finalCopy } from "../queue/final_copy.ts";
 import { MimeThread } from "./mime.ts";
@@ -111,13 +112,7 @@ export class MailReader {
       size += rest.length;
       if (size >= max) break;
     }
-    const bytes = new Uint8Array(size);
-    let at = 0;
-    for (const chunk of chunks) {
-      bytes.set(chunk, at);
-      at += chunk.length;
-    }
-    return bytes;
+    return concat(chunks);
   }
 }
 

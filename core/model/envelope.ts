@@ -2,7 +2,6 @@
  * The envelope: who sends, to whom, under which promises (RFC 5321 2.3.1), and where each recipient's copy goes.
  * Values only. Non-job: parsing the parameters (core/smtp/params.ts), deciding a route (plugins).
  */
-import type { Address } from "./address.ts";
 import type { Reply } from "./reply.ts";
 
 /** How the content may be coded: RFC 6152, RFC 3030. */
@@ -76,11 +75,3 @@ export interface HeaderEdits {
   readonly drop: readonly (readonly [start: number, end: number])[];
 }
 export const NO_EDITS: HeaderEdits = { prepend: "", drop: [] };
-
-/** An address the transaction delivers to, with what is known of it. */
-export interface RecipientFacts {
-  readonly address: Address;
-  /** What the peer named; differs from `address` after an alias. */
-  readonly original: Address;
-  readonly parameters: RcptParameters;
-}

@@ -3,6 +3,7 @@
  * Non-job: what is said on a connection (inbound.ts).
  */
 import { closeSync, openSync } from "node:fs";
+import { execPath } from "node:process";
 import { lstat, rm } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { canonicalIp } from "../model/ip.ts";
@@ -34,6 +35,7 @@ export class Listener {
   readonly #options: ListenerOptions;
   readonly #server: Server;
   readonly #open = new Set<Connection>();
+  #address = "";
   #drained: (() => void) | null = null;
   #closing = false;
   #watch: ReturnType<typeof setInterval> | undefined;
@@ -72,6 +74,7 @@ export class Listener {
       this.#server.listen(placeOf(address), () => {
         this.#server.off("error", reject);
         this.#server.on("error", (error) => trouble(`accept failed: ${error.message}`));
+        this.#address = textOf(this.#server.address());
         resolve();
       });
     });
@@ -79,9 +82,7 @@ export class Listener {
 
   /** As it was bound: the port is known even if 0 was asked for. */
   get address(): string {
-    const bound = this.#server.address();
-    if (bound === null || typeof bound === "string") return `unix:${bound ?? ""}`;
-    return bound.family === "IPv6" ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
+    return this.#address;
   }
   get connections(): number {
     return this.#open.size;
@@ -156,11 +157,16 @@ function placeOf(address: ListenAddress): { host: string; port: number; backlog:
 
 function isDescriptorFree(): boolean {
   try {
-    closeSync(openSync("/dev/null", "r"));
+    closeSync(openSync(execPath, "r")); // /dev is not for a process with narrow permissions
     return true;
   } catch {
     return false;
   }
+}
+
+function textOf(bound: ReturnType<Server["address"]>): string {
+  if (bound === null || typeof bound === "string") return `unix:${bound ?? ""}`;
+  return bound.family === "IPv6" ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
 }
 
 /** A socket that nobody answers: whoever made it was killed. Anything else at that place is not ours to remove. */

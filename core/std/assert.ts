@@ -26,10 +26,6 @@ export function assertStrictEquals<T>(actual: unknown, expected: T, message?: st
   nodeAssert.strictEqual(actual, expected, message);
 }
 
-export function assertExists<T>(value: T, message = "expected a value"): asserts value is NonNullable<T> {
-  if (value === null || value === undefined) throw new AssertionError(message);
-}
-
 export function assertStringIncludes(actual: string, expected: string, message?: string): void {
   if (!actual.includes(expected)) {
     throw new AssertionError(message ?? `expected ${JSON.stringify(actual)} to include ${JSON.stringify(expected)}`);

@@ -1,7 +1,7 @@
 /**
  * Files that are there after a power cut: temp file, write, fsync, rename, fsync of the folder. Any step that fails is
  * an error, is never tried again as if it had worked, and leaves neither the temp file nor the new name behind.
- * Used by the store and by storage plugins. Non-job: what stands in the file.
+ * Used by the store and by storage plugins. Non-job: what stands in the file, what an error means to a sender.
  */
 import { StoreError } from "./store.ts";
 
@@ -10,6 +10,7 @@ export interface Files {
   open(path: string, options: Deno.OpenOptions): Promise<FileHandle>;
   rename(from: string, to: string): Promise<void>;
   remove(path: string): Promise<void>;
+  chmod(path: string, mode: number): Promise<void>;
 }
 export interface FileHandle {
   write(octets: Uint8Array): Promise<number>;
@@ -17,10 +18,12 @@ export interface FileHandle {
   close(): void;
 }
 export interface DurableWriteOptions {
-  /** The name while it is written; on the same file system. Default: the path with a `.tmp` behind. */
-  readonly temp?: string;
-  /** Default 0600. */
+  /** The name while it is written, nobody else's; on the same file system. */
+  readonly temp: string;
+  /** Whatever the umask is. Default 0600. */
   readonly mode?: number;
+  /** Aborted: the write ends, and nothing is left of it. */
+  readonly signal?: AbortSignal;
   readonly files?: Files;
 }
 
@@ -37,33 +40,39 @@ export function diskError(error: unknown, doing: string): StoreError {
 }
 
 /**
- * Writes `content` to `path`, durable when the promise resolves. What was at `path` is replaced.
+ * Writes `content` to `path`, durable when the promise resolves. What was at `path` is replaced. Where the name depends
+ * on what was written, `path` is asked for it once everything is.
  *
- * @throws {StoreError} `full` or `io`; then nothing is at `path` or at the temp name.
+ * @throws the error of the step, of `content`, or the reason of `signal`; then nothing is at `path` or the temp name.
  */
 export async function durableWrite(
-  path: string,
-  content: Uint8Array | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>,
-  options: DurableWriteOptions = {},
+  path: string | (() => string),
+  content: AsyncIterable<Uint8Array>,
+  options: DurableWriteOptions,
 ): Promise<void> {
-  const { temp = `${path}.tmp`, mode = 0o600, files = Deno } = options;
+  const { temp, mode = 0o600, signal, files = Deno } = options;
   let left: string | null = null; // the name to take back when a step fails
   try {
-    const file = await files.open(temp, { write: true, create: true, truncate: true, mode });
+    const file = await files.open(temp, { write: true, createNew: true, mode });
     left = temp;
     try {
-      if (content instanceof Uint8Array) await writeAll(file, content);
-      else for await (const octets of content) await writeAll(file, octets);
+      if (mode & 0o077) await files.chmod(temp, mode); // the umask may have taken bits away
+      for await (const octets of content) {
+        signal?.throwIfAborted();
+        await writeAll(file, octets);
+      }
+      signal?.throwIfAborted();
       await file.sync();
     } finally {
       file.close();
     }
-    await files.rename(temp, path);
-    left = path;
-    await syncFolder(parent(path), files);
+    const name = typeof path === "string" ? path : path();
+    await files.rename(temp, name);
+    left = name; // a folder that failed to sync may say yes the next time without having written: the name must not stay
+    await syncFolder(parent(name), files);
   } catch (error) {
     if (left !== null) await files.remove(left).catch(() => {}); // the first error is the one to tell
-    throw diskError(error, `cannot write ${path}`);
+    throw error;
   }
 }
 

@@ -5,6 +5,7 @@
  * open until it is durable, because fsync reports a failed write for certain only to the descriptor that wrote.
  * Non-job: rows (sqlite.ts).
  */
+import { concat } from "../model/octets.ts";
 import { diskError, writeAll } from "./durable_write.ts";
 import { type Body, type BodyWriter, StoreError } from "./store.ts";
 
@@ -184,16 +185,6 @@ class Head {
   }
 }
 
-function joined(parts: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
-}
-
 class SpoolWriter implements BodyWriter {
   readonly #spool: Spool;
   readonly #id: string;
@@ -310,7 +301,7 @@ class SpoolWriter implements BodyWriter {
     if (this.#over) throw new TypeError("the body is finished or aborted");
     if (this.#fault || this.#name !== null) return this.#finishFile();
     this.#over = true;
-    const memory = joined(this.#blocks.map(({ octets, length }) => octets.subarray(0, length)), this.#size);
+    const memory = concat(this.#blocks.map(({ octets, length }) => octets.subarray(0, length)));
     this.#release();
     return new MemoryBody(this.#spool, memory);
   }

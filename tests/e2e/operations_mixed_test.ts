@@ -237,5 +237,5 @@ Deno.test("a plugin that stored mail is not configured any more: its mail waits,
   }
   await using server = await Server.start({ config, data });
   await waitFor("the copy", async () => await copies(root) === 1);
-  assertEquals((await server.api.queue()).total, 0);
+  await waitFor("its row to go", async () => (await server.api.queue()).total === 0);
 });

@@ -259,3 +259,24 @@ Deno.test("`deno task start` in an empty folder, without a configuration, takes 
     }
   });
 });
+
+Deno.test("store: memory takes mail, makes no data folder, and says that it forgets", async () => {
+  await using folder = await TempFolder.make();
+  const data = folder.at("data");
+  const config = `store: memory
+domains: ["*"]
+postmaster: a@b.example
+listeners: [{ address: "127.0.0.1:2525" }]
+admin: { address: "127.0.0.1:8025", token: "\${POSTERN_ADMIN_TOKEN}" }
+plugins: [{ inbox: { everything: true } }]
+`;
+  await using server = await Server.start({ data, config });
+  assertStringIncludes(server.output, "memory forgets every message");
+  using client = await SmtpClient.ready(server.ports.smtp);
+  const id = queuedAs(await client.deliver({ from: "a@b.c", to: ["d@e.f"], message: MESSAGE }));
+  assert(id);
+  assertStringIncludes(new TextDecoder().decode((await server.api.raw(id))!), "Still here.\r\n");
+  await client.quit();
+  assertEquals((await server.stop()).code, 0);
+  assertEquals(await Deno.stat(data).then(() => "there", () => "not there"), "not there");
+});

@@ -1,6 +1,7 @@
 /**
  * Octets in tests: text in which each character is one octet, comparison that says where, pieces.
  */
+import { concat } from "../../core/model/octets.ts";
 
 /** Each character (U+0000 to U+00FF) becomes one octet. */
 export function octets(text: string): Uint8Array<ArrayBuffer> {
@@ -17,13 +18,7 @@ export function latin1(bytes: Uint8Array): string {
 }
 
 export function join(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  return concat(parts);
 }
 
 /** The place of the first difference, or -1 when both are the same. */

@@ -10,6 +10,7 @@ import {
   DnsError,
   DomainSet,
   type MailContext,
+  type PluginFactory,
   type RcptContext,
   reject,
   type Reply,
@@ -32,7 +33,7 @@ const NO_ANSWER = defer("4.4.3", "Name service failed for the address's domain, 
  * const plugin = null_mx({ temperror: "defer" });
  * ```
  */
-export const null_mx = definePlugin({
+export const null_mx: PluginFactory<z.input<typeof Options>> = definePlugin({
   name: "null_mx",
   options: Options,
   roles: ["mx"],

@@ -4,24 +4,15 @@
  */
 import { z } from "zod";
 import { definePlugin, DomainSet, type PluginFactory, type Route, routedTo } from "../../../core/pipeline/mod.ts";
+import { parsed } from "../parsed.ts";
 import { parsePattern } from "./pattern.ts";
-
-/** A reader that throws, as a step of a schema: its sentence becomes the issue. */
-const checked = <In, Out>(read: (value: In) => Out) => (value: In, check: z.RefinementCtx): Out => {
-  try {
-    return read(value);
-  } catch (error) {
-    check.issues.push({ code: "custom", message: (error as Error).message, input: value });
-    return z.NEVER;
-  }
-};
 
 const DiscardOptions = z.strictObject({
   everything: z.boolean().default(false).describe("Drop mail for every recipient that no plugin before has routed."),
-  domains: z.array(z.string()).transform(checked((names) => new DomainSet(names))).prefault([]).describe(
+  domains: z.array(z.string()).transform(parsed((names) => new DomainSet(names))).prefault([]).describe(
     "Drop mail for these domains; *.name is all below a name.",
   ),
-  addresses: z.array(z.string().transform(checked(parsePattern))).default([]).describe(
+  addresses: z.array(z.string().transform(parsed(parsePattern))).default([]).describe(
     "Drop mail for these addresses; * is any part of a local part.",
   ),
 });

@@ -5,19 +5,11 @@
  */
 import { z } from "zod";
 import { definePlugin, type Key, key, type PluginFactory, type Route, routedTo } from "../../../core/pipeline/mod.ts";
+import { parsed } from "../parsed.ts";
 import { parseInboxName } from "./name.ts";
 
-const inboxName = z.string().transform((text, check) => {
-  try {
-    return parseInboxName(text);
-  } catch (error) {
-    check.issues.push({ code: "custom", message: (error as Error).message, input: text });
-    return z.NEVER;
-  }
-});
-
 const InboxOptions = z.strictObject({
-  name: inboxName.prefault("default")
+  name: z.string().transform(parsed(parseInboxName)).prefault("default")
     .describe("The inbox that mail goes to. {local}, {domain} and {address} of the recipient are filled in."),
   identity: z.boolean().default(true)
     .describe("Mail of an authenticated client goes to the inbox named like its identity instead."),

@@ -3,7 +3,7 @@
  * resolved the copy outlives a power failure; when it has rejected nothing of it is left. Non-job: the folders
  * (folder.ts), the octets (content.ts), whom to tell (mod.ts).
  */
-import { syncFolder, writeAll } from "../../../core/store/durable_write.ts";
+import { durableWrite, syncFolder } from "../../../core/store/durable_write.ts";
 import { copyOf } from "./content.ts";
 import { fileName } from "./file_name.ts";
 import { LineFeeds } from "./line_feed.ts";
@@ -30,32 +30,10 @@ export async function storeCopy(
 ): Promise<void> {
   const { folder, prefix, host, mode } = copy;
   // A name of its own for each attempt: two that overlap (a lease ran out) must not write into one file.
-  const temporary = `${folder}/tmp/${prefix}${crypto.randomUUID()}`;
+  const temp = `${folder}/tmp/${prefix}${crypto.randomUUID()}`;
   const lines = new LineFeeds();
-  let visible: string | null = null;
-  try {
-    await writeSynced(temporary, copyOf(message, copy.deliveredTo, lines), mode, signal);
-    const name = fileName(prefix, { host, size: lines.size, virtualSize: lines.virtualSize });
-    await Deno.rename(temporary, `${folder}/new/${name}`);
-    visible = `${folder}/new/${name}`;
-    await syncFolder(`${folder}/new`);
-  } catch (error) {
-    // A folder that failed to sync may say yes the next time without having written: the name must not stay.
-    await Deno.remove(temporary).catch(() => {});
-    if (visible !== null) await Deno.remove(visible).catch(() => {});
-    throw error;
-  }
-}
-
-async function writeSynced(path: string, octets: AsyncIterable<Uint8Array>, mode: number, signal: AbortSignal) {
-  using file = await Deno.open(path, { write: true, createNew: true, mode });
-  if (mode & 0o077) await Deno.chmod(path, mode); // the umask may have taken bits away
-  for await (const chunk of octets) {
-    signal.throwIfAborted();
-    await writeAll(file, chunk);
-  }
-  signal.throwIfAborted();
-  await file.sync();
+  const path = () => `${folder}/new/${fileName(prefix, { host, size: lines.size, virtualSize: lines.virtualSize })}`;
+  await durableWrite(path, copyOf(message, copy.deliveredTo, lines), { temp, mode, signal });
 }
 
 /**

@@ -16,6 +16,7 @@ import {
   reject,
   routedTo,
 } from "../../../core/pipeline/mod.ts";
+import { parsed } from "../parsed.ts";
 import { isStored, storeCopy } from "./copy.ts";
 import { refusalFor } from "./fault.ts";
 import { copyPrefix } from "./file_name.ts";
@@ -26,18 +27,9 @@ import { Slots } from "./slots.ts";
 const permissions = z.string().regex(/^0?[0-7]{3}$/, 'Write permissions in octal and in quotes, like "0600"')
   .transform((text) => parseInt(text, 8));
 
-const layout = z.string().transform((text, check) => {
-  try {
-    return parseLayout(text);
-  } catch (error) {
-    check.issues.push({ code: "custom", message: (error as Error).message, input: text });
-    return z.NEVER;
-  }
-});
-
 const MaildirOptions = z.strictObject({
   root: z.string().min(1).describe("Folder of all mailboxes; made when missing. A relative path starts at the file."),
-  layout: layout.prefault("{domain}/{local}/Maildir")
+  layout: z.string().transform(parsed(parseLayout)).prefault("{domain}/{local}/Maildir")
     .describe("Where an address lies below the root. {local} and {domain} are filled in, escaped."),
   folderMode: permissions.prefault("0700").describe("Permissions of new folders, octal, in quotes."),
   fileMode: permissions.prefault("0600").describe("Permissions of new files, octal, in quotes."),

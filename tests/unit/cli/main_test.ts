@@ -3,14 +3,12 @@ import { run } from "../../../cli/main.ts";
 import { serve } from "../../../cli/serve.ts";
 import type { startServer } from "../../../core/server.ts";
 import { FakeTerminal } from "./fake_terminal.ts";
+import { TempFolder } from "../../support/temp.ts";
 
 async function folder(work: (path: string) => Promise<void>): Promise<void> {
-  const path = await Deno.makeTempDir();
-  try {
-    await work(path);
-  } finally {
-    await Deno.remove(path, { recursive: true });
-  }
+  await using temp = await TempFolder.make();
+  const path = temp.path;
+  await work(path);
 }
 
 Deno.test("exit codes: 0 done, 1 the answer is no or the input is bad, 2 usage; one line says what", async () => {

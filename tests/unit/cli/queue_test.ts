@@ -4,6 +4,7 @@ import { NO_EDITS, NO_MAIL_PARAMETERS, NO_RCPT_PARAMETERS } from "../../../core/
 import { newId } from "../../../core/model/id.ts";
 import { openSqliteStore } from "../../../core/store/sqlite.ts";
 import { FakeTerminal } from "./fake_terminal.ts";
+import { TempFolder } from "../../support/temp.ts";
 
 const TOKEN = "0123456789abcdef";
 
@@ -38,37 +39,34 @@ async function fill(folder: string): Promise<string> {
 }
 
 Deno.test("queue: list, show and change in the data folder where no server runs", async () => {
-  const cwd = await Deno.makeTempDir();
-  try {
-    const env = { POSTERN_ADMIN: "127.0.0.1:1" };
-    const id = await fill(`${cwd}/data`);
-    const command = async (...args: string[]) => {
-      const terminal = new FakeTerminal({ cwd, env });
-      const code = await run(["queue", ...args], terminal);
-      assertEquals(terminal.complaints, []);
-      return [code, terminal.text] as const;
-    };
-    const states = async () =>
-      JSON.parse((await command("show", id, "--json"))[1]).recipients.map((each: { state: string }) => each.state);
+  await using temp = await TempFolder.make();
+  const cwd = temp.path;
+  const env = { POSTERN_ADMIN: "127.0.0.1:1" };
+  const id = await fill(`${cwd}/data`);
+  const command = async (...args: string[]) => {
+    const terminal = new FakeTerminal({ cwd, env });
+    const code = await run(["queue", ...args], terminal);
+    assertEquals(terminal.complaints, []);
+    return [code, terminal.text] as const;
+  };
+  const states = async () =>
+    JSON.parse((await command("show", id, "--json"))[1]).recipients.map((each: { state: string }) => each.state);
 
-    assertStringIncludes((await command("list"))[1], `${id}  `);
-    assertEquals(JSON.parse((await command("list", "--json"))[1]).total, 1);
-    assertEquals(JSON.parse((await command("list", "--json", "--domain", "example.edu"))[1]).total, 0);
-    const [, shown] = await command("show", id.toLowerCase());
-    assertStringIncludes(shown, "subject  x?[2J");
-    assertEquals(await command("hold", id), [0, "2 recipients changed"]);
-    assertEquals(await states(), ["held", "held"]);
-    assertEquals(await command("release", "--state", "held", "--json"), [0, '{"changed":2}']);
-    assertEquals(await states(), ["ready", "ready"]);
-    assertEquals((await command("delete", id))[0], 0);
-    assertEquals((await command("list"))[1], "The queue is empty.");
+  assertStringIncludes((await command("list"))[1], `${id}  `);
+  assertEquals(JSON.parse((await command("list", "--json"))[1]).total, 1);
+  assertEquals(JSON.parse((await command("list", "--json", "--domain", "example.edu"))[1]).total, 0);
+  const [, shown] = await command("show", id.toLowerCase());
+  assertStringIncludes(shown, "subject  x?[2J");
+  assertEquals(await command("hold", id), [0, "2 recipients changed"]);
+  assertEquals(await states(), ["held", "held"]);
+  assertEquals(await command("release", "--state", "held", "--json"), [0, '{"changed":2}']);
+  assertEquals(await states(), ["ready", "ready"]);
+  assertEquals((await command("delete", id))[0], 0);
+  assertEquals((await command("list"))[1], "The queue is empty.");
 
-    const gone = new FakeTerminal({ cwd, env });
-    assertEquals(await run(["queue", "retry", id], gone), 1);
-    assertEquals(gone.complaints, [`postern: nothing in the queue has the id ${id}`]);
-  } finally {
-    await Deno.remove(cwd, { recursive: true });
-  }
+  const gone = new FakeTerminal({ cwd, env });
+  assertEquals(await run(["queue", "retry", id], gone), 1);
+  assertEquals(gone.complaints, [`postern: nothing in the queue has the id ${id}`]);
 });
 
 Deno.test("case 75: the queue of a running server is asked for over HTTP, with the token, and never opened", async () => {

@@ -7,6 +7,7 @@ import { VARIABLES } from "../../../core/config/environment.ts";
 import { configurationSchema } from "../../../core/config/json_schema.ts";
 import { loadConfig } from "../../../core/config/load.ts";
 import { REGISTRY } from "../../../core/config/registry.ts";
+import { TempFolder } from "../../support/temp.ts";
 
 const doc = await Deno.readTextFile(new URL("../../../docs/configuration.md", import.meta.url));
 
@@ -75,15 +76,12 @@ const examples = [...`${doc}${readme}`.matchAll(/^```yaml\n(.*?)^```$/gms)].map(
 Deno.test("every configuration in the manual and the README loads, without a warning", async () => {
   assert(examples.length >= 4);
   for (const text of examples) {
-    const cwd = await Deno.makeTempDir();
-    try {
-      await Deno.writeTextFile(`${cwd}/postern.yaml`, text);
-      await Deno.writeTextFile(`${cwd}/recipients.yaml`, "accounts: [ops]\n");
-      const env = { POSTERN_ADMIN_TOKEN: "0123456789abcdef" };
-      const config = await loadConfig({ env, cwd });
-      assertEquals(config.warnings, [], text);
-    } finally {
-      await Deno.remove(cwd, { recursive: true });
-    }
+    await using temp = await TempFolder.make();
+    const cwd = temp.path;
+    await Deno.writeTextFile(`${cwd}/postern.yaml`, text);
+    await Deno.writeTextFile(`${cwd}/recipients.yaml`, "accounts: [ops]\n");
+    const env = { POSTERN_ADMIN_TOKEN: "0123456789abcdef" };
+    const config = await loadConfig({ env, cwd });
+    assertEquals(config.warnings, [], text);
   }
 });

@@ -4,6 +4,7 @@ import { YamlFile } from "../../../core/config/document.ts";
 import { substitute } from "../../../core/config/environment.ts";
 import { ConfigError } from "../../../core/config/issue.ts";
 import { loadConfig } from "../../../core/config/load.ts";
+import { TempFolder } from "../../support/temp.ts";
 
 Deno.test("variables inside values: set, unset, empty, defaults, escapes", () => {
   const env = { A: "one", EMPTY: "", NESTED: "${A}" };
@@ -50,11 +51,11 @@ Deno.test("an unquoted value is read as YAML reads it, a quoted one is text", ()
 });
 
 Deno.test("environment over file over defaults", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    await Deno.writeTextFile(
-      `${folder}/p.yaml`,
-      `data: ./mail
+  await using temp = await TempFolder.make();
+  const folder = temp.path;
+  await Deno.writeTextFile(
+    `${folder}/p.yaml`,
+    `data: ./mail
 listeners:
   - { address: "unix:l.sock", role: lmtp }
   - { address: "127.0.0.1:2601", name: first }
@@ -62,43 +63,40 @@ listeners:
 log: { level: error }
 admin: { address: "127.0.0.1:8601", token: "0123456789abcdef" }
 `,
-    );
-    const plain = await loadConfig({ file: `${folder}/p.yaml`, env: {} });
-    assertEquals(plain.data, `${folder}/mail`);
-    assertEquals(plain.listeners.map((each) => each.address), [
-      { path: `${folder}/l.sock` },
-      { host: "127.0.0.1", port: 2601 },
-      { host: "127.0.0.1", port: 2602 },
-    ]);
-    assertEquals([plain.log.level, plain.log.format, plain.devInbox], ["error", "text", false]);
-    assertEquals(plain.admin?.token, "0123456789abcdef");
+  );
+  const plain = await loadConfig({ file: `${folder}/p.yaml`, env: {} });
+  assertEquals(plain.data, `${folder}/mail`);
+  assertEquals(plain.listeners.map((each) => each.address), [
+    { path: `${folder}/l.sock` },
+    { host: "127.0.0.1", port: 2601 },
+    { host: "127.0.0.1", port: 2602 },
+  ]);
+  assertEquals([plain.log.level, plain.log.format, plain.devInbox], ["error", "text", false]);
+  assertEquals(plain.admin?.token, "0123456789abcdef");
 
-    const env = {
-      POSTERN_CONFIG: "p.yaml",
-      POSTERN_DATA: "elsewhere",
-      POSTERN_SMTP: "[::1]:2700",
-      POSTERN_ADMIN: "127.0.0.1:8700",
-      POSTERN_ADMIN_TOKEN: "another-token-of-some-length",
-      POSTERN_LOG: "debug",
-    };
-    const moved = await loadConfig({ env, cwd: folder });
-    assertEquals(moved.file, `${folder}/p.yaml`);
-    assertEquals(moved.data, `${folder}/elsewhere`);
-    assertEquals(moved.listeners.map((each) => [each.name, each.address]), [
-      ["unix:l.sock", { path: `${folder}/l.sock` }],
-      ["first", { host: "::1", port: 2700 }],
-      ["127.0.0.1:2602", { host: "127.0.0.1", port: 2602 }],
-    ]);
-    assertEquals(moved.admin, {
-      address: { host: "127.0.0.1", port: 8700 },
-      token: "another-token-of-some-length",
-      hosts: [],
-      devInbox: false,
-    });
-    assertEquals(moved.log.level, "debug");
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  const env = {
+    POSTERN_CONFIG: "p.yaml",
+    POSTERN_DATA: "elsewhere",
+    POSTERN_SMTP: "[::1]:2700",
+    POSTERN_ADMIN: "127.0.0.1:8700",
+    POSTERN_ADMIN_TOKEN: "another-token-of-some-length",
+    POSTERN_LOG: "debug",
+  };
+  const moved = await loadConfig({ env, cwd: folder });
+  assertEquals(moved.file, `${folder}/p.yaml`);
+  assertEquals(moved.data, `${folder}/elsewhere`);
+  assertEquals(moved.listeners.map((each) => [each.name, each.address]), [
+    ["unix:l.sock", { path: `${folder}/l.sock` }],
+    ["first", { host: "::1", port: 2700 }],
+    ["127.0.0.1:2602", { host: "127.0.0.1", port: 2602 }],
+  ]);
+  assertEquals(moved.admin, {
+    address: { host: "127.0.0.1", port: 8700 },
+    token: "another-token-of-some-length",
+    hosts: [],
+    devInbox: false,
+  });
+  assertEquals(moved.log.level, "debug");
 });
 
 Deno.test("faults of the environment name the variable and not its value", async () => {

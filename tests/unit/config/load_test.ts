@@ -6,39 +6,34 @@ import { nearest } from "../../../core/config/nearest.ts";
 import { REGISTRY } from "../../../core/config/registry.ts";
 import { simulate } from "../../../core/pipeline/mod.ts";
 import { Pipeline } from "../../../core/pipeline/pipeline.ts";
+import { TempFolder } from "../../support/temp.ts";
 
 /** Loads a file with this text, in a folder of its own. */
 async function load(text: string, env: Record<string, string> = {}): Promise<Config> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await Deno.writeTextFile(`${folder}/postern.yaml`, text);
-    return await loadConfig({ env, cwd: folder });
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using temp = await TempFolder.make();
+  const folder = temp.path;
+  await Deno.writeTextFile(`${folder}/postern.yaml`, text);
+  return await loadConfig({ env, cwd: folder });
 }
 
 Deno.test("without a configuration: a dev inbox on loopback that takes every address and lets nothing out", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    const config = await loadConfig({ env: {}, cwd: folder });
-    assertEquals([config.file, config.hostname, config.devInbox, config.domains], [null, "localhost", true, ["*"]]);
-    assertEquals(config.data, `${folder}/data`);
-    assertEquals(config.listeners.map((each) => [each.role, each.address]), [["mx", {
-      host: "127.0.0.1",
-      port: 2525,
-    }]]);
-    assertEquals(config.admin, { address: { host: "127.0.0.1", port: 8025 }, token: null, hosts: [], devInbox: true });
-    assertEquals(config.warnings, []);
-    const plugins = config.listeners[0]!.plugins;
-    const host = { name: config.hostname, domains: config.domains, postmaster: null };
-    for (const to of ["anybody@example.com", "x@[192.0.2.1]", "postmaster@nowhere.test"]) {
-      const result = await simulate(plugins, { ip: "127.0.0.1", from: "a@example.org", to, host });
-      assertEquals(result.reply.verdict, "accept", `${to}: ${result.reply}`);
-      assertEquals([result.deposits.length, result.rows.length], [1, 0], to);
-    }
-  } finally {
-    await Deno.remove(folder, { recursive: true });
+  await using temp = await TempFolder.make();
+  const folder = temp.path;
+  const config = await loadConfig({ env: {}, cwd: folder });
+  assertEquals([config.file, config.hostname, config.devInbox, config.domains], [null, "localhost", true, ["*"]]);
+  assertEquals(config.data, `${folder}/data`);
+  assertEquals(config.listeners.map((each) => [each.role, each.address]), [["mx", {
+    host: "127.0.0.1",
+    port: 2525,
+  }]]);
+  assertEquals(config.admin, { address: { host: "127.0.0.1", port: 8025 }, token: null, hosts: [], devInbox: true });
+  assertEquals(config.warnings, []);
+  const plugins = config.listeners[0]!.plugins;
+  const host = { name: config.hostname, domains: config.domains, postmaster: null };
+  for (const to of ["anybody@example.com", "x@[192.0.2.1]", "postmaster@nowhere.test"]) {
+    const result = await simulate(plugins, { ip: "127.0.0.1", from: "a@example.org", to, host });
+    assertEquals(result.reply.verdict, "accept", `${to}: ${result.reply}`);
+    assertEquals([result.deposits.length, result.rows.length], [1, 0], to);
   }
 });
 

@@ -1,29 +1,66 @@
-import { assertEquals } from "@std/assert";
+/** How many connections at once, in all and of one peer (case 36). */
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
 import { Networks } from "../../../core/model/ip.ts";
 import { ConnectionLimits } from "../../../core/net/limits.ts";
 
-Deno.test("case 36: one address has its share, an IPv6 peer is its /64, and what leaves makes room", () => {
-  const limits = new ConnectionLimits({ connections: 100, perIp: 2, exempt: new Networks([]) });
-  const enter = (...ips: string[]) => ips.map((ip) => limits.enter(ip));
-  assertEquals(enter("192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2"), [null, null, "share", null]);
-  assertEquals(enter("2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::3"), [null, null, "share", null]);
+const exempt = new Networks(["127.0.0.0/8", "2001:db8:ffff::/48"]);
+
+Deno.test("case 36: one address has its share, others theirs, and a place that is free is given again", () => {
+  const limits = new ConnectionLimits({ connections: 5, perIp: 2, exempt });
+  assertEquals([limits.enter("192.0.2.1"), limits.enter("192.0.2.1"), limits.enter("192.0.2.1")], [
+    null,
+    null,
+    "share",
+  ]);
+  assertEquals(limits.enter("192.0.2.2"), null);
   limits.leave("192.0.2.1");
-  assertEquals(enter("192.0.2.1", "192.0.2.1"), [null, "share"]);
-  assertEquals(limits.total, 6);
-  for (const ip of ["192.0.2.1", "192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2", "2001:db8:0:1::3"]) {
-    limits.leave(ip);
-  }
-  assertEquals(limits.total, 0);
-  assertEquals(enter("192.0.2.1", "192.0.2.1"), [null, null]);
+  assertEquals(limits.enter("192.0.2.1"), null);
+  assertEquals([limits.enter("192.0.2.3"), limits.enter("192.0.2.4"), limits.enter("192.0.2.5")], [null, null, "full"]);
+  assertEquals(limits.total, 5);
 });
 
-Deno.test("case 36: exempt networks have no share but count in all", () => {
-  const limits = new ConnectionLimits({ connections: 3, perIp: 1, exempt: new Networks(["10.0.0.0/8"]) });
-  assertEquals(["10.0.0.1", "10.0.0.1", "192.0.2.1"].map((ip) => limits.enter(ip)), [null, null, null]);
-  assertEquals([limits.enter("10.0.0.1"), limits.enter("192.0.2.2")], ["full", "full"]);
-  limits.leave("10.0.0.1");
-  assertEquals(limits.enter("192.0.2.1"), "share");
+Deno.test("case 36: an IPv6 peer is its /64, an IPv4 peer its address", () => {
+  const limits = new ConnectionLimits({ connections: 100, perIp: 1, exempt });
+  assertEquals(limits.enter("2001:db8::1"), null);
+  assertEquals(limits.enter("2001:db8::ffff:1"), "share");
+  assertEquals(limits.enter("2001:db8:0:1::1"), null);
+  assertEquals(limits.enter("192.0.2.1"), null);
   assertEquals(limits.enter("192.0.2.2"), null);
+});
+
+Deno.test("our own networks have no share, and still fill up", () => {
+  const limits = new ConnectionLimits({ connections: 3, perIp: 1, exempt });
+  assertEquals(["127.0.0.1", "127.0.0.1", "2001:db8:ffff::1"].map((ip) => limits.enter(ip)), [null, null, null]);
+  assertEquals(limits.enter("127.0.0.1"), "full");
+  assertEquals(limits.enter("192.0.2.1"), "full", "what is full says so before it looks at shares");
+  limits.leave("127.0.0.1");
+  assertEquals(limits.enter("192.0.2.1"), null);
+});
+
+Deno.test("whatever comes and goes: the counts are those of who is there, and nothing is left behind", () => {
+  const ips = ["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "127.0.0.1"];
+  const peer = (ip: string) => ip.startsWith("2001:db8::") ? "2001:db8::/64" : ip;
+  fc.assert(fc.property(fc.array(fc.tuple(fc.boolean(), fc.nat(5)), { maxLength: 200 }), (steps) => {
+    const limits = new ConnectionLimits({ connections: 8, perIp: 3, exempt });
+    const there: string[] = [];
+    for (const [enters, which] of steps) {
+      const ip = ips[which]!;
+      if (enters) {
+        const share = there.filter((each) => peer(each) === peer(ip)).length;
+        const expected = there.length >= 8 ? "full" : ip !== "127.0.0.1" && share >= 3 ? "share" : null;
+        assertEquals(limits.enter(ip), expected);
+        if (expected === null) there.push(ip);
+      } else if (there.includes(ip)) {
+        there.splice(there.indexOf(ip), 1);
+        limits.leave(ip);
+      }
+      assertEquals(limits.total, there.length);
+    }
+    for (const ip of there) limits.leave(ip);
+    assertEquals(limits.total, 0);
+    for (const ip of ips) assert(limits.enter(ip) === null || peer(ip) === "2001:db8::/64");
+  }));
 });
 
 Deno.test("case 36: refusals by share leave nothing behind, however many addresses there are", () => {

@@ -1,5 +1,11 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { durableFolder, durableWrite, type FileHandle, type Files } from "../../../core/store/durable_write.ts";
+import {
+  diskFault,
+  durableFolder,
+  durableWrite,
+  type FileHandle,
+  type Files,
+} from "../../../core/store/durable_write.ts";
 import { StoreError } from "../../../core/store/store.ts";
 
 /** Deno's files, with the calls written down and the nth of them failing. */
@@ -32,17 +38,26 @@ function counted(fail: number, error: Error): { files: Files; calls: string[] } 
       await Deno.rename(from, to);
     },
     remove: (path) => Deno.remove(path),
+    async chmod(path, mode) {
+      step(`chmod ${name(path)}`);
+      await Deno.chmod(path, mode);
+    },
   };
   return { files, calls };
 }
 const content = new TextEncoder().encode("seven o");
+/** As a stream, so that a short write falls within a chunk. */
+async function* source(): AsyncGenerator<Uint8Array> {
+  yield await Promise.resolve(content);
+}
 
 Deno.test("case 70: the steps of a durable write stand in this order", async () => {
   const folder = await Deno.makeTempDir();
   const { files, calls } = counted(0, new Error());
-  await durableWrite(`${folder}/name`, content, { temp: `${folder}/temp`, files });
+  await durableWrite(() => `${folder}/name`, source(), { temp: `${folder}/temp`, mode: 0o640, files });
   assertEquals(calls, [
     "open temp",
+    "chmod temp",
     ...["write", "write", "write"],
     "sync temp",
     "rename temp name",
@@ -50,7 +65,7 @@ Deno.test("case 70: the steps of a durable write stand in this order", async () 
     `sync ${folder.split("/").at(-1)}`,
   ]);
   assertEquals(await Deno.readFile(`${folder}/name`), content);
-  assertEquals((await Deno.stat(`${folder}/name`)).mode! & 0o777, 0o600);
+  assertEquals((await Deno.stat(`${folder}/name`)).mode! & 0o777, 0o640);
   await Deno.remove(folder, { recursive: true });
 });
 
@@ -62,15 +77,14 @@ Deno.test("case 71: each step that fails is an error, is tried once, and leaves 
       "io",
     ]] as const
   ) {
-    for (let fail = 1; fail <= 8; fail++) {
+    for (let fail = 1; fail <= 9; fail++) {
       const { files, calls } = counted(fail, Object.assign(new Error(code), { code }));
-      const source = fail % 2 ? content : new Blob([content]).stream();
       const error = await assertRejects(
-        () => durableWrite(`${folder}/name`, source, { temp: `${folder}/temp`, files }),
-        StoreError,
-        `cannot write ${folder}/name: ${code}`,
+        () => durableWrite(`${folder}/name`, source(), { temp: `${folder}/temp`, mode: 0o666, files }),
+        Error,
+        code,
       );
-      assertEquals(error.fault, fault);
+      assertEquals(diskFault(error), fault);
       assertEquals(calls.length, fail, `${calls}`);
       assertEquals([...Deno.readDirSync(folder)], [], `${calls}`);
     }
@@ -78,13 +92,15 @@ Deno.test("case 71: each step that fails is an error, is tried once, and leaves 
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("a source that fails half way leaves nothing behind", async () => {
+Deno.test("a source that fails half way leaves nothing behind, nor does a write that is cut off", async () => {
   const folder = await Deno.makeTempDir();
-  async function* source(): AsyncGenerator<Uint8Array> {
-    yield await Promise.resolve(content);
+  async function* failing(): AsyncGenerator<Uint8Array> {
+    yield* source();
     throw new Error("source failed");
   }
-  await assertRejects(() => durableWrite(`${folder}/name`, source()), StoreError, "source failed");
+  const temp = `${folder}/temp`, aborted = AbortSignal.abort(new Error("too late"));
+  await assertRejects(() => durableWrite(`${folder}/name`, failing(), { temp }), Error, "source failed");
+  await assertRejects(() => durableWrite(`${folder}/name`, source(), { temp, signal: aborted }), Error, "too late");
   assertEquals([...Deno.readDirSync(folder)], []);
   await Deno.remove(folder, { recursive: true });
 });

@@ -6,6 +6,7 @@ import { simulate } from "../../../../core/pipeline/testing.ts";
 import { relay } from "../../../../plugins/access/relay/mod.ts";
 import { recipients } from "../../../../plugins/accounts/recipients/mod.ts";
 import { yamlBlocks } from "../../../support/manual.ts";
+import { TempFolder } from "../../../support/temp.ts";
 
 const HOST = {
   name: "mx.example.org",
@@ -53,13 +54,10 @@ Deno.test("docs/plugins.md, recipients: the examples do what the text says", asy
   ];
   for (const [to, answer] of table) assertEquals(await routes(plugin(inline!), to), answer, to);
 
-  const base = await Deno.makeTempDir();
-  try {
-    await Deno.writeTextFile(`${base}/recipients.yaml`, lines!);
-    const read = plugin(file!, base);
-    assertEquals(await routes(read, '"C D"@example.net'), '"c d"@example.net maildir');
-    assert((await routes(read, "team@example.org")).endsWith("someone@elsewhere.example out"));
-  } finally {
-    await Deno.remove(base, { recursive: true });
-  }
+  await using temp = await TempFolder.make();
+  const base = temp.path;
+  await Deno.writeTextFile(`${base}/recipients.yaml`, lines!);
+  const read = plugin(file!, base);
+  assertEquals(await routes(read, '"C D"@example.net'), '"c d"@example.net maildir');
+  assert((await routes(read, "team@example.org")).endsWith("someone@elsewhere.example out"));
 });

@@ -4,18 +4,16 @@ import { OptionsError } from "postern";
 import { newId } from "../../../../../core/model/id.ts";
 import { maildir } from "../../../../../plugins/storage/maildir/mod.ts";
 import { attempt } from "../queue_phase.ts";
+import { TempFolder } from "../../../../support/temp.ts";
 
 const ID = newId(Date.UTC(2026, 0, 1));
 const MESSAGE = "Subject: hi\r\n\r\nhello\r\n";
 const FILE = "Return-Path: <a@example.net>\nDelivered-To: joe@example.org\nSubject: hi\n\nhello\n";
 
 async function inFolder(test: (root: string) => Promise<void>): Promise<void> {
-  const root = await Deno.makeTempDir({ prefix: "postern-maildir-" });
-  try {
-    await test(root);
-  } finally {
-    await Deno.remove(root, { recursive: true });
-  }
+  await using temp = await TempFolder.make();
+  const root = temp.path;
+  await test(root);
 }
 
 /** Paths of all files below the folder, without the folder's. */
