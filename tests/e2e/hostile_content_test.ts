@@ -170,3 +170,29 @@ for (
     });
   }
 }
+
+Deno.test("case 34: an archive is octets: neither the way in nor the page unpacks one", async () => {
+  await using target = await Target.start();
+  const zeros = new Blob([new Uint8Array(64 * 1024 * 1024)]).stream().pipeThrough(new CompressionStream("gzip"));
+  const packed = await new Response(zeros).bytes();
+  let coded = "";
+  for (const octet of packed) coded += String.fromCharCode(octet);
+  coded = btoa(coded).replaceAll(/.{76}/g, (line) => line + CRLF);
+  target.resetPeak();
+  const before = target.memory();
+  using client = await target.open();
+  await client.begin({ from: "a@sender.example", to: ["bomb@example.org"] });
+  const part =
+    `--p${CRLF}Content-Type: application/gzip; name=zeros.gz${CRLF}Content-Transfer-Encoding: base64${CRLF}${CRLF}`;
+  await client.send(`${multipart("p")}${CRLF}${part}${coded}${CRLF}--p--${CRLF}.${CRLF}`);
+  const id = /queued as (\S+)/.exec((await client.expect(250)).raw)![1]!;
+  const shown = await target.server.api.json<{ parts: { name: string; size: number }[] }>(`/api/v1/messages/${id}`);
+  assertEquals(shown.parts.map(({ name, size }) => [name, size]), [["zeros.gz", packed.length]]);
+  assertEquals(
+    (await target.server.api.get(`/api/v1/messages/${id}/parts/1`).then((each) => each.bytes())).length,
+    packed.length,
+  );
+  assert(target.peak() < before + 60 * 1024 * 1024, `${target.peak() - before} octets more at the peak`);
+  client.close();
+  await target.unharmed("an archive");
+});
