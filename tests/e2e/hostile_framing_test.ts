@@ -266,3 +266,32 @@ Deno.test("case 9: with forbidEarlyTalk off the same peers are served", async ()
   for (const code of [220, 250, 250, 250, 354, 250, 221]) await client.expect(code);
   await target.unharmed("an impatient client");
 });
+
+Deno.test("case 51: BINARYMIME takes any octets by BDAT alone; without it the policy on bare CR and LF holds in chunks too", async (t) => {
+  await using target = await Target.start({ config: strangersConfig({ listener: "binarymime: true" }) });
+  const binary = `${HEAD}\0\r\n.\r\n\n.\n\r.\r\x80\xff.`;
+  await t.step("DATA is 503, BDAT keeps every octet", async () => {
+    using client = await target.open();
+    await client.command("MAIL FROM:<a@sender.example> BODY=BINARYMIME", 250);
+    await client.command("RCPT TO:<binary@example.org>", 250);
+    assertMatch((await client.command("DATA")).raw, /^503 5\.5\.1 /);
+    for (const [at, octet] of [...binary].entries()) {
+      await client.send(`BDAT 1${at === binary.length - 1 ? " LAST" : ""}\r\n${octet}`);
+    }
+    for (const _ of binary) await client.expect(250);
+    const { id } = (await target.server.api.messages()).find((each) => each.to.includes("binary@example.org"))!;
+    const raw = latin1((await target.server.api.raw(id))!);
+    assert(raw.endsWith(binary), JSON.stringify(raw.slice(-80)));
+  });
+  for (const [name, text] of [["bare LF", "a\nb\r\n"], ["bare CR", "a\rb\r\n"], ["CR at the end", "a\r"]]) {
+    await t.step(`${name} without BINARYMIME`, async () => {
+      using client = await target.open();
+      await client.command("MAIL FROM:<a@sender.example> BODY=8BITMIME", 250);
+      await client.command("RCPT TO:<b@example.org>", 250);
+      await client.send(`BDAT ${HEAD.length + text!.length} LAST\r\n${HEAD}${text}`);
+      assertMatch((await client.reply()).raw, /^550 5\.5\.2 /);
+      await client.command("MAIL FROM:<a@sender.example>", 250);
+    });
+  }
+  await target.unharmed("chunks");
+});
