@@ -94,7 +94,9 @@ export const Limits = z.strictObject({
   line: size({ min: 1000 }).optional().describe("The longest line in content; without it any length is kept as it is."),
   commandLine: size({ min: 1036, max: 65536 }).prefault("2048B").describe("The longest command line."),
   errors: count(1000).prefault(20).describe("Bad commands before the session ends."),
-  junk: count().prefault(100).describe("Commands that move nothing (NOOP, RSET, VRFY) between messages."),
+  junk: count().prefault(100).describe(
+    "Commands that move nothing (NOOP, RSET, EHLO again, refused recipients) for each message, before they count as bad.",
+  ),
   idleTimeout: duration({ min: 1000 }).prefault("5m").describe("Waiting for a command (RFC 5321 4.5.3.2.7)."),
   dataTimeout: duration({ min: 1000 }).prefault("5m").describe("Waiting for the next octets of a message."),
   minimumRate: size().prefault("500B").describe("Octets per second that a message must average over a minute."),

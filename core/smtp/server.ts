@@ -29,7 +29,7 @@ export interface ServerOptions {
     readonly recipients: number;
     /** Bad commands until 421 4.7.0. */
     readonly errors: number;
-    /** Commands that move nothing (NOOP, RSET, VRFY, refused recipients ...) per message until they count as bad. */
+    /** Commands that move nothing (NOOP, RSET, EHLO again, refused recipients) per message until they count as bad. */
     readonly junk: number;
   };
   /** Bare CR and LF in content: refuse the message, or make them CRLF on the way in. */
@@ -87,6 +87,7 @@ export class ServerSession implements Dialogue {
   /** Octets of the chunk that are still to come; -1 outside of BDAT. */
   #chunkLeft = -1;
   #chunkLast = false;
+  #chunkEmpty = false;
   /** The reply to the chunk once it is swallowed, when it was refused. */
   #chunkRefusal: Reply | null = null;
   #spoiled: Reply | null = null;
@@ -206,6 +207,7 @@ export class ServerSession implements Dialogue {
   chunk(size: number, last: boolean): void {
     this.#chunkLeft = size;
     this.#chunkLast = last;
+    this.#chunkEmpty = size === 0;
   }
 
   // ---- reading ------------------------------------------------------------------------------------------------------
@@ -390,6 +392,7 @@ export class ServerSession implements Dialogue {
       return undefined;
     }
     this.#output += writeText(250, "2.0.0", `${content.size} octets so far`);
+    if (this.#chunkEmpty) this.#tire();
     return undefined;
   }
 
@@ -443,13 +446,14 @@ export class ServerSession implements Dialogue {
       else if (this.#excessive()) this.#err();
       return;
     }
-    const verb = this.#verb!;
+    const verb = this.#verb!, again = this.state !== "start";
     this.state = TRANSITIONS[this.state][verb]!;
     if (event.type === "helo") {
       this.#clear();
       this.#output += verb === "HELO"
         ? writeText(250, "", this.options.hostname)
         : writeLines(250, [this.options.hostname, ...this.options.extensions.lines]);
+      if (again) this.#tire();
       this.#earlyTalk("after EHLO");
     } else if (event.type === "mail") {
       this.recipients = 0;

@@ -74,3 +74,25 @@ Deno.test("a verb of the peer's own making is told as a reason, never as the nam
   assertEquals(new Set(refused.map((event) => event.command)), new Set(["unknown"]));
   assert(refused.every(({ reply }) => reply.options.reason!.startsWith("VERB") && reply.options.reason!.length <= 64));
 });
+
+Deno.test("case 16: no command can be said for ever without moving something", () => {
+  const { junk, errors } = LIMITS;
+  const loops = {
+    NOOP: "NOOP\r\n",
+    RSET: "RSET\r\n",
+    VRFY: "VRFY a\r\n",
+    HELP: "HELP\r\n",
+    EHLO: HELLO,
+    "MAIL and RSET": `${MAIL}RSET\r\n`,
+    "MAIL and EHLO": MAIL + HELLO,
+    "RCPT over and over": `${MAIL}${RCPT.repeat(150)}RSET\r\n`,
+  };
+  for (const [name, loop] of Object.entries(loops)) {
+    const { closed } = converse([HELLO, ...Array.from({ length: junk + errors + 2 }, () => loop)]);
+    assertEquals(closed, "too many errors", name);
+  }
+  const chunks = converse([HELLO + MAIL + RCPT, ...Array.from({ length: junk + errors + 2 }, () => "BDAT 0\r\n")]);
+  assertEquals(chunks.closed, "too many errors", "empty chunks");
+  const honest = converse([HELLO + MAIL + RCPT, ...Array.from({ length: 2000 }, () => "BDAT 1\r\nx")]);
+  assertEquals(honest.closed, null, "octet by octet is slow, not idle");
+});
