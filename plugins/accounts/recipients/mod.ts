@@ -97,6 +97,7 @@ export const recipients: PluginFactory<z.input<typeof Options>> = definePlugin({
       home: options.home === undefined ? null : canonicalDomain(options.home),
       closed: unknown === "reject",
     });
+    setup.routesTo(source.stores);
 
     return {
       rcpt(ctx, next) {
