@@ -1,5 +1,5 @@
 /**
- * How much of what leads nowhere a peer may do before its session ends (HARD_CASES 16): bad commands, commands that move
+ * How much of what leads nowhere a peer may do before its session ends (case 16): bad commands, commands that move
  * nothing, recipients that are not taken now. Counts only; the 421 is the session's.
  */
 
