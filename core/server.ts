@@ -310,7 +310,8 @@ class Server implements RunningServer {
       warnings: () => warnings,
       changed: () => this.#dispatcher?.kick(),
     });
-    const served = serveAdmin(app, formatEndpoint(config.address));
+    const trouble = (message: string) => this.#bus.emit({ type: "trouble", where: "admin", message });
+    const served = serveAdmin(app, formatEndpoint(config.address), trouble);
     this.#admin = {
       address: `http://${formatEndpoint({ host: served.hostname, port: served.port })}`,
       stop: () => served.stop(),

@@ -11,12 +11,16 @@ export interface AdminServer {
   stop(seconds?: number): Promise<void>;
 }
 
+/** Before a listener that has ended is opened again, milliseconds. */
+const AGAIN_MS = 1000;
+
 /**
- * Listens on `address`, `host:port`.
+ * Listens on `address`, `host:port`. `trouble` is told when the listener ends by itself, as it does when a connection
+ * finds no descriptor left; it is opened again until that works.
  *
  * @throws {Error} with one sentence when the address cannot be had.
  */
-export function serveAdmin(admin: Admin, address: string): AdminServer {
+export function serveAdmin(admin: Admin, address: string, trouble: (message: string) => void = () => {}): AdminServer {
   const match = /^(?:\[([0-9a-f:.]+)\]|([^:\s]*)):(\d{1,5})$/i.exec(address);
   const port = Number(match?.[3] ?? NaN);
   if (match === null || port > 65535) {
@@ -24,25 +28,47 @@ export function serveAdmin(admin: Admin, address: string): AdminServer {
   }
   const hostname = match[1] ?? (match[2] || "0.0.0.0");
   const abort = new AbortController();
-  let server: Deno.HttpServer<Deno.NetAddr>;
-  try {
-    server = Deno.serve({
+  let timer: ReturnType<typeof setTimeout> | undefined, stopped = false;
+  const open = (port: number): Deno.HttpServer<Deno.NetAddr> => {
+    const server = Deno.serve({
       hostname,
       port,
       signal: abort.signal,
       onListen() {},
       onError: () => new Response(null, { status: 500 }),
     }, (request, info) => admin.fetch(request, { remote: info.remoteAddr.hostname }));
+    server.finished.catch((error) => {
+      trouble(`the admin site stopped listening: ${reason(error)}`);
+      again();
+    });
+    return server;
+  };
+  const again = (): void => {
+    if (!stopped) timer = setTimeout(reopen, AGAIN_MS);
+  };
+  const reopen = (): void => {
+    try {
+      server = open(taken.port);
+    } catch {
+      again();
+    }
+  };
+  let server: Deno.HttpServer<Deno.NetAddr>;
+  try {
+    server = open(port);
   } catch (error) {
     throw new Error(`The admin site cannot listen on ${address}: ${reason(error)}`, { cause: error });
   }
+  const taken = server.addr;
   return {
-    hostname: server.addr.hostname,
-    port: server.addr.port,
+    hostname: taken.hostname,
+    port: taken.port,
     async stop(seconds = 5) {
+      stopped = true;
+      clearTimeout(timer);
       await admin.close();
-      const timer = setTimeout(() => abort.abort(), seconds * 1000);
-      await server.shutdown();
+      timer = setTimeout(() => abort.abort(), seconds * 1000);
+      await server.shutdown().catch(() => {}); // it had ended by itself, and that was told
       clearTimeout(timer);
     },
   };
