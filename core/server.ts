@@ -222,6 +222,9 @@ class Server implements RunningServer {
           reply,
           sender: null,
           recipients: [],
+          plugin: null,
+          reason: why,
+          delayedFrom: null,
         });
         return writeText(421, "4.7.0", words);
       },

@@ -300,6 +300,7 @@ export class Reception implements Host {
     if (reply.verdict === "accept") return reply;
     const context = this.#context;
     const inTransaction = context.id !== this.#session;
+    const blame = context.blameOf(reply);
     this.#emit({
       type: "refused",
       session: this.#session,
@@ -309,6 +310,9 @@ export class Reception implements Host {
       reply,
       sender: inTransaction ? formatAddress(context.sender) : null,
       recipients,
+      plugin: blame?.plugin ?? null,
+      reason: reply.options.reason ?? blame?.reason ?? null,
+      delayedFrom: blame?.delayedFrom ?? null,
     });
     return command === "MAIL" || command === "message" ? reply : this.#signed(reply);
   }
