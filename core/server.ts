@@ -222,13 +222,21 @@ class Server implements RunningServer {
           reply,
           sender: null,
           recipients: [],
+          plugin: null,
+          reason: why,
+          delayedFrom: null,
         });
         return writeText(421, "4.7.0", words);
       },
       accept: (socket, { ip, port }) => {
         const own = this.#trusted.has(ip);
         const host = new Reception({ ip, port, tls: null, identity: null }, reception);
-        return new Inbound(socket, new ServerSession(own ? trusted : engine), host, inbound);
+        return new Inbound(
+          socket,
+          new ServerSession(own ? trusted : engine, (reply) => host.sign(reply)),
+          host,
+          inbound,
+        );
       },
     });
     this.#listeners.push({ name: config.name, listener });

@@ -4,6 +4,7 @@
  * Non-job: one plugin's time and faults (call.ts), what a context holds (contexts/transaction_context.ts).
  */
 import type { Reply } from "../model/reply.ts";
+import type { Decision } from "../observe/events.ts";
 import { readClock, type Step } from "./call.ts";
 import { checkPlugins, type Compiled, PHASES, stepsOf, storesOf } from "./compile.ts";
 import { after, proceed } from "./compose.ts";
@@ -94,7 +95,7 @@ export class Pipeline {
 
   #end(phase: AskedPhase, ctx: TransactionContext): Reply {
     const reply = ENDINGS[phase].end(ctx);
-    if (reply !== YES) this.#tell(phase, ctx, reply.verdict, reply.options.reason ?? reply.text);
+    if (reply !== YES) this.#tell(phase, ctx, reply, reply.verdict, reply.options.reason ?? reply.text);
     return reply;
   }
 
@@ -102,8 +103,9 @@ export class Pipeline {
     if (reply.verdict !== "accept") return reply;
     const owed = ctx.gone ?? ENDINGS[phase].owes(ctx, this.#stores);
     if (owed === null) return reply;
-    if (ctx.gone === null) this.#tell(phase, ctx, "error", owed);
-    return failure(phase);
+    const refusal = failure(phase);
+    if (ctx.gone === null) this.#tell(phase, ctx, refusal, "error", owed);
+    return refusal;
   }
 
   #conclude(phase: AskedPhase, ctx: TransactionContext, reply: Reply): Reply {
@@ -157,7 +159,8 @@ export class Pipeline {
     return after(answer, (reply) => settled(ctx, reply));
   }
 
-  #tell(phase: Phase, ctx: TransactionContext, verdict: "defer" | "reject" | "accept" | "error", reason: string): void {
+  #tell(phase: Phase, ctx: TransactionContext, reply: Reply, verdict: Decision["verdict"], reason: string): void {
+    ctx.blame(reply, "core", reason);
     ctx.services.emit({
       type: "decision",
       session: ctx.session,

@@ -124,6 +124,8 @@ export function settled(ctx: TransactionContext, reply: Reply): Answer {
   const done = reply.verdict === "accept" && ctx.recipients.every((each) => ctx.isSettled(each));
   if (done) return commitRest(ctx);
   if (reply.verdict === "accept") {
+    const reason = "accepted without a result for every recipient";
+    ctx.blame(failure("queue"), "core", reason);
     ctx.services.emit({
       type: "decision",
       session: ctx.session,
@@ -131,7 +133,7 @@ export function settled(ctx: TransactionContext, reply: Reply): Answer {
       phase: "queue",
       plugin: "core",
       verdict: "error",
-      reason: "accepted without a result for every recipient",
+      reason,
       ms: 0,
     });
   }

@@ -33,6 +33,7 @@ const STRANGER: readonly Verb[] = ["NOOP", "HELP", "VRFY", "EXPN", "RSET"];
 
 export class ServerSession implements Dialogue {
   readonly options: ServerOptions;
+  readonly #sign: (reply: Reply) => Reply;
   state: State = "greeting";
   recipients = 0;
   smtputf8 = false;
@@ -57,8 +58,10 @@ export class ServerSession implements Dialogue {
   #closed = false;
   #draining = false;
 
-  constructor(options: ServerOptions) {
+  /** `sign` puts the host's reference into a refusal that the engine gives inside a transaction. */
+  constructor(options: ServerOptions, sign: (reply: Reply) => Reply = unsigned) {
     this.options = options;
+    this.#sign = sign;
     this.#patience = new Patience(options.limits);
     this.#told.push({ type: "connect", asks: true });
   }
@@ -235,7 +238,14 @@ export class ServerSession implements Dialogue {
   }
 
   #refuse(command: string, reply: Reply, counts = true): void {
-    this.#output += writeReply(reply);
+    this.#refused(command, reply, this.#signed(reply), counts);
+  }
+  #signed(reply: Reply): Reply {
+    return this.inTransaction ? this.#sign(reply) : reply;
+  }
+  /** `said` is what the peer sees of `reply`. */
+  #refused(command: string, reply: Reply, said: Reply, counts: boolean): void {
+    this.#output += writeReply(said);
     this.#told.push({ type: "refused", asks: false, command, reply });
     if (reply.closes) this.hangUp(reply.text);
     if (counts) this.#patience.error();
@@ -247,7 +257,7 @@ export class ServerSession implements Dialogue {
   }
   #checkPatience(): void {
     if (!this.#patience.over || this.#closing !== null) return;
-    this.#output += writeReply(defer("4.7.0", "Too many errors", { code: 421 }));
+    this.#output += writeReply(this.#signed(defer("4.7.0", "Too many errors", { code: 421 })));
     this.hangUp("too many errors");
   }
 
@@ -344,7 +354,7 @@ export class ServerSession implements Dialogue {
     }
     const reply = this.#spoiled;
     const times = this.options.lmtp ? this.recipients : 1;
-    for (let i = 1; i < times; i++) this.#output += writeReply(reply);
+    for (let i = 1; i < times; i++) this.#output += writeReply(this.#signed(reply));
     this.#refuse("message", reply);
     this.#drop();
     this.state = "ready";
@@ -422,7 +432,7 @@ export class ServerSession implements Dialogue {
         this.#chunkRefusal = reply;
         this.#drop();
         this.state = "spoiled";
-      } else this.#refuse("DATA", reply, false);
+      } else this.#refused("DATA", reply, reply, false); // the host's, and signed
       return;
     }
     this.#openContent(!bdat);
@@ -472,6 +482,7 @@ export class ServerSession implements Dialogue {
   }
 }
 
+const unsigned = (reply: Reply): Reply => reply;
 const SHUTTING_DOWN: Reply = defer("4.3.2", "Shutting down", { code: 421 });
 
 /** The plain yes of a host. */
