@@ -36,17 +36,31 @@ export class YamlFile {
   readonly broken: boolean;
   /** What variables were filled in with: no message may show it. */
   readonly filled = new Map<string, string>();
-  readonly #lines = new LineCounter();
+  #lines = new LineCounter();
   readonly #document: Document.Parsed;
 
   constructor(readonly file: string, text: string, env: Readonly<Record<string, string | undefined>>) {
-    this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, version: "1.2" });
-    const issues: ConfigIssue[] = this.#document.errors.map((error) => ({
+    const issues: ConfigIssue[] = [];
+    let document = this.#parse(text);
+    if (document.errors.some((error) => COLON_LOST.has(error.code))) {
+      const mended = withColons(text);
+      for (const { name, ...place } of mended.entries) {
+        issues.push({
+          file,
+          ...place,
+          path: "",
+          message: `an entry with words beside it needs a colon: "- ${name}: {}"`,
+        });
+      }
+      if (mended.entries.length > 0) document = this.#parse(mended.text); // so that this fault hides no other
+    }
+    this.#document = document;
+    issues.push(...document.errors.map((error) => ({
       file,
       ...this.#at(error.pos[0]),
       path: "",
       message: error.code === "DUPLICATE_KEY" ? "the same key stands here twice" : sentence(error.message),
-    }));
+    })));
     this.broken = this.#document.errors.some((error) => error.code !== "DUPLICATE_KEY");
     this.value = null;
     if (!this.broken) {
@@ -59,6 +73,11 @@ export class YamlFile {
       }
     }
     this.issues = issues;
+  }
+
+  #parse(text: string): Document.Parsed {
+    this.#lines = new LineCounter();
+    return parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, version: "1.2" });
   }
 
   /** Where `path` stands; the nearest parent of it that is there, when it is not. */
@@ -101,6 +120,29 @@ export class YamlFile {
     const { line, col } = this.#lines.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
   }
+}
+
+/** What YAML says of `- headers` with a line `mode: observe` under it: a key of two lines, or no list entry. */
+const COLON_LOST = new Set<string>(["MULTILINE_IMPLICIT_KEY", "MISSING_CHAR"]);
+const BARE_ENTRY = /^( *(?:- +)+)([\w.\/-]+)[ \t]*(?:#.*)?\r?$/;
+
+/** The text with the colon after each such entry, in its line, and these entries. */
+function withColons(text: string): { text: string; entries: (Place & { name: string })[] } {
+  const lines = text.split("\n");
+  const entries: (Place & { name: string })[] = [];
+  for (const [index, line] of lines.entries()) {
+    const bare = BARE_ENTRY.exec(line);
+    if (bare === null) continue;
+    const [, before, name] = bare as unknown as [string, string, string];
+    let next = index + 1;
+    while (/^\s*(?:#.*)?$/.test(lines[next] ?? "x")) next++;
+    const word = /^( *)[A-Za-z]\w*:(?:\s|$)/.exec(lines[next] ?? "");
+    if (word === null || word[1]!.length !== before.length) continue;
+    const end = before.length + name.length;
+    lines[index] = `${line.slice(0, end)}: {}${line.slice(end)}`;
+    entries.push({ line: index + 1, column: before.length + 1, name });
+  }
+  return { text: lines.join("\n"), entries };
 }
 
 function start(node: unknown): number | undefined {

@@ -36,7 +36,7 @@ export interface PluginList {
   readonly entries: readonly Entry[];
 }
 
-/** The plugins of a list; what cannot be made is a fault and is left out. */
+/** The plugins of a list; what cannot be made is a fault, and is left out or stood in for. */
 export async function readPlugins(list: readonly unknown[], path: Path, options: ListOptions): Promise<PluginList> {
   const reader = new ListReader(options);
   const slots = await reader.list(list, path);
@@ -51,7 +51,7 @@ class ListReader {
   readonly #names = new Map<string, Path>();
   constructor(readonly options: ListOptions) {}
 
-  /** Null where an entry gave no plugin; its faults are told. */
+  /** Null where an entry names no plugin; its faults are told. */
   async list(list: readonly unknown[], path: Path): Promise<(Plugin | null)[]> {
     const slots: (Plugin | null)[] = [];
     for (const [index, entry] of list.entries()) slots.push(await this.#entry(entry, [...path, index]));
@@ -123,14 +123,15 @@ class ListReader {
     return words.when || words.unless ? selected(plugin, words) : plugin;
   }
 
-  #make(factory: AnyFactory, options: unknown, words: HostWords, at: Path): Plugin | null {
+  /** With options that are bad: a stand-in, for the checks on names. */
+  #make(factory: AnyFactory, options: unknown, words: HostWords, at: Path): Plugin {
     const { faults, base, trouble } = this.options;
+    const name = words.as ?? factory.pluginName;
     const checked = factory.options["~standard"].validate(options ?? {});
     if (!(checked instanceof Promise) && checked.issues) {
       faults.schema(factory.options, options, checked.issues, at);
-      return null;
+      return { name, handlers: {} };
     }
-    const name = words.as ?? factory.pluginName;
     try {
       return factory.parse(options, at as PropertyKey[], { base, name, trouble: (message) => trouble(name, message) });
     } catch (error) {
@@ -138,7 +139,7 @@ class ListReader {
       for (const issue of error.issues) {
         faults.add(issue.path.map((step) => typeof step === "number" ? step : String(step)), issue.message);
       }
-      return null;
+      return { name, handlers: {} };
     }
   }
 
@@ -172,7 +173,7 @@ class ListReader {
       return fault(`${file} must export a plugin as its default: export default definePlugin({ ... })`);
     }
     if (options !== null && options !== undefined && Object.keys(options).length > 0) {
-      return fault(`"${found.name}" takes no options`);
+      fault(`"${found.name}" takes no options`);
     }
     return words.as === undefined ? found : { ...found, name: words.as };
   }
