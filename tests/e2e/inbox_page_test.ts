@@ -70,7 +70,7 @@ function pageTest(
       const store = new TestStore();
       await options.fill?.(store);
       const admin = createAdmin(adminOptions(store, options.admin));
-      const server = serveAdmin(admin, "127.0.0.1:0");
+      const server = await serveAdmin(admin, "127.0.0.1:0");
       const browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
       try {
         const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options.context });
@@ -246,6 +246,33 @@ pageTest("deleting: one by its button, all after asking again", async ({ page, s
   await page.getByRole("button", { name: "Delete 5" }).click();
   await page.getByText("Nobody has knocked yet").waitFor();
   assertEquals((await store.entries()).length, 0);
+}, { fill: aDay });
+
+pageTest("a live refresh leaves an open question open and the focus where it is", async ({ page, store, url }) => {
+  const arrive = async () => {
+    const id = await store.deliver(PLAIN);
+    await page.locator(`.msgs a.fresh[data-id="${id}"]`).waitFor();
+  };
+  await page.goto(`${url}/inbox`);
+  await page.getByText("Delete all mail…").click();
+  await page.getByText("6 messages are removed for good.").waitFor();
+  await arrive();
+  await page.getByText("7 messages are removed for good.").waitFor(); // open, and true
+  const inFocus = () => page.evaluate("document.activeElement.textContent.trim()");
+  assertEquals(await inFocus(), "Delete all mail…");
+  await page.getByRole("button", { name: "Delete 7" }).focus();
+  await arrive();
+  assertEquals(await inFocus(), "Delete 8");
+  const row = page.locator(".msgs a", { hasText: "Reset your password" });
+  await row.focus();
+  await arrive();
+  assert(
+    await row.evaluate((link) =>
+      link === (globalThis as { document?: { activeElement: unknown } }).document?.activeElement
+    ),
+  );
+  await page.getByRole("button", { name: "Delete 9" }).click();
+  await page.getByText("Nobody has knocked yet").waitFor();
 }, { fill: aDay });
 
 pageTest("a hostile mail runs nothing, loads nothing, navigates nothing", async ({ page, store, url, left, shot }) => {

@@ -1,6 +1,6 @@
 /**
- * Programs of the system that some tests want. On a person's machine a test whose program is missing is skipped with
- * one line that says how to get it; in CI (the environment has CI=true) it fails instead.
+ * Programs and rights of the system that some tests want. On a person's machine a test that lacks one is skipped with
+ * one line that says what and how to get it; in CI (the environment has CI=true) it fails instead.
  */
 
 /** Program name -> Debian package. */
@@ -38,10 +38,19 @@ export function testWith(
 ): void {
   const missing = programs.filter((program) => programOf(program) === null);
   const packages = missing.map((program) => PACKAGES[program]).join(" ");
-  if (missing.length === 0) Deno.test(name, body);
+  testUnless(missing.length === 0 ? null : `${missing.join(", ")}: apt-get install ${packages}`, name, body);
+}
+
+/** A test that needs what `missing` names; null: nothing is missing. */
+export function testUnless(
+  missing: string | null,
+  name: string,
+  body: (t: Deno.TestContext) => Promise<void>,
+): void {
+  if (missing === null) Deno.test(name, body);
   else if (Deno.env.get("CI") === "true") {
     Deno.test(name, () => {
-      throw new Error(`${missing.join(", ")} missing; CI installs it: apt-get install ${packages}`);
+      throw new Error(`needs ${missing}; a CI machine must have it`);
     });
-  } else Deno.test.ignore(`${name} (needs ${missing.join(", ")}: apt-get install ${packages})`, () => {});
+  } else Deno.test.ignore(`${name} (needs ${missing})`, () => {});
 }

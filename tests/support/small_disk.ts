@@ -1,15 +1,38 @@
 /** A file system of a few megabytes that a test may fill, a folder made read-only: where this user may mount. */
+import { testUnless } from "./debian.ts";
+
+/** A test that mounts something. */
+export function testWithMounts(name: string, body: (t: Deno.TestContext) => Promise<void>): void {
+  testUnless(mayMount() ? null : "the right to mount: run as root, in a container with CAP_SYS_ADMIN", name, body);
+}
+
+let asked: boolean | undefined;
+/** Asks the system once. */
+function mayMount(): boolean {
+  return asked ??= (() => {
+    const place = Deno.makeTempDirSync({ prefix: "postern-mount-" });
+    try {
+      const mount = ["-t", "tmpfs", "-o", "size=64k", "tmpfs", place];
+      if (!new Deno.Command("mount", { args: mount, stdout: "null", stderr: "null" }).outputSync().success) {
+        return false;
+      }
+      return new Deno.Command("umount", { args: ["-l", place] }).outputSync().success;
+    } catch {
+      return false; // there is no such program
+    } finally {
+      Deno.removeSync(place);
+    }
+  })();
+}
 
 export class SmallDisk implements AsyncDisposable {
   private constructor(readonly path: string) {}
 
-  /** Mounts it at `path`, a new folder. Null, and one printed line, where that is not allowed. */
-  static async mount(path: string, megabytes: number): Promise<SmallDisk | null> {
+  /** Mounts it at `path`, a new folder. */
+  static async mount(path: string, size: string): Promise<SmallDisk> {
     await Deno.mkdir(path);
-    const { success, stderr } = await run("mount", "-t", "tmpfs", "-o", `size=${megabytes}m`, "tmpfs", path);
-    if (success) return new SmallDisk(path);
-    console.log(`skipped: cannot mount a small disk here (${stderr})`);
-    return null;
+    await run("mount", "-t", "tmpfs", "-o", `size=${size}`, "tmpfs", path);
+    return new SmallDisk(path);
   }
 
   /** Takes all space but `left` octets. */
@@ -41,31 +64,27 @@ export class SmallDisk implements AsyncDisposable {
 
 /** A folder that nobody may write to, root neither, until `lift`. */
 export class ReadOnly implements AsyncDisposable {
+  #lifted = false;
   private constructor(readonly path: string) {}
 
-  /** Null, and one printed line, where that is not allowed. */
-  static async over(path: string): Promise<ReadOnly | null> {
-    const bound = await run("mount", "--bind", path, path);
-    if (bound.success && (await run("mount", "-o", "remount,bind,ro", path)).success) return new ReadOnly(path);
-    if (bound.success) await run("umount", "-l", path);
-    console.log(`skipped: cannot make a folder read-only here (${bound.stderr})`);
-    return null;
+  static async over(path: string): Promise<ReadOnly> {
+    await run("mount", "--bind", path, path);
+    const lid = new ReadOnly(path);
+    await run("mount", "-o", "remount,bind,ro", path);
+    return lid;
   }
 
   async lift(): Promise<void> {
+    this.#lifted = true;
     await run("umount", "-l", this.path);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.lift();
+    if (!this.#lifted) await this.lift();
   }
 }
 
-async function run(program: string, ...args: string[]): Promise<{ success: boolean; stderr: string }> {
-  try {
-    const { success, stderr } = await new Deno.Command(program, { args, stdout: "null", stderr: "piped" }).output();
-    return { success, stderr: new TextDecoder().decode(stderr).trim() };
-  } catch (error) {
-    return { success: false, stderr: String(error) };
-  }
+async function run(program: string, ...args: string[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command(program, { args, stdout: "null", stderr: "piped" }).output();
+  if (!success) throw new Error(`${program} ${args.join(" ")}: ${new TextDecoder().decode(stderr).trim()}`);
 }

@@ -91,9 +91,7 @@ async function go(url, { only = REGIONS, keep = false } = {}) {
   } else {
     const known = new Set([...document.querySelectorAll(".msgs a")].map((link) => link.dataset.id));
     for (const id of only) {
-      const fresh = document.adoptNode(page.getElementById(id));
-      byId(id).replaceWith(fresh);
-      wire(fresh);
+      exchange(byId(id), document.adoptNode(page.getElementById(id)), keep);
     }
     byId("find-inbox").value = page.getElementById("find-inbox").value;
     if (keep) {
@@ -110,6 +108,23 @@ async function go(url, { only = REGIONS, keep = false } = {}) {
     document.querySelector('.msgs [aria-current="true"]')?.scrollIntoView({ block: "nearest" });
   }
   settle();
+}
+
+/** Puts `fresh` where `old` is. With `keep` nobody is torn out of what they do: an open question, a control in focus. */
+function exchange(old, fresh, keep) {
+  if (old.isEqualNode(fresh)) return;
+  const nth = (scope, each) => [...scope.querySelectorAll(each.localName)].indexOf(each);
+  const same = (each) => {
+    const all = [...fresh.querySelectorAll(each.localName)];
+    return each.href ? all.find(({ href }) => href === each.href) : all[nth(old, each)];
+  };
+  const focused = keep && old.contains(document.activeElement) ? same(document.activeElement) : null;
+  if (keep) {
+    for (const question of old.querySelectorAll("details[open]")) same(question)?.setAttribute("open", "");
+  }
+  old.replaceWith(fresh);
+  wire(fresh);
+  focused?.focus({ preventScroll: true });
 }
 
 /** After any change: what is open is read, and the title says how many are not. */

@@ -176,6 +176,29 @@ Deno.test("case 78: the first signal drains, the second ends at once, SIGHUP say
   });
 });
 
+Deno.test("case 77: a plugin's timer that throws while the last lines are written does not change the exit code", async () => {
+  await folder(async (cwd) => {
+    const server = fakeServer(), terminal = new FakeTerminal({ cwd });
+    const write = terminal.log.write;
+    terminal.log.write = async (bytes) => {
+      if (new TextDecoder().decode(bytes).includes("stopped")) {
+        await new Promise<void>((resolve) =>
+          setTimeout(() => {
+            resolve();
+            throw new Error("one last time");
+          })
+        );
+      }
+      return await write(bytes);
+    };
+    const code = serve(undefined, terminal, server.start);
+    await server.running;
+    server.end();
+    assertEquals(await code, 0);
+    assertStringIncludes(terminal.logged, "one last time");
+  });
+});
+
 Deno.test("a machine's log has the addresses as JSON too", async () => {
   await folder(async (cwd) => {
     await Deno.writeTextFile(`${cwd}/postern.yaml`, "log: { format: json }\n");
