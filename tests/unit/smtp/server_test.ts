@@ -1,6 +1,9 @@
 /** What the engine counts, keeps and tells, where a dialogue script would be long. */
 import { assert, assertEquals } from "@std/assert";
 import { accept, defer, reject, Reply } from "../../../core/model/reply.ts";
+import { COMMANDS } from "../../../core/smtp/commands/mod.ts";
+import { Extensions } from "../../../core/smtp/extensions.ts";
+import type { ServerOptions } from "../../../core/smtp/server.ts";
 import { codes, converse, type HostAnswer, LIMITS } from "../../support/engine.ts";
 
 const HELLO = "EHLO c.example\r\n", MAIL = "MAIL FROM:<a@sender.example>\r\n", RCPT = "RCPT TO:<b@example.org>\r\n";
@@ -123,5 +126,22 @@ Deno.test("SEMANTICS 5: a refusal of the engine inside a transaction has the hos
     assertEquals(refusals(HELLO + MAIL + RCPT + line, {}, (event) => event.type === "content" ? full : undefined), [
       "452 4.3.1 1",
     ], "the host's own is signed");
+  }
+});
+
+Deno.test("HELP names the verbs that are done here, and each of them is", () => {
+  const hidden = new Extensions({ size: 1000, recipients: 100, hide: ["CHUNKING"] });
+  const rows: [Partial<ServerOptions>, string][] = [
+    [{}, "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY HELP (RFC 5321)"],
+    [{ vrfy: "off", extensions: hidden }, "EHLO HELO MAIL RCPT DATA RSET NOOP QUIT HELP (RFC 5321)"],
+    [{ lmtp: true }, "LHLO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY HELP (RFC 2033)"],
+  ];
+  for (const [options, words] of rows) {
+    assertEquals(converse(["HELP\r\n"], options).output.split("\r\n")[1], `214 2.0.0 ${words}`);
+    const named = words.split(" (")[0]!.split(" ");
+    for (const verb of [...COMMANDS.keys()].filter((each) => !["STARTTLS", "AUTH", "BDAT"].includes(each))) {
+      const code = converse([`${verb} x\r\n`], options).output.split("\r\n")[1]!.slice(0, 3);
+      assertEquals(code === "500" || code === "502", !named.includes(verb), `${verb} ${code}`);
+    }
   }
 });
