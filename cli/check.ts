@@ -4,10 +4,11 @@
  */
 import { Command } from "commander";
 import { type Config, formatEndpoint, type ListenerConfig } from "../core/config/config.ts";
+import { formatSelection, possible, selectionOf } from "../core/config/entry.ts";
 import { loadConfig } from "../core/config/load.ts";
 import { formatSize } from "../core/model/units.ts";
-import { PHASES } from "../core/pipeline/compile.ts";
-import { formatAddress, runPhase } from "../core/pipeline/mod.ts";
+import { COMBINED, type Combined, leavesOf, PHASES } from "../core/pipeline/compile.ts";
+import { formatAddress, type Plugin, runPhase } from "../core/pipeline/mod.ts";
 import { Pipeline } from "../core/pipeline/pipeline.ts";
 import { DONE, type ExitCode, type Terminal } from "./terminal.ts";
 
@@ -64,20 +65,50 @@ export function describe(config: Config): string[] {
   return lines;
 }
 
-function describeListener({ name, role, address, plugins }: ListenerConfig): string[] {
+function describeListener(listener: ListenerConfig): string[] {
+  const { name, role, address, plugins } = listener;
   const place = formatEndpoint(address);
   const title = `listener ${place}${name === place ? "" : ` (${name})`}, role ${role}`;
-  const { matrix } = new Pipeline(plugins, { role });
-  if (matrix.length === 0) return [title, "  no plugins"];
-  const width = Math.max(...matrix.map((each) => each.plugin.length));
+  const conditions = new Map(plugins.flatMap((plugin) => conditionsOf(plugin, listener)));
+  const { matrix } = new Pipeline(plugins, { role }); // in the order of the leaves
+  const rows = leavesOf(plugins, role).flatMap(({ plugin: leaf }, at) => {
+    const { plugin, phases, mode } = matrix[at]!, { possible, words } = conditions.get(leaf)!;
+    // The queue asks whom a recipient's route names, whatever the conditions say
+    const asked = possible ? phases : phases.filter((phase) => phase === "queue");
+    const notes = mode === "observe" ? ["observe", ...words] : words;
+    return asked.length === 0 && phases.length > 0 ? [] : [{ plugin, asked, note: notes.join("; ") }];
+  });
+  if (rows.length === 0) return [title, "  no plugins"];
+  const width = Math.max(...rows.map((each) => each.plugin.length));
   const row = (first: string, cells: readonly string[], note = "") =>
     `  ${first.padEnd(width)}  ${cells.map((cell, at) => cell.padEnd(PHASES[at]!.length)).join(" ")}  ${note}`
       .trimEnd();
   return [
     title,
     row("", PHASES),
-    ...matrix.map(({ plugin, phases, mode }) =>
-      row(plugin, PHASES.map((phase) => phases.includes(phase) ? "x" : "."), mode === "observe" ? "observe" : "")
+    ...rows.map(({ plugin, asked, note }) =>
+      row(plugin, PHASES.map((phase) => asked.includes(phase) ? "x" : "."), note)
     ),
   ];
+}
+
+interface Asked {
+  /** False: no mail of the listener can meet its conditions. */
+  readonly possible: boolean;
+  readonly words: readonly string[];
+}
+
+/** Under which conditions each plugin in `plugin` is asked: its own and those of the groups around it. */
+function conditionsOf(
+  plugin: Plugin,
+  listener: ListenerConfig,
+  above: Asked = { possible: true, words: [] },
+): [Plugin, Asked][] {
+  const selection = selectionOf(plugin), text = formatSelection(selection);
+  const here: Asked = {
+    possible: above.possible && possible(selection, listener),
+    words: text === "" ? above.words : [...above.words, text],
+  };
+  const members = (plugin as Plugin & { readonly [COMBINED]?: Combined })[COMBINED]?.members;
+  return members?.flatMap((member) => conditionsOf(member, listener, here)) ?? [[plugin, here]];
 }

@@ -56,13 +56,46 @@ function test(conditions: Conditions): Test {
   };
 }
 
+/** The words of an entry, on the plugin that came of them: what a person is shown of a condition. */
+const WORDS = Symbol("when and unless");
+type Selection = Pick<HostWords, "when" | "unless">;
+
 /**
  * The same plugin, asked only when `when` holds and `unless` does not; what is not known yet does not hold. Its `queue`
  * handler is left alone: there the recipient's route selects, hours later too, when there is no client to ask about
  * (SEMANTICS 2).
  */
-export function selected(plugin: Plugin, words: Pick<HostWords, "when" | "unless">): Plugin {
+export function selected(plugin: Plugin, words: Selection): Plugin {
   const wanted: Test = words.when ? test(words.when) : () => true;
   const unwanted: Test = words.unless ? test(words.unless) : () => false;
-  return when((facts) => facts.phase === "queue" || wanted(facts) && !unwanted(facts), plugin);
+  const conditional = when((facts) => facts.phase === "queue" || wanted(facts) && !unwanted(facts), plugin);
+  return Object.assign(conditional, { [WORDS]: words });
+}
+
+/** What `selected` was told about this plugin. */
+export function selectionOf(plugin: Plugin): Selection {
+  return (plugin as { readonly [WORDS]?: Selection })[WORDS] ?? {};
+}
+
+/** Whether it can hold for any mail of this listener. */
+export function possible(
+  words: Selection,
+  listener: { readonly name: string; readonly role: z.output<typeof Role> },
+): boolean {
+  const here = ({ role, listener: names }: Conditions) =>
+    (role === undefined || role.includes(listener.role)) && (names === undefined || names.includes(listener.name));
+  const onlyThese = ({ role: _role, listener: _listener, ...rest }: Conditions) =>
+    Object.values(rest).every((each) => each === undefined);
+  if (words.when && !here(words.when)) return false;
+  return !(words.unless && here(words.unless) && onlyThese(words.unless));
+}
+
+/** `when role: mx, network: 10.0.0.0/8 or 192.0.2.0/24; unless authenticated: true`. */
+export function formatSelection(words: Selection): string {
+  const parts = (["when", "unless"] as const).flatMap((word) => {
+    const conditions = Object.entries(words[word] ?? {}).filter(([, value]) => value !== undefined);
+    const text = conditions.map(([name, value]) => `${name}: ${Array.isArray(value) ? value.join(" or ") : value}`);
+    return text.length > 0 ? [`${word} ${text.join(", ")}`] : [];
+  });
+  return parts.join("; ");
 }

@@ -98,6 +98,47 @@ plugins:
   });
 });
 
+Deno.test("check shows conditions, and leaves out what they rule out on a listener", async () => {
+  await folder(async (cwd) => {
+    await Deno.writeTextFile(
+      `${cwd}/postern.yaml`,
+      `hostname: mx.example.org
+domains: [example.org]
+listeners: [{ address: "127.0.0.1:2525", name: in }, { address: "unix:l.sock", role: lmtp, name: local }]
+plugins:
+  - spf: { fail: reject }
+    mode: observe
+    when: { role: mx, network: [192.0.2.0/24, 198.51.100.1] }
+  - firstOf:
+      - relay: {}
+        unless: { listener: [in, out], authenticated: true }
+      - discard: {}
+        unless: { listener: in }
+    when: { recipientDomain: example.org }
+  - inbox: { everything: true }
+    when: { listener: local }
+`,
+    );
+    const terminal = new FakeTerminal({ cwd });
+    assertEquals(await run(["check"], terminal), 0, terminal.complaints.join());
+    const both = "when recipientDomain: example.org; unless listener: in";
+    assertEquals(terminal.printed.slice(7), [
+      "listener 127.0.0.1:2525 (in), role mx",
+      "           connect helo auth mail rcpt data queue deliver",
+      "  spf      .       .    .    x    .    x    .     .        observe; when role: mx, network: 192.0.2.0/24 or 198.51.100.1",
+      `  relay    .       .    .    .    x    .    .     .        ${both} or out, authenticated: true`,
+      `  discard  .       .    .    .    .    .    x     .        ${both}`,
+      "  inbox    .       .    .    .    .    .    x     .        when listener: local",
+      "",
+      `listener unix:${cwd}/l.sock (local), role lmtp`,
+      "           connect helo auth mail rcpt data queue deliver",
+      `  relay    .       .    .    .    x    .    .     .        ${both} or out, authenticated: true`,
+      `  discard  .       .    .    .    x    .    x     .        ${both}`,
+      "  inbox    .       .    .    .    x    .    x     .        when listener: local",
+    ]);
+  });
+});
+
 Deno.test("check warns of a postmaster whom no mail reaches", async () => {
   await folder(async (cwd) => {
     for (const [account, warnings] of [["ops", 0], ["somebody", 1]] as const) {
