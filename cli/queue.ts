@@ -143,7 +143,9 @@ async function change(
       code = NO;
     } else changed += count;
   }
-  terminal.out(options.json ? JSON.stringify({ changed }) : `${changed} recipients changed`);
+  terminal.out(
+    options.json ? JSON.stringify({ changed }) : `${changed} ${changed === 1 ? "recipient" : "recipients"} changed`,
+  );
   return code;
 }
 

@@ -110,7 +110,7 @@ Deno.test("case 75: the queue of a running server is asked for over HTTP, with t
     );
     assertEquals((await command("show", id))[0], 0);
     assertEquals((await command("retry", id, id))[1], "2 recipients changed");
-    assertEquals((await command("delete", "--domain", "example.org"))[1], "1 recipients changed");
+    assertEquals((await command("delete", "--domain", "example.org"))[1], "1 recipient changed");
     assertEquals(await command("hold", "01K00000000000000000000000"), [
       1,
       "0 recipients changed\npostern: nothing in the queue has the id 01K00000000000000000000000",
