@@ -111,7 +111,13 @@ async function show(door: QueueDoor, id: string, options: QueueOptions, terminal
   if (row.subject) terminal.out(`subject  ${plain(row.subject)}`);
   terminal.out(`size     ${formatSize(row.size)}`);
   terminal.out(`queued   ${row.queuedAt}`);
-  for (const each of row.recipients) terminal.out(`to       <${plain(each.address)}> ${each.state}${waits(each)}`);
+  if (row.ret) terminal.out(`RET      ${plain(row.ret)}`);
+  if (row.envid) terminal.out(`ENVID    ${plain(row.envid)}`);
+  for (const each of row.recipients) {
+    terminal.out(`to       <${plain(each.address)}> ${each.state}${waits(each)}`);
+    if (each.notify) terminal.out(`  NOTIFY ${plain(each.notify.join(","))}`);
+    if (each.orcpt) terminal.out(`  ORCPT  ${plain(each.orcpt)}`);
+  }
   return DONE;
 }
 
@@ -143,7 +149,9 @@ async function change(
       code = NO;
     } else changed += count;
   }
-  terminal.out(options.json ? JSON.stringify({ changed }) : `${changed} recipients changed`);
+  terminal.out(
+    options.json ? JSON.stringify({ changed }) : `${changed} ${changed === 1 ? "recipient" : "recipients"} changed`,
+  );
   return code;
 }
 

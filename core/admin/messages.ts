@@ -12,6 +12,7 @@ import { beforeOf, jsonBody, limitOf, readCopyId, textOf } from "./parameters.ts
 import { Problem } from "./problem.ts";
 import { finalCopy } from "../queue/final_copy.ts";
 import type { MailReader, Opened } from "./reader.ts";
+import { plural } from "./ui/format.ts";
 
 /** Types that a browser may be told; all others are octets. Every part is a download all the same. */
 const SAFE_TYPE =
@@ -85,7 +86,7 @@ export function messages(store: Store, reader: MailReader): Hono<AdminEnv> {
     const { content } = await opened(c.req.param("id"));
     if (content.mail === null) throw new Problem(404, `The message is shown as source only: ${content.fault}.`);
     const part = content.mail.parts.find((each) => String(each.n) === c.req.param("n"));
-    if (part === undefined) throw new Problem(404, `The message has ${content.mail.parts.length} parts.`);
+    if (part === undefined) throw new Problem(404, `The message has ${plural(content.mail.parts.length, "part")}.`);
     return new Response(part.content, {
       headers: {
         "Content-Type": SAFE_TYPE.test(part.type) ? withCharset(part.type) : "application/octet-stream",

@@ -59,8 +59,6 @@ export const EhloKeyword = z.enum([
   "BINARYMIME",
   "DSN",
   "LIMITS",
-  "HELP",
-  "VRFY",
 ]);
 
 export const Listener = z.strictObject({

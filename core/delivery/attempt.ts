@@ -2,6 +2,7 @@
  * One attempt at the due recipients of one queued message: the `queue` phase once more, and what each recipient's
  * result means for its row. Nothing is written here. (SEMANTICS 2, 3, 16, 17.) Non-job: leases, time (dispatcher.ts).
  */
+import type { Route } from "../model/envelope.ts";
 import { Reply } from "../model/reply.ts";
 import { ReceivedMessage } from "../pipeline/contexts/received_message.ts";
 import { type Services, TransactionContext } from "../pipeline/contexts/transaction_context.ts";
@@ -88,7 +89,7 @@ export class Attempt {
     }
     if (result === null && context.gone !== null) return { index, state: "ready", attempt: false };
     const why = result instanceof Reply ? result : reply.verdict === "accept" ? null : reply;
-    return this.#later(stored, why?.toString() ?? `no plugin stored it (route ${JSON.stringify(route)})`);
+    return this.#later(stored, why?.toString() ?? unstored(route));
   }
 
   #later({ index, attempts }: StoredRecipient, lastReply: string): RecipientOutcome {
@@ -99,4 +100,11 @@ export class Attempt {
     if (expired(lived, now, { expire, schedule })) return { index, state: "expired", lastReply };
     return { index, state: "deferred", lastReply, nextAttempt: nextAttempt(now, attempts + 1, schedule, random()) };
   }
+}
+
+/** Nobody answered for it. */
+function unstored(route: Route): string {
+  return route.to === "local"
+    ? `no plugin named "${route.plugin}" stores mail here`
+    : "delivery to other hosts is not in this version";
 }

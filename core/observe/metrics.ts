@@ -158,7 +158,7 @@ export class Metrics {
     family(
       "postern_settled",
       "counter",
-      "Recipients that reached an end or a wait.",
+      "Recipients that an attempt of the queue brought to an end or a wait; what was stored before the 250 is not here.",
       this.#settled.lines("postern_settled", ["outcome"]),
     );
     counter("postern_sessions", "Sessions that were opened.", this.#opened);

@@ -15,18 +15,13 @@ import type { Dialogue, ServerOptions } from "./dialogue.ts";
 import type { Asking, ServerEvent } from "./events.ts";
 import { Input } from "./input.ts";
 import { readLine } from "./line_reader.ts";
+import { missingBefore } from "./out_of_order.ts";
 import { Patience } from "./patience.ts";
 import { type State, TRANSITIONS, type Verb } from "./state.ts";
 import { writeLines, writeReply, writeText } from "./wire.ts";
 
 export type { Dialogue, ServerOptions } from "./dialogue.ts";
 
-const OUT_OF_ORDER: Partial<Record<Verb, string>> = {
-  MAIL: "Say EHLO first, and end the transaction that is open",
-  RCPT: "MAIL first",
-  DATA: "No recipient yet",
-  BDAT: "No recipient yet",
-};
 /** The first line of a peer that does not speak SMTP (cross-protocol attacks, scanners). */
 const FOREIGN = /^(?:(?:GET|POST|PUT|HEAD|CONNECT|OPTIONS|DELETE|PATCH|TRACE|PRI) |SSH-|HTTP\/|USER |\{|<)/i;
 const STRANGER: readonly Verb[] = ["NOOP", "HELP", "VRFY", "EXPN", "RSET"];
@@ -203,7 +198,7 @@ export class ServerSession implements Dialogue {
     const next = TRANSITIONS[this.state][verb];
     const rest = space < 0 ? "" : text.slice(space + 1);
     if (next === undefined && verb !== "BDAT") { // BDAT has octets behind it, in order or not
-      this.#refuse(verb, reject("5.5.1", OUT_OF_ORDER[verb] ?? "Not now", { code: 503 }));
+      this.#refuse(verb, reject("5.5.1", missingBefore(verb, this.state, this.options.lmtp), { code: 503 }));
       return undefined;
     }
     const answer = command.run(this, rest);
@@ -265,7 +260,7 @@ export class ServerSession implements Dialogue {
 
   #beginChunk(inOrder: boolean): ServerEvent | undefined {
     if (!inOrder) {
-      this.#chunkRefusal = reject("5.5.1", this.state === "spoiled" ? "RSET first" : "No recipient yet", { code: 503 });
+      this.#chunkRefusal = reject("5.5.1", missingBefore("BDAT", this.state, this.options.lmtp), { code: 503 });
       return undefined;
     }
     if (this.#bdatOpen) return undefined;

@@ -92,15 +92,15 @@ async function queueDialogue(t: Deno.TestContext, { ids, run }: Site): Promise<v
     one(await run("queue", "retry", first), 0, /^0 recipients changed$/m);
     assertMatch((await run("queue", "show", first)).out, /held: held by hand\n/);
     one(await run("queue", "release", "--state", "held", "--domain", "two.example", "--json"), 0, /^\{"changed":1\}$/m);
-    one(await run("queue", "release", first), 0, /^1 recipients changed$/m);
+    one(await run("queue", "release", first), 0, /^1 recipient changed$/m);
     one(await run("queue", "retry", "--domain", "two.example"), 0, /^2 recipients changed$/m);
-    one(await run("queue", "delete", second), 0, /^1 recipients changed$/m);
+    one(await run("queue", "delete", second), 0, /^1 recipient changed$/m);
     const mixed = await run("queue", "delete", first, second);
-    assertEquals([mixed.code, mixed.out], [1, "1 recipients changed\n"]);
+    assertEquals([mixed.code, mixed.out], [1, "1 recipient changed\n"]);
     one({ ...mixed, out: "" }, 1, new RegExp(`nothing in the queue has the id ${second}`));
     one(await run("queue", "delete"), 2, /name messages by id, or all that match/);
     one(await run("queue", "delete", third, "--state", "ready"), 2, /name messages by id, or all that match/);
-    one(await run("queue", "delete", "--domain", "one.example"), 0, /^1 recipients changed$/m);
+    one(await run("queue", "delete", "--domain", "one.example"), 0, /^1 recipient changed$/m);
     assertEquals(JSON.parse((await run("queue", "list", "--json")).out).items.length, 1);
   });
 }

@@ -169,10 +169,10 @@ Deno.test("case 72: garbage in the data folder is set aside and listed; the rest
     const ids = [...damaged.values()];
     const env = { POSTERN_DATA: data, POSTERN_ADMIN_TOKEN: "token-of-the-tests" };
     const gone = await postern(["queue", "delete", ids[0]!, "-c", configFile()], { env });
-    assertEquals([gone.code, gone.out], [0, "1 recipients changed\n"], gone.err);
+    assertEquals([gone.code, gone.out], [0, "1 recipient changed\n"], gone.err);
     await using server = await Server.start({ data, config });
     const also = await postern(["queue", "delete", ids[1]!, "-c", configFile()], { env: serverEnv(server) });
-    assertEquals([also.code, also.out], [0, "1 recipients changed\n"], also.err);
+    assertEquals([also.code, also.out], [0, "1 recipient changed\n"], also.err);
     const { corrupt } = await server.api.json<{ corrupt: { id: string }[] }>("/api/v1/queue");
     assertEquals(corrupt.filter(({ id }) => id === ids[0] || id === ids[1]), []);
   });

@@ -113,7 +113,9 @@ Deno.test("messages: raw, html and parts; the octets are read and taken apart on
     const head = await call(`/api/v1/messages/${id}/raw`, { method: "HEAD" });
     assertEquals([head.status, await head.text()], [200, ""]);
     for (const n of ["0", "5", "-1", "1e0", "x"]) await problem(await call(`/api/v1/messages/${id}/parts/${n}`), 404);
-    await problem(await call(`/api/v1/messages/${await store.deliver(PLAIN)}/html`), 404);
+    const plain = await store.deliver(PLAIN);
+    await problem(await call(`/api/v1/messages/${plain}/html`), 404);
+    assertEquals(await problem(await call(`/api/v1/messages/${plain}/parts/7`), 404), "The message has 1 part.");
   }));
 
 Deno.test("messages: marked read and unread, removed one by one and all of an inbox", () =>

@@ -145,7 +145,7 @@ Deno.test("a plugin that is not configured any more: the recipient waits and say
   await site.put({ recipients: [local("a@example.org", "gone")] });
   await site.until(["deferred 1"]);
   const { items: [item] } = await site.store.queue({});
-  assertStringIncludes(item!.recipients[0]!.lastReply!, 'no plugin stored it (route {"to":"local","plugin":"gone"})');
+  assertStringIncludes(item!.recipients[0]!.lastReply!, 'no plugin named "gone" stores mail here');
 });
 
 Deno.test("the lease of a dead owner ends, and what it had is tried", async () => {

@@ -145,3 +145,17 @@ Deno.test("HELP names the verbs that are done here, and each of them is", () => 
     }
   }
 });
+
+Deno.test("a command out of order is told what is missing", () => {
+  const last = (text: string, lmtp = false) => converse([text], { lmtp }).output.trim().split("\r\n").at(-1);
+  for (const line of [MAIL, RCPT, "DATA\r\n", "BDAT 1\r\nx"]) {
+    assertEquals(last(line), "503 5.5.1 Say EHLO first");
+    assertEquals(last(line, true), "503 5.5.1 Say LHLO first");
+  }
+  assertEquals(last(HELLO + MAIL + MAIL), "503 5.5.1 A transaction is open: finish it, or say RSET first");
+  assertEquals(last(HELLO + RCPT), "503 5.5.1 MAIL first");
+  for (const line of [MAIL, RCPT, "BDAT 1\r\nx"]) {
+    assertEquals(last(HELLO + MAIL + RCPT + "BDAT 3\r\na\nb" + line), "503 5.5.1 RSET first");
+  }
+  assertEquals(last(HELLO + MAIL + RCPT + "BDAT 1\r\nx" + MAIL), last(HELLO + MAIL + MAIL));
+});
