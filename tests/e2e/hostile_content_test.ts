@@ -1,4 +1,4 @@
-/** HARD_CASES 32, 33: structures made to hurt who takes them apart. The plugins, the page and the neighbours stay well. */
+/** Cases 32, 33: structures made to hurt who takes them apart. The plugins, the page and the neighbours stay well. */
 import { assert, assertEquals } from "@std/assert";
 import { octets } from "../support/bytes.ts";
 import { strangersConfig, Target } from "../support/target.ts";
@@ -39,7 +39,7 @@ function rfc822Chain(levels: number): string {
   return message;
 }
 
-/** HARD_CASES 32. */
+/** Case 32. */
 const MIME_BOMBS: readonly Bomb[] = [
   { name: "10,000 levels", header: multipart("b0"), body: nested(10_000, "deep") },
   { name: "90 levels", header: multipart("b0"), body: nested(90, "deep") },
@@ -76,7 +76,7 @@ const MIME_BOMBS: readonly Bomb[] = [
   { name: "HTML of 100,000 levels", header: `${FROM}Content-Type: text/html${CRLF}`, body: "<div>".repeat(100_000) },
   { name: "a link storm", header: FROM, body: "http://a.example/(".repeat(100_000) },
 ];
-/** HARD_CASES 33. */
+/** Case 33. */
 const ADDRESS_BOMBS: readonly Bomb[] = [
   { name: "a million addresses", header: `From: ${"a@b,".repeat(1_000_000)}a@b${CRLF}` },
   { name: "100,000 groups in groups", header: `${FROM}To: ${"g:".repeat(100_000)}${";".repeat(100_000)}${CRLF}` },

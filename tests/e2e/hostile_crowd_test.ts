@@ -1,4 +1,4 @@
-/** HARD_CASES 35, 36: slow peers, as many idle ones as there are places, budgets by role, and no descriptors left. */
+/** Cases 35, 36: slow peers, as many idle ones as there are places, budgets by role, and no descriptors left. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { RudePeer } from "../support/rude_peer.ts";
 import { SmtpClient } from "../support/smtp_client.ts";

@@ -1,4 +1,4 @@
-/** HARD_CASES 16, 23, 25, 30: who may be written to, how many, and how often one may guess, over TCP. */
+/** Cases 16, 23, 25, 30: who may be written to, how many, and how often one may guess, over TCP. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { SmtpClient } from "../support/smtp_client.ts";
 import { mail } from "../support/bytes.ts";

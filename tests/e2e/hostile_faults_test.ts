@@ -1,4 +1,4 @@
-/** HARD_CASES 12: FIN, RST and silence at every point of the protocol. Nothing half is kept, every slot is given back. */
+/** Case 12: FIN, RST and silence at every point of the protocol. Nothing half is kept, every slot is given back. */
 import { assert, assertEquals } from "@std/assert";
 import { RudePeer } from "../support/rude_peer.ts";
 import { TempFolder } from "../support/temp.ts";

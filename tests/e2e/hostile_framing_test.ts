@@ -1,4 +1,4 @@
-/** HARD_CASES 1, 2, 5, 6, 7, 9: what ends a message, what the server hands on, and peers that talk out of turn, over TCP. */
+/** Cases 1, 2, 5, 6, 7, 9: what ends a message, what the server hands on, and peers that talk out of turn, over TCP. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { latin1, octets } from "../support/bytes.ts";
 import { TempFolder } from "../support/temp.ts";

@@ -1,4 +1,4 @@
-/** HARD_CASES 61: whatever a peer or a plugin puts into a value, an event is one line, printable, short. */
+/** Case 61: whatever a peer or a plugin puts into a value, an event is one line, printable, short. */
 import { assert, assertEquals } from "@std/assert";
 import { SmtpClient } from "../support/smtp_client.ts";
 import { strangersConfig, Target } from "../support/target.ts";

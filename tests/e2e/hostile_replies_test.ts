@@ -1,4 +1,4 @@
-/** HARD_CASES 17: whatever a plugin says, a reply is lines of one code, each safe and short, and the session in step. */
+/** Case 17: whatever a plugin says, a reply is lines of one code, each safe and short, and the session in step. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { TempFolder } from "../support/temp.ts";
 import { SmtpClient, type SmtpReply } from "../support/smtp_client.ts";

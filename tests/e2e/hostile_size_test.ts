@@ -1,4 +1,4 @@
-/** HARD_CASES 28, 31, 50: sizes that lie, header sections made to hurt. Constant memory, linear time, the session in step. */
+/** Cases 28, 31, 50: sizes that lie, header sections made to hurt. Constant memory, linear time, the session in step. */
 import { assert, assertMatch } from "@std/assert";
 import { octets } from "../support/bytes.ts";
 import type { SmtpClient } from "../support/smtp_client.ts";
