@@ -139,7 +139,7 @@ class Server implements RunningServer {
       random: Math.random,
     });
     for (const each of config.listeners) await this.#listen(each, services);
-    if (config.admin !== null) this.#serveAdmin(config.admin);
+    if (config.admin !== null) await this.#serveAdmin(config.admin);
     this.#dispatcher.kick();
   }
 
@@ -222,13 +222,21 @@ class Server implements RunningServer {
           reply,
           sender: null,
           recipients: [],
+          plugin: null,
+          reason: why,
+          delayedFrom: null,
         });
         return writeText(421, "4.7.0", words);
       },
       accept: (socket, { ip, port }) => {
         const own = this.#trusted.has(ip);
         const host = new Reception({ ip, port, tls: null, identity: null }, reception);
-        return new Inbound(socket, new ServerSession(own ? trusted : engine), host, inbound);
+        return new Inbound(
+          socket,
+          new ServerSession(own ? trusted : engine, (reply) => host.sign(reply)),
+          host,
+          inbound,
+        );
       },
     });
     this.#listeners.push({ name: config.name, listener });
@@ -262,11 +270,17 @@ class Server implements RunningServer {
     const { connectionsPerIp: perIp } = this.#config.limits;
     let budget = this.#budgets.get(role);
     if (budget === undefined) {
-      const connections = this.#connections ??= this.#config.limits.connections ?? connectionsFor(openFileLimit());
+      const connections = this.#config.limits.connections ?? this.#places();
       const exempt = new Networks([...this.#config.trustedNetworks, "127.0.0.0/8", "::1"]);
       this.#budgets.set(role, budget = new ConnectionLimits({ connections, perIp, exempt }));
     }
     return budget;
+  }
+
+  /** What the open files allow, shared by the roles. */
+  #places(): number {
+    const roles = new Set(this.#config.listeners.map(({ role }) => role)).size;
+    return this.#connections ??= Math.floor(connectionsFor(openFileLimit()) / roles);
   }
 
   #overload(phase: "connect" | "mail", size: number): Reply<"defer"> | null {
@@ -284,7 +298,7 @@ class Server implements RunningServer {
     return null;
   }
 
-  #serveAdmin(config: NonNullable<Config["admin"]>): void {
+  async #serveAdmin(config: NonNullable<Config["admin"]>): Promise<void> {
     const { hostname, data, devInbox, warnings } = this.#config;
     const startedAt = this.#now();
     const app = createAdmin({
@@ -310,7 +324,9 @@ class Server implements RunningServer {
       warnings: () => warnings,
       changed: () => this.#dispatcher?.kick(),
     });
-    const served = serveAdmin(app, formatEndpoint(config.address));
+    const served = await serveAdmin(app, formatEndpoint(config.address), {
+      trouble: (message) => this.#bus.emit({ type: "trouble", where: "admin", message }),
+    });
     this.#admin = {
       address: `http://${formatEndpoint({ host: served.hostname, port: served.port })}`,
       stop: () => served.stop(),

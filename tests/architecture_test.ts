@@ -32,6 +32,7 @@ interface Source {
 
 function* files(folder: string): Generator<string> {
   for (const entry of [...Deno.readDirSync(join(ROOT, folder))].sort((a, b) => a.name < b.name ? -1 : 1)) {
+    if (entry.name.startsWith(".")) continue; // what a tool made for itself
     const path = `${folder}/${entry.name}`;
     if (entry.isDirectory) yield* files(path);
     else if (/\.tsx?$/.test(entry.name)) yield path;

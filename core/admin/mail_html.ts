@@ -13,7 +13,7 @@ export interface MailHtml {
 }
 
 /** Octets of data URLs that one message may become longer by: a reference costs the sender nothing, the image us much. */
-const MAX_INLINED = 16 * 1024 * 1024;
+const MAX_INLINED = 8 * 1024 * 1024;
 // `link` can connect without loading (preconnect), `base` and `meta` change what the rest means; the others have no use.
 const RENAMED = /<(?=(?:link|base|meta|iframe|frame|frameset|object|embed|portal|fencedframe)\b)/gi;
 const CID = /(["'(=]\s{0,4})cid:([^"'()<>\s]{1,300})/gi;

@@ -67,25 +67,31 @@ export class MailReader {
     if (this.#thread.waiting >= WAITING) {
       throw new Problem(503, "Too many messages are being opened; try again.", { "Retry-After": "2" });
     }
-    const content = this.#read(message);
-    const entry = { content, weight: message.size * 3 }; // source, decoded text, parts
+    const entry = { content: this.#read(message), weight: message.size };
     this.#kept.set(message.id, entry);
     this.#weight += entry.weight;
-    for (const [id, old] of this.#kept) {
-      if (this.#weight <= BUDGET || this.#kept.size === 1) break;
-      this.#kept.delete(id);
-      this.#weight -= old.weight;
-    }
     try {
-      return await content;
-    } catch (error) {
-      if (this.#kept.get(message.id) === entry) {
-        this.#kept.delete(message.id);
-        this.#weight -= entry.weight;
+      const content = await entry.content;
+      if (this.#kept.get(message.id) === entry) { // what it really holds may be far more than was sent
+        this.#weight += weightOf(content) - entry.weight;
+        entry.weight = weightOf(content);
       }
+      return content;
+    } catch (error) {
+      if (this.#kept.get(message.id) === entry) this.#forget(message.id);
       if (error instanceof Gone) return null;
       throw error;
+    } finally {
+      for (const id of this.#kept.keys()) { // the oldest go first
+        if (this.#weight <= BUDGET) break;
+        this.#forget(id);
+      }
     }
+  }
+
+  #forget(id: string): void {
+    this.#weight -= this.#kept.get(id)?.weight ?? 0;
+    this.#kept.delete(id);
   }
 
   /** @throws {Gone} when the message was removed meanwhile. */
@@ -117,6 +123,15 @@ export class MailReader {
 }
 
 class Gone extends Error {}
+
+/** Octets of memory that a message takes, about: two for a character. */
+function weightOf({ source, mail }: Content): number {
+  let characters = source.length;
+  if (mail === null) return 2 * characters;
+  for (const { name, value } of mail.headers) characters += name.length + value.length;
+  characters += (mail.text?.length ?? 0) + (mail.html?.length ?? 0) + (mail.frame?.body.length ?? 0);
+  return mail.parts.reduce((sum, { content }) => sum + content.byteLength, 2 * characters);
+}
 
 function source(head: Uint8Array, cut: boolean): { source: string; sourceCut: boolean } {
   return { source: new TextDecoder().decode(head), sourceCut: cut };

@@ -41,6 +41,7 @@ export async function readPlugins(list: readonly unknown[], path: Path, options:
   const reader = new ListReader(options);
   const slots = await reader.list(list, path);
   checkOrder(slots, path, options.faults);
+  checkRoutes(slots, path, options.faults);
   return { plugins: slots.filter((each) => each !== null), entries: reader.entries };
 }
 
@@ -204,6 +205,25 @@ function checkOrder(slots: readonly (Plugin | null)[], path: Path, faults: Fault
         ? names.slice(index + 1).at(-1)
         : names.slice(index + 1).find((name) => name === before);
       if (late !== undefined) faults.add([...path, entry], `"${plugin.name}" must stand after "${late}"`);
+    }
+  }
+}
+
+/** `routesTo`: mail that is routed to a plugin needs it in the same list, and needs it to store. */
+function checkRoutes(slots: readonly (Plugin | null)[], path: Path, faults: Faults): void {
+  if (slots.includes(null)) return; // one of those that could not be made may be the one
+  const leaves = slots.map((slot) => leavesOf([slot!], undefined));
+  const stores = leaves.flat()
+    .filter(({ plugin, policy }) => plugin.handlers.queue && policy.mode !== "observe")
+    .map(({ plugin }) => plugin.name);
+  for (const [entry, within] of leaves.entries()) {
+    for (const { plugin } of within) {
+      for (const target of plugin.routesTo ?? []) {
+        if (stores.includes(target)) continue;
+        const found = didYouMean(target, stores);
+        const others = found !== "" || stores.length === 0 ? found : `; what stores mail is ${stores.join(", ")}`;
+        faults.add([...path, entry], `"${plugin.name}" needs "${target}", which stores no mail here${others}`);
+      }
     }
   }
 }

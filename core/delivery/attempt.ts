@@ -26,13 +26,14 @@ export interface AttemptOptions {
 const NULL_SENDER_EXPIRE = 24 * 3600_000;
 
 export class Attempt {
-  readonly #lease: Lease;
+  /** What its outcome is written under; a later one of the same message takes its place. */
+  lease: Lease;
   readonly #options: AttemptOptions;
   readonly #context: TransactionContext;
 
   constructor(lease: Lease, options: AttemptOptions) {
     const { session, listener, ip, identity } = lease.message.origin;
-    this.#lease = lease;
+    this.lease = lease;
     this.#options = options;
     this.#context = new TransactionContext({ ...options.services, commit: () => Promise.resolve(null) }, {
       session,
@@ -49,7 +50,7 @@ export class Attempt {
 
   /** Never rejects: whatever goes wrong is a reason to try again. */
   async run(): Promise<readonly RecipientOutcome[]> {
-    const { message, recipients } = this.#lease;
+    const { message, recipients } = this.lease;
     try {
       const body = await storedBody(this.#options.store, message);
       if (body === null) {
@@ -91,7 +92,7 @@ export class Attempt {
   }
 
   #later({ index, attempts }: StoredRecipient, lastReply: string): RecipientOutcome {
-    const { schedule, services, random } = this.#options, { message } = this.#lease;
+    const { schedule, services, random } = this.#options, { message } = this.lease;
     const now = services.now();
     const expire = message.sender === null ? Math.min(this.#options.expire, NULL_SENDER_EXPIRE) : this.#options.expire;
     const lived = { receivedAt: message.receivedAt, attempts: attempts + 1 };

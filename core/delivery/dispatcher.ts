@@ -84,10 +84,15 @@ export class Dispatcher {
       horizon: now + longestWait(schedule),
     });
     for (const lease of leases) {
+      const running = [...this.#attempts.keys()].find((each) => each.lease.message.id === lease.message.id);
+      if (running !== undefined) { // the wall clock jumped past a lease of our own: no second attempt beside the first
+        running.lease = lease;
+        continue;
+      }
       const attempt = new Attempt(lease, this.#options);
       this.#attempts.set(
         attempt,
-        this.#run(attempt, lease).finally(() => {
+        this.#run(attempt).finally(() => {
           this.#attempts.delete(attempt);
           this.kick();
         }),
@@ -101,9 +106,10 @@ export class Dispatcher {
     return due === null ? LONGEST_SLEEP : Math.min(LONGEST_SLEEP, Math.max(50, due - this.#options.services.now()));
   }
 
-  async #run(attempt: Attempt, lease: Lease): Promise<void> {
+  async #run(attempt: Attempt): Promise<void> {
     const outcomes = await attempt.run();
     for (let failed = false;; failed = true) {
+      const { lease } = attempt;
       try {
         if (await this.#options.store.settle(lease, outcomes)) return this.#tell(lease, outcomes);
         // A write that failed may have been made all the same.

@@ -103,12 +103,22 @@ function ascii(octets: Uint8Array, start: number, end: number): string {
   return String.fromCharCode.apply(null, octets.subarray(start, end) as unknown as number[]);
 }
 
+/** Up to here a decoder costs more than it does. */
+const SHORT = 256;
+
+function isAscii(octets: Uint8Array): boolean {
+  for (let at = 0; at < octets.length; at++) if (octets[at]! > 127) return false;
+  return true;
+}
+
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 function fieldText(octets: Uint8Array): string {
   let text: string;
   try {
-    text = strict.decode(octets);
+    text = octets.length < SHORT && isAscii(octets)
+      ? String.fromCharCode.apply(null, octets as unknown as number[])
+      : strict.decode(octets);
   } catch {
     text = "";
     for (const octet of octets) text += String.fromCharCode(octet); // "latin1" means windows-1252 to TextDecoder

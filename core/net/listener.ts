@@ -2,11 +2,10 @@
  * A listening socket: accepts, counts, hands each connection on, survives running out of file descriptors, drains.
  * Non-job: what is said on a connection (inbound.ts).
  */
-import { closeSync, openSync } from "node:fs";
-import { execPath } from "node:process";
 import { lstat, rm } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { canonicalIp } from "../model/ip.ts";
+import { BACKLOG, watchAccept } from "./accept_watch.ts";
 import type { ConnectionLimits } from "./limits.ts";
 
 export type ListenAddress = { readonly host: string; readonly port: number } | { readonly path: string };
@@ -38,8 +37,7 @@ export class Listener {
   #address = "";
   #drained: (() => void) | null = null;
   #closing = false;
-  #watch: ReturnType<typeof setInterval> | undefined;
-  #starved = false;
+  #endWatch = () => {};
 
   private constructor(options: ListenerOptions) {
     this.#options = options;
@@ -63,7 +61,10 @@ export class Listener {
         throw new ListenError(explain(address, error as Error));
       }
     }
-    listener.#watch = setInterval(() => listener.#wake(), WATCH_MS);
+    listener.#endWatch = watchAccept(listener.#server, {
+      again: () => listener.#again(),
+      trouble: options.trouble,
+    });
     return listener;
   }
 
@@ -91,7 +92,7 @@ export class Listener {
   /** Stops accepting, lets messages under way finish, and cuts what is left after `milliseconds`. */
   async drain(milliseconds: number): Promise<void> {
     this.#closing = true;
-    clearInterval(this.#watch);
+    this.#endWatch();
     this.#server.close();
     for (const each of this.#open) each.drain();
     if (this.#open.size === 0) return;
@@ -104,21 +105,8 @@ export class Listener {
     for (const each of this.#open) each.destroy("drain is over");
   }
 
-  /**
-   * The runtime's accept loop ends for good, and in silence, when a connection finds no descriptor left (EMFILE, ENFILE).
-   * To listen again wakes it: for TCP on the same socket, where it costs nothing and loses nobody; a socket file has to be
-   * made anew, so only after descriptors were seen to be gone.
-   */
-  #wake(): void {
-    const { trouble, address } = this.#options;
-    const starved = !isDescriptorFree(), before = this.#starved;
-    this.#starved = starved;
-    if (starved && !before) {
-      trouble("no descriptor is left, connections wait: raise ulimit -n or lower limits.connections");
-    }
-    if (starved) return;
-    const { _handle: handle } = this.#server as Server & { readonly _handle?: { listen?(backlog: number): number } };
-    if (handle?.listen?.(BACKLOG) === 0 || !before) return;
+  #again(): void {
+    const { address } = this.#options;
     const bound = this.#server.address(); // the port, if 0 was asked for
     this.#server.close();
     this.#server.listen(
@@ -147,21 +135,8 @@ export class Listener {
   }
 }
 
-const BACKLOG = 511;
-/** Between two looks at the accept loop. */
-const WATCH_MS = 1000;
-
 function placeOf(address: ListenAddress): { host: string; port: number; backlog: number } | { path: string } {
   return "path" in address ? address : { host: address.host, port: address.port, backlog: BACKLOG };
-}
-
-function isDescriptorFree(): boolean {
-  try {
-    closeSync(openSync(execPath, "r")); // /dev is not for a process with narrow permissions
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function textOf(bound: ReturnType<Server["address"]>): string {

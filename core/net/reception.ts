@@ -105,6 +105,12 @@ export class Reception implements Host {
     this.#told(command, reply);
   }
 
+  /** The refusal with the reference by which the log has it: the transaction's, else the session's. */
+  sign(reply: Reply): Reply {
+    const text = `${reply.text} (ref ${shortId(this.#context.id)})`; //                             SEMANTICS 5
+    return new Reply(reply.code, reply.status, text, reply.options);
+  }
+
   failed(error: unknown): void {
     const message = `defect: ${error instanceof Error ? error.stack ?? error.message : error}`;
     this.#emit({ type: "trouble", where: this.#session, message });
@@ -151,11 +157,11 @@ export class Reception implements Host {
     const { services, pipeline } = this.#options;
     const context = this.#context;
     const overload = this.#options.overload("mail", event.parameters.size ?? 0);
-    if (overload !== null) return this.#signed(this.#told("MAIL", overload));
+    if (overload !== null) return this.sign(this.#told("MAIL", overload));
     context.begin({ id: newId(services.now()), sender: event.sender, parameters: event.parameters });
     return this.#then(pipeline.run("mail", context), (reply) => {
       if (reply.verdict === "accept") return reply;
-      const refusal = this.#signed(this.#told("MAIL", reply)); // with the id that the transaction had
+      const refusal = this.sign(this.#told("MAIL", reply)); // with the id that the transaction had
       context.reset();
       return refusal;
     });
@@ -180,7 +186,7 @@ export class Reception implements Host {
       this.#writer = this.#options.receive(this.#context.id);
       return accept();
     } catch (error) {
-      return this.#signed(this.#options.storeRefusal(error));
+      return this.sign(this.#options.storeRefusal(error));
     }
   }
 
@@ -251,7 +257,7 @@ export class Reception implements Host {
       });
     } else {
       this.#told("message", reply, recipients);
-      answer = this.#signed(reply);
+      answer = this.sign(reply);
       if (this.#options.role === "lmtp") answer = repliesPerRecipient(context, answer);
     }
     if (!this.#committing) context.received?.body.discard();
@@ -300,6 +306,7 @@ export class Reception implements Host {
     if (reply.verdict === "accept") return reply;
     const context = this.#context;
     const inTransaction = context.id !== this.#session;
+    const blame = context.blameOf(reply);
     this.#emit({
       type: "refused",
       session: this.#session,
@@ -309,12 +316,11 @@ export class Reception implements Host {
       reply,
       sender: inTransaction ? formatAddress(context.sender) : null,
       recipients,
+      plugin: blame?.plugin ?? null,
+      reason: reply.options.reason ?? blame?.reason ?? null,
+      delayedFrom: blame?.delayedFrom ?? null,
     });
-    return command === "MAIL" || command === "message" ? reply : this.#signed(reply);
-  }
-  #signed(reply: Reply): Reply {
-    const text = `${reply.text} (ref ${shortId(this.#context.id)})`; //                             SEMANTICS 5
-    return new Reply(reply.code, reply.status, text, reply.options);
+    return command === "MAIL" || command === "message" ? reply : this.sign(reply);
   }
 
   #then<T>(answer: Answer, then: (reply: Reply) => T | Promise<T>): T | Promise<T> {

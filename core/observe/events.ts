@@ -76,6 +76,12 @@ export interface Refused {
   readonly sender: string | null;
   /** Whom it hit. */
   readonly recipients: readonly string[];
+  /** The plugin that refused, or "core" for the end of a phase; null when no plugin was asked. */
+  readonly plugin: string | null;
+  /** In words for people, where the reply itself gives no reason. */
+  readonly reason: string | null;
+  /** The phase in which it was decided, when it was spoken later (SEMANTICS 11). */
+  readonly delayedFrom: Phase | null;
 }
 /** A message has its 250. */
 export interface Accepted {

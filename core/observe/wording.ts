@@ -1,10 +1,10 @@
 /**
  * One line per event: for people (short ids, key=value), and as a JSON object for machines. Values only, no output.
- * Non-job: who said no when a reply does not tell (log.ts), safe text (escape.ts).
+ * Non-job: safe text (escape.ts).
  */
 import { shortId } from "../model/id.ts";
 import { cut, printable } from "./escape.ts";
-import type { Decision, Event } from "./events.ts";
+import type { Event } from "./events.ts";
 
 export type EventLevel = "debug" | "info" | "error";
 
@@ -46,8 +46,8 @@ function milliseconds(ms: number): string {
   return ms < 10 ? ms.toFixed(1) : String(Math.round(ms));
 }
 
-/** Short id, word, and the facts; `by` is the decision behind a refusal. */
-export function textOf(event: Event, by?: Decision): string {
+/** Short id, word, and the facts. */
+export function textOf(event: Event): string {
   switch (event.type) {
     case "accepted":
       return `${shortId(event.transaction)} ${event.held === null ? "accepted " : "held     "} from=${
@@ -56,15 +56,14 @@ export function textOf(event: Event, by?: Decision): string {
         event.held === null ? "" : ` reason=${printable(event.held)}`
       }`;
     case "refused": {
-      const { reply } = event;
-      const reason = reply.options.reason ?? by?.reason;
+      const { reply, plugin, reason, delayedFrom } = event;
       return `${shortId(event.transaction ?? event.session)} refused   ${
         printable(event.command)
-      } ${reply.code} ${reply.status} ${printable(reply.text)}${by ? ` by=${printable(by.plugin)}` : ""}${
-        reason && reason !== reply.text ? ` reason=${printable(reason)}` : ""
-      }${event.sender === null ? "" : ` from=${path(event.sender)}`}${
-        event.recipients.length > 0 ? ` to=${paths(event.recipients)}` : ""
-      } ip=${printable(event.ip)}`;
+      } ${reply.code} ${reply.status} ${printable(reply.text)}${plugin === null ? "" : ` by=${printable(plugin)}`}${
+        delayedFrom === null ? "" : ` phase=${delayedFrom}`
+      }${reason !== null && reason !== reply.text ? ` reason=${printable(reason)}` : ""}${
+        event.sender === null ? "" : ` from=${path(event.sender)}`
+      }${event.recipients.length > 0 ? ` to=${paths(event.recipients)}` : ""} ip=${printable(event.ip)}`;
     }
     case "settled":
       return `${shortId(event.transaction)} ${printable(event.outcome).padEnd(9)} to=${path(event.recipient)}${
@@ -90,7 +89,7 @@ export function textOf(event: Event, by?: Decision): string {
 }
 
 /** The facts of an event as plain data, cut to a sane size. */
-export function fieldsOf(event: Event, by?: Decision): Record<string, unknown> {
+export function fieldsOf(event: Event): Record<string, unknown> {
   const { type, ...rest } = event;
   const fields: Record<string, unknown> = { event: type };
   for (const [name, value] of Object.entries(rest)) {
@@ -105,11 +104,9 @@ export function fieldsOf(event: Event, by?: Decision): Record<string, unknown> {
   if (type === "accepted") fields["held"] = event.held === null ? null : cut(event.held, MAX_JSON);
   if (type === "decision" && event.held) fields["held"] = event.held.length;
   if (type === "refused") {
-    const { code, status, text, options } = event.reply;
+    const { code, status, text } = event.reply;
     Object.assign(fields, { code, status, text: cut(text, MAX_JSON) });
-    const reason = options.reason ?? by?.reason;
-    if (reason !== undefined) fields["reason"] = cut(reason, MAX_JSON);
-    if (by) fields["plugin"] = by.plugin;
+    for (const name of ["plugin", "reason", "delayedFrom"] as const) if (event[name] === null) delete fields[name];
   }
   return fields;
 }

@@ -51,12 +51,6 @@ export function readClock(): number {
   return instant = performance.now();
 }
 
-/** Who gave a refusal, for the ledger. */
-const authors = new WeakMap<Reply, string>();
-export function authorOf(reply: Reply): string {
-  return authors.get(reply) ?? "core";
-}
-
 const NOTHING: readonly Effect[] = [];
 
 class Call {
@@ -160,9 +154,11 @@ class Call {
       return this.#fail("dropped the refusal that next() gave");
     }
     this.#close();
-    if (value.verdict !== "accept") authors.set(value, this.#step.name);
-    this.#report(value.verdict, value.options.reason ?? value.text);
-    return this.#step.observe ? this.#pass() : value;
+    const reason = value.options.reason ?? value.text;
+    this.#report(value.verdict, reason);
+    if (this.#step.observe) return this.#pass();
+    if (value.verdict !== "accept") this.#ctx.blame(value, this.#step.name, reason);
+    return value;
   }
 
   #fail(error: unknown): Answer {
@@ -172,6 +168,7 @@ class Call {
     if (this.#step.skip) return this.#pass();
     // What is still running behind next() ends before the phase does: it must not run into the next command.
     const answer = failure(this.#step.phase);
+    this.#ctx.blame(answer, this.#step.name, why.message);
     return this.#pending ? this.#pending.then(() => answer) : answer;
   }
 

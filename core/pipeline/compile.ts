@@ -33,6 +33,11 @@ function inherited(plugin: Plugin, above: Policy): Policy {
   return { ...plugin.policy, ...above };
 }
 
+/** The plugins of a matrix that store mail: those that a local route may name. */
+export function storesOf(matrix: readonly Compiled[]): ReadonlySet<string> {
+  return new Set(matrix.filter(({ phases }) => phases.includes("queue")).map(({ plugin }) => plugin));
+}
+
 /** The steps of one plugin in one phase: none, one, or a combination's. */
 export function stepsOf(plugin: Plugin, phase: Phase, role: Role | undefined, above: Policy = {}): Step[] {
   if (!selected(plugin, role)) return [];

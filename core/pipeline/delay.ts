@@ -4,7 +4,6 @@
  * never delayed.
  */
 import type { Reply } from "../model/reply.ts";
-import { authorOf } from "./call.ts";
 import type { TransactionContext } from "./contexts/transaction_context.ts";
 import { failure, YES } from "./endings.ts";
 import type { Phase } from "./plugin.ts";
@@ -13,7 +12,7 @@ import type { Phase } from "./plugin.ts";
 export function delayed(ctx: TransactionContext, phase: Phase, reply: Reply): Reply {
   if (reply.verdict === "accept" || reply.closes || reply === failure(phase)) return reply;
   if (ctx.client.identity !== null) return reply; // no login can lift what was said of somebody who is logged in
-  const refusal = { phase, plugin: authorOf(reply), reply };
+  const refusal = { phase, plugin: ctx.blameOf(reply)?.plugin ?? "core", reply };
   if (phase === "connect") ctx.delayedConnect ??= refusal;
   else if (phase === "helo") ctx.delayedHelo ??= refusal;
   else ctx.delayedMail ??= refusal;
@@ -27,6 +26,8 @@ export function spoken(ctx: TransactionContext): Reply | null {
   const local = ctx.recipient!.address.local.toLowerCase();
   if (local === "postmaster" || local === "abuse") return null; // RFC 5321 4.5.1, RFC 2142 4
   const { phase, plugin, reply } = refusal;
+  const reason = reply.options.reason ?? reply.text;
+  ctx.blame(reply, plugin, reason, phase);
   ctx.services.emit({
     type: "decision",
     session: ctx.session,
@@ -34,7 +35,7 @@ export function spoken(ctx: TransactionContext): Reply | null {
     phase: "rcpt",
     plugin,
     verdict: reply.verdict,
-    reason: `delayed from ${phase}: ${reply.options.reason ?? reply.text}`,
+    reason: `delayed from ${phase}: ${reason}`,
     ms: 0,
   });
   return reply;

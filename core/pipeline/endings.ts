@@ -24,8 +24,8 @@ export function failure(phase: Phase): Reply<"defer"> {
 
 export interface Ending {
   end(ctx: TransactionContext): Reply;
-  /** What an acceptance is still without, or null. */
-  owes(ctx: TransactionContext): string | null;
+  /** Why an acceptance is not earned yet, or null. `stores`: who stores mail here; null when that is not known. */
+  owes(ctx: TransactionContext, stores: ReadonlySet<string> | null): string | null;
 }
 
 const nothing = (): null => null;
@@ -44,12 +44,18 @@ export const ENDINGS: { readonly [P in Exclude<Phase, "queue">]: Ending } = {
   deliver: yes,
   auth: {
     end: (ctx) => ctx.client.identity === null ? LOGIN_FAILED : YES,
-    owes: (ctx) => ctx.client.identity === null ? "an identity" : null,
+    owes: (ctx) => ctx.client.identity === null ? "accepted without an identity" : null,
   },
   rcpt: {
     // Existence for our own domains, authority for all others                                        SEMANTICS 1
     end: (ctx) => routed(ctx) ? YES : isLocal(ctx.host, ctx.recipient!.address.domain) ? NO_USER : NO_RELAY,
-    owes: (ctx) => routed(ctx) ? null : "a route",
+    owes: (ctx, stores) => {
+      if (!routed(ctx)) return "accepted without a route";
+      const { route } = ctx.recipient!;
+      // A 250 here for mail that nobody will ever store would lose it days later
+      if (ctx.members !== null || route!.to !== "local" || stores === null || stores.has(route!.plugin)) return null;
+      return `no plugin named "${route!.plugin}" stores mail here`;
+    },
   },
 };
 

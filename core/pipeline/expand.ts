@@ -36,20 +36,26 @@ class Expansion {
   constructor(readonly ctx: TransactionContext, readonly ask: () => Answer, readonly before: number) {}
 
   async members(origin: TransactionRecipient, members: readonly Address[], depth: number): Promise<Reply> {
+    const by = this.ctx.expandedBy; // before others are asked, who may expand too
     const distinct = [...new Map(members.map((each) => [nameOf(each), each])).values()];
     const parameters = distinct.length === 1 ? origin.parameters : severalOf(origin.parameters);
     const replies: Reply[] = [];
     for (const each of distinct) {
-      const reply = await this.#member(each, origin, parameters, depth);
+      const reply = await this.#member(each, origin, parameters, { depth, by });
       if (reply.verdict === "defer") return reply; // nothing of the command is kept: nobody else need be asked
       replies.push(reply);
     }
     return replies.find((each) => each.verdict === "accept") ?? replies[0] ?? NOBODY;
   }
 
-  async #member(address: Address, origin: Recipient, parameters: RcptParameters, depth: number): Promise<Reply> {
+  async #member(
+    address: Address,
+    origin: Recipient,
+    parameters: RcptParameters,
+    { depth, by }: { readonly depth: number; readonly by: string },
+  ): Promise<Reply> {
     const { ctx } = this;
-    if (depth > MAX_DEPTH || isLoop(address, origin)) return this.#loop(address, origin);
+    if (depth > MAX_DEPTH || isLoop(address, origin)) return this.#loop(address, origin, by);
     const name = nameOf(address), known = this.#seen.get(name);
     if (known) return known;
     if (++this.#runs > MAX_RUNS || ctx.count - this.before >= MAX_RESULTS) return TOO_MANY;
@@ -64,17 +70,20 @@ class Expansion {
     return reply;
   }
 
-  #loop(address: Address, origin: Recipient): Reply {
+  /** `by`: whose aliases they are. */
+  #loop(address: Address, origin: Recipient, by: string): Reply {
     const path = [formatAddress(address)];
     for (let at: Recipient | null = origin; at !== null; at = at.origin) path.unshift(formatAddress(at.address));
+    const reason = `alias loop: ${path.join(" -> ")}`;
+    this.ctx.blame(LOOP, by, reason);
     this.ctx.services.emit({
       type: "decision",
       session: this.ctx.session,
       transaction: this.ctx.transaction,
       phase: "rcpt",
-      plugin: "core",
+      plugin: by,
       verdict: "reject",
-      reason: `alias loop: ${path.join(" -> ")}`,
+      reason,
       ms: 0,
     });
     return LOOP;

@@ -75,6 +75,8 @@ export interface Plugin<P = Phases> {
   readonly roles?: readonly Role[];
   /** What the operator said beside it. */
   readonly policy?: Policy;
+  /** Plugins that its routes name: each must be in the list and store mail. */
+  readonly routesTo?: readonly string[];
   /** What it does in each phase. */
   readonly handlers: Handlers<P>;
 }
@@ -114,6 +116,8 @@ export interface Setup {
   readonly name: string;
   /** Tells the operator that something is wrong with the server, not with a mail (a `trouble` event). */
   trouble(message: string): void;
+  /** Says which storage plugins its routes name, so that one that is not there is found at the start. */
+  routesTo(plugins: readonly string[]): void;
 }
 /** What an author says of a plugin. */
 export interface Definition<In, Out, P> {
@@ -157,8 +161,16 @@ function define<In, Out, P>(definition: Definition<In, Out, P>): PluginFactory<I
     if (checked.issues) throw fail(checked.issues);
     try {
       const trouble = (message: string) => console.error(JSON.stringify(`${name}: ${message}`));
-      const handlers = definition.create(checked.value, { base: ".", trouble, ...setup, name });
-      return { name, after, ...(roles ? { roles } : {}), handlers };
+      let targets: readonly string[] = [];
+      const routesTo = (plugins: readonly string[]) => void (targets = [...targets, ...plugins]);
+      const handlers = definition.create(checked.value, { base: ".", trouble, ...setup, name, routesTo });
+      return {
+        name,
+        after,
+        ...(roles ? { roles } : {}),
+        ...(targets.length > 0 ? { routesTo: [...new Set(targets)] } : {}),
+        handlers,
+      };
     } catch (error) {
       if (error instanceof OptionsError) throw fail(error.issues);
       throw fail([{ message: error instanceof Error ? error.message : String(error) }]);

@@ -75,7 +75,12 @@ export function rows(ctx: TransactionContext): Row[] {
  * The reply for each accepted RCPT of an LMTP client, in their order, after the message was answered with `reply`.
  */
 export function repliesPerRecipient(ctx: TransactionContext, reply: Reply): Reply[] {
-  return ctx.commands.map((places) => refusalOf(places.map((place) => ctx.recipients[place]!)) ?? reply);
+  // A recipient that another RCPT brought along is in the queue: a client that is told to repeat it would double it.
+  const kept = reply.verdict === "accept" ? promised(ctx) : null;
+  return ctx.commands.map((places) => {
+    if (places.every((place) => kept?.has(place))) return reply;
+    return refusalOf(places.map((place) => ctx.recipients[place]!)) ?? reply;
+  });
 }
 
 /** The ending of `queue`: makes durable what nobody settled. */
@@ -119,6 +124,8 @@ export function settled(ctx: TransactionContext, reply: Reply): Answer {
   const done = reply.verdict === "accept" && ctx.recipients.every((each) => ctx.isSettled(each));
   if (done) return commitRest(ctx);
   if (reply.verdict === "accept") {
+    const reason = "accepted without a result for every recipient";
+    ctx.blame(failure("queue"), "core", reason);
     ctx.services.emit({
       type: "decision",
       session: ctx.session,
@@ -126,7 +133,7 @@ export function settled(ctx: TransactionContext, reply: Reply): Answer {
       phase: "queue",
       plugin: "core",
       verdict: "error",
-      reason: "accepted without a result for every recipient",
+      reason,
       ms: 0,
     });
   }

@@ -285,7 +285,7 @@ export async function simulate(
   options: PipelineOptions = {},
 ): Promise<SimulatedResult> {
   const stage = new Stage(facts), { ctx } = stage;
-  const pipeline = new Pipeline(plugins, { ...(facts.role ? { role: facts.role } : {}), ...options });
+  const pipeline = new Pipeline(plugins, { partial: true, ...(facts.role ? { role: facts.role } : {}), ...options });
   stage.keys();
   await stage.run(pipeline, "connect");
   if (stage.refused) return stage.result();
@@ -333,7 +333,7 @@ export async function runPhase(
 ): Promise<SimulatedResult> {
   const plugins: readonly Plugin[] = "name" in plugin ? [plugin] : plugin;
   const stage = new Stage(facts), { ctx } = stage;
-  const pipeline = new Pipeline(plugins, { delayRefusals: false, ...options });
+  const pipeline = new Pipeline(plugins, { partial: true, delayRefusals: false, ...options });
   if (phase !== "connect") ctx.helo = facts.helo ?? "client.example.net";
   if (phase === "helo") stage.greet();
   if (phase === "auth") stage.authenticate();

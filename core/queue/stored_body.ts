@@ -49,7 +49,7 @@ async function readHead(stream: ReadableStream<Octets>, whole: boolean): Promise
 
 /** A stream that opens the store's when it is first read. */
 function reopened(store: Store, id: string): ReadableStream<Octets> {
-  let reader: ReadableStreamDefaultReader<Octets> | undefined;
+  let reader: ReadableStreamDefaultReader<Octets> | undefined, over = false;
   return new ReadableStream<Octets>({
     async pull(controller) {
       if (reader === undefined) {
@@ -57,10 +57,14 @@ function reopened(store: Store, id: string): ReadableStream<Octets> {
         if (stream === null) return controller.error(new Error(`message ${id} is gone`));
         reader = stream.getReader();
       }
-      const { done, value } = await reader.read();
+      const { done, value } = over ? { done: true } : await reader.read();
+      if (over) return await reader.cancel(); // while we waited: nobody else would close the file
       if (done) controller.close();
-      else controller.enqueue(value);
+      else controller.enqueue(value!);
     },
-    cancel: (reason) => reader?.cancel(reason),
+    cancel(reason) {
+      over = true;
+      return reader?.cancel(reason);
+    },
   }, { highWaterMark: 0 });
 }

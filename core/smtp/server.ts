@@ -7,58 +7,20 @@
  *
  * After an asking event `next` gives null until `answer` was called: input waits, in order, in one buffer.
  */
-import { accept, defer, reject, Reply } from "../model/reply.ts";
 import type { BodyType } from "../model/envelope.ts";
+import { accept, defer, reject, Reply } from "../model/reply.ts";
 import { type Command, COMMANDS } from "./commands/mod.ts";
-import { type ContentLimits, ContentReader } from "./content_reader.ts";
+import { ContentReader } from "./content_reader.ts";
+import type { Dialogue, ServerOptions } from "./dialogue.ts";
 import type { Asking, ServerEvent } from "./events.ts";
-import type { Extensions } from "./extensions.ts";
+import { Input } from "./input.ts";
 import { readLine } from "./line_reader.ts";
+import { Patience } from "./patience.ts";
 import { type State, TRANSITIONS, type Verb } from "./state.ts";
 import { writeLines, writeReply, writeText } from "./wire.ts";
 
-export interface ServerOptions {
-  /** The name in the greeting and the answer to EHLO. */
-  readonly hostname: string;
-  /** LHLO instead of EHLO, a reply per recipient (RFC 2033). */
-  readonly lmtp: boolean;
-  readonly extensions: Extensions;
-  readonly limits: ContentLimits & {
-    /** Octets of a command line with its CRLF, at least 1036 (RFC 3461 5.4). */
-    readonly command: number;
-    readonly recipients: number;
-    /** Bad commands until 421 4.7.0. */
-    readonly errors: number;
-    /** Commands that move nothing (NOOP, RSET, EHLO again, refused recipients) per message until they count as bad. */
-    readonly junk: number;
-  };
-  /** Bare CR and LF in content: refuse the message, or make them CRLF on the way in. */
-  readonly bareLf: "reject" | "normalize";
-  /** Refuse peers that talk before their turn. */
-  readonly forbidEarlyTalk: boolean;
-  /** Take paths without angle brackets. */
-  readonly lenientPaths: boolean;
-  /** VRFY is 252, which tells nothing, or 502. */
-  readonly vrfy: "neutral" | "off";
-}
+export type { Dialogue, ServerOptions } from "./dialogue.ts";
 
-/** What the commands see of the session, and all that they may change. */
-export interface Dialogue {
-  readonly options: ServerOptions;
-  readonly state: State;
-  /** Accepted recipients of the transaction. */
-  readonly recipients: number;
-  readonly smtputf8: boolean;
-  readonly body: BodyType;
-  /** Octets that follow on the line of BDAT. */
-  chunk(size: number, last: boolean): void;
-  /** Ends the session once the reply is written. */
-  hangUp(reason: string): void;
-}
-
-const EMPTY = new Uint8Array(0);
-/** Room for more input where some waits already, octets. */
-const SPARE = 16 * 1024;
 const OUT_OF_ORDER: Partial<Record<Verb, string>> = {
   MAIL: "Say EHLO first, and end the transaction that is open",
   RCPT: "MAIL first",
@@ -71,14 +33,13 @@ const STRANGER: readonly Verb[] = ["NOOP", "HELP", "VRFY", "EXPN", "RSET"];
 
 export class ServerSession implements Dialogue {
   readonly options: ServerOptions;
+  readonly #sign: (reply: Reply) => Reply;
   state: State = "greeting";
   recipients = 0;
   smtputf8 = false;
   body: BodyType = "7BIT";
-  #input: Uint8Array = EMPTY;
-  #at = 0;
-  /** The engine's own buffer behind the input; null while the input is the host's. */
-  #own: Uint8Array | null = null;
+  readonly #input = new Input();
+  readonly #patience: Patience;
   #output = "";
   #pending: Asking | null = null;
   #verb: Verb | null = null;
@@ -92,18 +53,16 @@ export class ServerSession implements Dialogue {
   #chunkRefusal: Reply | null = null;
   #spoiled: Reply | null = null;
   #bdatOpen = false;
-  #errors = 0;
-  #junk = 0;
-  /** Recipients of this transaction that were deferred. */
-  #excess = 0;
   #first = true;
   #closing: string | null = null;
   #closed = false;
   #draining = false;
 
-  constructor(options: ServerOptions) {
+  /** `sign` puts the host's reference into a refusal that the engine gives inside a transaction. */
+  constructor(options: ServerOptions, sign: (reply: Reply) => Reply = unsigned) {
     this.options = options;
-    this.#pending = null;
+    this.#sign = sign;
+    this.#patience = new Patience(options.limits);
     this.#told.push({ type: "connect", asks: true });
   }
 
@@ -121,30 +80,13 @@ export class ServerSession implements Dialogue {
   }
   /** Octets that wait for an answer. */
   get buffered(): number {
-    return this.#input.length - this.#at;
+    return this.#input.left;
   }
 
   /** Takes octets of the peer, and keeps a view of them as long as some are `buffered`: do not write to them before. */
   receive(octets: Uint8Array): void {
     if (this.#closed || this.#closing !== null) return;
-    const rest = this.buffered;
-    if (rest === 0) {
-      this.#input = octets;
-      this.#own = null;
-      this.#at = 0;
-      return;
-    }
-    let own = this.#own, end = this.#input.length;
-    if (own === null || end + octets.length > own.length) {
-      const length = rest + octets.length;
-      own = new Uint8Array(length + Math.min(length, SPARE)); // a peer that writes octet by octet pays, not we
-      own.set(this.#input.subarray(this.#at));
-      this.#own = own;
-      this.#at = 0;
-      end = rest;
-    }
-    own.set(octets, end);
-    this.#input = own.subarray(0, end + octets.length);
+    this.#input.add(octets);
   }
 
   /** What came of the input so far; null when it takes more octets, or an answer, to go on. */
@@ -155,13 +97,13 @@ export class ServerSession implements Dialogue {
       if (this.#closing !== null) {
         this.#closed = true;
         this.state = "closed";
-        this.#forget();
+        this.#input.forget();
         return { type: "close", asks: false, reason: this.#closing };
       }
       const event = this.inContent ? this.#readContent() : this.#readCommand();
       if (event === undefined) continue;
       if (event !== null) return this.#tell(event);
-      if (!this.#draining || this.inContent || this.state === "bdat") return this.#rest();
+      if (!this.#draining || this.inContent || this.state === "bdat") return this.#input.rest();
       this.close(SHUTTING_DOWN, "shutting down"); // what was under way is answered, and nothing else waits
     }
   }
@@ -214,37 +156,23 @@ export class ServerSession implements Dialogue {
 
   #tell(event: ServerEvent): ServerEvent {
     if (event.asks) this.#pending = event;
-    if (this.buffered === 0) this.#forget(); // the host may take its time: the octets need not wait for it
+    if (this.#input.left === 0) this.#input.forget(); // the host may take its time: the octets need not wait for it
     return event;
-  }
-
-  /** All is read but a part of a command, perhaps: let go of the input. */
-  #rest(): null {
-    if (this.buffered === 0) this.#forget();
-    else if (this.#at > 0 || this.#own === null) {
-      this.#input = this.#own = this.#input.slice(this.#at); // a copy: the host's buffer is its own again
-      this.#at = 0;
-    }
-    return null;
-  }
-  #forget(): void {
-    this.#input = EMPTY;
-    this.#own = null;
-    this.#at = 0;
   }
 
   /** Undefined: something was done, look again. Null: more octets are needed. */
   #readCommand(): ServerEvent | null | undefined {
-    if (this.#at === this.#input.length) return null;
-    if (this.#first && this.#input[this.#at] === 0x16) return this.#foreign("TLS on a port without it");
-    const line = readLine(this.#input, this.#at, this.options.limits.command);
+    const input = this.#input;
+    if (input.left === 0) return null;
+    if (this.#first && input.octets[input.at] === 0x16) return this.#foreign("TLS on a port without it");
+    const line = readLine(input.octets, input.at, this.options.limits.command);
     if (line.kind === "none") return null;
     if (line.kind === "long") {
       this.#refuse("line", reject("5.5.2", "Line too long", { code: 500, close: true }));
       this.hangUp("line too long");
       return undefined;
     }
-    this.#at = line.next;
+    input.at = line.next;
     if (line.kind === "bad") {
       const utf8 = line.why === "utf8";
       const text = utf8 ? "Not UTF-8" : "A line ends with CRLF and holds no control characters";
@@ -282,7 +210,10 @@ export class ServerSession implements Dialogue {
     if (answer instanceof Reply) {
       if (answer.verdict === "accept") this.#acted(verb, next ?? this.state, answer);
       else if (answer.verdict === "reject") this.#refuse(verb, answer);
-      else this.#refuse(verb, answer, this.#excessive());
+      else {
+        this.#patience.deferred();
+        this.#refuse(verb, answer, false);
+      }
       return undefined;
     }
     if (verb === "BDAT") return this.#beginChunk(next !== undefined);
@@ -297,7 +228,7 @@ export class ServerSession implements Dialogue {
     if (verb === "QUIT") this.hangUp("quit");
     this.state = next;
     this.#output += writeReply(reply);
-    if (STRANGER.includes(verb)) this.#tire();
+    if (STRANGER.includes(verb)) this.#junk();
   }
 
   #foreign(reason: string): undefined {
@@ -307,22 +238,26 @@ export class ServerSession implements Dialogue {
   }
 
   #refuse(command: string, reply: Reply, counts = true): void {
-    this.#output += writeReply(reply);
+    this.#refused(command, reply, this.#signed(reply), counts);
+  }
+  #signed(reply: Reply): Reply {
+    return this.inTransaction ? this.#sign(reply) : reply;
+  }
+  /** `said` is what the peer sees of `reply`. */
+  #refused(command: string, reply: Reply, said: Reply, counts: boolean): void {
+    this.#output += writeReply(said);
     this.#told.push({ type: "refused", asks: false, command, reply });
     if (reply.closes) this.hangUp(reply.text);
-    if (counts) this.#err();
+    if (counts) this.#patience.error();
+    this.#checkPatience();
   }
-  /** A command that is in order and moves nothing: some are free for each message, the others are errors. */
-  #tire(): void {
-    if (++this.#junk > this.options.limits.junk) this.#err();
+  #junk(): void {
+    this.#patience.junk();
+    this.#checkPatience();
   }
-  /** A recipient that is not taken now: as many as a transaction may have are free. */
-  #excessive(): boolean {
-    return ++this.#excess > this.options.limits.recipients;
-  }
-  #err(): void {
-    if (++this.#errors <= this.options.limits.errors || this.#closing !== null) return;
-    this.#output += writeReply(defer("4.7.0", "Too many errors", { code: 421 }));
+  #checkPatience(): void {
+    if (!this.#patience.over || this.#closing !== null) return;
+    this.#output += writeReply(this.#signed(defer("4.7.0", "Too many errors", { code: 421 })));
     this.hangUp("too many errors");
   }
 
@@ -351,11 +286,12 @@ export class ServerSession implements Dialogue {
     if (this.#chunkLeft >= 0 && this.#chunkRefusal !== null) return this.#swallow();
     const content = this.#content!;
     const inChunk = this.#chunkLeft >= 0;
-    const end = inChunk ? Math.min(this.#input.length, this.#at + this.#chunkLeft) : this.#input.length;
-    while (this.#at < end && !content.done) {
-      const chunk = content.read(this.#input, this.#at, end);
-      if (inChunk) this.#chunkLeft -= content.position - this.#at;
-      this.#at = content.position;
+    const input = this.#input, { length } = input.octets;
+    const end = inChunk ? Math.min(length, input.at + this.#chunkLeft) : length;
+    while (input.at < end && !content.done) {
+      const chunk = content.read(input.octets, input.at, end);
+      if (inChunk) this.#chunkLeft -= content.position - input.at;
+      input.at = content.position;
       if (chunk.length > 0) return { type: "body", asks: false, chunk };
       if (content.fault !== null && this.#spoiled === null) return this.#spoil(content);
     }
@@ -367,8 +303,8 @@ export class ServerSession implements Dialogue {
 
   /** Octets of a chunk that nobody wants. */
   #swallow(): null | undefined {
-    const take = Math.min(this.#chunkLeft, this.#input.length - this.#at);
-    this.#at += take;
+    const take = Math.min(this.#chunkLeft, this.#input.left);
+    this.#input.at += take;
     this.#chunkLeft -= take;
     if (this.#chunkLeft > 0) return null;
     this.#chunkLeft = -1;
@@ -392,7 +328,7 @@ export class ServerSession implements Dialogue {
       return undefined;
     }
     this.#output += writeText(250, "2.0.0", `${content.size} octets so far`);
-    if (this.#chunkEmpty) this.#tire();
+    if (this.#chunkEmpty) this.#junk();
     return undefined;
   }
 
@@ -418,7 +354,7 @@ export class ServerSession implements Dialogue {
     }
     const reply = this.#spoiled;
     const times = this.options.lmtp ? this.recipients : 1;
-    for (let i = 1; i < times; i++) this.#output += writeReply(reply);
+    for (let i = 1; i < times; i++) this.#output += writeReply(this.#signed(reply));
     this.#refuse("message", reply);
     this.#drop();
     this.state = "ready";
@@ -442,8 +378,7 @@ export class ServerSession implements Dialogue {
     if (reply.verdict !== "accept") {
       this.#output += writeReply(reply);
       if (reply.closes) this.hangUp(reply.text);
-      else if (reply.verdict === "reject") this.#tire(); // guessing at names is not free for ever
-      else if (this.#excessive()) this.#err();
+      else this.#refusedByHost(reply);
       return;
     }
     const verb = this.#verb!, again = this.state !== "start";
@@ -453,7 +388,7 @@ export class ServerSession implements Dialogue {
       this.#output += verb === "HELO"
         ? writeText(250, "", this.options.hostname)
         : writeLines(250, [this.options.hostname, ...this.options.extensions.lines]);
-      if (again) this.#tire();
+      if (again) this.#junk();
       this.#earlyTalk("after EHLO");
     } else if (event.type === "mail") {
       this.recipients = 0;
@@ -464,6 +399,13 @@ export class ServerSession implements Dialogue {
       this.recipients++;
       this.#output += writeText(250, "2.1.5", reply.text === "OK" ? "Recipient OK" : reply.text);
     }
+  }
+
+  /** Guessing at names is not free for ever; a recipient to come again with is, nearly. */
+  #refusedByHost(reply: Reply): void {
+    if (reply.verdict === "reject") this.#patience.junk();
+    else this.#patience.deferred();
+    this.#checkPatience();
   }
 
   #greeted(reply: Reply): void {
@@ -490,7 +432,7 @@ export class ServerSession implements Dialogue {
         this.#chunkRefusal = reply;
         this.#drop();
         this.state = "spoiled";
-      } else this.#refuse("DATA", reply, false);
+      } else this.#refused("DATA", reply, reply, false); // the host's, and signed
       return;
     }
     this.#openContent(!bdat);
@@ -506,7 +448,7 @@ export class ServerSession implements Dialogue {
 
   #endMessage(closing: Reply | undefined): void {
     this.#clear();
-    this.#junk = 0;
+    this.#patience.messageEnded();
     this.state = "ready";
     if (closing !== undefined) this.hangUp(closing.text);
   }
@@ -531,7 +473,7 @@ export class ServerSession implements Dialogue {
   }
   #clear(): void {
     this.recipients = 0;
-    this.#excess = 0;
+    this.#patience.transactionEnded();
     this.smtputf8 = false;
     this.body = "7BIT";
     this.#bdatOpen = false;
@@ -540,6 +482,7 @@ export class ServerSession implements Dialogue {
   }
 }
 
+const unsigned = (reply: Reply): Reply => reply;
 const SHUTTING_DOWN: Reply = defer("4.3.2", "Shutting down", { code: 421 });
 
 /** The plain yes of a host. */

@@ -378,7 +378,7 @@ export class Operations {
 
   #count(rows: readonly CounterRow[], now: number): null {
     for (const row of rows) this.#run("insert or replace into counter values (?, ?, ?)", ...row);
-    this.#run("delete from counter where expires <= ?", now);
+    if (now > 0) this.#run("delete from counter where expires <= ?", now);
     return null;
   }
 

@@ -40,6 +40,7 @@ const STEPS: readonly string[] = [`
   ) strict, without rowid;
   create unique index inbox_name on inbox (name, message);
   create table counter (name text primary key, value text not null, expires integer not null) strict, without rowid;
+  create index counter_expires on counter (expires);
   create table corrupt (message text primary key, why text not null) strict, without rowid;
   create table fence (number integer not null) strict;
   insert into fence values (0);

@@ -22,7 +22,7 @@ export class DatabaseThread<Request, Reply> {
       event.preventDefault();
       if (this.#dead) return;
       this.#stop(new StoreError("io", `the database thread ended: ${event.message}`));
-      died(event.message);
+      setTimeout(() => died(event.message)); // whoever asked has heard of it by then, and said what was lost
     };
     worker.onmessageerror = () => worker.onerror?.(new ErrorEvent("error", { message: "unreadable answer" }));
   }

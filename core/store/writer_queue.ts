@@ -49,8 +49,14 @@ export class WriterQueue {
   }
 
   async open(): Promise<void> {
-    this.#thread = await this.#options.start(this.#died, this.#refused);
+    const refused = this.#refused;
     this.#refused = [];
+    try {
+      this.#thread = await this.#options.start(this.#died, refused);
+    } catch (error) {
+      this.#refused.push(...refused); // they must not be there, whenever the next thread starts
+      throw error;
+    }
   }
 
   /** Milliseconds that the oldest operation has waited. */

@@ -119,9 +119,11 @@ Deno.test("case 36: no descriptors left: accepting pauses without spinning, and 
   };
   await allow(descriptors(target.server.pid) + 10);
   const peers: RudePeer[] = [];
+  let site: Deno.Conn | undefined;
   try {
     for (let i = 0; i < 40; i++) peers.push(await RudePeer.connect(target.port)); // the kernel says yes to all of them
     await target.logged(/ trouble .*"no descriptor is left/);
+    site = await Deno.connect({ hostname: "127.0.0.1", port: target.server.ports.admin }); // the site meets the same
     await waitFor("some to be greeted", () => peers.filter((each) => each.heard.startsWith("220 ")).length >= 5);
     const cpu = target.processorSeconds();
     const lines = target.news.length;
@@ -140,7 +142,9 @@ Deno.test("case 36: no descriptors left: accepting pauses without spinning, and 
     await waitFor("all to be greeted", () => peers.slice(5).every((each) => each.heard.startsWith("220 ")));
   } finally {
     for (const each of peers) each.socket.destroy();
+    site?.close();
   }
+  await waitFor("the site", () => target.server.api.healthy());
   using conn = await Deno.connect({ transport: "unix", path }); // the other listener too
   const buffer = new Uint8Array(512);
   assertMatch(new TextDecoder().decode(buffer.subarray(0, (await conn.read(buffer))!)), /^220 /);

@@ -70,7 +70,7 @@ function pageTest(
       const store = new TestStore();
       await options.fill?.(store);
       const admin = createAdmin(adminOptions(store, options.admin));
-      const server = serveAdmin(admin, "127.0.0.1:0");
+      const server = await serveAdmin(admin, "127.0.0.1:0");
       const browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
       try {
         const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options.context });

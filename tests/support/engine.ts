@@ -52,8 +52,9 @@ export function converse(
   pieces: readonly (string | Uint8Array)[],
   options: Partial<ServerOptions> = {},
   answer: HostAnswer = () => undefined,
+  sign?: (reply: Reply) => Reply,
 ): Conversation {
-  const session = new ServerSession(serverOptions(options));
+  const session = new ServerSession(serverOptions(options), sign);
   const events: ServerEvent[] = [], messages: string[] = [];
   let output = "", closed: string | null = null, body = "";
   const pump = () => {

@@ -178,6 +178,11 @@ export class PluginContext implements Every {
   change(effect: Effect): void {
     if (this.#late(`${effect.do}()`)) return;
     const note = this.#ctx.apply(effect);
+    if (effect.do === "expand" && note === null) this.#ctx.expandedBy = this.#plugin;
+    if (effect.do === "refuse" && note === null) {
+      const { reply } = effect;
+      this.#ctx.blame(reply, this.#plugin, reply.options.reason ?? reply.text);
+    }
     if (note !== null) this.note = this.note === "" ? note : `${this.note}; ${note}`;
   }
 

@@ -63,6 +63,15 @@ export interface DelayedRefusal {
   readonly plugin: string;
   readonly reply: Reply;
 }
+/** Who is behind a refusal, for those who look at it afterwards. */
+export interface Blame {
+  /** The plugin's name, or "core". */
+  readonly plugin: string;
+  /** In words for people: also what the reply does not say. */
+  readonly reason: string;
+  /** Where it was decided, when it is spoken later. */
+  readonly delayedFrom: Phase | null;
+}
 /** A message of the durable queue that the dispatcher tries again. */
 export interface Resumed {
   readonly id: string;
@@ -128,6 +137,11 @@ export class TransactionContext implements Facts {
   expires = 0;
   /** What the commit of this transaction said; undefined: there was none. */
   committed: Reply<"defer"> | null | undefined = undefined;
+
+  /** Who gave each refusal of this session; weak, for nobody counts them. */
+  blames: WeakMap<Reply, Blame> | null = null;
+  /** Who named `members`. */
+  expandedBy = "core";
 
   /** Signals of calls under way. */
   readonly controllers: Set<AbortController> = new Set();
@@ -336,6 +350,14 @@ export class TransactionContext implements Facts {
   }
 
   // ---- The pipeline's --------------------------------------------------------------------------------------------------
+
+  /** Remembers who gave a refusal: the reply itself does not say, and may be spoken by another phase. */
+  blame(reply: Reply, plugin: string, reason: string, delayedFrom: Phase | null = null): void {
+    (this.blames ??= new WeakMap()).set(reply, { plugin, reason, delayedFrom });
+  }
+  blameOf(reply: Reply): Blame | null {
+    return this.blames?.get(reply) ?? null;
+  }
 
   /** Takes the recipient that is being decided into the envelope, or finds that it is there (SEMANTICS 15). */
   admit(): void {

@@ -4,7 +4,7 @@
  */
 import type { Asking } from "../events.ts";
 import type { Reply } from "../../model/reply.ts";
-import type { Dialogue } from "../server.ts";
+import type { Dialogue } from "../dialogue.ts";
 import type { Verb } from "../state.ts";
 import { bdat } from "./bdat.ts";
 import { data } from "./data.ts";

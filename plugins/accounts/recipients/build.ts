@@ -23,6 +23,8 @@ export class TablesError extends Error {
   }
 }
 const ENOUGH = 20;
+/** What is promised and not there yet must not be passed over in silence. */
+export const NO_VIA = "delivery to other hosts is not in this version; leave the key out";
 
 /** @throws {TablesError} */
 export function buildDirectory(trees: readonly Node[], options: BuildOptions): Directory {
@@ -119,8 +121,9 @@ class Builder {
     this.#table(node, "store", { to: take("to"), plugin: take("plugin"), via: take("via") });
     const to = said.get("to"), plugin = said.get("plugin"), via = said.get("via");
     if (to === "local" && plugin && via === undefined) return this.#route(plugin, { to, plugin });
-    if (to === "remote" && plugin === undefined) return this.#route(`>${via ?? ""}`, via ? { to, via } : { to });
-    return this.#fault(node.at, "expected { to: local, plugin: NAME } or { to: remote, via: NEXTHOP }");
+    if (to === "remote" && via !== undefined) return this.#fault(node.at, `via: ${NO_VIA}`);
+    if (to === "remote" && plugin === undefined) return this.#route(">", { to });
+    return this.#fault(node.at, "expected { to: local, plugin: NAME } or { to: remote }");
   }
 
   #route(key: string, route: Route): Route {

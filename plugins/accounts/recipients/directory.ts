@@ -47,6 +47,15 @@ export class Directory {
     return section;
   }
 
+  /** The storage plugins that accounts name, each once. */
+  get stores(): string[] {
+    const names = new Set<string>();
+    for (const { accounts } of [this.shared, ...this.domains.values()]) {
+      for (const route of accounts.values()) if (route.to === "local") names.add(route.plugin);
+    }
+    return [...names];
+  }
+
   /** What `address` is, without the alias `skip`: an alias that names itself means the account behind it. */
   find(address: Address, host: Host, skip: Targets | null = null): Found | null {
     const { local, domain } = address;

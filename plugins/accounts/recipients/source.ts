@@ -44,6 +44,11 @@ export class Source {
     }
   }
 
+  /** The storage plugins that the tables name, as they were read last. */
+  get stores(): string[] {
+    return this.#directory.stores;
+  }
+
   /** The tables as they are at the moment `now` (milliseconds). */
   current(now: number): Directory {
     if (this.#path !== null && (now - this.#looked >= SECOND || now < this.#looked)) {

@@ -255,6 +255,9 @@ Deno.test("events: arrivals, removals, acceptances and refusals; nobody's text e
       reply: new Reply(550, "5.1.1", "No such user"),
       sender: "a\r\n\r\ndata: x",
       recipients: Array.from({ length: 1000 }, (_, i) => `r${i}@example.org`),
+      plugin: null,
+      reason: null,
+      delayedFrom: null,
     });
     const text = await readUntil(reader, (sofar) => sofar.includes("event: refused") && sofar.endsWith("\n\n"));
     const events = text.split("\n\n").filter((each) => each.startsWith("event: "));

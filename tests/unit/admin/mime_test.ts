@@ -164,3 +164,23 @@ Deno.test("property: a name to save under has no path, no control, no turned tex
   assertEquals(partName({ n: 2, type: "message/rfc822", name: null }), "part-2.eml");
   assertEquals(partName({ n: 3, type: "x/y", name: "..." }), "part-3.bin");
 });
+
+Deno.test("a small mail that becomes large when it is read does not stay: what is kept is weighed as it is kept", async () => {
+  const image = btoa("x".repeat(6000)).replaceAll(/.{76}/g, "$&\r\n");
+  const html = "<img src=cid:a>".repeat(900); // 7 MB of data URLs out of 20 KB
+  const mail = "From: a@x.example\r\nMIME-Version: 1.0\r\nContent-Type: multipart/related; boundary=b\r\n\r\n" +
+    `--b\r\nContent-Type: text/html\r\n\r\n${html}\r\n--b\r\nContent-Type: image/png\r\nContent-ID: <a>\r\n` +
+    `Content-Transfer-Encoding: base64\r\n\r\n${image}\r\n--b--`;
+  const store = new TestStore();
+  const reader = new MailReader(store, { mimeSize: 1_000_000, mimeTime: 8000 });
+  const ids: string[] = [];
+  for (let i = 0; i < 8; i++) ids.push(await store.deliver(mail));
+  for (const id of ids) assert((await reader.open(id))!.content.mail!.frame!.body.length > 7_000_000);
+  const before = store.reads;
+  for (const id of ids) await reader.open(id);
+  assert(
+    store.reads - before >= 4,
+    `${store.reads - before} of 8 had to be read again: the others would be 14 MB each`,
+  );
+  await reader.close();
+});

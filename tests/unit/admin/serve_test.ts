@@ -1,19 +1,19 @@
 /** The site on a port: what is said when it cannot be had, and that stopping ends what is open. */
-import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { createAdmin } from "../../../core/admin/app.ts";
 import { serveAdmin } from "../../../core/admin/serve.ts";
 import { adminOptions, PLAIN, TestStore } from "./fixture.ts";
 
 Deno.test("a port that is taken, or no address at all, is one clear sentence", async () => {
   const admin = createAdmin(adminOptions(new TestStore()));
-  const server = serveAdmin(admin, "127.0.0.1:0");
-  const taken = assertThrows(() => serveAdmin(admin, `127.0.0.1:${server.port}`), Error);
+  const server = await serveAdmin(admin, "127.0.0.1:0");
+  const taken = await assertRejects(() => serveAdmin(admin, `127.0.0.1:${server.port}`), Error);
   assertMatch(
     taken.message,
     /^The admin site cannot listen on 127\.0\.0\.1:\d+: another program has that port\. [^\n]+$/,
   );
   for (const address of ["", "8025", "127.0.0.1", "127.0.0.1:65536", "a b:80", "[::1]8025"]) {
-    assertThrows(() => serveAdmin(admin, address), Error, "no host:port");
+    await assertRejects(() => serveAdmin(admin, address), Error, "no host:port");
   }
   await server.stop();
 });
@@ -22,7 +22,7 @@ Deno.test("over HTTP: a message in, its octets out; the Host is the one on the w
   const store = new TestStore();
   const id = await store.deliver(PLAIN);
   const admin = createAdmin(adminOptions(store));
-  const server = serveAdmin(admin, "127.0.0.1:0");
+  const server = await serveAdmin(admin, "127.0.0.1:0");
   const url = `http://127.0.0.1:${server.port}`;
   assertEquals(
     await (await fetch(`${url}/api/v1/messages/${id}/raw`)).text(),
@@ -42,7 +42,7 @@ Deno.test("over HTTP: a message in, its octets out; the Host is the one on the w
 Deno.test("a client that goes away frees its place among the event streams", async () => {
   const store = new TestStore();
   const admin = createAdmin(adminOptions(store, { limits: { eventClients: 1 } }));
-  const server = serveAdmin(admin, "127.0.0.1:0");
+  const server = await serveAdmin(admin, "127.0.0.1:0");
   const url = `http://127.0.0.1:${server.port}/api/v1/events`;
   const first = await fetch(url);
   const second = await fetch(url);
@@ -56,5 +56,42 @@ Deno.test("a client that goes away frees its place among the event streams", asy
     await next.body?.cancel();
   }
   assertEquals(status, 200);
+  await server.stop();
+});
+
+Deno.test("connections are bounded, and who says nothing in time is sent away: neither costs mail its descriptors", async () => {
+  const admin = createAdmin(adminOptions(new TestStore()));
+  const server = await serveAdmin(admin, "127.0.0.1:0", {
+    connections: 4,
+    headTime: 300,
+    requestTime: 600,
+    idleTime: 300,
+  });
+  const open = () => Deno.connect({ hostname: "127.0.0.1", port: server.port });
+  const quiet = [await open(), await open(), await open(), await open()];
+  await quiet[0]!.write(new TextEncoder().encode("GET /inbox HTTP/1.1\r\nHost: local"));
+  const fifth = await open();
+  assertEquals(await new Response(fifth.readable).text(), ""); // closed at once
+  for (const each of quiet) assertMatch(await new Response(each.readable).text(), /^(?:HTTP\/1\.1 408 |$)/);
+  assertEquals((await fetch(`http://127.0.0.1:${server.port}/healthz`).then((r) => r.text())).includes("ok"), true);
+  await server.stop();
+});
+
+Deno.test("no Host, a Host that is none, a target that is no path: 400, and the next request is answered", async () => {
+  const admin = createAdmin(adminOptions(new TestStore()));
+  const server = await serveAdmin(admin, "127.0.0.1:0");
+  for (
+    const head of [
+      "GET / HTTP/1.1",
+      "GET / HTTP/1.1\r\nHost: a b",
+      "GET http://127.0.0.1/ HTTP/1.1\r\nHost: 127.0.0.1",
+      "GARBAGE",
+    ]
+  ) {
+    const conn = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+    await conn.write(new TextEncoder().encode(`${head}\r\nConnection: close\r\n\r\n`));
+    assertMatch(await new Response(conn.readable).text(), /^HTTP\/1\.1 400 /, head);
+  }
+  assertEquals((await fetch(`http://127.0.0.1:${server.port}/healthz`)).status, 200);
   await server.stop();
 });

@@ -41,7 +41,7 @@ const accepted = (changes: Partial<Event & { type: "accepted" }> = {}): Event =>
   held: null,
   ...changes,
 });
-const refused = (reply: Reply): Event => ({
+const refused = (reply: Reply, changes: Partial<Event & { type: "refused" }> = {}): Event => ({
   type: "refused",
   session: SESSION,
   transaction: MESSAGE,
@@ -50,6 +50,10 @@ const refused = (reply: Reply): Event => ({
   reply,
   sender: "a@example.net",
   recipients: ["b@example.org"],
+  plugin: null,
+  reason: reply.options.reason ?? null,
+  delayedFrom: null,
+  ...changes,
 });
 const decided = (plugin: string, verdict: "reject" | "error", reason: string): Event => ({
   type: "decision",
@@ -148,7 +152,7 @@ Deno.test("the lines that people read", async () => {
     accepted(),
     accepted({ sender: "", recipients: ["a", "b", "c", "d", "e", "f", "g"], held: "looks odd" }),
     decided("recipients", "reject", "in no table"),
-    refused(reject("5.1.1", "No such user here", { reason: "in no table" })),
+    refused(reject("5.1.1", "No such user here", { reason: "in no table" }), { plugin: "recipients" }),
     refused(new Reply(503, "5.5.1", "Bad sequence")),
     { type: "settled", transaction: MESSAGE, recipient: "b@example.org", outcome: "deferred", reason: "disk full" },
     {
@@ -174,15 +178,20 @@ Deno.test("the lines that people read", async () => {
   ]);
 });
 
-Deno.test("a refusal names the plugin behind it, also with a reference in its text, also when it threw", async () => {
-  const [, named, , thrown] = await logged([
-    decided("greylist", "reject", "Come back later"),
-    refused(defer("4.7.1", "Come back later (ref ABCDEFGH)")),
-    decided("spf", "error", "Cannot read properties of undefined"),
-    refused(defer("4.3.0", "Local error in processing")),
-  ]);
-  assertStringIncludes(named!, "by=greylist");
-  assertStringIncludes(thrown!, 'by=spf reason="Cannot read properties of undefined"');
+Deno.test("a refusal names who gave it, and the phase when it was put off, whatever was decided before it", async () => {
+  const events = [
+    refused(defer("4.7.1", "Too much mail"), { plugin: "rate_limit", delayedFrom: "mail" }),
+    refused(defer("4.3.0", "Local error"), { plugin: "spf", reason: "boom" }),
+    decided("spf", "error", "Line too long"),
+    refused(reject("5.5.2", "Line too long")),
+  ];
+  const text = await logged(events, { level: "info" });
+  assertStringIncludes(text[0]!, 'RCPT 451 4.7.1 "Too much mail" by=rate_limit phase=mail from=');
+  assertStringIncludes(text[1]!, "by=spf reason=boom");
+  assert(!text.at(-1)!.includes("by="), text.at(-1));
+  const json = (await logged(events, { level: "info", format: "json" })).map((line) => JSON.parse(line));
+  assertEquals([json[0].plugin, json[0].delayedFrom, json[1].reason], ["rate_limit", "mail", "boom"]);
+  assertEquals(["plugin", "reason", "delayedFrom"].filter((name) => name in json.at(-1)), []);
 });
 
 Deno.test("decisions and quiet ends are for debug, the rest is not", async () => {

@@ -26,7 +26,17 @@ Deno.test("events become counters and histograms", () => {
       held: ms > 1000 ? "odd" : null,
     });
   }
-  const refusal = { type: "refused", session, transaction, ip, sender: null, recipients: [] } as const;
+  const refusal = {
+    type: "refused",
+    session,
+    transaction,
+    ip,
+    sender: null,
+    recipients: [],
+    plugin: null,
+    reason: null,
+    delayedFrom: null,
+  } as const;
   metrics.observe({ ...refusal, command: "RCPT", reply: reject("5.1.1", "no") });
   metrics.observe({ ...refusal, command: "RCPT", reply: reject("5.1.1", "no, again") });
   metrics.observe({

@@ -83,7 +83,7 @@ Deno.test("connect and helo last for the connection, mail for the transaction", 
     on("helo", (ctx, next) => ctx.helo === "bad" ? reject("5.7.1", "no helo") : next()),
     on("mail", (ctx, next) => ctx.sender?.local === "bad" ? reject("5.7.1", "no mail") : next()),
     everyone,
-  ]);
+  ], { partial: true });
   const run = (phase: Phase) => (pipeline.run(phase, ctx) as Reply).text;
   const transaction = (sender: string) => {
     mail(sender);

@@ -1,7 +1,22 @@
 /** How phases end when nobody answers, what a yes must have earned, what is cleared when. */
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { accept, defer, key, on, type Phase, type Plugin, reject, type Reply, runPhase, simulate } from "postern";
+import {
+  accept,
+  type Answer,
+  defer,
+  firstOf,
+  key,
+  on,
+  type Phase,
+  type Plugin,
+  reject,
+  type Reply,
+  runPhase,
+  simulate,
+  when,
+  withPolicy,
+} from "postern";
 import { Pipeline } from "../../../core/pipeline/pipeline.ts";
 import { session } from "./session.ts";
 
@@ -40,6 +55,32 @@ Deno.test("a yes that was not earned is 451 and told as core's error", async () 
     assertEquals([error?.verdict, error?.reason], ["error", `accepted without ${owed}`]);
     assertEquals([result.identity, result.rows], [null, []]);
   }
+});
+
+Deno.test("a route to a plugin that stores nothing here earns no yes: 451, before the mail is ours", async () => {
+  const to = (plugin: string) => on("rcpt", (ctx, next) => (ctx.route({ to: "local", plugin }), next()));
+  const box = { name: "box", handlers: { queue: (_ctx: unknown, next: () => Answer<"accept" | "defer">) => next() } };
+  const run = (...plugins: Plugin[]) => simulate(plugins, { to: "b@example.org" }, { partial: false, role: "mx" });
+  const told = async (...plugins: Plugin[]) => {
+    const { reply, decisions, rows } = await run(...plugins);
+    const error = decisions.find((each) => each.verdict === "error");
+    return `${reply} | ${error ? `${error.plugin} ${error.phase}: ${error.reason}` : "no error"} | ${rows.length}`;
+  };
+  const refused = (name: string) =>
+    `451 4.3.0 Local error in processing | core rcpt: no plugin named "${name}" stores mail here | 0`;
+  assertEquals(await told(to("nowhere"), box), refused("nowhere"));
+  assertEquals(await told(to("box"), { ...box, roles: ["lmtp"] }), refused("box"), "for another role");
+  assertEquals(await told(to("box"), withPolicy(box, { mode: "observe" })), refused("box"), "observing stores nothing");
+  assertEquals(await told(to("on(rcpt)"), box), refused("on(rcpt)"), "there, and without a queue handler");
+  for (const whole of [box, when(() => true, box), firstOf(box)]) {
+    assertEquals(await told(to("box"), whole), "250 2.0.0 OK | no error | 1");
+  }
+  const alias = on("rcpt", (ctx, next) => {
+    if (ctx.recipient.address.local === "b") ctx.expand([{ local: "c", domain: "example.org" }]);
+    else ctx.route({ to: "local", plugin: "nowhere" });
+    return next();
+  });
+  assertEquals(await told(alias, box), refused("nowhere"), "a member of an alias");
 });
 
 Deno.test("an identity counts only when the whole phase accepts", async () => {

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { storedBody } from "../../../core/queue/stored_body.ts";
 import { type Store, type StoredMessage, StoreError } from "../../../core/store/store.ts";
+import { waitFor } from "../../support/wait.ts";
 import { message } from "../store/messages.ts";
 
 const KIB = 1024;
@@ -92,4 +93,31 @@ Deno.test("a message without header, an empty one, one that is gone, one that ca
   assertEquals(await storedBody(gone, stored(10)), null);
   const broken = { received: () => Promise.reject(new StoreError("io", "bad sector")) } as unknown as Store;
   await assertRejects(() => storedBody(broken, stored(10)), StoreError, "bad sector");
+});
+
+Deno.test("a stream that is given up while the store still opens it is closed all the same", async () => {
+  for (const when of ["opening", "reading"]) {
+    let cancelled = 0, release = () => {};
+    const gate = new Promise<void>((resolve) => release = resolve);
+    let opened = 0;
+    const received = async () => {
+      if (++opened > 1 && when === "opening") await gate; // the first reads the header section
+      return new ReadableStream<Uint8Array<ArrayBuffer>>({
+        async pull(controller) {
+          if (opened > 1 && when === "reading") await gate;
+          controller.enqueue(mail("Subject: x\r\n\r\n", 64 * KIB));
+        },
+        cancel: () => void cancelled++,
+      }, { highWaterMark: 0 });
+    };
+    const body = (await storedBody({ received } as unknown as Store, stored(1024 * KIB)))!;
+    const before = cancelled;
+    const reader = body.stream().getReader();
+    const read = reader.read();
+    await waitFor("the store to be asked", () => opened === 2);
+    const gone = reader.cancel();
+    release();
+    await Promise.allSettled([read, gone]);
+    await waitFor(`the end of a stream given up while ${when}`, () => cancelled - before === 1);
+  }
 });

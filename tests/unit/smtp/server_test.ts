@@ -1,7 +1,10 @@
 /** What the engine counts, keeps and tells, where a dialogue script would be long. */
 import { assert, assertEquals } from "@std/assert";
-import { accept, defer, reject, type Reply } from "../../../core/model/reply.ts";
-import { codes, converse, LIMITS } from "../../support/engine.ts";
+import { accept, defer, reject, Reply } from "../../../core/model/reply.ts";
+import { COMMANDS } from "../../../core/smtp/commands/mod.ts";
+import { Extensions } from "../../../core/smtp/extensions.ts";
+import type { ServerOptions } from "../../../core/smtp/server.ts";
+import { codes, converse, type HostAnswer, LIMITS } from "../../support/engine.ts";
 
 const HELLO = "EHLO c.example\r\n", MAIL = "MAIL FROM:<a@sender.example>\r\n", RCPT = "RCPT TO:<b@example.org>\r\n";
 const MESSAGE = "DATA\r\nSubject: x\r\n\r\nx\r\n.\r\n";
@@ -95,4 +98,50 @@ Deno.test("case 16: no command can be said for ever without moving something", (
   assertEquals(chunks.closed, "too many errors", "empty chunks");
   const honest = converse([HELLO + MAIL + RCPT, ...Array.from({ length: 2000 }, () => "BDAT 1\r\nx")]);
   assertEquals(honest.closed, null, "octet by octet is slow, not idle");
+});
+
+Deno.test("SEMANTICS 5: a refusal of the engine inside a transaction has the host's reference, once, and no other has", () => {
+  const sign = (reply: Reply) => new Reply(reply.code, reply.status, `${reply.text} (ref X)`, reply.options);
+  const refusals = (text: string, options = {}, answer: HostAnswer = () => undefined) =>
+    converse([text], options, answer, sign).output.split("\r\n")
+      .filter((line) => /^[45]/.test(line)).map((line) => `${line.slice(0, 9)} ${line.split("(ref X)").length - 1}`);
+  assertEquals(refusals(`${MAIL}${HELLO}RCPT TO:<b>\r\nNONSENSE\r\n`), ["503 5.5.1 0", "503 5.5.1 0", "500 5.5.1 0"]);
+  const rows: [after: string, line: string, code: string][] = [
+    [MAIL, "NONSENSE\r\n", "500 5.5.1"],
+    [MAIL, "DATA\r\n", "503 5.5.1"],
+    [MAIL, "RCPT TO:<<b>\r\n", "501 5.1.3"],
+    [MAIL, "BDAT 1\r\nx", "503 5.5.1"],
+    [MAIL + RCPT, "DATA\r\na\nb\r\n.\r\n", "550 5.5.2"],
+    [MAIL + RCPT, `DATA\r\n${`${"x".repeat(98)}\r\n`.repeat(1100)}.\r\n`, "552 5.3.4"],
+    [MAIL + RCPT, "BDAT 3 LAST\r\na\nb", "550 5.5.2"],
+    [MAIL + RCPT, "BDAT 3\r\na\nb", "550 5.5.2"],
+  ];
+  for (const [after, line, code] of rows) {
+    assertEquals(refusals(HELLO + after + line), [`${code} 1`], line.slice(0, 20));
+  }
+  const lmtp = `LHLO c.example\r\n${MAIL}${RCPT}${RCPT}DATA\r\na\nb\r\n.\r\nNONSENSE\r\n`;
+  assertEquals(refusals(lmtp, { lmtp: true }), ["550 5.5.2 1", "550 5.5.2 1", "500 5.5.1 0"]);
+  const full = defer("4.3.1", "No room (ref X)", { code: 452 });
+  for (const line of ["DATA\r\n", "BDAT 1\r\nx"]) {
+    assertEquals(refusals(HELLO + MAIL + RCPT + line, {}, (event) => event.type === "content" ? full : undefined), [
+      "452 4.3.1 1",
+    ], "the host's own is signed");
+  }
+});
+
+Deno.test("HELP names the verbs that are done here, and each of them is", () => {
+  const hidden = new Extensions({ size: 1000, recipients: 100, hide: ["CHUNKING"] });
+  const rows: [Partial<ServerOptions>, string][] = [
+    [{}, "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY HELP (RFC 5321)"],
+    [{ vrfy: "off", extensions: hidden }, "EHLO HELO MAIL RCPT DATA RSET NOOP QUIT HELP (RFC 5321)"],
+    [{ lmtp: true }, "LHLO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY HELP (RFC 2033)"],
+  ];
+  for (const [options, words] of rows) {
+    assertEquals(converse(["HELP\r\n"], options).output.split("\r\n")[1], `214 2.0.0 ${words}`);
+    const named = words.split(" (")[0]!.split(" ");
+    for (const verb of [...COMMANDS.keys()].filter((each) => !["STARTTLS", "AUTH", "BDAT"].includes(each))) {
+      const code = converse([`${verb} x\r\n`], options).output.split("\r\n")[1]!.slice(0, 3);
+      assertEquals(code === "500" || code === "502", !named.includes(verb), `${verb} ${code}`);
+    }
+  }
 });

@@ -42,7 +42,7 @@ Deno.test("docs/plugins.md, recipients: the examples do what the text says", asy
   const table: [string, string][] = [
     ["Alice@example.net", "alice@example.org maildir"],
     ["bob@example.org", "bob@example.org inbox"],
-    ["carol@example.net", "carol@example.net dovecot"],
+    ["carol@example.net", "carol@example.net archive"],
     ["info@example.org", "alice@example.org maildir, bob@example.org inbox"],
     ["sales@example.net", "alice@example.org maildir"],
     ["away@example.org", "someone@elsewhere.example out"],

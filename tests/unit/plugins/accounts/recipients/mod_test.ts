@@ -73,7 +73,7 @@ Deno.test("stores: a plugin's name, a route, or the default", async () => {
     alice: null,
     bob: "inbox",
     carol: { store: "inbox" },
-    dora: { store: { to: "remote", via: "dovecot" } },
+    dora: { store: { to: "remote" } },
     eve: { store: { to: "local", plugin: "archive" } },
     frank: {},
   } as const;
@@ -81,12 +81,12 @@ Deno.test("stores: a plugin's name, a route, or the default", async () => {
     ["alice@example.org", "alice@example.org mail"],
     ["bob@example.org", "bob@example.org inbox"],
     ["carol@example.org", "carol@example.org inbox"],
-    ["dora@example.org", "dora@example.org > dovecot"],
+    ["dora@example.org", "dora@example.org > MX"],
     ["eve@example.org", "eve@example.org archive"],
     ["frank@example.org", "frank@example.org mail"],
   ]);
-  await table({ accounts: ["a"], deliverTo: { to: "remote", via: "dovecot" } }, [
-    ["a@example.org", "a@example.org > dovecot"],
+  await table({ accounts: ["a"], deliverTo: { to: "remote" } }, [
+    ["a@example.org", "a@example.org > MX"],
   ]);
 });
 

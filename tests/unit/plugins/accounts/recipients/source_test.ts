@@ -64,9 +64,13 @@ Deno.test("a missing or broken file at the start is an error with its place, all
   assertEquals(site.faults()[0]!.startsWith("recipients.file: recipients.yaml:"), true);
   site.write(new Uint8Array([0x61, 0x3a, 0x20, 0xff]));
   assertEquals(site.faults(), ["recipients.file: recipients.yaml:1:4: this is no UTF-8 text"]);
+  site.write("accounts: { alice: { store: { to: remote, via: x } } }\n");
+  assertEquals(site.faults(), [
+    "recipients.file: recipients.yaml:1:29: via: delivery to other hosts is not in this version; leave the key out",
+  ]);
   site.write("accounts: { alice: { store: { to: nowhere } }, bob: { shop: x } }\n");
   assertEquals(site.faults(), [
-    "recipients.file: recipients.yaml:1:29: expected { to: local, plugin: NAME } or { to: remote, via: NEXTHOP }",
+    "recipients.file: recipients.yaml:1:29: expected { to: local, plugin: NAME } or { to: remote }",
     'recipients.file: recipients.yaml:1:55: "shop" is not known in bob: expected store',
   ]);
 });
