@@ -13,7 +13,7 @@ import type { Sessions } from "./session.ts";
 export const PAGE_POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; " +
   "form-action 'self'; frame-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'";
 /** The policy of everything that is no page: nothing runs, nothing loads, nobody frames it. */
-export const DATA_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox";
+const DATA_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox";
 
 /** Answers that need no right: probes of orchestrators, which call by pod address. */
 const OPEN = new Set(["/healthz", "/readyz"]);

@@ -101,7 +101,7 @@ export function messages(store: Store, reader: MailReader): Hono<AdminEnv> {
  * The policy of a message's HTML: no scripts, no forms, nothing from elsewhere but the images that the reader asked for.
  * A link may open a page of its own, because following links is what many test mails are for.
  */
-export function framePolicy(remote: boolean): string {
+function framePolicy(remote: boolean): string {
   return "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; " +
     `img-src data:${remote ? " http: https:" : ""}; form-action 'none'; base-uri 'none'; frame-ancestors 'self'`;
 }
@@ -117,7 +117,7 @@ export function optional<K extends string, T>(name: K, value: T | undefined): { 
 
 // ---- JSON ------------------------------------------------------------------------------------------------------------
 
-export function entryJson(entry: InboxMessage): Record<string, unknown> {
+function entryJson(entry: InboxMessage): Record<string, unknown> {
   const { id, inbox, from, to, subject, size, receivedAt, read } = entry;
   return { id, inbox, from, to, subject, size, receivedAt: new Date(receivedAt).toISOString(), read };
 }

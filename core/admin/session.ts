@@ -12,7 +12,7 @@ const WINDOW = 60_000; // milliseconds over which failures are counted
 const MAX_NETWORKS = 1000;
 
 /** True when both are equal; takes the same time for any two texts of one length. */
-export function sameSecret(a: string, b: string): boolean {
+function sameSecret(a: string, b: string): boolean {
   const digest = (text: string) => createHash("sha256").update(text).digest();
   return timingSafeEqual(digest(a), digest(b));
 }

@@ -49,7 +49,7 @@ const count = (max = 1_000_000) => z.int().min(1).max(max);
 export const Role = z.enum(["mx", "submission", "lmtp"]);
 
 /** EHLO keywords that a listener may hide; what the protocol needs is not among them. */
-export const EhloKeyword = z.enum([
+const EhloKeyword = z.enum([
   "PIPELINING",
   "SIZE",
   "8BITMIME",

@@ -58,7 +58,7 @@ export interface CommitOperation {
   readonly subject: string;
   readonly entries: readonly NewEntry[];
 }
-export type LeaseName = Pick<Lease, "owner" | "until"> & { readonly id: string };
+type LeaseName = Pick<Lease, "owner" | "until"> & { readonly id: string };
 export type CounterRow = readonly [name: string, value: string, expires: number];
 export interface EntryChange {
   readonly id: string;

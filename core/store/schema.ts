@@ -18,7 +18,7 @@ const CHECKED = 64 * 1024 * 1024; // a file up to this size is checked whole at 
  * `due` is the moment from which a worker may take a recipient: its next attempt, or the end of a lease. Null when
  * nothing will happen by itself, so the indexes hold live rows only.
  */
-export const STEPS: readonly string[] = [`
+const STEPS: readonly string[] = [`
   create table message (
     id text not null unique, version integer not null, received_at integer not null, size integer not null,
     envelope text not null, file text, body blob

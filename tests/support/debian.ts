@@ -15,6 +15,7 @@ const PACKAGES = {
   "strace": "strace",
   "chromium": "chromium",
   "gcc": "gcc",
+  "setpriv": "util-linux",
 } as const;
 export type Program = keyof typeof PACKAGES;
 

@@ -4,12 +4,15 @@
  * (smtp_client.ts, api.ts).
  */
 import { Api } from "./api.ts";
+import { programOf } from "./debian.ts";
 import { freePort } from "./ports.ts";
 import { SmtpClient } from "./smtp_client.ts";
 import { TempFolder } from "./temp.ts";
 import { waitFor, within } from "./wait.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
+/** Before a command: a test run that is killed takes its servers along. Where the program is missing they stay. */
+const TIED = programOf("setpriv") === null ? [] : [programOf("setpriv")!, "--pdeathsig", "KILL"];
 /** In the environment of every server here; a server with a configuration file wants one. */
 const TOKEN = "token-of-the-tests";
 
@@ -70,7 +73,7 @@ export class Server implements AsyncDisposable {
     const ports = options.ports ?? { smtp: freePort(), admin: freePort() };
     const args = ["run", "-A", `${ROOT}cli/main.ts`, "serve"];
     if (options.config !== undefined) args.push("--config", await folder.file("postern.yaml", options.config));
-    const [program, ...before] = [...options.under ?? [], Deno.execPath()];
+    const [program, ...before] = [...options.under ?? TIED, Deno.execPath()];
     const child = new Deno.Command(program!, {
       args: [...before, ...args],
       cwd: folder.path, // a postern.yaml in the checkout is not ours

@@ -4,6 +4,7 @@
  */
 import { assertEquals, assertGreater } from "@std/assert";
 import { parsePath } from "../../core/model/address.ts";
+import { readVectors } from "../support/vectors.ts";
 
 interface Case {
   readonly address: string;
@@ -18,10 +19,7 @@ const ACCEPTED = new Set([
   "ISEMAIL_RFC5321", // good for SMTP though unusual: quoted, address literal, one label, numeric top label
 ]);
 
-const folder = Deno.env.get("VECTORS_DIR") ?? new URL("../../../shared/vectors", import.meta.url).pathname;
-const file = `${folder}/isemail/test/tests.json`;
-const cases = await Deno.readTextFile(file).then((text): Case[] => JSON.parse(text), () => null);
-if (cases === null) console.log(`isemail: skipped, no ${file} (set VECTORS_DIR)`);
+const cases = readVectors<Case[]>("isemail/test/tests.json");
 
 Deno.test({
   name: "isemail: every case has the answer of RFC 5321",

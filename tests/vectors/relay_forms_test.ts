@@ -7,6 +7,7 @@ import { formatAddress, parsePath } from "../../core/model/address.ts";
 import { simulate } from "../../core/pipeline/testing.ts";
 import { relay } from "../../plugins/access/relay/mod.ts";
 import { recipients } from "../../plugins/accounts/recipients/mod.ts";
+import { readVectors } from "../support/vectors.ts";
 
 interface Form {
   readonly id: string;
@@ -15,10 +16,7 @@ interface Form {
   readonly why: string;
 }
 
-const folder = Deno.env.get("VECTORS_DIR") ?? new URL("../../../shared/vectors", import.meta.url).pathname;
-const file = `${folder}/relay-forms/relay-forms.json`;
-const forms = await Deno.readTextFile(file).then((text): Form[] => JSON.parse(text), () => null);
-if (forms === null) console.log(`relay forms: skipped, no ${file} (set VECTORS_DIR)`);
+const forms = readVectors<Form[]>("relay-forms/relay-forms.json");
 
 const HOST = { name: "mx.local.example", domains: ["local.example"], postmaster: null };
 const PLUGINS = [

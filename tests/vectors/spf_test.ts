@@ -5,6 +5,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { type MemoryRecords, MemoryResolver } from "../../core/dns/memory_resolver.ts";
 import { checkHost } from "../../plugins/identity/spf/check_host.ts";
+import { readVectors } from "../support/vectors.ts";
 
 type ZoneRecord = "TIMEOUT" | Readonly<Record<string, string | readonly string[] | readonly [number, string]>>;
 interface Case {
@@ -23,17 +24,7 @@ interface Suite {
   readonly zonedata: Readonly<Record<string, readonly ZoneRecord[]>>;
 }
 
-const folder = `${Deno.env.get("VECTORS_DIR") ?? "../shared/vectors"}/spf-rfc7208`;
-
-function load(file: string): readonly Suite[] | null {
-  try {
-    return JSON.parse(Deno.readTextFileSync(`${folder}/${file}`));
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    console.log(`SPF vectors skipped: no ${folder}/${file} (set VECTORS_DIR)`);
-    return null;
-  }
-}
+const load = (file: string) => readVectors<readonly Suite[]>(`spf-rfc7208/${file}`);
 
 /**
  * The zone as the suite means it: SPF records stand for TXT ones unless the name has TXT of its own ("NONE" is none),

@@ -9,7 +9,7 @@ import { type Html, markup } from "./html.ts";
 import { icon, type IconName, type Tone, verdict } from "./icons.ts";
 import { action, ask, page, type PageContext } from "./layout.ts";
 
-export interface QueueData {
+interface QueueData {
   readonly state: QueueState | undefined;
   readonly domain: string | undefined;
   readonly page: QueuePage;
@@ -30,7 +30,7 @@ const WORDS: Readonly<Record<QueueState, { word: string; tone: Tone; sign?: Icon
 /** What an operator looks at first comes first. */
 const ORDER = Object.keys(WORDS) as QueueState[];
 
-export function stateWord(state: QueueState): Html {
+function stateWord(state: QueueState): Html {
   const { word, tone, sign } = WORDS[state];
   return verdict(tone, word, sign);
 }

@@ -10,7 +10,7 @@ const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /**
  * The part that a second attempt shares, up to and with the dot before the host: whatever begins with it is this copy.
- * N is a number for the address and not its place among the recipients: a later attempt sees only those still open.
+ * N is a digest of the address and not its place among the recipients: a later attempt sees only those still open.
  */
 export function copyPrefix(id: string, recipient: Address): string {
   const address = formatAddress(recipient).toLowerCase();
