@@ -111,7 +111,13 @@ async function show(door: QueueDoor, id: string, options: QueueOptions, terminal
   if (row.subject) terminal.out(`subject  ${plain(row.subject)}`);
   terminal.out(`size     ${formatSize(row.size)}`);
   terminal.out(`queued   ${row.queuedAt}`);
-  for (const each of row.recipients) terminal.out(`to       <${plain(each.address)}> ${each.state}${waits(each)}`);
+  if (row.ret) terminal.out(`RET      ${plain(row.ret)}`);
+  if (row.envid) terminal.out(`ENVID    ${plain(row.envid)}`);
+  for (const each of row.recipients) {
+    terminal.out(`to       <${plain(each.address)}> ${each.state}${waits(each)}`);
+    if (each.notify) terminal.out(`  NOTIFY ${plain(each.notify.join(","))}`);
+    if (each.orcpt) terminal.out(`  ORCPT  ${plain(each.orcpt)}`);
+  }
   return DONE;
 }
 

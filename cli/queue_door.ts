@@ -20,7 +20,11 @@ export interface QueueRow {
     readonly attempts: number;
     readonly nextAttempt: string | null;
     readonly lastReply: string | null;
+    readonly notify?: readonly string[] | null;
+    readonly orcpt?: string | null;
   }[];
+  readonly ret?: string | null;
+  readonly envid?: string | null;
   readonly size: number;
   readonly queuedAt: string;
   readonly subject?: string;

@@ -17,7 +17,9 @@ async function fill(folder: string): Promise<string> {
   const recipient = (local: string, domain: string) => ({
     address: { local, domain },
     original: { local, domain },
-    parameters: NO_RCPT_PARAMETERS,
+    parameters: local === "c"
+      ? { notify: ["FAILURE" as const, "DELAY" as const], orcpt: "rfc822;c+2B@example.com" }
+      : NO_RCPT_PARAMETERS,
     route: { to: "remote" } as const,
     state: "ready" as const,
     nextAttempt: 0,
@@ -26,7 +28,7 @@ async function fill(folder: string): Promise<string> {
   await store.commit({
     id,
     sender: { local: "a", domain: "example.net" },
-    parameters: NO_MAIL_PARAMETERS,
+    parameters: { ...NO_MAIL_PARAMETERS, ret: "HDRS", envid: "abc+2B1" },
     origin: { session: "s", ip: "192.0.2.1", helo: "x", identity: null, protocol: "ESMTP", listener: "x" },
     receivedAt: Date.now(),
     edits: NO_EDITS,
@@ -57,6 +59,21 @@ Deno.test("queue: list, show and change in the data folder where no server runs"
   assertEquals(JSON.parse((await command("list", "--json", "--domain", "example.edu"))[1]).total, 0);
   const [, shown] = await command("show", id.toLowerCase());
   assertStringIncludes(shown, "subject  x?[2J");
+  assertEquals(shown.split("\n").slice(-6), [
+    "RET      HDRS",
+    "ENVID    abc+2B1",
+    "to       <b@example.org> ready, next 1970-01-01T00:00:00.000Z",
+    "to       <c@example.com> ready, next 1970-01-01T00:00:00.000Z",
+    "  NOTIFY FAILURE,DELAY",
+    "  ORCPT  rfc822;c+2B@example.com",
+  ]);
+  const row = JSON.parse((await command("show", id, "--json"))[1]);
+  assertEquals([row.ret, row.envid, row.recipients[0].notify, row.recipients[1].orcpt], [
+    "HDRS",
+    "abc+2B1",
+    null,
+    "rfc822;c+2B@example.com",
+  ]);
   assertEquals(await command("hold", id), [0, "2 recipients changed"]);
   assertEquals(await states(), ["held", "held"]);
   assertEquals(await command("release", "--state", "held", "--json"), [0, '{"changed":2}']);
