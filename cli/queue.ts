@@ -4,12 +4,15 @@
  */
 import { Command, Option } from "commander";
 import { loadConfig } from "../core/config/load.ts";
-import { readId } from "../core/model/id.ts";
+import { readId, readShortId, shortId } from "../core/model/id.ts";
 import { formatSize } from "../core/model/units.ts";
 import { openQueue, type QueueDoor, type QueueFilter, type QueueRow, type QueueVerb } from "./queue_door.ts";
 import { CommandError, DONE, type ExitCode, NO, type Terminal, USAGE } from "./terminal.ts";
 
 const STATES = ["ready", "active", "deferred", "held", "corrupt", "delivered", "failed", "expired"];
+
+/** Messages in one list. */
+const MOST = 1000;
 
 interface QueueOptions {
   readonly config?: string;
@@ -39,7 +42,7 @@ export function queueCommand(terminal: Terminal, finish: (code: ExitCode) => voi
   add("show", "everything about a message").argument("<id>")
     .action(async (text: string, options: QueueOptions) => {
       const id = idOf(text);
-      finish(await at(options, terminal, (door) => show(door, id, options, terminal)));
+      finish(await at(options, terminal, async (door) => show(door, await wholeId(door, id), options, terminal)));
     });
   const verbs: Readonly<Record<QueueVerb, string>> = {
     retry: "try again now",
@@ -69,16 +72,29 @@ async function at(options: QueueOptions, terminal: Terminal, work: Work): Promis
   }
 }
 
+/** An id, or the end of one as refusals, the log and the site show it. */
 function idOf(text: string): string {
-  const id = readId(text);
-  if (id === null) throw new CommandError(`"${text}" is no message id; it has 26 letters and digits`, USAGE);
+  const id = readId(text) ?? readShortId(text);
+  if (id === null) throw new CommandError(`"${text}" is no message id; it has 26 letters and digits, or 8`, USAGE);
   return id;
+}
+
+/** The one id in the queue that ends like this; `id` itself where there is none. */
+async function wholeId(door: QueueDoor, id: string): Promise<string> {
+  if (readShortId(id) === null) return id;
+  const { total, items, corrupt = [] } = await door.list({ limit: MOST });
+  const found = [...new Set([...items, ...corrupt].map((each) => each.id))].filter((each) => shortId(each) === id);
+  if (found.length > 1) throw new CommandError(`${id} is ${found.join(" and ")}: name one of them`, USAGE);
+  if (found.length === 0 && total > items.length) {
+    throw new CommandError(`none of the newest ${items.length} messages has the id ${id}: name the whole one`);
+  }
+  return found[0] ?? id;
 }
 
 function limitOf(options: QueueOptions): number {
   const limit = Number(options.limit);
-  if (Number.isInteger(limit) && limit >= 1 && limit <= 1000) return limit;
-  throw new CommandError("--limit: must be 1 to 1000", USAGE);
+  if (Number.isInteger(limit) && limit >= 1 && limit <= MOST) return limit;
+  throw new CommandError(`--limit: must be 1 to ${MOST}`, USAGE);
 }
 
 type Listing = Omit<QueueOptions, "limit"> & { readonly limit: number };
@@ -100,7 +116,7 @@ async function list(door: QueueDoor, options: Listing, terminal: Terminal): Prom
 }
 
 async function show(door: QueueDoor, id: string, options: QueueOptions, terminal: Terminal): Promise<ExitCode> {
-  const row = await door.item(id);
+  const row = readShortId(id) === null ? await door.item(id) : null;
   if (row === null) throw new CommandError(`nothing in the queue has the id ${id}`);
   if (options.json) {
     terminal.out(JSON.stringify(row, null, 2));
@@ -142,8 +158,10 @@ async function change(
 ): Promise<ExitCode> {
   let changed = 0, code: ExitCode = DONE;
   if (ids.length === 0) changed = await door.change(filterOf(options), verb) ?? 0;
-  for (const id of ids) {
-    const count = await door.change({ id }, verb);
+  const whole: string[] = [];
+  for (const id of ids) whole.push(await wholeId(door, id)); // all are known before one is changed
+  for (const id of whole) {
+    const count = readShortId(id) === null ? await door.change({ id }, verb) : null;
     if (count === null) {
       terminal.err(`postern: nothing in the queue has the id ${id}`);
       code = NO;

@@ -5,6 +5,7 @@
 
 const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const RANDOM = 16;
+const SHORT = 8;
 let pool = new Uint8Array(0);
 let used = 0;
 
@@ -35,11 +36,20 @@ export function newId(now: number): string {
 
 /** The canonical form of an identifier that a person typed, or null when it cannot be one. */
 export function readId(text: string): string | null {
+  return read(text, 26);
+}
+
+/** The same for what `shortId` gave. */
+export function readShortId(text: string): string | null {
+  return read(text, SHORT);
+}
+
+function read(text: string, length: number): string | null {
   const id = text.trim().toUpperCase().replaceAll(/[IL]/g, "1").replaceAll("O", "0");
-  return /^[0-9A-HJKMNP-TV-Z]{26}$/.test(id) ? id : null;
+  return id.length === length && /^[0-9A-HJKMNP-TV-Z]*$/.test(id) ? id : null;
 }
 
 /** The last eight characters: what a refusal's text quotes as `(ref XXXXXXXX)`. */
 export function shortId(id: string): string {
-  return id.slice(-8);
+  return id.slice(-SHORT);
 }

@@ -9,9 +9,8 @@ import { TempFolder } from "../../support/temp.ts";
 const TOKEN = "0123456789abcdef";
 
 /** A data folder with one message that waits for two recipients. Resolves to its id. */
-async function fill(folder: string): Promise<string> {
+async function fill(folder: string, id = newId(Date.now())): Promise<string> {
   const store = await openSqliteStore({ folder });
-  const id = newId(Date.now());
   const writer = store.receive(id);
   await writer.write(new TextEncoder().encode("Subject: x\r\n\r\nhi\r\n"));
   const recipient = (local: string, domain: string) => ({
@@ -62,8 +61,8 @@ Deno.test("queue: list, show and change in the data folder where no server runs"
   assertEquals(shown.split("\n").slice(-6), [
     "RET      HDRS",
     "ENVID    abc+2B1",
-    "to       <b@example.org> ready",
-    "to       <c@example.com> ready",
+    "to       <b@example.org> ready, next 1970-01-01T00:00:00.000Z",
+    "to       <c@example.com> ready, next 1970-01-01T00:00:00.000Z",
     "  NOTIFY FAILURE,DELAY",
     "  ORCPT  rfc822;c+2B@example.com",
   ]);
@@ -149,4 +148,26 @@ Deno.test("case 75: the queue of a running server is asked for over HTTP, with t
     await server.shutdown();
     await Deno.remove(cwd, { recursive: true });
   }
+});
+
+Deno.test("queue: the eight characters that refusals and the log show name a message, as long as they name one", async () => {
+  await using temp = await TempFolder.make();
+  const cwd = temp.path;
+  const command = async (...args: string[]) => {
+    const terminal = new FakeTerminal({ cwd, env: { POSTERN_ADMIN: "127.0.0.1:1" } });
+    return [await run(["queue", ...args], terminal), [...terminal.printed, ...terminal.complaints].join("\n")] as const;
+  };
+  const one = await fill(`${cwd}/data`, "01K0000000AAAAAAAAQZKZK2RF");
+  const two = await fill(`${cwd}/data`, "01K0000000BBBBBBBB00000001");
+  assertStringIncludes((await command("show", "qzkzk2rf"))[1], `id       ${one}`);
+  assertEquals(await command("hold", "QZKZK2RF", two), [0, "4 recipients changed"]);
+  assertEquals(await command("show", "QZKZK2RG"), [1, "postern: nothing in the queue has the id QZKZK2RG"]);
+  const twin = await fill(`${cwd}/data`, "01K0000000CCCCCCCC00000001");
+  const [code, words] = await command("delete", "QZKZK2RF", "0000000L");
+  assertEquals([code, words.includes(two), words.includes(twin)], [2, true, true], words);
+  assertEquals(JSON.parse((await command("list", "--json"))[1]).total, 3, "nothing was deleted on the way");
+  assertEquals(await command("delete", "QZKZK2RF", "QZKZK2RG"), [
+    1,
+    "2 recipients changed\npostern: nothing in the queue has the id QZKZK2RG",
+  ]);
 });
