@@ -55,8 +55,8 @@ export async function serve(file: string | undefined, terminal: Terminal, start:
     terminal.err(`postern: ${text}`);
     return NO;
   } finally {
-    unguard();
     await log.close();
+    unguard(); // last: a plugin's timer goes on until the process ends
   }
 }
 
