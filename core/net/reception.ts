@@ -51,6 +51,7 @@ export class Reception implements Host {
   #writer: BodyWriter | null = null;
   #messages = 0;
   #committing = false;
+  #lastOrigin: Origin | null = null;
   #gone: string | null = null;
 
   constructor(client: Client, options: ReceptionOptions) {
@@ -290,13 +291,17 @@ export class Reception implements Host {
     return this.#helo === "HELO" ? "SMTP" : wide ? "UTF8SMTP" : "ESMTP";
   }
 
+  /** One object for as long as nothing of it changes: the store writes it down once. */
   #origin(): Origin {
-    return {
+    const { helo, client: { identity } } = this.#context, protocol = this.#protocol();
+    const known = this.#lastOrigin;
+    if (known?.helo === helo && known.identity === identity && known.protocol === protocol) return known;
+    return this.#lastOrigin = {
       session: this.#session,
       ip: this.#client.ip,
-      helo: this.#context.helo,
-      identity: this.#context.client.identity,
-      protocol: this.#protocol(),
+      helo,
+      identity,
+      protocol,
       listener: this.#options.listener,
     };
   }

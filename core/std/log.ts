@@ -41,6 +41,8 @@ const FROM_INNER: Readonly<Record<LogLevel, LevelName>> = {
   fatal: "CRITICAL",
 };
 
+const NONE: Readonly<Record<string, unknown>> = {};
+
 /** A named logger. What is below its level costs a comparison. */
 export class Logger {
   readonly #inner: Inner;
@@ -64,7 +66,8 @@ export class Logger {
   }
   #log(level: LogLevel, msg: string, args: readonly unknown[]): void {
     if (!this.#inner.isEnabledFor(level)) return;
-    this.#inner.emit({ level, message: [msg], rawMessage: msg, timestamp: Date.now(), properties: { args } });
+    // The arguments travel in the message: of properties LogTape makes a snapshot for each record.
+    this.#inner.emit({ level, message: [msg, ...args], rawMessage: msg, timestamp: Date.now(), properties: NONE });
   }
 }
 
@@ -88,12 +91,12 @@ export function setup(config: LogConfig): void {
           category: readonly string[];
           rawMessage: unknown;
           timestamp: number;
-          properties: Record<string, unknown>;
+          message: readonly unknown[];
         },
       ) =>
         handler.handle({
           msg: String(record.rawMessage),
-          args: (record.properties["args"] ?? []) as readonly unknown[],
+          args: record.message.slice(1),
           datetime: new Date(record.timestamp),
           levelName: FROM_INNER[record.level],
           loggerName: record.category.join("."),

@@ -64,7 +64,17 @@ export interface NewEntry {
 
 export function encodeEnvelope(message: NewMessage): string {
   const { sender, parameters, origin, edits, summary } = message;
-  return JSON.stringify({ sender, parameters, origin, edits, summary });
+  const rest = JSON.stringify({ sender, edits, summary });
+  return `{"parameters":${written(parameters)},"origin":${written(origin)},${rest.slice(1)}`;
+}
+
+const shared = new WeakMap<object, string>();
+
+/** What many messages share is written once: those of a session have one origin, most have the same parameters. */
+function written(value: object): string {
+  let text = shared.get(value);
+  if (text === undefined) shared.set(value, text = JSON.stringify(value));
+  return text;
 }
 
 /** The message of a row whose body is where the row says. */
