@@ -174,6 +174,8 @@ class Server implements RunningServer {
     const trouble = (message: string) => this.#bus.emit({ type: "trouble", where: config.name, message });
     const engine = this.#engine(config);
     const trusted: ServerOptions = { ...engine, bareLf: "normalize", forbidEarlyTalk: false };
+    // Where places run out, whoever comes now has no second try (case 16).
+    const crowded: ServerOptions = { ...engine, limits: { ...engine.limits, errors: 0 } };
     const reception: ReceptionOptions = {
       pipeline: this.#pipelines.get(config.name)!,
       services,
@@ -233,7 +235,7 @@ class Server implements RunningServer {
         const host = new Reception({ ip, port, tls: null, identity: null }, reception);
         return new Inbound(
           socket,
-          new ServerSession(own ? trusted : engine, (reply) => host.sign(reply)),
+          new ServerSession(own ? trusted : places.crowded ? crowded : engine, (reply) => host.sign(reply)),
           host,
           inbound,
         );

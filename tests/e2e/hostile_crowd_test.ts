@@ -105,6 +105,23 @@ Deno.test("case 36: strangers that take every place of mx take none of lmtp", as
   await target.unharmed("a full role");
 });
 
+Deno.test("case 16: where places run out the first bad command is the last; who came before has its twenty", async () => {
+  await using target = await Target.start({ config: strangersConfig({ limits: "connections: 30" }) });
+  const taken: SmtpClient[] = [];
+  while (taken.length < 29) {
+    const client = await SmtpClient.connect(target.port);
+    await client.expect(220);
+    taken.push(client);
+  }
+  for (let i = 0; i < 5; i++) await taken[0]!.command("FOO", 500);
+  const late = taken.at(-1)!;
+  await late.command("FOO", 500);
+  await late.expect(421);
+  for (const each of taken) each.close();
+  await waitFor("a place", () => target.probe().then(() => true, () => false));
+  await target.unharmed("a crowd");
+});
+
 Deno.test("case 36: no descriptors left: accepting pauses without spinning, and goes on when there are some", async () => {
   await using folder = await TempFolder.make();
   const path = folder.at("lmtp.sock");
