@@ -158,11 +158,11 @@ export class Reception implements Host {
     const { services, pipeline } = this.#options;
     const context = this.#context;
     const overload = this.#options.overload("mail", event.parameters.size ?? 0);
-    if (overload !== null) return this.sign(this.#told("MAIL", overload));
+    if (overload !== null) return this.#told("MAIL", overload);
     context.begin({ id: newId(services.now()), sender: event.sender, parameters: event.parameters });
     return this.#then(pipeline.run("mail", context), (reply) => {
       if (reply.verdict === "accept") return reply;
-      const refusal = this.sign(this.#told("MAIL", reply)); // with the id that the transaction had
+      const refusal = this.#told("MAIL", reply); // with the id that the transaction had
       context.reset();
       return refusal;
     });
@@ -257,8 +257,7 @@ export class Reception implements Host {
         held: context.held,
       });
     } else {
-      this.#told("message", reply, recipients);
-      answer = this.sign(reply);
+      answer = this.#told("message", reply, recipients);
       if (this.#options.role === "lmtp") answer = repliesPerRecipient(context, answer);
     }
     if (!this.#committing) context.received?.body.discard();
@@ -325,7 +324,7 @@ export class Reception implements Host {
       reason: reply.options.reason ?? blame?.reason ?? null,
       delayedFrom: blame?.delayedFrom ?? null,
     });
-    return command === "MAIL" || command === "message" ? reply : this.sign(reply);
+    return this.sign(reply);
   }
 
   #then<T>(answer: Answer, then: (reply: Reply) => T | Promise<T>): T | Promise<T> {
