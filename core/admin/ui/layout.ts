@@ -25,6 +25,20 @@ export interface PageContext {
 }
 const LABELS: Readonly<Record<PageName, string>> = { inbox: "Inbox", queue: "Queue", plugins: "Plugins" };
 
+/** The head of every page, the sign-in page's too. */
+export function head(title: string): Html {
+  return markup`
+      <head>
+        <meta charset="utf-8">
+        <meta name="viewport" content="width=device-width, initial-scale=1">
+        <title>${title} · Postern</title>
+        <link rel="icon" href="${ASSETS["mark.svg"].href}" type="image/svg+xml">
+        <link rel="stylesheet" href="${ASSETS["site.css"].href}">
+        <script src="${ASSETS["site.js"].href}"></script>
+      </head>
+  `;
+}
+
 export function page(
   context: PageContext,
   options: { readonly title: string; readonly current?: PageName; readonly main: Child },
@@ -33,14 +47,7 @@ export function page(
   return markup`
     <!doctype html>
     <html lang="en">
-      <head>
-        <meta charset="utf-8">
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <title>${options.title} · Postern</title>
-        <link rel="icon" href="${ASSETS["mark.svg"].href}" type="image/svg+xml">
-        <link rel="stylesheet" href="${ASSETS["site.css"].href}">
-        <script src="${ASSETS["site.js"].href}"></script>
-      </head>
+      ${head(options.title)}
       <body>
         <a class="skip" href="#main">Skip to content</a>
         <header class="bar">

@@ -1,7 +1,7 @@
 /** The page that asks for the token. It has no bar: whoever sees it has no right to know what is here. */
-import { ASSETS } from "./assets.ts";
 import { type Html, markup } from "./html.ts";
 import { MARK } from "./icons.ts";
+import { head } from "./layout.ts";
 
 export function loginPage(
   options: { readonly then: string; readonly formToken: string; readonly fault?: string },
@@ -9,14 +9,7 @@ export function loginPage(
   return markup`
     <!doctype html>
     <html lang="en">
-      <head>
-        <meta charset="utf-8">
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <title>Sign in · Postern</title>
-        <link rel="icon" href="${ASSETS["mark.svg"].href}" type="image/svg+xml">
-        <link rel="stylesheet" href="${ASSETS["site.css"].href}">
-        <script src="${ASSETS["site.js"].href}"></script>
-      </head>
+      ${head("Sign in")}
       <body>
         <main id="main" class="login">
           <form class="card pad" method="post" action="/login">
