@@ -14,15 +14,16 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   store: ["model", "observe", "dns"],
   pipeline: ["model", "dns", "observe", "store"],
   queue: ["model", "dns", "observe", "store", "pipeline"],
-  net: ["model", "smtp", "dns", "observe", "store", "pipeline"],
+  auth: ["model", "smtp", "dns", "observe", "store", "pipeline"],
+  net: ["model", "smtp", "dns", "observe", "store", "pipeline", "auth"],
   delivery: ["model", "smtp", "dns", "observe", "store", "pipeline", "queue", "net"],
-  config: ["model", "smtp", "dns", "observe", "store", "pipeline", "queue", "net", "delivery", "std"],
-  admin: ["model", "smtp", "dns", "observe", "store", "pipeline", "queue", "net", "delivery", "config", "std"],
+  config: ["model", "smtp", "dns", "observe", "store", "pipeline", "queue", "auth", "net", "delivery", "std"],
+  admin: ["model", "smtp", "dns", "observe", "store", "pipeline", "queue", "auth", "net", "delivery", "config", "std"],
 };
 /** Nothing but web-standard APIs. */
 const ANYWHERE = ["core/model/", "core/smtp/", "core/pipeline/"];
 /** Plugins that keep files. */
-const WITH_DISK = ["plugins/storage/", "plugins/accounts/"];
+const WITH_DISK = ["plugins/storage/", "plugins/accounts/", "plugins/auth/"];
 
 interface Source {
   readonly path: string;

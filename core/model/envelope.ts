@@ -21,6 +21,23 @@ export interface MailParameters {
   readonly envid: string | null;
   /** AUTH= as it stood on the wire (RFC 4954 5). */
   readonly auth: string | null;
+  /** REQUIRETLS: onwards only over TLS that was verified (RFC 8689). */
+  readonly requireTls?: true;
+  /** FUTURERELEASE: not before this moment, milliseconds since 1970 (RFC 4865). */
+  readonly holdUntil?: number;
+  /** DELIVERBY (RFC 2852). */
+  readonly deliverBy?: DeliverBy;
+  /** MT-PRIORITY, -9 to 9 (RFC 6710). */
+  readonly priority?: number;
+}
+/** BY= of MAIL (RFC 2852 4). */
+export interface DeliverBy {
+  /** Milliseconds since 1970; may have passed. */
+  readonly at: number;
+  /** R: return it then. N: notify and go on. */
+  readonly mode: "R" | "N";
+  /** A relayed DSN is wanted from each relay that lacks the extension. */
+  readonly trace: boolean;
 }
 export const NO_MAIL_PARAMETERS: MailParameters = {
   size: null,

@@ -85,6 +85,8 @@ export class Reception implements Host {
         return this.#content();
       case "message":
         return this.#message();
+      default:
+        return defer("4.7.0", "Not here", { code: 454 });
     }
   }
 

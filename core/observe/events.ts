@@ -43,6 +43,49 @@ export interface SessionOpened {
   /** What the listener is for. */
   readonly role: string;
 }
+/** A TLS handshake succeeded. */
+export interface SessionSecured {
+  /** Tells the events apart. */
+  readonly type: "session-secured";
+  /** Session id. */
+  readonly session: string;
+  /** The peer's address. */
+  readonly ip: string;
+  /** "TLSv1.2" or "TLSv1.3". */
+  readonly version: string;
+  /** The cipher suite. */
+  readonly cipher: string;
+  /** An earlier session was resumed. */
+  readonly resumed: boolean;
+}
+/** Somebody tried to log in. Never holds a secret. */
+export interface Login {
+  /** Tells the events apart. */
+  readonly type: "login";
+  /** Session id. */
+  readonly session: string;
+  /** The peer's address. */
+  readonly ip: string;
+  /** The SASL mechanism. */
+  readonly mechanism: string;
+  /** The account; for a failure only when the account exists, else a keyed hash: people type passwords there. */
+  readonly user: string;
+  /** Whether it is logged in now. */
+  readonly ok: boolean;
+  /** Why not, in words for people; empty when it is. */
+  readonly reason: string;
+}
+/** Something that a person should look at: an account under attack, or sending as if it were stolen. */
+export interface Alert {
+  /** Tells the events apart. */
+  readonly type: "alert";
+  /** The part of the server, or the plugin. */
+  readonly where: string;
+  /** Whom or what it is about: an account, a network. */
+  readonly subject: string;
+  /** What happened, in a sentence. */
+  readonly message: string;
+}
 /** A connection is over. */
 export interface SessionClosed {
   /** Tells the events apart. */
@@ -127,7 +170,17 @@ export interface Trouble {
   readonly message: string;
 }
 /** Everything that observers are told. */
-export type Event = Decision | SessionOpened | SessionClosed | Refused | Accepted | Settled | Trouble;
+export type Event =
+  | Decision
+  | SessionOpened
+  | SessionSecured
+  | Login
+  | Alert
+  | SessionClosed
+  | Refused
+  | Accepted
+  | Settled
+  | Trouble;
 
 /** Told of everything; must not throw and cannot decide. */
 export type Observer = (event: Event) => void;

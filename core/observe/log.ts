@@ -65,6 +65,8 @@ export function logObserver(logger: Logger): Observer {
         return logger.debug(event.type, new Told(event));
       case "info":
         return logger.info(event.type, new Told(event));
+      case "warning":
+        return logger.warn(event.type, new Told(event));
       case "error":
         return logger.error(event.type, new Told(event));
     }

@@ -6,7 +6,7 @@ import { shortId } from "../model/id.ts";
 import { cut, printable } from "./escape.ts";
 import type { Event } from "./events.ts";
 
-export type EventLevel = "debug" | "info" | "error";
+export type EventLevel = "debug" | "info" | "warning" | "error";
 
 /** Addresses that a line shows; a message may have a thousand. */
 const MAX_SHOWN = 5, MAX_LISTED = 50;
@@ -29,7 +29,12 @@ export function levelOf(event: Event): EventLevel {
       return QUIET.has(event.reason) ? "debug" : "info";
     case "decision":
       return event.verdict === "error" ? "error" : "debug";
+    case "login":
+      return "info";
+    case "alert":
+      return "warning";
     case "session-opened":
+    case "session-secured":
       return "debug";
   }
 }
@@ -73,6 +78,20 @@ export function textOf(event: Event): string {
       return `${shortId(event.session)} connected ip=${printable(event.ip)} listener=${
         printable(event.listener)
       } role=${printable(event.role)}`;
+    case "session-secured":
+      return `${shortId(event.session)} secured   ip=${printable(event.ip)} tls=${event.version} cipher=${
+        printable(event.cipher)
+      }${event.resumed ? " resumed" : ""}`;
+    case "login":
+      return `${shortId(event.session)} ${event.ok ? "login    " : "no login "} user=${
+        printable(event.user)
+      } mechanism=${printable(event.mechanism)}${event.reason === "" ? "" : ` reason=${printable(event.reason)}`} ip=${
+        printable(event.ip)
+      }`;
+    case "alert":
+      return `-------- alert     ${printable(event.where)} ${printable(event.subject)}: ${
+        printable(event.message, 1024)
+      }`;
     case "session-closed":
       return `${shortId(event.session)} closed    ip=${printable(event.ip)} reason=${
         printable(event.reason)

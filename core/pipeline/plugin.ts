@@ -77,6 +77,8 @@ export interface Plugin<P = Phases> {
   readonly policy?: Policy;
   /** Plugins that its routes name: each must be in the list and store mail. */
   readonly routesTo?: readonly string[];
+  /** SASL mechanisms that its `auth` handler can check; unset with such a handler: PLAIN and LOGIN. */
+  readonly mechanisms?: readonly string[];
   /** What it does in each phase. */
   readonly handlers: Handlers<P>;
 }
@@ -118,6 +120,8 @@ export interface Setup {
   trouble(message: string): void;
   /** Says which storage plugins its routes name, so that one that is not there is found at the start. */
   routesTo(plugins: readonly string[]): void;
+  /** Says which SASL mechanisms its `auth` handler can check with these options: EHLO announces them. */
+  mechanisms(names: readonly string[]): void;
 }
 /** What an author says of a plugin. */
 export interface Definition<In, Out, P> {
@@ -163,12 +167,15 @@ function define<In, Out, P>(definition: Definition<In, Out, P>): PluginFactory<I
       const trouble = (message: string) => console.error(JSON.stringify(`${name}: ${message}`));
       let targets: readonly string[] = [];
       const routesTo = (plugins: readonly string[]) => void (targets = [...targets, ...plugins]);
-      const handlers = definition.create(checked.value, { base: ".", trouble, ...setup, name, routesTo });
+      let offered: readonly string[] | null = null;
+      const mechanisms = (names: readonly string[]) => void (offered = names);
+      const handlers = definition.create(checked.value, { base: ".", trouble, ...setup, name, routesTo, mechanisms });
       return {
         name,
         after,
         ...(roles ? { roles } : {}),
         ...(targets.length > 0 ? { routesTo: [...new Set(targets)] } : {}),
+        ...(offered === null ? {} : { mechanisms: offered }),
         handlers,
       };
     } catch (error) {

@@ -214,7 +214,8 @@ class Stage {
   authenticate(): void {
     const { user, password } = this.facts.login ?? { user: "user", password: "password" };
     const verify = (stored: string) => Promise.resolve(stored === password);
-    this.ctx.authenticate({ mechanism: "PLAIN", user, verify });
+    const decoy = () => Promise.resolve<false>(false);
+    this.ctx.authenticate({ mechanism: "PLAIN", user, verify, decoy, reveal: () => password });
   }
   begin(): void {
     const { from = "a@example.net", parameters } = this.facts;

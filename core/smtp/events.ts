@@ -17,6 +17,14 @@ export type Asking =
   }
   | { readonly type: "mail"; readonly asks: true; readonly sender: Address | null; readonly parameters: MailParameters }
   | { readonly type: "rcpt"; readonly asks: true; readonly address: Address; readonly parameters: RcptParameters }
+  /** TLS is wanted: accept says the 220, and then nothing is read before `secured` (RFC 3207). */
+  | { readonly type: "starttls"; readonly asks: true }
+  /** A login begins; `initial` is null when AUTH came without a response. Answered by a `Challenge` or the last word. */
+  | { readonly type: "auth"; readonly asks: true; readonly mechanism: string; readonly initial: Uint8Array | null }
+  /** What the client says to a challenge. */
+  | { readonly type: "auth-response"; readonly asks: true; readonly response: Uint8Array }
+  /** A trusted proxy says who is really there; accept begins the session anew. */
+  | { readonly type: "xclient"; readonly asks: true; readonly attributes: ReadonlyMap<string, string | null> }
   /** The content begins: make room for it. Accept lets it come (354 for DATA). */
   | { readonly type: "content"; readonly asks: true }
   /** The last octet is there. In LMTP `answer` takes one reply per accepted recipient. */
@@ -29,9 +37,16 @@ export type Telling =
   | { readonly type: "spoiled"; readonly asks: false }
   /** The transaction is over without a message (RSET, a spoiled content): drop what was kept of it. */
   | { readonly type: "reset"; readonly asks: false }
+  /** The client gave up its login, or broke its syntax; the reply is written already. */
+  | { readonly type: "auth-ended"; readonly asks: false; readonly reason: string }
   /** Core itself refused a command; the reply is written already. */
   | { readonly type: "refused"; readonly asks: false; readonly command: string; readonly reply: Reply }
   /** Nothing more will be read: write the output, then close. */
   | { readonly type: "close"; readonly asks: false; readonly reason: string };
 
 export type ServerEvent = Asking | Telling;
+
+/** An answer to `auth` and `auth-response` that is not the last word: 334 and these octets (RFC 4954 4). */
+export class Challenge {
+  constructor(readonly octets: Uint8Array) {}
+}

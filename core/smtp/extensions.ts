@@ -11,7 +11,12 @@ export type Extension =
   | "DSN"
   | "LIMITS"
   | "AUTH"
-  | "STARTTLS";
+  | "STARTTLS"
+  | "REQUIRETLS"
+  | "FUTURERELEASE"
+  | "DELIVERBY"
+  | "MT-PRIORITY"
+  | "XCLIENT";
 
 const USUAL: readonly Extension[] = [
   "PIPELINING",

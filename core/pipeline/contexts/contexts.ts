@@ -25,6 +25,28 @@ export interface Host {
   /** Where mail for postmaster goes, when the configuration says. */
   readonly postmaster: Address | null;
 }
+/** What a TLS handshake settled (RFC 3207, RFC 8314). */
+export interface TlsFacts {
+  /** "TLSv1.2" or "TLSv1.3". */
+  readonly version: string;
+  /** The cipher suite's standard name. */
+  readonly cipher: string;
+  /** The name the client asked for (SNI), or null. */
+  readonly serverName: string | null;
+  /** True when an earlier session was resumed. */
+  readonly resumed: boolean;
+  /** The client's certificate, if it showed one that the listener's client CA vouches for. */
+  readonly certificate: ClientCertificate | null;
+}
+/** A client's certificate whose chain was verified. */
+export interface ClientCertificate {
+  /** SHA-256 of the certificate: upper-case hex with colons. */
+  readonly fingerprint: string;
+  /** The subject's common name, or empty. */
+  readonly commonName: string;
+  /** E-mail addresses among the alternative names. */
+  readonly emails: readonly string[];
+}
 /** The peer of a session. */
 export interface Client {
   /** Canonical: IPv4-mapped addresses as IPv4. */
@@ -32,7 +54,7 @@ export interface Client {
   /** Its own port. */
   readonly port: number;
   /** Null without TLS. */
-  readonly tls: { readonly version: string; readonly cipher: string } | null;
+  readonly tls: TlsFacts | null;
   /** Who it is logged in as, else null. */
   readonly identity: string | null;
 }
@@ -155,10 +177,33 @@ export interface HeloContext extends ConnectContext {
   /** What the peer calls itself, as it wrote it: nobody has checked it. */
   readonly helo: string;
 }
+/**
+ * Who the client says it is, and a way to check it that is the same for every SASL mechanism. Holds no secret that a log
+ * could show by accident.
+ */
+export interface Credentials {
+  /** The SASL mechanism, upper case. */
+  readonly mechanism: string;
+  /** Whose secret it is, prepared by SASLprep (RFC 4013). Empty where only the token says it. */
+  readonly user: string;
+  /**
+   * Compares with what is stored for the user, in constant time and off this thread, whatever the mechanism:
+   * `$scrypt$...`, `SCRAM-SHA-256$...` (both as `postern user` writes them), `SHA256:FINGERPRINT` for EXTERNAL, `{CRAM-MD5}PASSWORD`.
+   * False where `stored` does not suit the mechanism.
+   */
+  verify(stored: string): Promise<boolean>;
+  /** The same work for a user that is not there, so that nobody can tell by the time it takes. Always false. */
+  decoy(stored: string): Promise<false>;
+  /**
+   * The password of PLAIN and LOGIN, the token of OAUTHBEARER and XOAUTH2, for a back end that has to see it; null for
+   * mechanisms that never tell theirs. Do not keep it, do not log it.
+   */
+  reveal(): string | null;
+}
 /** AUTH. The phase accepts only with an identity. */
 export interface AuthContext extends HeloContext {
-  /** `verify` compares with what is stored for the user, in constant time, whatever the mechanism. */
-  readonly credentials: { readonly mechanism: string; readonly user: string; verify(stored: string): Promise<boolean> };
+  /** Who the client says it is, and how to check it. */
+  readonly credentials: Credentials;
   /** Vouches for the peer: it is this user from now on, if the phase accepts. */
   identify(user: string): void;
 }

@@ -103,7 +103,13 @@ Deno.test("an identity counts only when the whole phase accepts", async () => {
 
 Deno.test("credentials are gone after auth, and a budget cannot outlast the client", async () => {
   const { ctx, message } = session(), pipeline = new Pipeline([], { budget: 3_600_000 });
-  ctx.authenticate({ mechanism: "PLAIN", user: "u", verify: () => Promise.resolve(true) });
+  ctx.authenticate({
+    mechanism: "PLAIN",
+    user: "u",
+    verify: () => Promise.resolve(true),
+    decoy: () => Promise.resolve(false),
+    reveal: () => null,
+  });
   await pipeline.run("auth", ctx);
   assertEquals(ctx.credentials, null);
   message("Subject: x\n\n");
@@ -144,7 +150,7 @@ Deno.test("keys last as long as their scope says", async () => {
   mail();
   helo("two.example");
   assertEquals([ctx.get(C), ctx.sender, ctx.id], ["two.example", null, "s1"]);
-  ctx.secure({ version: "TLSv1.3", cipher: "x" });
+  ctx.secure({ version: "TLSv1.3", cipher: "x", serverName: null, resumed: false, certificate: null });
   assertEquals([ctx.get(C), ctx.helo, ctx.client.ip, ctx.client.tls?.version], [undefined, "", "192.0.2.1", "TLSv1.3"]);
 });
 
