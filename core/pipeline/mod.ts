@@ -20,6 +20,7 @@ export { formatAddress, parseAddress, sameAddress } from "../model/address.ts";
 export type { Address } from "../model/address.ts";
 export type {
   BodyType,
+  DeliverBy,
   HeaderEdits,
   MailParameters,
   Notify,
