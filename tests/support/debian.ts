@@ -16,6 +16,7 @@ const PACKAGES = {
   "chromium": "chromium",
   "gcc": "gcc",
   "setpriv": "util-linux",
+  "openssl": "openssl",
 } as const;
 export type Program = keyof typeof PACKAGES;
 
