@@ -38,7 +38,7 @@ export { DnsError } from "../dns/resolver.ts";
 export type { DnsFault, LookupOptions, Mx, Resolver } from "../dns/resolver.ts";
 
 // ---- State that threads share, and what observers are told -----------------------------------------------------------
-export type { Counters } from "../store/store.ts";
+export type { CounterOptions, Counters } from "../store/store.ts";
 export type * from "../observe/events.ts";
 
 // ---- Testing a plugin ------------------------------------------------------------------------------------------------
