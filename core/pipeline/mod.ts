@@ -43,7 +43,7 @@ export type * from "../observe/events.ts";
 
 // ---- Testing a plugin ------------------------------------------------------------------------------------------------
 export { runPhase, simulate, SimulatedCounters } from "./testing.ts";
-export type { Simulated, SimulatedRecipient, SimulatedResult } from "./testing.ts";
+export type { Simulated, SimulatedLogin, SimulatedRecipient, SimulatedResult } from "./testing.ts";
 export type { PipelineOptions } from "./pipeline.ts";
 export type { Row } from "./settlement.ts";
 export { MemoryResolver } from "../dns/memory_resolver.ts";
