@@ -1,13 +1,16 @@
-/** What a login is allowed, for plugins that come after it: which back end said so does not matter. */
+/** What `accounts` knows of the one who logged in, for plugins after it. */
 import { type Key, key } from "../../../core/pipeline/mod.ts";
 
-/** Whom a client logged in as. */
+/** The account behind a login. */
 export interface Account {
-  /** The account's own name, in its one spelling. */
+  /** As it stands in the accounts file; the identity of the connection is the same. */
   readonly name: string;
-  /** Addresses it may send from, besides a name that is an address itself. */
+  /**
+   * What it may send as, as it stands in the file: an address, `@domain` for every address of a domain, `*` for any.
+   * Empty where the file says nothing of it.
+   */
   readonly senders: readonly string[];
 }
 
-/** Set by a back end that knows the account; absent when it knows no more than the name. */
+/** Set when a login succeeded whose name has an account; until the connection ends. */
 export const ACCOUNT: Key<Account, "connection"> = key("account", "connection");
