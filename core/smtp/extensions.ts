@@ -35,7 +35,14 @@ const USUAL = [
 ] as const;
 
 /** What a listener may leave out; without the others it could not do what it was told to. */
-export const HIDEABLE = [...USUAL, "BINARYMIME", "REQUIRETLS", "FUTURERELEASE", "DELIVERBY", "MT-PRIORITY"] as const satisfies readonly Extension[];
+export const HIDEABLE = [
+  ...USUAL,
+  "BINARYMIME",
+  "REQUIRETLS",
+  "FUTURERELEASE",
+  "DELIVERBY",
+  "MT-PRIORITY",
+] as const satisfies readonly Extension[];
 
 /** How far a session has come. */
 export interface Standing {
