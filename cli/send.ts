@@ -3,10 +3,13 @@ import { Command } from "commander";
 import { resolve } from "node:path";
 import { formatAddress, parseAddress } from "../core/model/address.ts";
 import { newId } from "../core/model/id.ts";
+import { MECHANISMS } from "../core/smtp/sasl/mod.ts";
+import { isLocal } from "../core/config/config.ts";
 import { parseEndpoint } from "../core/config/schema.ts";
 import { DialogueError, SmtpConnection, type TlsOptions, UntrustedError } from "./smtp/connection.ts";
 import { canonical } from "./smtp/content.ts";
 import { SmtpDialogue } from "./smtp/dialogue.ts";
+import type { Login } from "./smtp/login.ts";
 import { CommandError, DONE, type ExitCode, NO, type Terminal, USAGE } from "./terminal.ts";
 
 interface SendOptions {
@@ -23,6 +26,8 @@ interface SendOptions {
   readonly insecure?: true;
   readonly cert?: string;
   readonly key?: string;
+  readonly auth?: string;
+  readonly mechanism?: string;
   readonly trace?: true;
 }
 
@@ -42,6 +47,11 @@ export function sendCommand(terminal: Terminal, finish: (code: ExitCode) => void
     .option("--insecure", "take any certificate")
     .option("--cert <file>", "a certificate of our own (PEM)")
     .option("--key <file>", "its key (PEM)")
+    .option(
+      "--auth <user[:password]>",
+      "log in; without a password: POSTERN_SEND_PASSWORD, else the first line of standard input",
+    )
+    .option("--mechanism <name>", "log in by this one, offered or not (default: the best that is offered)")
     .option("--trace", "print the dialogue, without secrets")
     .action(async (options: SendOptions) => finish(await send(options, terminal)));
 }
@@ -54,15 +64,22 @@ async function send(options: SendOptions, terminal: Terminal): Promise<ExitCode>
   const address = parseEndpoint(server);
   if (address === null) throw new CommandError(`--server: "${server}" is not host:port`, USAGE);
   const tls = await tlsOf(options, "host" in address ? address.host : "localhost", terminal);
+  const login = await loginOf(options, terminal);
   const content = options.file === undefined ? greeting(from ?? "", to) : await contentOf(options.file, terminal);
 
   try {
     using connection = await SmtpConnection.open(address);
     if (options.tls) await connection.secure(tls);
     const trace = options.trace ? (line: string) => terminal.out(line.replace(/[^\P{C}\t]/gu, "?")) : () => {};
-    const { helo, lmtp } = options, starttls = options.starttls && tls;
     const mail = { from, to, content: canonical(content) };
-    const outcome = await new SmtpDialogue(connection, trace).deliver(mail, { helo, lmtp, starttls });
+    const outcome = await new SmtpDialogue(connection, trace).deliver(mail, {
+      helo: options.helo,
+      lmtp: options.lmtp,
+      starttls: options.starttls && tls,
+      login,
+      local: isLocal(address),
+      server: "host" in address ? address : { host: "localhost", port: 0 },
+    });
     for (const { address, reply } of outcome.refused) terminal.err(`postern: ${address} was refused: ${plain(reply)}`);
     if (outcome.accepted) terminal.out(plain(outcome.reply));
     else if (outcome.refused.length < to.length) {
@@ -91,6 +108,27 @@ async function tlsOf(options: SendOptions, host: string, terminal: Terminal): Pr
   }
   const [caText, certText, keyText] = await Promise.all([ca, cert, key].map((file) => pemOf(file, terminal)));
   return { name: servername ?? host, insecure, ca: caText, cert: certText, key: keyText };
+}
+
+async function loginOf(options: SendOptions, terminal: Terminal): Promise<Login | undefined> {
+  const { auth, file } = options, mechanism = options.mechanism?.toUpperCase();
+  if (mechanism !== undefined && auth === undefined) throw new CommandError("--mechanism wants --auth", USAGE);
+  if (mechanism !== undefined && !MECHANISMS.has(mechanism)) {
+    throw new CommandError(
+      `--mechanism: "${options.mechanism}" is none of ${[...MECHANISMS.keys()].join(", ")}`,
+      USAGE,
+    );
+  }
+  if (auth === undefined) return undefined;
+  const colon = auth.indexOf(":"), user = colon < 0 ? auth : auth.slice(0, colon);
+  if (colon >= 0) return { user, secret: auth.slice(colon + 1), mechanism };
+  if (mechanism === "EXTERNAL") return { user, secret: "", mechanism }; // the certificate is the proof
+  const set = terminal.env["POSTERN_SEND_PASSWORD"];
+  if (set !== undefined) return { user, secret: set, mechanism };
+  if (file === "-") throw new CommandError("--auth: set POSTERN_SEND_PASSWORD: standard input is the message", USAGE);
+  const [secret] = new TextDecoder().decode(await terminal.input()).split(/\r?\n/);
+  if (!secret) throw new CommandError("--auth: there is no password on standard input", USAGE);
+  return { user, secret, mechanism };
 }
 
 async function pemOf(file: string | undefined, terminal: Terminal): Promise<string | undefined> {

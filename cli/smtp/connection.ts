@@ -37,6 +37,7 @@ export class SmtpConnection implements Disposable {
   #tls: TLSSocket | null = null;
   #decoder = new TextDecoder();
   #unread = "";
+  #certificate = false;
   #end: DialogueError | null = null;
   /** Of whoever waits for octets or for the end. */
   #wake: () => void = () => {};
@@ -53,6 +54,11 @@ export class SmtpConnection implements Disposable {
     await connection.#until("connect", socket, WAIT);
     socket.setNoDelay(true);
     return connection;
+  }
+
+  /** Whether we have shown a certificate of ours. */
+  get certificate(): boolean {
+    return this.#certificate;
   }
 
   /** The TLS session, or null in clear. */
@@ -74,6 +80,7 @@ export class SmtpConnection implements Disposable {
     }
     const secured = connectTls({ ...tlsOptions(options), socket: bare });
     this.#socket = this.#tls = secured;
+    this.#certificate = options.cert !== undefined;
     this.#decoder = new TextDecoder();
     this.#attend(secured);
     await this.#until("secureConnect", secured, HANDSHAKE);

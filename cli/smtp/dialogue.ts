@@ -5,6 +5,8 @@
  */
 import { DialogueError, type SmtpConnection, type TlsOptions } from "./connection.ts";
 import { stuffed } from "./content.ts";
+import { serverEndPoint } from "./end_point.ts";
+import { type Login, logIn } from "./login.ts";
 
 /** What the server said to one command. */
 export interface Said {
@@ -35,6 +37,12 @@ export interface Manner {
   readonly lmtp?: boolean | undefined;
   /** STARTTLS before anything else: without it nothing is sent. */
   readonly starttls?: TlsOptions | undefined;
+  /** Log in before the envelope. */
+  readonly login?: Login | undefined;
+  /** The path to the server stays in this machine. */
+  readonly local?: boolean | undefined;
+  /** Whom we connected to. */
+  readonly server: { readonly host: string; readonly port: number };
 }
 
 const MAX_LINES = 200;
@@ -45,10 +53,10 @@ export class SmtpDialogue {
 
   constructor(readonly connection: SmtpConnection, readonly trace: (line: string) => void) {}
 
-  /** Says it all: greeting, EHLO or HELO, STARTTLS, envelope, content, QUIT. */
+  /** Says it all: greeting, EHLO or HELO, STARTTLS, AUTH, envelope, content, QUIT. */
   async deliver(mail: Outgoing, manner: Manner): Promise<Outcome> {
     if (this.connection.tls !== null) this.#traceTls();
-    const refusal = await this.#introduce(manner);
+    const refusal = await this.#introduce(manner) ?? await this.#logIn(manner);
     if (refusal !== null) return await this.#quit(ended(refusal, mail));
     const begun = await this.command(`MAIL FROM:<${mail.from ?? ""}>${parametersFor(mail, this.#offered)}`);
     if (begun.code !== 250) return await this.#quit(ended(begun, mail));
@@ -95,6 +103,23 @@ export class SmtpDialogue {
     return null;
   }
 
+  async #logIn({ login, local, server }: Manner): Promise<Said | null> {
+    if (login === undefined) return null;
+    const { tls } = this.connection, bindings = new Map<string, Uint8Array>();
+    const endPoint = tls && await serverEndPoint(tls.getPeerCertificate().raw);
+    if (endPoint) bindings.set("tls-server-end-point", endPoint);
+    const channel = {
+      confidential: tls !== null || local === true,
+      bindings,
+      certificate: this.connection.certificate,
+      server,
+      random: (length: number) => crypto.getRandomValues(new Uint8Array(length)),
+    };
+    const offered = this.#offered.get("AUTH")?.split(" ").filter(Boolean) ?? [];
+    const said = await logIn((line, shown) => this.command(line, shown), login, { offered, channel });
+    return said.code === 235 ? null : said;
+  }
+
   /** A reply for each recipient that was taken, in their order (RFC 2033 4.2). */
   async #verdicts(taken: readonly string[], refused: { address: string; reply: string }[]): Promise<Outcome> {
     let accepted: string | null = null;
@@ -122,7 +147,7 @@ export class SmtpDialogue {
     const lines: string[] = [];
     while (lines.length < MAX_LINES) {
       const line = await this.connection.line();
-      this.trace(`<<< ${line}`);
+      this.trace(`<<< ${line.replace(/^334([ -]).+$/s, "334$1***")}`); // a challenge (RFC 4954 4)
       const [, code, separator, text] = /^([2-5]\d\d)(?:([ -])(.*))?$/s.exec(line) ?? [];
       if (code === undefined) {
         throw new DialogueError(`the server said ${JSON.stringify(line.slice(0, 80))}, which is no SMTP reply`);
