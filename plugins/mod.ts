@@ -3,6 +3,7 @@ import { null_mx } from "./access/null_mx/mod.ts";
 import { rate_limit } from "./access/rate_limit/mod.ts";
 import { relay } from "./access/relay/mod.ts";
 import { recipients } from "./accounts/recipients/mod.ts";
+import { accounts } from "./auth/accounts/mod.ts";
 import { headers } from "./content/headers/mod.ts";
 import { spamScore } from "./content/spam_score/mod.ts";
 import { spf } from "./identity/spf/mod.ts";
@@ -12,6 +13,7 @@ import { maildir } from "./storage/maildir/mod.ts";
 
 /** Factories by the name that a configuration uses. */
 export const PLUGINS = {
+  accounts,
   rate_limit,
   relay,
   recipients,
