@@ -114,7 +114,9 @@ export class Doors {
         mechanisms: config.mechanisms,
         authWithoutTls: config.authWithoutTls,
         xclient,
+        futureRelease: config.role === "submission",
       }),
+      now: services.now,
       demands: { tls: config.tls === "require", auth: config.requireAuth },
       limits: {
         size: limits.messageSize,
