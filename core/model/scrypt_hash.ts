@@ -54,7 +54,9 @@ export function parseScryptHash(text: string): ScryptHash | null {
 
 /** The text of a hash, without padding. */
 export function formatScryptHash({ ln, r, p, salt, hash }: ScryptHash): string {
-  return `$scrypt$ln=${ln},r=${r},p=${p}$${salt.toBase64({ omitPadding: true })}$${hash.toBase64({ omitPadding: true })}`;
+  return `$scrypt$ln=${ln},r=${r},p=${p}$${salt.toBase64({ omitPadding: true })}$${
+    hash.toBase64({ omitPadding: true })
+  }`;
 }
 
 function octets(base64: string): Uint8Array<ArrayBuffer> | null {
