@@ -6,12 +6,18 @@
 
 /** What a hash costs: N = 2^ln blocks of 128 r octets, p times one after another. */
 export interface ScryptCost {
+  /** The binary logarithm of N. */
   readonly ln: number;
+  /** The size of a block. */
   readonly r: number;
+  /** How often the whole is done. */
   readonly p: number;
 }
+/** A hash, and all that computing it again needs but the password. */
 export interface ScryptHash extends ScryptCost {
+  /** Four octets at least. */
   readonly salt: Uint8Array<ArrayBuffer>;
+  /** What came out. */
   readonly hash: Uint8Array<ArrayBuffer>;
 }
 
