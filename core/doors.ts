@@ -116,7 +116,6 @@ export class Doors {
         xclient,
         futureRelease: config.role === "submission",
       }),
-      now: services.now,
       demands: { tls: config.tls === "require", auth: config.requireAuth },
       limits: {
         size: limits.messageSize,
