@@ -69,6 +69,7 @@ export class Doors {
     return await Listener.open({
       address: config.address,
       limits: places,
+      proxies: new Networks(config.proxy),
       trouble,
       refusal: (why, ip) => {
         const words = why === "full" ? "Too many connections" : "Too many connections from your address";
@@ -102,6 +103,7 @@ export class Doors {
     const made: ServerOptions[] = [];
     const make = (own: boolean, crowded: boolean, xclient: boolean): ServerOptions => ({
       hostname,
+      now: services.now,
       lmtp: config.role === "lmtp",
       offer: new Offer({
         size: limits.messageSize,
@@ -112,9 +114,8 @@ export class Doors {
         mechanisms: config.mechanisms,
         authWithoutTls: config.authWithoutTls,
         xclient,
-        futureRelease: config.role === "submission",
+        submission: config.role === "submission",
       }),
-      now: services.now,
       demands: { tls: config.tls === "require", auth: config.requireAuth },
       limits: {
         size: limits.messageSize,

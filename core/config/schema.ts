@@ -28,7 +28,8 @@ export function parseTcp(value: string): TcpAddress | null {
   if (host === undefined || port > 65535) return null;
   return (six === undefined ? canonicalDomain(host) : canonicalIp(host)) === null ? null : { host, port };
 }
-function parseEndpoint(value: string): TcpAddress | UnixAddress | null {
+/** `host:port`, or `unix:PATH`. */
+export function parseEndpoint(value: string): TcpAddress | UnixAddress | null {
   if (!value.startsWith("unix:")) return parseTcp(value);
   return value.length > 5 ? { path: value.slice(5) } : null;
 }
