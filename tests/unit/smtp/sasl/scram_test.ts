@@ -2,7 +2,16 @@ import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/asser
 import { scramClient } from "../../../../core/smtp/sasl/client/mod.ts";
 import { type Mechanism, MECHANISMS, SaslMalformed } from "../../../../core/smtp/sasl/mod.ts";
 import { scram } from "../../../../core/smtp/sasl/scram.ts";
-import { deriveScramKeys, formatScramKeys, type ScramHash, SHA_256 } from "../../../../core/smtp/sasl/scram_keys.ts";
+import {
+  deriveScramKeys,
+  digest,
+  exclusiveOr,
+  formatScramKeys,
+  hmac,
+  saltedKeys,
+  type ScramHash,
+  SHA_256,
+} from "../../../../core/smtp/sasl/scram_keys.ts";
 import {
   claimOf,
   connection,
@@ -240,6 +249,25 @@ Deno.test("case 42: a changed nonce, header or proof of SCRAM is refused", async
       (message: string) => message.replace(/p=.*/, `p=${new Uint8Array(32).toBase64()}`),
     ]
   ) assertEquals(await outcome(change), "false", String(change));
+});
+
+Deno.test("case 42: a good proof for another nonce is refused", async () => {
+  const iterations = 4096, { clientKey } = await saltedKeys("pencil", { iterations, salt }, SHA_256);
+  const storedKey = await digest(SHA_256, clientKey), bare = "n=user,r=abc";
+  const proves = async (nonceOf: (nonce: string) => string) => {
+    const peer = new ScriptedPeer(async (challenge) => {
+      const withoutProof = `c=biws,r=${nonceOf(challenge.slice(2, challenge.indexOf(",")))}`;
+      const signature = await hmac(SHA_256, storedKey, octets(`${bare},${challenge},${withoutProof}`));
+      return `${withoutProof},p=${exclusiveOr(clientKey, signature).toBase64()}`;
+    });
+    return await (await SCRAM.claim(utf8(`n,,${bare}`), peer, connection())).verify(stored);
+  };
+  assertEquals(await proves((nonce) => nonce), true);
+  for (
+    const change of [(nonce: string) => `${nonce}x`, (nonce: string) => nonce.slice(0, -1), () => "abc", () => "xyz"]
+  ) {
+    assertEquals(await proves(change), false, String(change));
+  }
 });
 
 Deno.test("case 37: what is no final message of SCRAM is refused", async () => {
