@@ -4,28 +4,17 @@
  */
 import { createAdmin } from "./admin/app.ts";
 import { serveAdmin } from "./admin/serve.ts";
-import { type Config, formatEndpoint, type ListenerConfig } from "./config/config.ts";
-import { connectionsFor } from "./config/defaults.ts";
-import { openFileLimit } from "./config/open_files.ts";
+import { type Config, formatEndpoint } from "./config/config.ts";
 import { Dispatcher } from "./delivery/dispatcher.ts";
 import type { Resolver } from "./dns/resolver.ts";
 import { systemResolver } from "./dns/system_resolver.ts";
-import { Networks } from "./model/ip.ts";
-import { defer, type Reply } from "./model/reply.ts";
-import { Deadlines } from "./net/deadline.ts";
-import { Inbound } from "./net/inbound.ts";
-import { ConnectionLimits } from "./net/limits.ts";
-import { Listener } from "./net/listener.ts";
-import { Reception, type ReceptionOptions } from "./net/reception.ts";
+import { Doors } from "./doors.ts";
+import type { Listener } from "./net/listener.ts";
 import { Bus } from "./observe/bus.ts";
 import type { Observer } from "./observe/events.ts";
 import { Metrics } from "./observe/metrics.ts";
 import type { Services } from "./pipeline/contexts/transaction_context.ts";
 import { Pipeline } from "./pipeline/pipeline.ts";
-import { commitTransaction, storeRefusal } from "./queue/commit.ts";
-import { Extensions } from "./smtp/extensions.ts";
-import { type ServerOptions, ServerSession } from "./smtp/server.ts";
-import { writeText } from "./smtp/wire.ts";
 import { MemoryStore } from "./store/memory.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
@@ -52,13 +41,6 @@ export interface RunningServer {
   readonly done: Promise<void>;
 }
 
-/** A writer that is this far behind makes peers wait outside (SEMANTICS 25), milliseconds. */
-const WRITER_BEHIND = 5000;
-/** How long a command may take while nearly all places are taken, milliseconds. */
-const CROWDED_TIMEOUT = 10_000;
-/** What `limits.minimumRate` is averaged over, milliseconds. */
-const RATE_WINDOW = 60_000;
-
 /**
  * Starts everything a configuration names.
  *
@@ -80,14 +62,10 @@ class Server implements RunningServer {
   readonly #config: Config;
   readonly #options: StartOptions;
   readonly #metrics = new Metrics();
-  readonly #deadlines = new Deadlines();
-  readonly #trusted: Networks;
   readonly #now: () => number;
   readonly #pipelines = new Map<string, Pipeline>();
-  readonly #budgets = new Map<string, ConnectionLimits>();
   readonly #listeners: { readonly name: string; readonly listener: Listener }[] = [];
   #store: Store | null = null;
-  #connections: number | null = null;
   #dispatcher: Dispatcher | null = null;
   #admin: { readonly address: string; stop(): Promise<void> } | null = null;
   #stopping: Promise<void> | null = null;
@@ -98,7 +76,6 @@ class Server implements RunningServer {
     this.#config = config;
     this.#options = options;
     this.#now = options.now ?? Date.now;
-    this.#trusted = new Networks(config.trustedNetworks);
     for (const observer of options.observers ?? []) this.#bus.subscribe(observer);
     this.#bus.subscribe(this.#metrics.observe);
   }
@@ -138,7 +115,19 @@ class Server implements RunningServer {
       expire: config.delivery.expire,
       random: Math.random,
     });
-    for (const each of config.listeners) await this.#listen(each, services);
+    const doors = new Doors({
+      config,
+      store: this.#opened,
+      services,
+      tls: this.#tls,
+      passwords,
+      logins,
+      pipelineOf: (listener) => this.#pipelines.get(listener)!,
+      due: () => this.#dispatcher!.kick(),
+    });
+    for (const each of config.listeners) {
+      this.#listeners.push({ name: each.name, listener: await doors.open(each) });
+    }
     if (config.admin !== null) await this.#serveAdmin(config.admin);
     this.#dispatcher.kick();
   }
@@ -167,137 +156,6 @@ class Server implements RunningServer {
       now: this.#now,
       emit: (event) => this.#bus.emit(event),
     };
-  }
-
-  async #listen(config: ListenerConfig, services: Omit<Services, "commit">): Promise<void> {
-    const { limits } = this.#config;
-    const trouble = (message: string) => this.#bus.emit({ type: "trouble", where: config.name, message });
-    const engine = this.#engine(config);
-    const trusted: ServerOptions = { ...engine, bareLf: "normalize", forbidEarlyTalk: false };
-    // Where places run out, whoever comes now has no second try (case 16).
-    const crowded: ServerOptions = { ...engine, limits: { ...engine.limits, errors: 0 } };
-    const reception: ReceptionOptions = {
-      pipeline: this.#pipelines.get(config.name)!,
-      services,
-      role: config.role,
-      listener: config.name,
-      hops: limits.received,
-      recipients: limits.recipients,
-      receive: (id) => this.#opened.receive(id),
-      commit: (transaction, origin) =>
-        commitTransaction(transaction, origin, {
-          store: this.#opened,
-          schedule: this.#config.delivery.retry,
-          now: this.#now,
-          random: Math.random,
-          committed: ({ recipients }) => {
-            if (recipients.some((each) => each.route.to === "local" && each.state !== "held")) this.#dispatcher!.kick();
-          },
-          trouble,
-        }),
-      storeRefusal: (error) => storeRefusal(error, trouble),
-      overload: (phase, size) => this.#overload(phase, size),
-    };
-    const places = this.#budget(config.role);
-    const inbound = {
-      deadlines: this.#deadlines,
-      commandTimeout: limits.idleTimeout,
-      crowdedTimeout: CROWDED_TIMEOUT,
-      crowded: () => places.crowded,
-      contentTimeout: limits.dataTimeout,
-      minimumRate: limits.minimumRate,
-      rateWindow: RATE_WINDOW,
-    };
-    const listener = await Listener.open({
-      address: config.address,
-      limits: places,
-      trouble,
-      refusal: (why, ip) => {
-        const words = why === "full" ? "Too many connections" : "Too many connections from your address";
-        const reply = defer("4.7.0", words, { code: 421, reason: why });
-        this.#bus.emit({
-          type: "refused",
-          session: "",
-          transaction: null,
-          ip,
-          command: "connect",
-          reply,
-          sender: null,
-          recipients: [],
-          plugin: null,
-          reason: why,
-          delayedFrom: null,
-        });
-        return writeText(421, "4.7.0", words);
-      },
-      accept: (socket, { ip, port }) => {
-        const own = this.#trusted.has(ip);
-        const host = new Reception({ ip, port, tls: null, identity: null }, reception);
-        return new Inbound(
-          socket,
-          new ServerSession(own ? trusted : places.crowded ? crowded : engine, (reply) => host.sign(reply)),
-          host,
-          inbound,
-        );
-      },
-    });
-    this.#listeners.push({ name: config.name, listener });
-  }
-
-  #engine(config: ListenerConfig): ServerOptions {
-    const { limits, hostname } = this.#config;
-    const { binarymime, ehloHide: hide } = config;
-    return {
-      hostname,
-      lmtp: config.role === "lmtp",
-      extensions: new Extensions({ size: limits.messageSize, recipients: limits.recipients, binarymime, hide }),
-      limits: {
-        size: limits.messageSize,
-        header: limits.headerBytes,
-        line: limits.line ?? Infinity,
-        command: limits.commandLine,
-        recipients: limits.recipients,
-        errors: limits.errors,
-        junk: limits.junk,
-      },
-      bareLf: config.bareLf,
-      forbidEarlyTalk: config.forbidEarlyTalk,
-      lenientPaths: config.lenientPaths,
-      vrfy: config.vrfy,
-    };
-  }
-
-  /** Each role has its own places, so that strangers cannot shut out one's own users (case 36). */
-  #budget(role: string): ConnectionLimits {
-    const { connectionsPerIp: perIp } = this.#config.limits;
-    let budget = this.#budgets.get(role);
-    if (budget === undefined) {
-      const connections = this.#config.limits.connections ?? this.#places();
-      const exempt = new Networks([...this.#config.trustedNetworks, "127.0.0.0/8", "::1"]);
-      this.#budgets.set(role, budget = new ConnectionLimits({ connections, perIp, exempt }));
-    }
-    return budget;
-  }
-
-  /** What the open files allow, shared by the roles. */
-  #places(): number {
-    const roles = new Set(this.#config.listeners.map(({ role }) => role)).size;
-    return this.#connections ??= Math.floor(connectionsFor(openFileLimit()) / roles);
-  }
-
-  #overload(phase: "connect" | "mail", size: number): Reply<"defer"> | null {
-    const { writerWait, freeBytes } = this.#opened.health();
-    if (writerWait > WRITER_BEHIND) {
-      const reason = `the writer is ${Math.round(writerWait)} ms behind`;
-      return phase === "connect"
-        ? defer("4.3.2", "Too busy now", { code: 421, reason })
-        : defer("4.3.2", "Too busy now", { reason });
-    }
-    // RFC 1870 6.1: the declared size is enough to say no before the message comes
-    if (phase === "mail" && this.#config.store !== "memory" && freeBytes - size < this.#config.limits.diskReserve) {
-      return defer("4.3.1", "No space for messages now", { code: 452, reason: `${freeBytes} octets free` });
-    }
-    return null;
   }
 
   async #serveAdmin(config: NonNullable<Config["admin"]>): Promise<void> {

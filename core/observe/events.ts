@@ -58,6 +58,17 @@ export interface SessionSecured {
   /** An earlier session was resumed. */
   readonly resumed: boolean;
 }
+/** A trusted proxy said who is really there (XCLIENT); from here on the session is that peer's. */
+export interface SessionProxied {
+  /** Tells the events apart. */
+  readonly type: "session-proxied";
+  /** Session id. */
+  readonly session: string;
+  /** The address that the proxy told. */
+  readonly ip: string;
+  /** The proxy's. */
+  readonly by: string;
+}
 /** Somebody tried to log in. Never holds a secret. */
 export interface Login {
   /** Tells the events apart. */
@@ -174,6 +185,7 @@ export type Event =
   | Decision
   | SessionOpened
   | SessionSecured
+  | SessionProxied
   | Login
   | Alert
   | SessionClosed

@@ -35,6 +35,7 @@ export function levelOf(event: Event): EventLevel {
       return "warning";
     case "session-opened":
     case "session-secured":
+    case "session-proxied":
       return "debug";
   }
 }
@@ -82,6 +83,8 @@ export function textOf(event: Event): string {
       return `${shortId(event.session)} secured   ip=${printable(event.ip)} tls=${event.version} cipher=${
         printable(event.cipher)
       }${event.resumed ? " resumed" : ""}`;
+    case "session-proxied":
+      return `${shortId(event.session)} proxied   ip=${printable(event.ip)} by=${printable(event.by)}`;
     case "login":
       return `${shortId(event.session)} ${event.ok ? "login    " : "no login "} user=${
         printable(event.user)

@@ -38,12 +38,12 @@ export { DnsError } from "../dns/resolver.ts";
 export type { DnsFault, LookupOptions, Mx, Resolver } from "../dns/resolver.ts";
 
 // ---- State that threads share, and what observers are told -----------------------------------------------------------
-export type { Counters } from "../store/store.ts";
+export type { CounterOptions, Counters } from "../store/store.ts";
 export type * from "../observe/events.ts";
 
 // ---- Testing a plugin ------------------------------------------------------------------------------------------------
 export { runPhase, simulate, SimulatedCounters } from "./testing.ts";
-export type { Simulated, SimulatedRecipient, SimulatedResult } from "./testing.ts";
+export type { Simulated, SimulatedLogin, SimulatedRecipient, SimulatedResult } from "./testing.ts";
 export type { PipelineOptions } from "./pipeline.ts";
 export type { Row } from "./settlement.ts";
 export { MemoryResolver } from "../dns/memory_resolver.ts";

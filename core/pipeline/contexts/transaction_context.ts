@@ -173,6 +173,14 @@ export class TransactionContext implements Facts {
     this.delayedHelo = null;
     this.connectionKeys.clear();
   }
+  /** A trusted proxy said who is there: as if that peer had just connected (SEMANTICS 13). Then run "connect". */
+  proxied(client: Client, helo: string): void {
+    this.reset();
+    this.client = client;
+    this.helo = this.formerHelo = helo;
+    this.delayedConnect = this.delayedHelo = null;
+    this.connectionKeys.clear();
+  }
   /** MAIL. Then run "mail". */
   begin(
     mail: { readonly id: string; readonly sender: Address | null; readonly parameters: MailParameters },
