@@ -2,6 +2,11 @@
  * The composition root: from a configuration to a running server, and back. Start order: store, pipelines, dispatcher,
  * admin site, listeners; stop order the other way round. Non-job: anything that one part can do by itself.
  */
+import { setTimeout as timer } from "node:timers/promises";
+import type { LoginServices } from "./auth/authentication.ts";
+import { Lockout } from "./auth/lockout.ts";
+import { ScryptPasswords } from "./auth/passwords.ts";
+import { Pseudonyms } from "./auth/pseudonym.ts";
 import { createAdmin } from "./admin/app.ts";
 import { serveAdmin } from "./admin/serve.ts";
 import { type Config, formatEndpoint } from "./config/config.ts";
@@ -103,6 +108,8 @@ class Server implements RunningServer {
         now: this.#now,
       });
     const services = this.#services();
+    const passwords = new ScryptPasswords();
+    const logins = await this.#logins();
     for (const each of config.listeners) {
       const { role, delayRefusals } = each;
       this.#pipelines.set(each.name, new Pipeline(each.plugins, { role, delayRefusals, budget: limits.pluginsTime }));
@@ -119,7 +126,7 @@ class Server implements RunningServer {
       config,
       store: this.#opened,
       services,
-      tls: this.#tls,
+      tls: null,
       passwords,
       logins,
       pipelineOf: (listener) => this.#pipelines.get(listener)!,
@@ -155,6 +162,23 @@ class Server implements RunningServer {
       counters: this.#opened.counters,
       now: this.#now,
       emit: (event) => this.#bus.emit(event),
+    };
+  }
+
+  async #logins(): Promise<LoginServices> {
+    const { counters } = this.#opened, { trustedNetworks, auth } = this.#config;
+    const pseudonyms = await Pseudonyms.open(counters);
+    return {
+      lockout: new Lockout({
+        counters,
+        pseudonyms,
+        now: this.#now,
+        emit: (event) => this.#bus.emit(event),
+        settings: auth.lockout,
+        trusted: trustedNetworks,
+      }),
+      pseudonym: (user) => pseudonyms.of(user),
+      sleep,
     };
   }
 
@@ -197,4 +221,9 @@ class Server implements RunningServer {
     const { writerWait, freeBytes, bodyBytes } = this.#opened.health();
     return { writerWait, freeBytes, bodyBytes };
   }
+}
+
+/** Resolves after so many milliseconds, or as soon as nobody waits any more. */
+async function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
+  if (milliseconds > 0 && !signal.aborted) await timer(milliseconds, undefined, { signal }).catch(() => {});
 }

@@ -35,7 +35,14 @@ const USUAL = [
 ] as const;
 
 /** What a listener may leave out; without the others it could not do what it was told to. */
-export const HIDEABLE = [...USUAL, "BINARYMIME", "REQUIRETLS"] as const satisfies readonly Extension[];
+export const HIDEABLE = [
+  ...USUAL,
+  "BINARYMIME",
+  "REQUIRETLS",
+  "FUTURERELEASE",
+  "DELIVERBY",
+  "MT-PRIORITY",
+] as const satisfies readonly Extension[];
 
 /** How far a session has come. */
 export interface Standing {
@@ -60,6 +67,8 @@ export interface OfferOptions {
   readonly mechanisms?: readonly string[];
   /** Logins before TLS too (RFC 4954 4 advises against it). */
   readonly authWithoutTls?: boolean;
+  /** For one's own users: they may ask to have a message sent later. Given with the clock that says what is later. */
+  readonly submission?: boolean;
   /** The peer is a trusted proxy: it may say for whom it speaks. */
   readonly xclient?: boolean;
 }
@@ -94,6 +103,8 @@ export class Extensions {
     const names = new Set<Extension>(USUAL);
     if (options.binarymime) names.add("BINARYMIME"); // needs CHUNKING                                  RFC 3030 3
     if (options.startTls && !secure) names.add("STARTTLS"); //                                          RFC 3207 4.2
+    names.add("DELIVERBY").add("MT-PRIORITY");
+    if (options.submission && identified) names.add("FUTURERELEASE"); // strangers could park mail        RFC 4865 4
     if (secure) names.add("REQUIRETLS"); //                                                             RFC 8689 2
     if (options.xclient && !identified) names.add("XCLIENT");
     const all = (options.mechanisms ?? []).filter((name) => name !== "EXTERNAL" || certificate);

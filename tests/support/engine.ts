@@ -29,6 +29,7 @@ export function serverOptions(options: Partial<ServerOptions> = {}): ServerOptio
   const limits = { ...LIMITS, ...options.limits };
   return {
     hostname: "mx.example.org",
+    now: () => Date.UTC(2026, 0, 1),
     lmtp: false,
     offer: new Offer({ size: limits.size, recipients: limits.recipients, binarymime: true }),
     demands: { tls: false, auth: false },

@@ -65,8 +65,10 @@ function kindOf(stored: string): [name: string, make: (draw: Draw) => string] {
   const hash = parseScryptHash(stored);
   if (hash !== null) {
     const { ln, r, p, salt: { length: salt }, hash: { length } } = hash;
-    return [`scrypt ${ln} ${r} ${p} ${salt} ${length}`, (draw) =>
-      formatScryptHash({ ln, r, p, salt: draw("salt", salt), hash: draw("hash", length) })];
+    return [
+      `scrypt ${ln} ${r} ${p} ${salt} ${length}`,
+      (draw) => formatScryptHash({ ln, r, p, salt: draw("salt", salt), hash: draw("hash", length) }),
+    ];
   }
   const { iterations, salt: { length: salt } } = parseScramKeys(stored)!;
   return [`scram ${iterations} ${salt}`, (draw) =>
