@@ -70,11 +70,13 @@ export function userCommand(terminal: Terminal, finish: (code: ExitCode) => void
       const name = nameOf(text), place = await placeOf(options, terminal);
       known(await readAccounts(place), name); // before anybody types for nothing
       const secret = await secretsOf(await askPassword(terminal, name), options);
-      await changeAccounts(place, { create: false }, (accounts) => {
+      const line = await changeAccounts(place, { create: false }, (accounts) => {
+        const line = known(accounts, name);
         accounts.keepSecret(() => random(32).toBase64());
-        accounts.set(name, formatLine({ ...known(accounts, name), ...secret }));
+        accounts.set(name, formatLine({ ...line, ...secret }));
+        return line;
       });
-      terminal.out(`${name} has a new password`);
+      terminal.out(`${line.name} has a new password`);
       finish(DONE);
     });
 
@@ -90,11 +92,12 @@ export function userCommand(terminal: Terminal, finish: (code: ExitCode) => void
   add("remove", "take an account away").argument("<name>")
     .action(async (text: string, options: FileOptions) => {
       const name = nameOf(text, "query"), place = await placeOf(options, terminal);
-      await changeAccounts(place, { create: false }, (accounts) => {
-        known(accounts, name);
+      const line = await changeAccounts(place, { create: false }, (accounts) => {
+        const line = known(accounts, name);
         accounts.set(name, null);
+        return line;
       });
-      terminal.out(`${name} is removed from ${place.name}`);
+      terminal.out(`${line.name} is removed from ${place.name}`);
       finish(DONE);
     });
   return command;
