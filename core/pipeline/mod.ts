@@ -29,6 +29,9 @@ export type {
   Route,
 } from "../model/envelope.ts";
 export { decodeWords } from "../model/encoded_word.ts";
+export { countMailboxes, mailboxesIn } from "../model/mailboxes.ts";
+export type { Mailboxes } from "../model/mailboxes.ts";
+export { formatDate } from "../model/trace.ts";
 export { canonicalDomain, DomainSet, isDomainPattern } from "../model/domain.ts";
 export { canonicalIp, isIPv4, isIPv6, isLoopback, isNetwork, networkOf, Networks } from "../model/ip.ts";
 export { parseDuration, parseSize } from "../model/units.ts";
@@ -45,7 +48,7 @@ export { DnsError } from "../dns/resolver.ts";
 export type { DnsFault, LookupOptions, Mx, Resolver } from "../dns/resolver.ts";
 
 // ---- State that threads share, and what observers are told -----------------------------------------------------------
-export type { Counters } from "../store/store.ts";
+export type { CounterOptions, Counters } from "../store/store.ts";
 export type * from "../observe/events.ts";
 
 // ---- Testing a plugin ------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ import { newId } from "../model/id.ts";
 import { accept, type Reply } from "../model/reply.ts";
 import { DnsError, type Resolver } from "../dns/resolver.ts";
 import type { Decision, Event } from "../observe/events.ts";
-import type { Body, Counters } from "../store/store.ts";
+import type { Body, CounterOptions, Counters } from "../store/store.ts";
 import type { Client, Deposit, Host, Recipient, Role, Score } from "./contexts/contexts.ts";
 import { ReceivedMessage } from "./contexts/received_message.ts";
 import { TransactionContext } from "./contexts/transaction_context.ts";
@@ -147,12 +147,12 @@ export class SimulatedCounters implements Counters {
     return Promise.resolve(entry && entry.until > this.now() ? entry.value : undefined);
   }
   /** Writes a value that ends. */
-  put(name: string, value: string, options: { readonly seconds: number }): Promise<void> {
+  put(name: string, value: string, options: CounterOptions): Promise<void> {
     this.#entries.set(name, { value, until: this.now() + options.seconds * 1000 });
     return Promise.resolve();
   }
   /** Adds, and returns the sum. */
-  add(name: string, amount: number, options: { readonly seconds: number }): Promise<number> {
+  add(name: string, amount: number, options: CounterOptions): Promise<number> {
     const entry = this.#entries.get(name), now = this.now();
     const alive = entry !== undefined && entry.until > now;
     const sum = (alive ? Number(entry.value) : 0) + amount;

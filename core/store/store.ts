@@ -169,14 +169,24 @@ export interface Inboxes {
   ): () => void;
 }
 
+/** How long an entry lasts, and what its promise is worth. */
+export interface CounterOptions {
+  /** From now until it ends. */
+  readonly seconds: number;
+  /**
+   * Resolve only when it is on disk, in a write that all who wait share, and reject with StoreError when it cannot be:
+   * it counts all the same, and is written later. Without it a crash may lose the last 5 s.
+   */
+  readonly durable?: boolean;
+}
 /** Small state with an end, shared by all threads and nodes: rates, greylists, lock-outs. */
 export interface Counters {
   /** Undefined when it was never written or has ended. */
   get(name: string): Promise<string | undefined>;
   /** Writes a value that ends after so many seconds. */
-  put(name: string, value: string, options: { readonly seconds: number }): Promise<void>;
+  put(name: string, value: string, options: CounterOptions): Promise<void>;
   /** Atomic; returns the new sum. A new counter starts its seconds, later additions keep them. */
-  add(name: string, amount: number, options: { readonly seconds: number }): Promise<number>;
+  add(name: string, amount: number, options: CounterOptions): Promise<number>;
 }
 
 export interface StoreHealth {

@@ -445,6 +445,19 @@ export function storeContract(name: string, open: OpenStore): void {
     assertEquals([await counters.get("text"), await counters.get("n")], ["v", undefined]);
   });
 
+  test("counters: what was durable counts like the rest, alone and many at once", async (store) => {
+    const { counters } = store, durable = { seconds: 10, durable: true };
+    assertEquals(await counters.add("n", 1, { seconds: 10 }), 1);
+    const sums = await Promise.all(
+      Array.from({ length: 50 }, (_, i) => counters.add("n", 1, { ...durable, durable: i % 2 === 0 })),
+    );
+    assertEquals(sums.sort((a, b) => a - b), Array.from({ length: 50 }, (_, i) => i + 2));
+    await counters.put("lock", "until noon", durable);
+    assertEquals([await counters.get("lock"), await counters.get("n")], ["until noon", "51"]);
+    await Promise.all([counters.add("lock", 1, durable), counters.put("n", "7", durable)]);
+    assertEquals([await counters.get("lock"), await counters.get("n")], ["1", "7"]);
+  });
+
   test("a closed store takes nothing and keeps nothing", async (store) => {
     const made = await body(store, nextId(), octets(500));
     await store.close();
