@@ -1,10 +1,13 @@
 /** The plugins that come with Postern, by the name that a configuration uses. A static list: nothing is searched for. */
+import { account_guard } from "./access/account_guard/mod.ts";
 import { null_mx } from "./access/null_mx/mod.ts";
 import { rate_limit } from "./access/rate_limit/mod.ts";
 import { relay } from "./access/relay/mod.ts";
+import { sender_login } from "./access/sender_login/mod.ts";
 import { recipients } from "./accounts/recipients/mod.ts";
 import { headers } from "./content/headers/mod.ts";
 import { spamScore } from "./content/spam_score/mod.ts";
+import { submission } from "./content/submission/mod.ts";
 import { spf } from "./identity/spf/mod.ts";
 import { discard } from "./storage/discard/mod.ts";
 import { inbox } from "./storage/inbox/mod.ts";
@@ -13,11 +16,14 @@ import { maildir } from "./storage/maildir/mod.ts";
 /** Factories by the name that a configuration uses. */
 export const PLUGINS = {
   rate_limit,
+  account_guard,
+  sender_login,
   relay,
   recipients,
   null_mx,
   spf,
   headers,
+  submission,
   spam_score: spamScore,
   maildir,
   inbox,
