@@ -5,6 +5,13 @@ import { rate_limit } from "./access/rate_limit/mod.ts";
 import { relay } from "./access/relay/mod.ts";
 import { sender_login } from "./access/sender_login/mod.ts";
 import { recipients } from "./accounts/recipients/mod.ts";
+import { accounts } from "./auth/accounts/mod.ts";
+import { any_login } from "./auth/any_login/mod.ts";
+import { certificates } from "./auth/certificates/mod.ts";
+import { dovecot_auth } from "./auth/dovecot_auth/mod.ts";
+import { http_auth } from "./auth/http_auth/mod.ts";
+import { ldap_auth } from "./auth/ldap_auth/mod.ts";
+import { oauth } from "./auth/oauth/mod.ts";
 import { headers } from "./content/headers/mod.ts";
 import { spamScore } from "./content/spam_score/mod.ts";
 import { submission } from "./content/submission/mod.ts";
@@ -15,6 +22,13 @@ import { maildir } from "./storage/maildir/mod.ts";
 
 /** Factories by the name that a configuration uses. */
 export const PLUGINS = {
+  accounts,
+  http_auth,
+  dovecot_auth,
+  ldap_auth,
+  oauth,
+  certificates,
+  any_login,
   rate_limit,
   account_guard,
   sender_login,

@@ -25,6 +25,7 @@ export interface SaslConnection {
   bindings(): ReadonlyMap<string, Uint8Array>;
   /** True when -PLUS mechanisms were announced: a client that says it believes otherwise was tampered with. */
   readonly bindingOffered: boolean;
+  /** Of the process: bounded for all sessions together. */
   readonly passwords: Passwords;
   /** Octets that nobody can guess. */
   random(length: number): Uint8Array;
@@ -64,18 +65,27 @@ export interface Claim {
   conclude?(accepted: boolean): Promise<void>;
 }
 
+/** One way to log in. */
 export interface Mechanism {
   /** Upper case, as announced. */
   readonly name: string;
+  /** Tells the server a secret as it is: password or token. To be offered under TLS only (RFC 4954 4, RFC 7628 3). */
+  readonly plaintext: boolean;
+  /** Binds itself to the channel: to be offered only where `bindings()` has one. */
+  readonly needsBinding: boolean;
+  /** To be offered only to who showed a client certificate that was verified. */
+  readonly needsCertificate: boolean;
   /** `initial`: the initial response; null when there was none, empty for `=`. @throws {SaslMalformed, SaslCancelled} */
   claim(initial: Uint8Array | null, peer: SaslPeer, connection: SaslConnection): Promise<Claim>;
 }
 
 /** The client broke the mechanism's syntax: 501 5.5.2, and a sentence that holds nothing secret. */
 export class SaslMalformed extends Error {
+  /** Whatever the bundler does to the class. */
   override readonly name = "SaslMalformed";
 }
 /** The client gave up, or was too slow: 501 5.7.0. */
 export class SaslCancelled extends Error {
+  /** Whatever the bundler does to the class. */
   override readonly name = "SaslCancelled";
 }
