@@ -114,7 +114,7 @@ export class Doors {
         mechanisms: config.mechanisms,
         authWithoutTls: config.authWithoutTls,
         xclient,
-        futureRelease: config.role === "submission",
+        submission: config.role === "submission",
       }),
       demands: { tls: config.tls === "require", auth: config.requireAuth },
       limits: {

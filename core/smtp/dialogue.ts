@@ -16,8 +16,6 @@ export interface ServerOptions {
   now(): number;
   /** LHLO instead of EHLO, a reply per recipient (RFC 2033). */
   readonly lmtp: boolean;
-  /** Milliseconds since 1970: parameters promise things for the future. */
-  now(): number;
   /** What is announced, to whom. */
   readonly offer: Offer;
   /** What is asked before mail is taken. */

@@ -65,10 +65,10 @@ export interface OfferOptions {
   readonly mechanisms?: readonly string[];
   /** Logins before TLS too (RFC 4954 4 advises against it). */
   readonly authWithoutTls?: boolean;
+  /** For one's own users: who is logged in may have a message sent later. */
+  readonly submission?: boolean;
   /** The peer is a trusted proxy: it may say for whom it speaks. */
   readonly xclient?: boolean;
-  /** Who is logged in may have mail kept here until an hour of its own. */
-  readonly futureRelease?: boolean;
 }
 
 export class Offer {
@@ -100,9 +100,9 @@ export class Extensions {
     const names = new Set<Extension>(USUAL);
     if (options.binarymime) names.add("BINARYMIME"); // needs CHUNKING                                  RFC 3030 3
     if (options.startTls && !secure) names.add("STARTTLS"); //                                          RFC 3207 4.2
+    if (options.submission && identified) names.add("FUTURERELEASE"); // strangers could park mail        RFC 4865 4
     if (secure) names.add("REQUIRETLS"); //                                                             RFC 8689 2
     if (options.xclient && !identified) names.add("XCLIENT");
-    if (options.futureRelease && identified) names.add("FUTURERELEASE"); // strangers would park mail here
     const all = (options.mechanisms ?? []).filter((name) => name !== "EXTERNAL" || certificate);
     const usable = secure || options.authWithoutTls ? all.filter((name) => secure || !name.endsWith("-PLUS")) : [];
     this.mechanisms = new Set(identified ? [] : usable);

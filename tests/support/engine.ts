@@ -1,7 +1,7 @@
 /** Drives the server engine without a socket: octets in any cut, a host that says yes unless told otherwise. */
 import { accept, Reply } from "../../core/model/reply.ts";
 import { Offer } from "../../core/smtp/extensions.ts";
-import { type Asking, Challenge, type ServerEvent } from "../../core/smtp/events.ts";
+import type { Asking, Challenge, ServerEvent } from "../../core/smtp/events.ts";
 import { type ServerOptions, ServerSession } from "../../core/smtp/server.ts";
 
 export interface Conversation {
