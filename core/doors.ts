@@ -114,6 +114,7 @@ export class Doors {
         mechanisms: config.mechanisms,
         authWithoutTls: config.authWithoutTls,
         xclient,
+        submission: config.role === "submission",
       }),
       demands: { tls: config.tls === "require", auth: config.requireAuth },
       limits: {

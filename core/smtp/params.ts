@@ -14,7 +14,7 @@ import {
 } from "../model/envelope.ts";
 import { reject, Reply } from "../model/reply.ts";
 import { parseDateTime } from "./date_time.ts";
-import type { Extensions } from "./extensions.ts";
+import { type Extensions, LONGEST_HOLD } from "./extensions.ts";
 
 type Pairs = ReadonlyMap<string, string | null>;
 
@@ -42,9 +42,6 @@ function split(text: string): Pairs | Reply<"reject"> {
   }
   return pairs;
 }
-
-/** How far into the future a message may be parked, seconds. What EHLO says of FUTURERELEASE comes from it. */
-export const LONGEST_HOLD = 30 * 24 * 3600;
 
 /** What decides a parameter besides the extensions of the session. */
 export interface MailTerms {

@@ -417,7 +417,7 @@ export class ServerSession implements Dialogue {
       this.#clear();
       this.#output += verb === "HELO"
         ? writeText(250, "", this.options.hostname)
-        : writeLines(250, [this.options.hostname, ...this.extensions.lines]);
+        : writeLines(250, [this.options.hostname, ...this.extensions.linesAt(this.options.now())]);
       if (again) this.#junk();
       this.#earlyTalk("after EHLO");
     } else if (event.type === "xclient") { // as if the connection had just been made
@@ -427,7 +427,9 @@ export class ServerSession implements Dialogue {
       this.recipients = 0;
       this.smtputf8 = event.parameters.smtputf8;
       this.body = event.parameters.body;
-      this.#output += writeText(250, "2.1.0", reply.text === "OK" ? "Sender OK" : reply.text);
+      this.#output += event.lowered
+        ? writeText(250, "2.3.6", `${event.parameters.priority} is the new priority`)
+        : writeText(250, "2.1.0", reply.text === "OK" ? "Sender OK" : reply.text);
     } else {
       this.recipients++;
       this.#output += writeText(250, "2.1.5", reply.text === "OK" ? "Recipient OK" : reply.text);

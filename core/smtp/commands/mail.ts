@@ -16,7 +16,16 @@ export const mail: Command = {
     if (parameters instanceof Reply) return parameters;
     if (!parameters.smtputf8 && /[^\x00-\x7f]/.test(rest)) return SENDER_FAULTS["non-ascii"];
     if (path.address?.domain === "") return SENDER_FAULTS.syntax; // only RCPT knows <Postmaster>
-    return { type: "mail", asks: true, sender: path.address, parameters };
+    const { priority = 0 } = parameters;
+    if (priority <= 0 || identified) return { type: "mail", asks: true, sender: path.address, parameters };
+    // A stranger does not jump the queue                                                             SEMANTICS 22
+    return {
+      type: "mail",
+      asks: true,
+      sender: path.address,
+      parameters: { ...parameters, priority: 0 },
+      lowered: true,
+    };
   },
 };
 
