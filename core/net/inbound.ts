@@ -369,7 +369,8 @@ export class Inbound implements Timed {
     }
     this.#host.gone(reason);
     this.#over = true;
-    this.#socket.end(output, "latin1");
+    if (output !== "") this.#socket.write(output, "latin1");
+    this.#socket.end();
     if (this.#ended) this.#socket.destroySoon();
   }
 
