@@ -18,9 +18,13 @@ export function checkCommand(terminal: Terminal, finish: (code: ExitCode) => voi
     .option("-c, --config <file>", "configuration file (default: POSTERN_CONFIG, else ./postern.yaml if it is there)")
     .action(async (options: { config?: string }) => {
       const file = options.config === undefined ? {} : { file: options.config };
-      const config = await loadConfig({ ...file, env: terminal.env, cwd: terminal.cwd });
+      const troubles: string[] = [];
+      const trouble = (where: string, message: string) => void troubles.push(`${where}: ${message}`);
+      const config = await loadConfig({ ...file, env: terminal.env, cwd: terminal.cwd, trouble });
       for (const line of describe(config)) terminal.out(line);
-      for (const warning of [...config.warnings, ...await unreachable(config)]) terminal.err(`warning: ${warning}`);
+      for (const warning of [...config.warnings, ...troubles, ...await unreachable(config)]) {
+        terminal.err(`warning: ${warning}`);
+      }
       finish(DONE);
     });
 }

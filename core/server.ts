@@ -2,30 +2,28 @@
  * The composition root: from a configuration to a running server, and back. Start order: store, pipelines, dispatcher,
  * admin site, listeners; stop order the other way round. Non-job: anything that one part can do by itself.
  */
+import { join } from "node:path";
+import { setTimeout as timer } from "node:timers/promises";
+import type { LoginServices } from "./auth/authentication.ts";
+import { Lockout } from "./auth/lockout.ts";
+import { ScryptPasswords } from "./auth/passwords.ts";
+import { Pseudonyms } from "./auth/pseudonym.ts";
 import { createAdmin } from "./admin/app.ts";
 import { serveAdmin } from "./admin/serve.ts";
-import { type Config, formatEndpoint, type ListenerConfig } from "./config/config.ts";
-import { connectionsFor } from "./config/defaults.ts";
-import { openFileLimit } from "./config/open_files.ts";
+import { type Config, formatEndpoint } from "./config/config.ts";
 import { Dispatcher } from "./delivery/dispatcher.ts";
 import type { Resolver } from "./dns/resolver.ts";
 import { systemResolver } from "./dns/system_resolver.ts";
-import { Networks } from "./model/ip.ts";
-import { defer, type Reply } from "./model/reply.ts";
-import { Deadlines } from "./net/deadline.ts";
-import { Inbound } from "./net/inbound.ts";
-import { ConnectionLimits } from "./net/limits.ts";
-import { Listener } from "./net/listener.ts";
-import { Reception, type ReceptionOptions } from "./net/reception.ts";
+import { Doors } from "./doors.ts";
+import type { Listener } from "./net/listener.ts";
+import { Certificates } from "./net/tls/certificates.ts";
+import { openSelfSigned } from "./net/tls/self_signed.ts";
+import { ServerTls } from "./net/tls/server_tls.ts";
 import { Bus } from "./observe/bus.ts";
 import type { Observer } from "./observe/events.ts";
 import { Metrics } from "./observe/metrics.ts";
 import type { Services } from "./pipeline/contexts/transaction_context.ts";
 import { Pipeline } from "./pipeline/pipeline.ts";
-import { commitTransaction, storeRefusal } from "./queue/commit.ts";
-import { Extensions } from "./smtp/extensions.ts";
-import { type ServerOptions, ServerSession } from "./smtp/server.ts";
-import { writeText } from "./smtp/wire.ts";
 import { MemoryStore } from "./store/memory.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
@@ -46,18 +44,13 @@ export interface RunningServer {
   readonly addresses: readonly { readonly listener: string; readonly address: string }[];
   /** The site's address, or null without one. */
   readonly admin: string | null;
+  /** Reads certificates and keys again, also where their files seem unchanged. What could not be read, a sentence each. */
+  reload(): Promise<readonly string[]>;
   /** Drains: new commands are 421, messages under way finish or are cut after `limits.drainTime`. */
   stop(): Promise<void>;
   /** Resolves once everything is closed. */
   readonly done: Promise<void>;
 }
-
-/** A writer that is this far behind makes peers wait outside (SEMANTICS 25), milliseconds. */
-const WRITER_BEHIND = 5000;
-/** How long a command may take while nearly all places are taken, milliseconds. */
-const CROWDED_TIMEOUT = 10_000;
-/** What `limits.minimumRate` is averaged over, milliseconds. */
-const RATE_WINDOW = 60_000;
 
 /**
  * Starts everything a configuration names.
@@ -80,16 +73,13 @@ class Server implements RunningServer {
   readonly #config: Config;
   readonly #options: StartOptions;
   readonly #metrics = new Metrics();
-  readonly #deadlines = new Deadlines();
-  readonly #trusted: Networks;
   readonly #now: () => number;
   readonly #pipelines = new Map<string, Pipeline>();
-  readonly #budgets = new Map<string, ConnectionLimits>();
   readonly #listeners: { readonly name: string; readonly listener: Listener }[] = [];
   #store: Store | null = null;
-  #connections: number | null = null;
   #dispatcher: Dispatcher | null = null;
   #admin: { readonly address: string; stop(): Promise<void> } | null = null;
+  #certificates: Certificates | null = null;
   #stopping: Promise<void> | null = null;
   #finished!: () => void;
   readonly done: Promise<void> = new Promise((resolve) => this.#finished = resolve);
@@ -98,7 +88,6 @@ class Server implements RunningServer {
     this.#config = config;
     this.#options = options;
     this.#now = options.now ?? Date.now;
-    this.#trusted = new Networks(config.trustedNetworks);
     for (const observer of options.observers ?? []) this.#bus.subscribe(observer);
     this.#bus.subscribe(this.#metrics.observe);
   }
@@ -126,6 +115,8 @@ class Server implements RunningServer {
         now: this.#now,
       });
     const services = this.#services();
+    const passwords = new ScryptPasswords();
+    const logins = await this.#logins();
     for (const each of config.listeners) {
       const { role, delayRefusals } = each;
       this.#pipelines.set(each.name, new Pipeline(each.plugins, { role, delayRefusals, budget: limits.pluginsTime }));
@@ -138,9 +129,25 @@ class Server implements RunningServer {
       expire: config.delivery.expire,
       random: Math.random,
     });
-    for (const each of config.listeners) await this.#listen(each, services);
+    const doors = new Doors({
+      config,
+      store: this.#opened,
+      services,
+      tls: await this.#openTls(),
+      passwords,
+      logins,
+      pipelineOf: (listener) => this.#pipelines.get(listener)!,
+      due: () => this.#dispatcher!.kick(),
+    });
+    for (const each of config.listeners) {
+      this.#listeners.push({ name: each.name, listener: await doors.open(each) });
+    }
     if (config.admin !== null) await this.#serveAdmin(config.admin);
     this.#dispatcher.kick();
+  }
+
+  async reload(): Promise<readonly string[]> {
+    return await this.#certificates?.reload() ?? [];
   }
 
   stop(): Promise<void> {
@@ -153,6 +160,7 @@ class Server implements RunningServer {
       ...this.#listeners.map(({ listener }) => listener.drain(drainTime)),
       this.#dispatcher?.stop(drainTime),
     ]);
+    this.#certificates?.close();
     await this.#admin?.stop();
     await this.#store?.close();
     this.#finished();
@@ -169,135 +177,43 @@ class Server implements RunningServer {
     };
   }
 
-  async #listen(config: ListenerConfig, services: Omit<Services, "commit">): Promise<void> {
-    const { limits } = this.#config;
-    const trouble = (message: string) => this.#bus.emit({ type: "trouble", where: config.name, message });
-    const engine = this.#engine(config);
-    const trusted: ServerOptions = { ...engine, bareLf: "normalize", forbidEarlyTalk: false };
-    // Where places run out, whoever comes now has no second try (case 16).
-    const crowded: ServerOptions = { ...engine, limits: { ...engine.limits, errors: 0 } };
-    const reception: ReceptionOptions = {
-      pipeline: this.#pipelines.get(config.name)!,
-      services,
-      role: config.role,
-      listener: config.name,
-      hops: limits.received,
-      recipients: limits.recipients,
-      receive: (id) => this.#opened.receive(id),
-      commit: (transaction, origin) =>
-        commitTransaction(transaction, origin, {
-          store: this.#opened,
-          schedule: this.#config.delivery.retry,
-          now: this.#now,
-          random: Math.random,
-          committed: ({ recipients }) => {
-            if (recipients.some((each) => each.route.to === "local" && each.state !== "held")) this.#dispatcher!.kick();
-          },
-          trouble,
-        }),
-      storeRefusal: (error) => storeRefusal(error, trouble),
-      overload: (phase, size) => this.#overload(phase, size),
-    };
-    const places = this.#budget(config.role);
-    const inbound = {
-      deadlines: this.#deadlines,
-      commandTimeout: limits.idleTimeout,
-      crowdedTimeout: CROWDED_TIMEOUT,
-      crowded: () => places.crowded,
-      contentTimeout: limits.dataTimeout,
-      minimumRate: limits.minimumRate,
-      rateWindow: RATE_WINDOW,
-    };
-    const listener = await Listener.open({
-      address: config.address,
-      limits: places,
-      trouble,
-      refusal: (why, ip) => {
-        const words = why === "full" ? "Too many connections" : "Too many connections from your address";
-        const reply = defer("4.7.0", words, { code: 421, reason: why });
-        this.#bus.emit({
-          type: "refused",
-          session: "",
-          transaction: null,
-          ip,
-          command: "connect",
-          reply,
-          sender: null,
-          recipients: [],
-          plugin: null,
-          reason: why,
-          delayedFrom: null,
-        });
-        return writeText(421, "4.7.0", words);
-      },
-      accept: (socket, { ip, port }) => {
-        const own = this.#trusted.has(ip);
-        const host = new Reception({ ip, port, tls: null, identity: null }, reception);
-        return new Inbound(
-          socket,
-          new ServerSession(own ? trusted : places.crowded ? crowded : engine, (reply) => host.sign(reply)),
-          host,
-          inbound,
-        );
-      },
+  /** The dev inbox makes a certificate for itself. */
+  async #openTls(): Promise<ServerTls | null> {
+    const { tls, listeners, data, hostname } = this.#config;
+    if (tls === null || listeners.every((each) => each.tls === "off")) return null;
+    const { certificates: written, minVersion, clientCa } = tls;
+    const pairs = written.length > 0
+      ? written.map(({ cert, key }) => ({ certificate: cert, key }))
+      : [await openSelfSigned(join(data, "tls"), [...new Set([hostname, "localhost", "127.0.0.1", "::1"])])];
+    const certificates = this.#certificates = await Certificates.open({
+      pairs,
+      trouble: (message) => this.#bus.emit({ type: "trouble", where: "tls", message }),
+      notice: (message) => this.#bus.emit({ type: "notice", where: "tls", message }),
+      now: this.#now,
     });
-    this.#listeners.push({ name: config.name, listener });
+    return new ServerTls({
+      certificates,
+      minVersion,
+      clientCa: clientCa === null ? null : await certificates.trust(clientCa),
+      now: this.#now,
+    });
   }
 
-  #engine(config: ListenerConfig): ServerOptions {
-    const { limits, hostname } = this.#config;
-    const { binarymime, ehloHide: hide } = config;
+  async #logins(): Promise<LoginServices> {
+    const { counters } = this.#opened, { trustedNetworks, auth } = this.#config;
+    const pseudonyms = await Pseudonyms.open(counters);
     return {
-      hostname,
-      lmtp: config.role === "lmtp",
-      extensions: new Extensions({ size: limits.messageSize, recipients: limits.recipients, binarymime, hide }),
-      limits: {
-        size: limits.messageSize,
-        header: limits.headerBytes,
-        line: limits.line ?? Infinity,
-        command: limits.commandLine,
-        recipients: limits.recipients,
-        errors: limits.errors,
-        junk: limits.junk,
-      },
-      bareLf: config.bareLf,
-      forbidEarlyTalk: config.forbidEarlyTalk,
-      lenientPaths: config.lenientPaths,
-      vrfy: config.vrfy,
+      lockout: new Lockout({
+        counters,
+        pseudonyms,
+        now: this.#now,
+        emit: (event) => this.#bus.emit(event),
+        settings: auth.lockout,
+        trusted: trustedNetworks,
+      }),
+      pseudonym: (user) => pseudonyms.of(user),
+      sleep,
     };
-  }
-
-  /** Each role has its own places, so that strangers cannot shut out one's own users (case 36). */
-  #budget(role: string): ConnectionLimits {
-    const { connectionsPerIp: perIp } = this.#config.limits;
-    let budget = this.#budgets.get(role);
-    if (budget === undefined) {
-      const connections = this.#config.limits.connections ?? this.#places();
-      const exempt = new Networks([...this.#config.trustedNetworks, "127.0.0.0/8", "::1"]);
-      this.#budgets.set(role, budget = new ConnectionLimits({ connections, perIp, exempt }));
-    }
-    return budget;
-  }
-
-  /** What the open files allow, shared by the roles. */
-  #places(): number {
-    const roles = new Set(this.#config.listeners.map(({ role }) => role)).size;
-    return this.#connections ??= Math.floor(connectionsFor(openFileLimit()) / roles);
-  }
-
-  #overload(phase: "connect" | "mail", size: number): Reply<"defer"> | null {
-    const { writerWait, freeBytes } = this.#opened.health();
-    if (writerWait > WRITER_BEHIND) {
-      const reason = `the writer is ${Math.round(writerWait)} ms behind`;
-      return phase === "connect"
-        ? defer("4.3.2", "Too busy now", { code: 421, reason })
-        : defer("4.3.2", "Too busy now", { reason });
-    }
-    // RFC 1870 6.1: the declared size is enough to say no before the message comes
-    if (phase === "mail" && this.#config.store !== "memory" && freeBytes - size < this.#config.limits.diskReserve) {
-      return defer("4.3.1", "No space for messages now", { code: 452, reason: `${freeBytes} octets free` });
-    }
-    return null;
   }
 
   async #serveAdmin(config: NonNullable<Config["admin"]>): Promise<void> {
@@ -339,4 +255,9 @@ class Server implements RunningServer {
     const { writerWait, freeBytes, bodyBytes } = this.#opened.health();
     return { writerWait, freeBytes, bodyBytes };
   }
+}
+
+/** Resolves after so many milliseconds, or as soon as nobody waits any more. */
+async function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
+  if (milliseconds > 0 && !signal.aborted) await timer(milliseconds, undefined, { signal }).catch(() => {});
 }

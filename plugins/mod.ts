@@ -1,10 +1,20 @@
 /** The plugins that come with Postern, by the name that a configuration uses. A static list: nothing is searched for. */
+import { account_guard } from "./access/account_guard/mod.ts";
 import { null_mx } from "./access/null_mx/mod.ts";
 import { rate_limit } from "./access/rate_limit/mod.ts";
 import { relay } from "./access/relay/mod.ts";
+import { sender_login } from "./access/sender_login/mod.ts";
 import { recipients } from "./accounts/recipients/mod.ts";
+import { accounts } from "./auth/accounts/mod.ts";
+import { any_login } from "./auth/any_login/mod.ts";
+import { certificates } from "./auth/certificates/mod.ts";
+import { dovecot_auth } from "./auth/dovecot_auth/mod.ts";
+import { http_auth } from "./auth/http_auth/mod.ts";
+import { ldap_auth } from "./auth/ldap_auth/mod.ts";
+import { oauth } from "./auth/oauth/mod.ts";
 import { headers } from "./content/headers/mod.ts";
 import { spamScore } from "./content/spam_score/mod.ts";
+import { submission } from "./content/submission/mod.ts";
 import { spf } from "./identity/spf/mod.ts";
 import { discard } from "./storage/discard/mod.ts";
 import { inbox } from "./storage/inbox/mod.ts";
@@ -12,12 +22,22 @@ import { maildir } from "./storage/maildir/mod.ts";
 
 /** Factories by the name that a configuration uses. */
 export const PLUGINS = {
+  accounts,
+  http_auth,
+  dovecot_auth,
+  ldap_auth,
+  oauth,
+  certificates,
+  any_login,
   rate_limit,
+  account_guard,
+  sender_login,
   relay,
   recipients,
   null_mx,
   spf,
   headers,
+  submission,
   spam_score: spamScore,
   maildir,
   inbox,

@@ -3,6 +3,7 @@
  * absolute, plugins made. Whoever runs the server reads this and never YAML or the environment.
  * Non-job: how it is written (schema.ts), where it comes from (load.ts).
  */
+import type { LockoutSettings } from "../auth/lockout.ts";
 import type { Address } from "../model/address.ts";
 import { isLoopback } from "../model/ip.ts";
 import type { Plugin } from "../pipeline/plugin.ts";
@@ -24,10 +25,24 @@ export interface UnixAddress {
 export interface ListenerConfig {
   /** Its address as written, unless the configuration names it. */
   readonly name: string;
-  /** `submission` follows with TLS and AUTH; the loader refuses it until then. */
+  /** What it is for. */
   readonly role: "mx" | "submission" | "lmtp";
   /** Where it listens. */
   readonly address: TcpAddress | UnixAddress;
+  /** When TLS begins. */
+  readonly tls: "off" | "offer" | "require" | "implicit";
+  /** MAIL waits for a login. */
+  readonly requireAuth: boolean;
+  /** Logins in clear text too. */
+  readonly authWithoutTls: boolean;
+  /** SASL mechanisms in the order in which they are announced. */
+  readonly mechanisms: readonly string[];
+  /** Networks whose connections begin with a PROXY header. */
+  readonly proxy: readonly string[];
+  /** Networks that may use XCLIENT. */
+  readonly xclient: readonly string[];
+  /** Received does not show where somebody who is logged in sits. */
+  readonly hideClient: boolean;
   /** In their order. */
   readonly plugins: readonly Plugin[];
   /** Refusals of connect, helo and mail are spoken at RCPT. */
@@ -44,6 +59,16 @@ export interface ListenerConfig {
   readonly ehloHide: readonly string[];
   /** VRFY is answered 252, which tells nothing (RFC 5321 3.5.3), or 502. */
   readonly vrfy: "neutral" | "off";
+}
+
+/** Certificates and what goes with them. */
+export interface TlsConfig {
+  /** Absolute paths of PEM files; empty only in the dev inbox, which makes one for itself. */
+  readonly certificates: readonly { readonly cert: string; readonly key: string }[];
+  /** The oldest version. */
+  readonly minVersion: "TLSv1.2" | "TLSv1.3";
+  /** PEM file of those who vouch for certificates of clients, absolute; null: clients are asked for none. */
+  readonly clientCa: string | null;
 }
 
 /** What a peer may use up. Sizes in octets, times in milliseconds. */
@@ -70,6 +95,8 @@ export interface Limits {
   readonly junk: number;
   /** Between commands. */
   readonly idleTimeout: number;
+  /** For a whole TLS handshake. */
+  readonly handshakeTimeout: number;
   /** Between reads inside DATA and BDAT. */
   readonly dataTimeout: number;
   /** Octets per second that content must average over a minute. */
@@ -104,6 +131,12 @@ export interface DeliveryConfig {
   readonly expire: number;
 }
 
+/** Logins. */
+export interface AuthConfig {
+  /** What failed ones lead to. */
+  readonly lockout: LockoutSettings;
+}
+
 /** How grave a line is. */
 export type LogLevel = "debug" | "info" | "warning" | "error";
 /** What is written to standard output. */
@@ -128,6 +161,8 @@ export interface Config {
   readonly postmaster: Address | null;
   /** `relay.networks` of every relay entry: their mail may lack CRs, and their sessions are not counted per address. */
   readonly trustedNetworks: readonly string[];
+  /** Null: there is no TLS. */
+  readonly tls: TlsConfig | null;
   /** At least one. */
   readonly listeners: readonly ListenerConfig[];
   /** What a peer may use up. */
@@ -136,6 +171,8 @@ export interface Config {
   readonly store: "sqlite" | "memory";
   /** When a waiting message is tried again. */
   readonly delivery: DeliveryConfig;
+  /** Logins. */
+  readonly auth: AuthConfig;
   /** Null: there is no site. */
   readonly admin: AdminConfig | null;
   /** What is written. */

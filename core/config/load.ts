@@ -4,7 +4,7 @@
  */
 import { dirname, resolve } from "node:path";
 import type { z } from "zod";
-import type { AdminConfig, Config, ListenerConfig, LogLevel, TcpAddress } from "./config.ts";
+import type { AdminConfig, Config, ListenerConfig, LogLevel, TcpAddress, TlsConfig } from "./config.ts";
 import { formatEndpoint, isLocal } from "./config.ts";
 import { DEFAULT_FILE, DEV_INBOX } from "./defaults.ts";
 import { YamlFile } from "./document.ts";
@@ -14,6 +14,7 @@ import { ConfigError } from "./issue.ts";
 import { type Entry, type PluginList, readPlugins } from "./plugins.ts";
 import { REGISTRY, type Registry } from "./registry.ts";
 import * as schema from "./schema.ts";
+import { readSecurity, readTls } from "./security.ts";
 import { warningsOf } from "./warnings.ts";
 
 /** What a configuration is read from. */
@@ -64,7 +65,8 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     const list = await readPlugins(listener.plugins, path, lists);
     own.set(index, list);
   }
-  const listeners = readListeners(read, common, own, { env, base, faults });
+  const tls = readTls(read.tls, { base, devInbox: file === null });
+  const listeners = readListeners(read, common, own, { env, base, faults, tls });
   const entries = [...common.entries, ...[...own.values()].flatMap((list) => list.entries)];
   checkLater(read, faults);
 
@@ -76,6 +78,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     domains: read.domains ?? [],
     postmaster: read.postmaster ?? null,
     trustedNetworks: trustedNetworks(entries),
+    tls,
     listeners,
     limits: {
       ...(read.limits ?? schema.Limits.parse({})),
@@ -84,6 +87,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     },
     store: read.store === "memory" ? "memory" : "sqlite",
     delivery: read.delivery ?? schema.Delivery.parse({}),
+    auth: read.auth ?? schema.Auth.parse({}),
     admin: readAdmin(read, file === null, env, faults),
     log: { ...(read.log ?? schema.Log.parse({})), ...logLevel(env, faults) },
     devInbox: file === null,
@@ -135,20 +139,22 @@ interface ListenerOptions {
   readonly env: Environment;
   readonly base: string;
   readonly faults: Faults;
+  readonly tls: TlsConfig | null;
 }
 
 function readListeners(
   read: Read,
   common: PluginList,
   own: ReadonlyMap<number, PluginList>,
-  { env, base, faults }: ListenerOptions,
+  { env, base, faults, tls }: ListenerOptions,
 ): ListenerConfig[] {
   const listeners: ListenerConfig[] = [];
   const names = new Set<string>();
   let replacement = tcpVariable(env, "POSTERN_SMTP", faults);
   for (const [index, listener] of (read.listeners ?? []).entries()) {
     if (listener === undefined) continue; // its faults are told
-    const { role, ehlo, name: given, plugins: _, ...rest } = listener;
+    const { role, ehlo, name: given, plugins: _, tls: __, auth: ___, ...rest } = listener;
+    const list = (own.get(index) ?? common).plugins;
     let { address } = rest;
     const path = ["listeners", index];
     // RFC 2033 5: LMTP must not be used on TCP port 25
@@ -164,10 +170,11 @@ function readListeners(
     names.add(name);
     listeners.push({
       ...rest,
+      ...readSecurity(listener, list, { tls, faults, path }),
       name,
       role,
       address: "path" in address ? { path: resolve(base, address.path) } : address,
-      plugins: (own.get(index) ?? common).plugins,
+      plugins: list,
       ehloHide: ehlo.hide,
     });
   }

@@ -42,6 +42,7 @@ export async function readPlugins(list: readonly unknown[], path: Path, options:
   const slots = await reader.list(list, path);
   checkOrder(slots, path, options.faults);
   checkRoutes(slots, path, options.faults);
+  checkLogins(reader.entries, options.faults);
   return { plugins: slots.filter((each) => each !== null), entries: reader.entries };
 }
 
@@ -226,4 +227,18 @@ function checkRoutes(slots: readonly (Plugin | null)[], path: Path, faults: Faul
       }
     }
   }
+}
+
+/** A login that anybody gets opens no relay (`relay` sees to that): who wrote both has to choose. */
+function checkLogins(entries: readonly Entry[], faults: Faults): void {
+  const anybody = entries.find(({ plugin }) => plugin === "any_login");
+  const opens = entries.some(({ plugin, options }) =>
+    plugin === "relay" && (options as { authenticated?: unknown } | null | undefined)?.authenticated !== false
+  );
+  if (anybody === undefined || !opens) return;
+  faults.add(
+    anybody.path,
+    "any_login lets everybody log in and relay sends what logins send into the world: take one of them out, or set authenticated: false for relay",
+    { key: true },
+  );
 }

@@ -6,6 +6,8 @@ import { z } from "zod";
 import { parseAddress } from "../model/address.ts";
 import { canonicalDomain, isDomainPattern } from "../model/domain.ts";
 import { canonicalIp, isNetwork } from "../model/ip.ts";
+import { MECHANISMS } from "../smtp/sasl/mod.ts";
+import { HIDEABLE } from "../smtp/extensions.ts";
 import type { TcpAddress, UnixAddress } from "./config.ts";
 import { duration, size } from "./units.ts";
 
@@ -26,7 +28,8 @@ export function parseTcp(value: string): TcpAddress | null {
   if (host === undefined || port > 65535) return null;
   return (six === undefined ? canonicalDomain(host) : canonicalIp(host)) === null ? null : { host, port };
 }
-function parseEndpoint(value: string): TcpAddress | UnixAddress | null {
+/** `host:port`, or `unix:PATH`. */
+export function parseEndpoint(value: string): TcpAddress | UnixAddress | null {
   if (!value.startsWith("unix:")) return parseTcp(value);
   return value.length > 5 ? { path: value.slice(5) } : null;
 }
@@ -48,25 +51,28 @@ const count = (max = 1_000_000) => z.int().min(1).max(max);
 
 export const Role = z.enum(["mx", "submission", "lmtp"]);
 
-/** EHLO keywords that a listener may hide; what the protocol needs is not among them. */
-const EhloKeyword = z.enum([
-  "PIPELINING",
-  "SIZE",
-  "8BITMIME",
-  "ENHANCEDSTATUSCODES",
-  "SMTPUTF8",
-  "CHUNKING",
-  "BINARYMIME",
-  "DSN",
-  "LIMITS",
-]);
+/** When TLS begins on a listener. */
+const TlsMode = z.enum(["off", "offer", "require", "implicit"]);
 
 export const Listener = z.strictObject({
   address: endpoint.describe("Where to listen: host:port, or unix:PATH."),
   name: z.string().min(1).max(64).optional().describe("Its name in logs and conditions; the address unless given."),
-  role: Role.refine((role) => role !== "submission", {
-    error: "submission needs TLS and AUTH, which are not in this version; use mx or lmtp",
-  }).prefault("mx").describe("What it is for: mail from the world (mx), or local delivery by LMTP (lmtp)."),
+  role: Role.prefault("mx").describe(
+    "What it is for: mail from the world (mx), from one's own users (submission), or local delivery by LMTP (lmtp).",
+  ),
+  tls: TlsMode.optional().describe(
+    "When TLS begins: never (off), with STARTTLS (offer), with STARTTLS before anything else (require), at once (implicit).",
+  ),
+  auth: z.strictObject({
+    required: z.boolean().optional().describe("MAIL waits for a login; by default where the role is submission."),
+    withoutTls: z.boolean().prefault(false).describe("Logins in clear text too, where nobody can listen in."),
+    mechanisms: z.array(z.enum([...MECHANISMS.keys()])).min(1).optional().describe(
+      "SASL mechanisms that are offered; by default those that the plugins can check, without -PLUS.",
+    ),
+  }).prefault({}).describe("Logins (RFC 4954)."),
+  proxy: z.array(network).prefault([]).describe("Peers that begin with a PROXY protocol header, version 1 or 2."),
+  xclient: z.array(network).prefault([]).describe("Peers that may say by XCLIENT for whom they speak."),
+  hideClient: z.boolean().prefault(false).describe("Received does not show where somebody who is logged in sits."),
   plugins: z.array(z.unknown()).optional().describe("A list of its own instead of the common one."),
   delayRefusals: z.boolean().prefault(true).describe("Speak refusals of connect, helo and mail at RCPT."),
   binarymime: z.boolean().prefault(false).describe("Offer BINARYMIME (RFC 3030)."),
@@ -76,7 +82,7 @@ export const Listener = z.strictObject({
   forbidEarlyTalk: z.boolean().prefault(true).describe("Hang up on a client that does not wait for its turn."),
   lenientPaths: z.boolean().prefault(false).describe("Take MAIL FROM and RCPT TO without angle brackets."),
   ehlo: z.strictObject({
-    hide: z.array(EhloKeyword).prefault([]).describe("Extensions that are not offered."),
+    hide: z.array(z.enum(HIDEABLE)).prefault([]).describe("Extensions that are not offered."),
   }).prefault({}).describe("What EHLO offers."),
   vrfy: z.enum(["neutral", "off"]).prefault("neutral").describe("Answer VRFY with 252, or with 502."),
 });
@@ -96,6 +102,7 @@ export const Limits = z.strictObject({
     "Commands that move nothing (NOOP, RSET, EHLO again, refused recipients) for each message, before they count as bad.",
   ),
   idleTimeout: duration({ min: 1000 }).prefault("5m").describe("Waiting for a command (RFC 5321 4.5.3.2.7)."),
+  handshakeTimeout: duration({ min: 1000 }).prefault("30s").describe("Time for a TLS handshake."),
   dataTimeout: duration({ min: 1000 }).prefault("5m").describe("Waiting for the next octets of a message."),
   minimumRate: size().prefault("500B").describe("Octets per second that a message must average over a minute."),
   pluginsTime: duration({ min: 1000, max: 540_000 }).prefault("120s")
@@ -105,10 +112,34 @@ export const Limits = z.strictObject({
   drainTime: duration().prefault("30s").describe("Time for running messages to finish after a stop."),
 });
 
+export const Tls = z.strictObject({
+  certificates: z.array(z.strictObject({
+    cert: z.string().min(1).describe("PEM file: the certificate, then the chain."),
+    key: z.string().min(1).describe("PEM file: its private key."),
+  })).min(1).describe("Which one a client gets is said by the name it asks for (SNI); the first is for all others."),
+  minVersion: z.enum(["1.2", "1.3"]).prefault("1.2").describe("The oldest version of TLS."),
+  clientCa: z.string().min(1).optional().describe("PEM file: who vouches for certificates of clients (AUTH EXTERNAL)."),
+});
+
 export const Delivery = z.strictObject({
   retry: z.array(duration({ min: 1000 })).min(1).prefault(["1m", "5m", "15m", "30m", "1h", "2h", "4h"])
     .describe("Waits before each further attempt; the last one repeats."),
   expire: duration({ min: 60_000 }).prefault("5d").describe("When to give up."),
+});
+
+export const Auth = z.strictObject({
+  lockout: z.strictObject({
+    delay: duration({ max: 30_000 }).prefault("8s").describe("The longest delay of a login; it doubles until then."),
+    failuresPerAccount: count().prefault(10)
+      .describe("Failed logins of one account from one network (/24, IPv6: /48) before it is locked out there."),
+    failuresPerPrefix: count().prefault(50)
+      .describe("Failed logins from one network (/24, IPv6: /48) before it is locked out."),
+    window: duration({ min: 60_000, max: 86_400_000 }).prefault("1h").describe("How long a failure counts."),
+    lockout: duration({ min: 1000 }).prefault("5m").describe("The first lock-out; the next ones are twice as long."),
+    longestLockout: duration({ min: 1000, max: 7 * 86_400_000 }).prefault("1d").describe("The longest lock-out."),
+    alert: count().prefault(100)
+      .describe("Failed logins of one account from everywhere within the window before a person is told."),
+  }).prefault({}).describe("What failed logins lead to."),
 });
 
 export const Admin = z.strictObject({
@@ -132,19 +163,19 @@ export const File = z.strictObject({
     .prefault([{ address: "127.0.0.1:2525" }]).describe("Where mail comes in."),
   domains: z.array(domainPattern).prefault([]).describe("The local domains; `*.name` is all below a name."),
   postmaster: address.optional().describe("Where mail for postmaster goes, in every domain (RFC 5321 4.5.1)."),
+  tls: Tls.optional().describe("Certificates and what goes with them."),
   limits: Limits.prefault({}).describe("What a peer may use up."),
   plugins: z.array(z.unknown()).prefault([]).describe("The plugins, in their order."),
   store: z.string().prefault("sqlite").describe("Where the queue lives: sqlite, or memory (nothing survives)."),
   threads: count(64).prefault(1).describe("Threads that talk SMTP."),
   delivery: Delivery.prefault({}).describe("When a waiting message is tried again."),
+  auth: Auth.prefault({}).describe("Logins."),
   admin: Admin.optional().describe("The admin site and the HTTP API; without it there is none."),
   log: Log.prefault({}).describe("What is written to standard output."),
 });
 
 /** Keys that are promised and not there yet: saying so is better than calling them unknown. */
 export const LATER: Readonly<Record<string, string>> = {
-  "tls": "TLS is not in this version; leave the key out",
-  "listeners[].tls": "TLS is not in this version; leave the key out",
   "nextHops": "delivery to other hosts is not in this version; leave the key out",
   "delivery.routes": "delivery to other hosts is not in this version; leave the key out",
   "delivery.delayNotice": "delay notices are not in this version; leave the key out",

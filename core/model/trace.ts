@@ -32,8 +32,12 @@ export interface TraceFacts {
   /** As the peer told it: doubtful. */
   readonly helo: string;
   readonly ip: string;
-  /** SMTP, ESMTP, LMTP, UTF8SMTP ... (RFC 3848, RFC 6531 4.3). */
+  /** SMTP, ESMTPSA, LMTP, UTF8SMTP ... (RFC 3848, RFC 6531 4.3). */
   readonly protocol: string;
+  /** The cipher suite, or null without TLS (RFC 8314 4.3). */
+  readonly cipher?: string | null;
+  /** Leave out where it came from: the writer's own address is nobody's business. */
+  readonly hideClient?: boolean;
   /** Told only when there is one: several would tell them of each other (RFC 5321 7.2). */
   readonly recipient: Address | null;
   readonly now: number;
@@ -47,8 +51,9 @@ export function receivedField(facts: TraceFacts): string {
   const literal = isIPv4(facts.ip) ? `[${facts.ip}]` : `[IPv6:${facts.ip}]`;
   const from = NAME.test(facts.helo) ? `${facts.helo} (${literal})` : `${literal} (HELO ${commentText(facts.helo)})`;
   const recipient = facts.recipient === null ? "" : `\r\n\tfor <${formatAddress(facts.recipient)}>`;
-  return `Received: from ${from}\r\n\tby ${facts.host} (Postern) with ${facts.protocol} id ${facts.id}${recipient};` +
-    `\r\n\t${formatDate(facts.now)}\r\n`;
+  const tls = facts.cipher ? `\r\n\ttls ${facts.cipher}` : ""; //                                      RFC 8314 4.3
+  return `Received: ${facts.hideClient ? "" : `from ${from}\r\n\t`}by ${facts.host} (Postern) with ${facts.protocol}` +
+    ` id ${facts.id}${recipient}${tls};\r\n\t${formatDate(facts.now)}\r\n`;
 }
 
 /** Foreign text inside a comment: nothing that ends the comment, folds, or hides. */

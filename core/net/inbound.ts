@@ -1,17 +1,24 @@
 /**
  * One connection: carries octets between a socket and the engine, and the engine's events to the reception. One write
- * per batch of input, reading stops while nobody can take more. Must not know: SMTP words, plugins, storage.
- * STARTTLS will wrap `#socket` here, between two turns of `#pump`.
+ * per batch of input, reading stops while nobody can take more. TLS wraps the socket between two turns (RFC 3207,
+ * RFC 8314 3.3). Must not know: SMTP words, plugins, storage, certificates.
  */
 import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { defer, type Reply } from "../model/reply.ts";
-import type { Asking } from "../smtp/events.ts";
+import type { TlsFacts } from "../pipeline/contexts/contexts.ts";
+import type { Asking, Challenge } from "../smtp/events.ts";
 import type { ServerSession } from "../smtp/server.ts";
 import type { Deadlines, Timed } from "./deadline.ts";
 
+/** What the engine can be answered. */
+export type HostAnswer = Reply | readonly Reply[] | Challenge;
+
 /** Who answers the engine. Synchronous where it can be: a promise costs. */
 export interface Host {
-  ask(event: Asking): Reply | readonly Reply[] | Promise<Reply | readonly Reply[]>;
+  ask(event: Asking): HostAnswer | Promise<HostAnswer>;
+  /** The TLS handshake is done: all that was learned before it is void. */
+  secured(facts: TlsFacts, bindings: () => ReadonlyMap<string, Uint8Array>): void;
   body(chunk: Uint8Array): void | Promise<void>;
   /** The content is refused at its end: drop what was kept of it. */
   spoiled(): void;
@@ -23,7 +30,21 @@ export interface Host {
   /** The connection is over; whatever was under way is void unless its commit has begun. */
   gone(reason: string): void;
 }
+/** The server side of TLS, certificates and all (tls/server_tls.ts). */
+export interface TlsUpgrade {
+  /** Takes a socket that nobody reads. Rejects when it came to nothing; both sockets are destroyed then. */
+  handshake(socket: Socket): Promise<TLSSocket>;
+  facts(socket: TLSSocket): TlsFacts;
+  /** What a login can bind itself to (RFC 5929, RFC 9266). */
+  bindings(socket: TLSSocket): ReadonlyMap<string, Uint8Array>;
+}
 export interface InboundOptions {
+  /** Null where there is no TLS. */
+  readonly tls: TlsUpgrade | null;
+  /** TLS comes first (RFC 8314 3.3). */
+  readonly implicitTls: boolean;
+  /** Milliseconds for a whole handshake. */
+  readonly handshakeTimeout: number;
   readonly deadlines: Deadlines;
   /** Milliseconds for one whole command. */
   readonly commandTimeout: number;
@@ -49,7 +70,7 @@ const ASKS = 16;
 const LINGER_MS = 3000, LINGER_OCTETS = 4 * 1024 * 1024;
 
 export class Inbound implements Timed {
-  readonly #socket: Socket;
+  #socket: Socket;
   readonly #session: ServerSession;
   readonly #host: Host;
   readonly #options: InboundOptions;
@@ -59,6 +80,8 @@ export class Inbound implements Timed {
   #lingered = 0;
   #stalled = 0; // reasons why reading is stopped
   #pumping = false;
+  /** TLS is being agreed on: nothing else happens. */
+  #handshaking = false;
   /** What came last, while the engine may hold a view of it. */
   #chunk: Uint8Array | null = null;
   #asked = 0;
@@ -74,14 +97,24 @@ export class Inbound implements Timed {
     this.#host = host;
     this.#options = options;
     this.#since = performance.now();
+    this.#guard(socket);
+    options.deadlines.add(this);
+    if (options.implicitTls) this.#handshake();
+    else {
+      this.#listen(socket);
+      this.#pump();
+    }
+  }
+
+  #guard(socket: Socket): void {
+    socket.on("error", (error: Error & { code?: string }) => this.#finish(error.code ?? "socket error"));
+    socket.on("close", () => this.#finish("peer left"));
+  }
+  #listen(socket: Socket): void {
     // A plain array: Buffer's slice() would give a view where a copy is meant
     socket.on("data", ({ buffer, byteOffset, length }) => this.#data(new Uint8Array(buffer, byteOffset, length)));
     socket.on("end", () => this.#end());
     socket.on("drain", () => this.#resume(OUTPUT));
-    socket.on("error", (error: Error & { code?: string }) => this.#finish(error.code ?? "socket error"));
-    socket.on("close", () => this.#finish("peer left"));
-    options.deadlines.add(this);
-    this.#pump();
   }
 
   /** New commands are 421 from now on, a message under way finishes. */
@@ -93,6 +126,7 @@ export class Inbound implements Timed {
 
   /** Cuts the connection now. */
   destroy(reason: string): void {
+    this.#handshaking = false;
     this.#finish(reason);
     this.#socket.destroy();
   }
@@ -100,6 +134,10 @@ export class Inbound implements Timed {
   tick(now: number): void {
     if (this.#lingerUntil > 0) {
       if (now >= this.#lingerUntil) this.#socket.destroy();
+      return;
+    }
+    if (this.#handshaking) {
+      if (now - this.#since > this.#options.handshakeTimeout) this.destroy("TLS handshake took too long"); // case 45
       return;
     }
     if (this.#session.waiting || this.#stalled & OURS) return; // it is our turn, not the peer's
@@ -152,7 +190,7 @@ export class Inbound implements Timed {
   }
 
   #pump(): void {
-    if (this.#pumping || this.#over || this.#stalled & OURS) return;
+    if (this.#pumping || this.#over || this.#handshaking || this.#stalled & OURS) return;
     this.#pumping = true;
     let reason: string | null;
     try {
@@ -163,6 +201,7 @@ export class Inbound implements Timed {
     }
     this.#pumping = false;
     if (reason !== null) return this.#hangUp(reason);
+    if (this.#session.state === "handshake") return this.#startTls();
     this.#flush();
     const { waiting, buffered } = this.#session;
     if (buffered === 0) this.#letGo();
@@ -213,14 +252,61 @@ export class Inbound implements Timed {
     return true;
   }
 
-  #await(answer: Promise<Reply | readonly Reply[]>): void {
+  // ---- TLS ----------------------------------------------------------------------------------------------------------
+
+  /**
+   * The 220 goes out in clear, then the socket is TLS's. It stays paused in between: what comes early must be read by
+   * nobody else, or the handshake hangs.
+   */
+  #startTls(): void {
+    const socket = this.#socket;
+    this.#letGo();
+    this.#handshaking = true;
+    this.#since = performance.now();
+    for (const event of ["data", "end", "drain"]) socket.removeAllListeners(event);
+    socket.pause();
+    socket.write(this.#session.takeOutput(), "latin1", (error) => {
+      if (!error && !this.#over) this.#handshake();
+    });
+  }
+
+  #handshake(): void {
+    const tls = this.#options.tls!;
+    this.#handshaking = true;
+    this.#stalled = 0;
+    // No fall-back to clear text: a handshake that failed is the end (case 45)
+    tls.handshake(this.#socket).then(
+      (socket) => this.#secured(socket, tls),
+      (error: Error) => this.destroy(error.message),
+    );
+  }
+
+  #secured(socket: TLSSocket, tls: TlsUpgrade): void {
+    if (this.#over || socket.destroyed) return void socket.destroy();
+    this.#handshaking = false;
+    this.#socket = socket;
+    this.#guard(socket);
+    this.#listen(socket);
+    try {
+      const facts = tls.facts(socket);
+      this.#session.secured({ certificate: facts.certificate !== null });
+      this.#host.secured(facts, () => tls.bindings(socket));
+    } catch (error) {
+      this.#host.failed(error);
+      return this.destroy(DEFECT);
+    }
+    this.#since = performance.now();
+    this.#pump();
+  }
+
+  #await(answer: Promise<HostAnswer>): void {
     answer.then((reply) => this.#answered(reply), (error) => { // the host promises never to reject
       this.#failed(error);
       this.#pump();
     });
   }
 
-  #answered(reply: Reply | readonly Reply[]): void {
+  #answered(reply: HostAnswer): void {
     if (this.#over || !this.#session.waiting) return; // gone meanwhile
     try {
       this.#session.answer(reply);
@@ -288,6 +374,7 @@ export class Inbound implements Timed {
   }
 
   #finish(reason: string): void {
+    if (this.#handshaking && reason === "peer left") return; // how it failed is said by the handshake itself
     this.#options.deadlines.remove(this);
     if (this.#over) return;
     this.#over = true;

@@ -3,6 +3,7 @@
  * it is committed or dropped, and adds what no configuration can lose: Received, the hop count, forged
  * Authentication-Results of our name removed. Must not know: sockets, SMTP syntax, which store.
  */
+import { Authentication, type LoginServices } from "../auth/authentication.ts";
 import { formatAddress } from "../model/address.ts";
 import { newId, shortId } from "../model/id.ts";
 import { accept, defer, reject, Reply } from "../model/reply.ts";
@@ -11,12 +12,14 @@ import type { Origin } from "../model/envelope.ts";
 import type { Event } from "../observe/events.ts";
 import { ReceivedMessage } from "../pipeline/contexts/received_message.ts";
 import { type Services, TransactionContext } from "../pipeline/contexts/transaction_context.ts";
-import type { Client, Role } from "../pipeline/contexts/contexts.ts";
+import type { Client, Role, TlsFacts } from "../pipeline/contexts/contexts.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { repliesPerRecipient } from "../pipeline/settlement.ts";
-import type { Asking } from "../smtp/events.ts";
+import type { Asking, Challenge } from "../smtp/events.ts";
+import type { Mechanism, Passwords, SaslConnection } from "../smtp/sasl/mechanism.ts";
 import type { Body, BodyWriter } from "../store/store.ts";
-import type { Host } from "./inbound.ts";
+import type { Host, HostAnswer } from "./inbound.ts";
+import { proxiedClient, receivedProtocol } from "./protocol.ts";
 
 /** What a listener gives to each of its receptions. */
 export interface ReceptionOptions {
@@ -28,6 +31,14 @@ export interface ReceptionOptions {
   readonly hops: number;
   /** Recipients of one transaction, aliases expanded; one address alone may stand for more. */
   readonly recipients: number;
+  /** Received does not say where the client is. */
+  readonly hideClient: boolean;
+  /** SASL mechanisms by name. */
+  readonly mechanisms: ReadonlyMap<string, Mechanism>;
+  /** -PLUS mechanisms are announced inside TLS. */
+  readonly bindingOffered: boolean;
+  readonly passwords: Passwords;
+  readonly logins: LoginServices;
   /** Room for the octets of a message. */
   receive(id: string): BodyWriter;
   /** Makes durable what has no result yet. Null, or the refusal. */
@@ -40,14 +51,16 @@ export interface ReceptionOptions {
 
 type Answer = Reply | Promise<Reply>;
 type Answers = Reply | readonly Reply[] | Promise<Reply | readonly Reply[]>;
+const NO_BINDINGS: () => ReadonlyMap<string, Uint8Array> = () => new Map();
 
 export class Reception implements Host {
   readonly #options: ReceptionOptions;
   readonly #session: string;
-  readonly #client: Client;
   readonly #context: TransactionContext;
   readonly #opened: number;
   #helo: "HELO" | "EHLO" | "LHLO" = "HELO";
+  #authentication: Authentication | null = null;
+  #bindings = NO_BINDINGS;
   #writer: BodyWriter | null = null;
   #messages = 0;
   #committing = false;
@@ -57,7 +70,6 @@ export class Reception implements Host {
   constructor(client: Client, options: ReceptionOptions) {
     const { services, role, listener } = options;
     this.#options = options;
-    this.#client = client;
     this.#opened = services.now();
     this.#session = `s${newId(this.#opened)}`;
     this.#context = new TransactionContext({
@@ -71,7 +83,7 @@ export class Reception implements Host {
     this.#emit({ type: "session-opened", session: this.#session, ip: client.ip, listener, role });
   }
 
-  ask(event: Asking): Answers {
+  ask(event: Asking): HostAnswer | Promise<HostAnswer> {
     switch (event.type) {
       case "connect":
         return this.#connect();
@@ -85,9 +97,26 @@ export class Reception implements Host {
         return this.#content();
       case "message":
         return this.#message();
-      default:
-        return defer("4.7.0", "Not here", { code: 454 });
+      case "starttls":
+        return accept();
+      case "auth":
+        return this.#login(event.mechanism, event.initial);
+      case "auth-response":
+        return this.#authentication!.respond(event.response).then((answer) => this.#loggedIn(answer));
+      case "auth-cancelled":
+        return this.#authentication!.end().then(() => this.#told("AUTH", event.refusal));
+      case "xclient":
+        return this.#proxied(event.attributes);
     }
+  }
+
+  secured(facts: TlsFacts, bindings: () => ReadonlyMap<string, Uint8Array>): void {
+    const context = this.#context;
+    context.secure(facts);
+    this.#bindings = bindings;
+    this.#helo = "HELO";
+    const { version, cipher, resumed } = facts;
+    this.#emit({ type: "session-secured", session: this.#session, ip: context.client.ip, version, cipher, resumed });
   }
 
   body(chunk: Uint8Array): void | Promise<void> {
@@ -123,11 +152,12 @@ export class Reception implements Host {
     if (this.#gone !== null) return;
     this.#gone = reason;
     this.spoiled();
+    this.#authentication?.end();
     if (!this.#committing) this.#context.abort(reason);
     this.#emit({
       type: "session-closed",
       session: this.#session,
-      ip: this.#client.ip,
+      ip: this.#context.client.ip,
       reason,
       messages: this.#messages,
       seconds: (this.#options.services.now() - this.#opened) / 1000,
@@ -154,6 +184,40 @@ export class Reception implements Host {
       this.spoiled(); // a transaction by BDAT that was under way is over                           RFC 5321 4.1.4
       return reply;
     });
+  }
+
+  // ---- Who is there -------------------------------------------------------------------------------------------------
+
+  #login(name: string, initial: Uint8Array | null): Promise<HostAnswer> {
+    const { mechanisms, passwords, logins, pipeline, bindingOffered, services } = this.#options;
+    const context = this.#context, certificate = context.client.tls?.certificate ?? null;
+    const connection: SaslConnection = {
+      hostname: services.host.name,
+      certificate: certificate?.fingerprint ?? null,
+      certificateNames: certificate === null ? [] : [...certificate.emails, certificate.commonName].filter(Boolean),
+      bindings: this.#bindings,
+      bindingOffered,
+      passwords,
+      random: (length) => crypto.getRandomValues(new Uint8Array(length)),
+    };
+    const authentication = new Authentication(mechanisms.get(name)!, context, pipeline, logins);
+    this.#authentication = authentication;
+    return authentication.begin(initial, connection).then((answer) => this.#loggedIn(answer));
+  }
+
+  #loggedIn(answer: Reply | Challenge): HostAnswer {
+    if (!(answer instanceof Reply)) return answer;
+    this.#authentication = null;
+    return this.#told("AUTH", answer);
+  }
+
+  #proxied(attributes: ReadonlyMap<string, string | null>): Reply {
+    const context = this.#context, by = context.client.ip;
+    const { client, helo, verb } = proxiedClient(context.client, context.helo, attributes);
+    context.proxied(client, helo);
+    if (verb !== null) this.#helo = verb;
+    this.#emit({ type: "session-proxied", session: this.#session, ip: client.ip, by });
+    return accept();
   }
 
   #mail(event: Extract<Asking, { type: "mail" }>): Answer {
@@ -251,7 +315,7 @@ export class Reception implements Host {
         type: "accepted",
         session: this.#session,
         transaction: id,
-        ip: this.#client.ip,
+        ip: this.#context.client.ip,
         sender: formatAddress(sender),
         recipients,
         size,
@@ -278,28 +342,30 @@ export class Reception implements Host {
       id: context.id,
       host: services.host.name,
       helo: context.helo,
-      ip: this.#client.ip,
+      ip: context.client.ip,
       protocol: this.#protocol(),
+      cipher: context.client.tls?.cipher ?? null,
+      hideClient: this.#options.hideClient && context.client.identity !== null,
       recipient: one,
       now: services.now(),
     });
   }
 
-  /** RFC 3848, RFC 6531 4.3. */
   #protocol(): string {
-    const wide = this.#context.parameters.smtputf8;
-    if (this.#helo === "LHLO") return wide ? "UTF8LMTP" : "LMTP";
-    return this.#helo === "HELO" ? "SMTP" : wide ? "UTF8SMTP" : "ESMTP";
+    const { parameters, client } = this.#context;
+    return receivedProtocol(this.#helo, parameters.smtputf8, client);
   }
 
   /** One object for as long as nothing of it changes: the store writes it down once. */
   #origin(): Origin {
-    const { helo, client: { identity } } = this.#context, protocol = this.#protocol();
+    const { helo, client: { ip, identity } } = this.#context, protocol = this.#protocol();
     const known = this.#lastOrigin;
-    if (known?.helo === helo && known.identity === identity && known.protocol === protocol) return known;
+    if (
+      known?.helo === helo && known.identity === identity && known.protocol === protocol && known.ip === ip
+    ) return known;
     return this.#lastOrigin = {
       session: this.#session,
-      ip: this.#client.ip,
+      ip,
       helo,
       identity,
       protocol,
@@ -317,7 +383,7 @@ export class Reception implements Host {
       type: "refused",
       session: this.#session,
       transaction: inTransaction ? context.id : null,
-      ip: this.#client.ip,
+      ip: this.#context.client.ip,
       command,
       reply,
       sender: inTransaction ? formatAddress(context.sender) : null,

@@ -58,6 +58,17 @@ export interface SessionSecured {
   /** An earlier session was resumed. */
   readonly resumed: boolean;
 }
+/** A trusted proxy said who is really there (XCLIENT); from here on the session is that peer's. */
+export interface SessionProxied {
+  /** Tells the events apart. */
+  readonly type: "session-proxied";
+  /** Session id. */
+  readonly session: string;
+  /** The address that the proxy told. */
+  readonly ip: string;
+  /** The proxy's. */
+  readonly by: string;
+}
 /** Somebody tried to log in. Never holds a secret. */
 export interface Login {
   /** Tells the events apart. */
@@ -160,6 +171,15 @@ export interface Settled {
   /** The last reply; empty when all went well. */
   readonly reason: string;
 }
+/** Something went as it should, and somebody may want to know: a certificate was replaced. */
+export interface Notice {
+  /** Tells the events apart. */
+  readonly type: "notice";
+  /** The part of the server, or the plugin. */
+  readonly where: string;
+  /** What happened, in a sentence. */
+  readonly message: string;
+}
 /** Something is wrong with the server, not with a mail. */
 export interface Trouble {
   /** Tells the events apart. */
@@ -174,12 +194,14 @@ export type Event =
   | Decision
   | SessionOpened
   | SessionSecured
+  | SessionProxied
   | Login
   | Alert
   | SessionClosed
   | Refused
   | Accepted
   | Settled
+  | Notice
   | Trouble;
 
 /** Told of everything; must not throw and cannot decide. */

@@ -30,11 +30,13 @@ export function levelOf(event: Event): EventLevel {
     case "decision":
       return event.verdict === "error" ? "error" : "debug";
     case "login":
+    case "notice":
       return "info";
     case "alert":
       return "warning";
     case "session-opened":
     case "session-secured":
+    case "session-proxied":
       return "debug";
   }
 }
@@ -82,6 +84,8 @@ export function textOf(event: Event): string {
       return `${shortId(event.session)} secured   ip=${printable(event.ip)} tls=${event.version} cipher=${
         printable(event.cipher)
       }${event.resumed ? " resumed" : ""}`;
+    case "session-proxied":
+      return `${shortId(event.session)} proxied   ip=${printable(event.ip)} by=${printable(event.by)}`;
     case "login":
       return `${shortId(event.session)} ${event.ok ? "login    " : "no login "} user=${
         printable(event.user)
@@ -102,6 +106,8 @@ export function textOf(event: Event): string {
       }=${event.verdict}${event.reason === "" ? "" : ` reason=${printable(event.reason)}`} ms=${
         milliseconds(event.ms)
       }${event.observed ? " observed" : ""}`;
+    case "notice":
+      return `-------- notice    ${printable(event.where)} ${printable(event.message, 1024)}`;
     case "trouble":
       return `-------- trouble   ${printable(event.where)} ${printable(event.message, 1024)}`;
   }

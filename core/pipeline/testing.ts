@@ -18,7 +18,7 @@ import { newId } from "../model/id.ts";
 import { accept, type Reply } from "../model/reply.ts";
 import { DnsError, type Resolver } from "../dns/resolver.ts";
 import type { Decision, Event } from "../observe/events.ts";
-import type { Body, Counters } from "../store/store.ts";
+import type { Body, CounterOptions, Counters } from "../store/store.ts";
 import type { Client, Deposit, Host, Recipient, Role, Score } from "./contexts/contexts.ts";
 import { ReceivedMessage } from "./contexts/received_message.ts";
 import { TransactionContext } from "./contexts/transaction_context.ts";
@@ -32,6 +32,21 @@ export type SimulatedRecipient =
   | string
   | { readonly address: string; readonly parameters?: RcptParameters; readonly route?: Route };
 
+/** A client that logs in. No SASL is spoken: what it proves is said here. */
+export interface SimulatedLogin {
+  /** Default: PLAIN. */
+  readonly mechanism?: string;
+  /** Whose secret it is; empty where only a token says it. */
+  readonly user: string;
+  /** The password, or the token. `reveal` shows it for the mechanisms that show theirs. */
+  readonly password: string;
+  /**
+   * What `verify` says of what is stored, and what `decoy` does without saying it. Default: whether it is the password;
+   * for CRAM-MD5 `{CRAM-MD5}` and the password, for EXTERNAL `SHA256:` and the fingerprint of the client's certificate.
+   */
+  readonly verify?: (stored: string) => boolean | Promise<boolean>;
+}
+
 /** What a plugin under test is to see; all of it has a default. */
 export interface Simulated {
   /** Default: 192.0.2.1. */
@@ -42,8 +57,8 @@ export interface Simulated {
   readonly tls?: Client["tls"];
   /** Who is logged in from the start. */
   readonly identity?: string | null;
-  /** Runs the phase auth: a stored password equal to `password` verifies. */
-  readonly login?: { readonly user: string; readonly password: string };
+  /** Runs the phase auth. In `runPhase`: user and password "user" and "password" unless said. */
+  readonly login?: SimulatedLogin;
   /** The sender, a@example.net by default; null for `<>`. */
   readonly from?: string | null;
   /** `simulate`: none by default. `runPhase`: b@example.org. */
@@ -108,6 +123,9 @@ const HOST: Host = { name: "mx.example.org", domains: ["example.org"], postmaste
 const START = Date.UTC(2026, 0, 1);
 const MESSAGE = "From: a@example.net\nTo: b@example.org\nSubject: test\n\nHello\n";
 
+/** Mechanisms that tell us the secret itself. */
+const REVEALING: ReadonlySet<string> = new Set(["PLAIN", "LOGIN", "OAUTHBEARER", "XOAUTH2"]);
+
 /** No name exists. */
 const EMPTY_DNS: Resolver = {
   a: (name) => Promise.reject(new DnsError("nxdomain", `A ${name}`)),
@@ -129,12 +147,12 @@ export class SimulatedCounters implements Counters {
     return Promise.resolve(entry && entry.until > this.now() ? entry.value : undefined);
   }
   /** Writes a value that ends. */
-  put(name: string, value: string, options: { readonly seconds: number }): Promise<void> {
+  put(name: string, value: string, options: CounterOptions): Promise<void> {
     this.#entries.set(name, { value, until: this.now() + options.seconds * 1000 });
     return Promise.resolve();
   }
   /** Adds, and returns the sum. */
-  add(name: string, amount: number, options: { readonly seconds: number }): Promise<number> {
+  add(name: string, amount: number, options: CounterOptions): Promise<number> {
     const entry = this.#entries.get(name), now = this.now();
     const alive = entry !== undefined && entry.until > now;
     const sum = (alive ? Number(entry.value) : 0) + amount;
@@ -212,10 +230,18 @@ class Stage {
     this.ctx.greet(this.facts.helo ?? "client.example.net");
   }
   authenticate(): void {
-    const { user, password } = this.facts.login ?? { user: "user", password: "password" };
-    const verify = (stored: string) => Promise.resolve(stored === password);
-    const decoy = () => Promise.resolve<false>(false);
-    this.ctx.authenticate({ mechanism: "PLAIN", user, verify, decoy, reveal: () => password });
+    const login: SimulatedLogin = this.facts.login ?? { user: "user", password: "password" };
+    const { mechanism = "PLAIN", user, password } = login;
+    const { fingerprint = null } = this.facts.tls?.certificate ?? {};
+    const proof = mechanism === "EXTERNAL"
+      ? fingerprint && `SHA256:${fingerprint}`
+      : mechanism === "CRAM-MD5"
+      ? `{CRAM-MD5}${password}`
+      : password;
+    const verify = async (stored: string) => login.verify ? await login.verify(stored) : stored === proof;
+    const decoy = async (stored: string): Promise<false> => (await verify(stored), false);
+    const reveal = () => REVEALING.has(mechanism) ? password : null;
+    this.ctx.authenticate({ mechanism, user, verify, decoy, reveal });
   }
   begin(): void {
     const { from = "a@example.net", parameters } = this.facts;

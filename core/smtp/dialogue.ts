@@ -5,15 +5,21 @@
 import type { BodyType } from "../model/envelope.ts";
 import type { ContentLimits } from "./content_reader.ts";
 import type { PatienceLimits } from "./patience.ts";
-import type { Extensions } from "./extensions.ts";
+import type { Demands } from "./demands.ts";
+import type { Extensions, Offer } from "./extensions.ts";
 import type { State } from "./state.ts";
 
 export interface ServerOptions {
   /** The name in the greeting and the answer to EHLO. */
   readonly hostname: string;
+  /** Milliseconds since 1970: some parameters of MAIL speak of time. */
+  now(): number;
   /** LHLO instead of EHLO, a reply per recipient (RFC 2033). */
   readonly lmtp: boolean;
-  readonly extensions: Extensions;
+  /** What is announced, to whom. */
+  readonly offer: Offer;
+  /** What is asked before mail is taken. */
+  readonly demands: Demands;
   readonly limits: ContentLimits & PatienceLimits & {
     /** Octets of a command line with its CRLF, at least 1036 (RFC 3461 5.4). */
     readonly command: number;
@@ -34,6 +40,12 @@ export interface ServerOptions {
 export interface Dialogue {
   readonly options: ServerOptions;
   readonly state: State;
+  /** What is announced to this session now. */
+  readonly extensions: Extensions;
+  /** TLS is on. */
+  readonly secure: boolean;
+  /** Somebody has logged in. */
+  readonly identified: boolean;
   /** Accepted recipients of the transaction. */
   readonly recipients: number;
   readonly smtputf8: boolean;

@@ -15,7 +15,14 @@ export type Asking =
     readonly verb: "HELO" | "EHLO" | "LHLO";
     readonly name: string;
   }
-  | { readonly type: "mail"; readonly asks: true; readonly sender: Address | null; readonly parameters: MailParameters }
+  | {
+    readonly type: "mail";
+    readonly asks: true;
+    readonly sender: Address | null;
+    readonly parameters: MailParameters;
+    /** A higher priority was asked for than is had: the answer says so (RFC 6710). */
+    readonly lowered?: true;
+  }
   | { readonly type: "rcpt"; readonly asks: true; readonly address: Address; readonly parameters: RcptParameters }
   /** TLS is wanted: accept says the 220, and then nothing is read before `secured` (RFC 3207). */
   | { readonly type: "starttls"; readonly asks: true }
@@ -23,6 +30,8 @@ export type Asking =
   | { readonly type: "auth"; readonly asks: true; readonly mechanism: string; readonly initial: Uint8Array | null }
   /** What the client says to a challenge. */
   | { readonly type: "auth-response"; readonly asks: true; readonly response: Uint8Array }
+  /** The client gave its login up, or broke its syntax: end it, then answer with `refusal`. */
+  | { readonly type: "auth-cancelled"; readonly asks: true; readonly refusal: Reply<"reject"> }
   /** A trusted proxy says who is really there; accept begins the session anew. */
   | { readonly type: "xclient"; readonly asks: true; readonly attributes: ReadonlyMap<string, string | null> }
   /** The content begins: make room for it. Accept lets it come (354 for DATA). */
@@ -37,8 +46,6 @@ export type Telling =
   | { readonly type: "spoiled"; readonly asks: false }
   /** The transaction is over without a message (RSET, a spoiled content): drop what was kept of it. */
   | { readonly type: "reset"; readonly asks: false }
-  /** The client gave up its login, or broke its syntax; the reply is written already. */
-  | { readonly type: "auth-ended"; readonly asks: false; readonly reason: string }
   /** Core itself refused a command; the reply is written already. */
   | { readonly type: "refused"; readonly asks: false; readonly command: string; readonly reply: Reply }
   /** Nothing more will be read: write the output, then close. */

@@ -6,6 +6,9 @@ const BEFORE: Partial<Record<Verb, string>> = {
   RCPT: "MAIL first",
   DATA: "No recipient yet",
   BDAT: "No recipient yet",
+  STARTTLS: "Not inside a transaction",
+  AUTH: "Not inside a transaction",
+  XCLIENT: "Not inside a transaction",
 };
 
 export function missingBefore(verb: Verb, state: State, lmtp: boolean): string {

@@ -9,10 +9,15 @@
  */
 import type { BodyType } from "../model/envelope.ts";
 import { accept, defer, reject, Reply } from "../model/reply.ts";
+import { Chunk } from "./chunk.ts";
+import { AUTH_LINE, authResponse, lineLimit } from "./commands/auth.ts";
 import { type Command, COMMANDS } from "./commands/mod.ts";
 import { ContentReader } from "./content_reader.ts";
+import { contentRefusal } from "./content_refusal.ts";
+import { demanded } from "./demands.ts";
 import type { Dialogue, ServerOptions } from "./dialogue.ts";
-import type { Asking, ServerEvent } from "./events.ts";
+import { type Asking, Challenge, type ServerEvent } from "./events.ts";
+import { type Extensions, STRANGER } from "./extensions.ts";
 import { Input } from "./input.ts";
 import { readLine } from "./line_reader.ts";
 import { missingBefore } from "./out_of_order.ts";
@@ -24,12 +29,16 @@ export type { Dialogue, ServerOptions } from "./dialogue.ts";
 
 /** The first line of a peer that does not speak SMTP (cross-protocol attacks, scanners). */
 const FOREIGN = /^(?:(?:GET|POST|PUT|HEAD|CONNECT|OPTIONS|DELETE|PATCH|TRACE|PRI) |SSH-|HTTP\/|USER |\{|<)/i;
-const STRANGER: readonly Verb[] = ["NOOP", "HELP", "VRFY", "EXPN", "RSET"];
+const IDLE: readonly Verb[] = ["NOOP", "HELP", "VRFY", "EXPN", "RSET"];
 
 export class ServerSession implements Dialogue {
   readonly options: ServerOptions;
   readonly #sign: (reply: Reply) => Reply;
   state: State = "greeting";
+  secure = false;
+  identified = false;
+  extensions: Extensions;
+  #certificate = false;
   recipients = 0;
   smtputf8 = false;
   body: BodyType = "7BIT";
@@ -40,12 +49,7 @@ export class ServerSession implements Dialogue {
   #verb: Verb | null = null;
   #told: ServerEvent[] = [];
   #content: ContentReader | null = null;
-  /** Octets of the chunk that are still to come; -1 outside of BDAT. */
-  #chunkLeft = -1;
-  #chunkLast = false;
-  #chunkEmpty = false;
-  /** The reply to the chunk once it is swallowed, when it was refused. */
-  #chunkRefusal: Reply | null = null;
+  #chunk: Chunk | null = null;
   #spoiled: Reply | null = null;
   #bdatOpen = false;
   #first = true;
@@ -58,6 +62,7 @@ export class ServerSession implements Dialogue {
     this.options = options;
     this.#sign = sign;
     this.#patience = new Patience(options.limits);
+    this.extensions = options.offer.for(STRANGER);
     this.#told.push({ type: "connect", asks: true });
   }
 
@@ -67,7 +72,7 @@ export class ServerSession implements Dialogue {
   }
   /** True between the go-ahead for content and its last octet. */
   get inContent(): boolean {
-    return this.state === "data" || this.#chunkLeft >= 0;
+    return this.state === "data" || this.#chunk !== null;
   }
   /** True from the first octet of a transaction till its end. */
   get inTransaction(): boolean {
@@ -80,7 +85,7 @@ export class ServerSession implements Dialogue {
 
   /** Takes octets of the peer, and keeps a view of them as long as some are `buffered`: do not write to them before. */
   receive(octets: Uint8Array): void {
-    if (this.#closed || this.#closing !== null) return;
+    if (this.#closed || this.#closing !== null || this.state === "handshake") return;
     this.#input.add(octets);
   }
 
@@ -95,6 +100,7 @@ export class ServerSession implements Dialogue {
         this.#input.forget();
         return { type: "close", asks: false, reason: this.#closing };
       }
+      if (this.state === "handshake") return null;
       const event = this.inContent ? this.#readContent() : this.#readCommand();
       if (event === undefined) continue;
       if (event !== null) return this.#tell(event);
@@ -104,10 +110,11 @@ export class ServerSession implements Dialogue {
   }
 
   /** The answer to the event that asked last. In LMTP the answer to `message` may be one reply per recipient. */
-  answer(reply: Reply | readonly Reply[]): void {
+  answer(reply: Reply | readonly Reply[] | Challenge): void {
     const event = this.#pending;
     if (event === null) throw new Error("nothing was asked");
     this.#pending = null;
+    if (reply instanceof Challenge) return this.#challenged(event, reply);
     if (Array.isArray(reply)) {
       if (reply.length !== this.recipients) throw new Error(`${reply.length} replies to ${this.recipients} recipients`);
       for (const each of reply as readonly Reply[]) this.#output += writeReply(each);
@@ -122,6 +129,25 @@ export class ServerSession implements Dialogue {
     const output = this.#output;
     this.#output = "";
     return output;
+  }
+
+  /**
+   * The TLS handshake is done: whatever was learned before it is forgotten (RFC 3207 4.2). Before the first `next` it
+   * means that TLS came first (RFC 8314 3.3). `certificate`: the client showed one that counts.
+   */
+  secured({ certificate }: { readonly certificate: boolean }): void {
+    this.secure = true;
+    this.#certificate = certificate;
+    if (this.state === "handshake") this.state = "start";
+    this.#identify(false);
+  }
+  #identify(identified: boolean): void {
+    this.identified = identified;
+    this.extensions = this.options.offer.for({
+      secure: this.secure,
+      identified,
+      certificate: this.#certificate,
+    });
   }
 
   /** Ends the session with a 421 on the host's initiative: idle, drain, overload. Content under way is given up. */
@@ -142,9 +168,7 @@ export class ServerSession implements Dialogue {
   }
 
   chunk(size: number, last: boolean): void {
-    this.#chunkLeft = size;
-    this.#chunkLast = last;
-    this.#chunkEmpty = size === 0;
+    this.#chunk = new Chunk(size, last);
   }
 
   // ---- reading ------------------------------------------------------------------------------------------------------
@@ -160,14 +184,17 @@ export class ServerSession implements Dialogue {
     const input = this.#input;
     if (input.left === 0) return null;
     if (this.#first && input.octets[input.at] === 0x16) return this.#foreign("TLS on a port without it");
-    const line = readLine(input.octets, input.at, this.options.limits.command);
+    const limit = lineLimit(this);
+    const line = readLine(input.octets, input.at, limit);
     if (line.kind === "none") return null;
     if (line.kind === "long") {
-      this.#refuse("line", reject("5.5.2", "Line too long", { code: 500, close: true }));
+      const status = limit === AUTH_LINE ? "5.5.6" : "5.5.2"; //                                         RFC 4954 6
+      this.#refuse("line", reject(status, "Line too long", { code: 500, close: true }));
       this.hangUp("line too long");
       return undefined;
     }
     input.at = line.next;
+    if (this.state === "auth") return this.#response(line.kind === "bad" ? "" : line.text, line.kind === "bad");
     if (line.kind === "bad") {
       const utf8 = line.why === "utf8";
       const text = utf8 ? "Not UTF-8" : "A line ends with CRLF and holds no control characters";
@@ -193,6 +220,11 @@ export class ServerSession implements Dialogue {
     const verb = command.verb;
     if (this.#draining && verb !== "QUIT" && !(verb === "BDAT" && this.state === "bdat")) {
       this.close(SHUTTING_DOWN, "shutting down");
+      return undefined;
+    }
+    const demand = demanded(verb, this);
+    if (demand !== null) {
+      this.#refuse(verb, demand);
       return undefined;
     }
     const next = TRANSITIONS[this.state][verb];
@@ -223,7 +255,15 @@ export class ServerSession implements Dialogue {
     if (verb === "QUIT") this.hangUp("quit");
     this.state = next;
     this.#output += writeReply(reply);
-    if (STRANGER.includes(verb)) this.#junk();
+    if (IDLE.includes(verb)) this.#junk();
+  }
+
+  /** A line of a login. What cannot be a response ends the exchange. */
+  #response(line: string, bad: boolean): ServerEvent {
+    const response = authResponse(bad ? "!" : line);
+    return response instanceof Reply
+      ? { type: "auth-cancelled", asks: true, refusal: response }
+      : { type: "auth-response", asks: true, response };
   }
 
   #foreign(reason: string): undefined {
@@ -260,7 +300,7 @@ export class ServerSession implements Dialogue {
 
   #beginChunk(inOrder: boolean): ServerEvent | undefined {
     if (!inOrder) {
-      this.#chunkRefusal = reject("5.5.1", missingBefore("BDAT", this.state, this.options.lmtp), { code: 503 });
+      this.#chunk!.refusal = reject("5.5.1", missingBefore("BDAT", this.state, this.options.lmtp), { code: 503 });
       return undefined;
     }
     if (this.#bdatOpen) return undefined;
@@ -272,46 +312,44 @@ export class ServerSession implements Dialogue {
     this.#content = new ContentReader({
       limits: this.options.limits,
       dots,
-      bare: this.body === "BINARYMIME" ? "keep" : this.options.bareLf,
+      // Programs and scanners of one's own users write what they like                               SEMANTICS 21
+      bare: this.body === "BINARYMIME" ? "keep" : this.identified ? "normalize" : this.options.bareLf,
     });
     this.#spoiled = null;
   }
 
   #readContent(): ServerEvent | null | undefined {
-    if (this.#chunkLeft >= 0 && this.#chunkRefusal !== null) return this.#swallow();
-    const content = this.#content!;
-    const inChunk = this.#chunkLeft >= 0;
+    const content = this.#content!, chunk = this.#chunk;
+    if (chunk !== null && chunk.refusal !== null) return this.#swallow(chunk, chunk.refusal);
     const input = this.#input, { length } = input.octets;
-    const end = inChunk ? Math.min(length, input.at + this.#chunkLeft) : length;
+    const end = chunk !== null ? Math.min(length, input.at + chunk.left) : length;
     while (input.at < end && !content.done) {
-      const chunk = content.read(input.octets, input.at, end);
-      if (inChunk) this.#chunkLeft -= content.position - input.at;
+      const octets = content.read(input.octets, input.at, end);
+      if (chunk !== null) chunk.left -= content.position - input.at;
       input.at = content.position;
-      if (chunk.length > 0) return { type: "body", asks: false, chunk };
+      if (octets.length > 0) return { type: "body", asks: false, chunk: octets };
       if (content.fault !== null && this.#spoiled === null) return this.#spoil(content);
     }
     const held = content.flush(); // what the reader kept back and is free now
     if (held.length > 0) return { type: "body", asks: false, chunk: held };
-    if (inChunk ? this.#chunkLeft > 0 : !content.done) return null;
-    return inChunk ? this.#endChunk(content) : this.#endContent();
+    if (chunk !== null ? chunk.left > 0 : !content.done) return null;
+    return chunk !== null ? this.#endChunk(content, chunk) : this.#endContent();
   }
 
   /** Octets of a chunk that nobody wants. */
-  #swallow(): null | undefined {
-    const take = Math.min(this.#chunkLeft, this.#input.left);
+  #swallow(chunk: Chunk, refusal: Reply): null | undefined {
+    const take = Math.min(chunk.left, this.#input.left);
     this.#input.at += take;
-    this.#chunkLeft -= take;
-    if (this.#chunkLeft > 0) return null;
-    this.#chunkLeft = -1;
-    const refusal = this.#chunkRefusal!;
-    this.#chunkRefusal = null;
+    chunk.left -= take;
+    if (chunk.left > 0) return null;
+    this.#chunk = null;
     this.#refuse("BDAT", refusal);
     return undefined;
   }
 
-  #endChunk(content: ContentReader): ServerEvent | undefined {
-    this.#chunkLeft = -1;
-    if (this.#chunkLast) {
+  #endChunk(content: ContentReader, chunk: Chunk): ServerEvent | undefined {
+    this.#chunk = null;
+    if (chunk.last) {
       content.finish();
       if (content.fault !== null && this.#spoiled === null) this.#spoil(content);
       return this.#endContent();
@@ -323,26 +361,18 @@ export class ServerSession implements Dialogue {
       return undefined;
     }
     this.#output += writeText(250, "2.0.0", `${content.size} octets so far`);
-    if (this.#chunkEmpty) this.#junk();
+    if (chunk.empty) this.#junk();
     return undefined;
   }
 
   #spoil(content: ContentReader): ServerEvent | undefined {
-    const { size, header, line } = this.options.limits;
-    const faults = {
-      "bare-cr": reject("5.5.2", "Bare CR in the message; lines end with CRLF (RFC 5321 2.3.8)", { reason: "bare CR" }),
-      "bare-lf": reject("5.5.2", "Bare LF in the message; lines end with CRLF (RFC 5321 2.3.8)", { reason: "bare LF" }),
-      size: reject("5.3.4", `Message too big, the limit is ${size} octets`, { code: 552, reason: "size limit" }),
-      header: reject("5.3.4", `Header too big, the limit is ${header} octets`, { code: 552, reason: "header limit" }),
-      line: reject("5.6.0", `Line too long, the limit is ${line} octets`, { code: 554, reason: "line limit" }),
-    };
-    this.#spoiled = faults[content.fault!];
+    this.#spoiled = contentRefusal(content.fault!, this.options.limits);
     return { type: "spoiled", asks: false };
   }
 
   #endContent(): ServerEvent | undefined {
     this.#content = null;
-    this.#chunkLeft = -1;
+    this.#chunk = null;
     if (this.#spoiled === null) {
       this.#verb = "DATA";
       return { type: "message", asks: true };
@@ -369,6 +399,10 @@ export class ServerSession implements Dialogue {
         for (let i = 0; i < times; i++) this.#output += writeReply(reply);
         return this.#endMessage(reply.closes ? reply : undefined);
       }
+      case "auth":
+      case "auth-response":
+      case "auth-cancelled":
+        return this.#loggedIn(reply);
     }
     if (reply.verdict !== "accept") {
       this.#output += writeReply(reply);
@@ -376,24 +410,58 @@ export class ServerSession implements Dialogue {
       else this.#refusedByHost(reply);
       return;
     }
+    if (event.type === "starttls") return this.#upgrade();
     const verb = this.#verb!, again = this.state !== "start";
     this.state = TRANSITIONS[this.state][verb]!;
     if (event.type === "helo") {
       this.#clear();
       this.#output += verb === "HELO"
         ? writeText(250, "", this.options.hostname)
-        : writeLines(250, [this.options.hostname, ...this.options.extensions.lines]);
+        : writeLines(250, [this.options.hostname, ...this.extensions.linesAt(this.options.now())]);
       if (again) this.#junk();
       this.#earlyTalk("after EHLO");
+    } else if (event.type === "xclient") { // as if the connection had just been made
+      this.#identify((event.attributes.get("LOGIN") ?? null) !== null);
+      this.#told.push({ type: "connect", asks: true });
     } else if (event.type === "mail") {
       this.recipients = 0;
       this.smtputf8 = event.parameters.smtputf8;
       this.body = event.parameters.body;
-      this.#output += writeText(250, "2.1.0", reply.text === "OK" ? "Sender OK" : reply.text);
+      this.#output += event.lowered
+        ? writeText(250, "2.3.6", `${event.parameters.priority} is the new priority`)
+        : writeText(250, "2.1.0", reply.text === "OK" ? "Sender OK" : reply.text);
     } else {
       this.recipients++;
       this.#output += writeText(250, "2.1.5", reply.text === "OK" ? "Recipient OK" : reply.text);
     }
+  }
+
+  /** Octets that came behind STARTTLS in clear would seem to have come through TLS: the session ends (case 43). */
+  #upgrade(): void {
+    if (this.buffered > 0) {
+      const text = "Talked behind STARTTLS before TLS was on";
+      return this.#refuse("STARTTLS", reject("5.5.0", text, { code: 554, close: true, reason: "plaintext injection" }));
+    }
+    this.#output += writeText(220, "2.0.0", "Ready to start TLS");
+    this.state = "handshake";
+  }
+
+  #challenged(event: Asking, { octets }: Challenge): void {
+    if (event.type !== "auth" && event.type !== "auth-response") throw new Error(`no challenge answers ${event.type}`);
+    this.#output += `334 ${octets.toBase64()}\r\n`; // with the space, even where nothing follows   RFC 4954 4
+    this.state = "auth";
+  }
+
+  #loggedIn(reply: Reply): void {
+    this.state = "ready";
+    if (reply.verdict !== "accept") {
+      this.#output += writeReply(reply);
+      if (reply.closes) return this.hangUp(reply.text);
+      this.#patience.error();
+      return this.#checkPatience();
+    }
+    this.#identify(true);
+    this.#output += writeText(235, "2.7.0", reply.text === "OK" ? "Authentication succeeded" : reply.text);
   }
 
   /** Guessing at names is not free for ever; a recipient to come again with is, nearly. */
@@ -424,7 +492,7 @@ export class ServerSession implements Dialogue {
     const bdat = this.#verb === "BDAT";
     if (reply.verdict !== "accept") {
       if (bdat) {
-        this.#chunkRefusal = reply;
+        this.#chunk!.refusal = reply;
         this.#drop();
         this.state = "spoiled";
       } else this.#refused("DATA", reply, reply, false); // the host's, and signed

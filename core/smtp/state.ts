@@ -5,7 +5,7 @@
 
 /**
  * `greeting`: the 220 has not been said. `refused`: it was a 554. `start`: nobody introduced themselves. `ready`: no
- * transaction. `mail`, `rcpt`: an open transaction without and with recipients. `data`: octets follow till the dot.
+ * transaction. `handshake`: TLS begins. `auth`: the lines of a login. `mail`, `rcpt`: an open transaction without and with recipients. `data`: octets follow till the dot.
  * `bdat`: between chunks. `spoiled`: a chunk failed, all is refused till RSET (RFC 3030 4.2). `closed`: the end.
  */
 export type State =
@@ -13,6 +13,8 @@ export type State =
   | "refused"
   | "start"
   | "ready"
+  | "handshake"
+  | "auth"
   | "mail"
   | "rcpt"
   | "data"
@@ -35,7 +37,8 @@ export type Verb =
   | "VRFY"
   | "EXPN"
   | "STARTTLS"
-  | "AUTH";
+  | "AUTH"
+  | "XCLIENT";
 
 type Row = Readonly<Partial<Record<Verb, State>>>;
 /** "A client MAY send NOOP, HELP, EXPN, VRFY, RSET, QUIT at any time" (RFC 5321 4.1.4). */
@@ -52,8 +55,17 @@ const hello: Row = { HELO: "ready", EHLO: "ready", LHLO: "ready" };
 export const TRANSITIONS: Readonly<Record<State, Row>> = {
   greeting: {},
   refused: { QUIT: "closed" }, //                                                                RFC 5321 3.1
-  start: { ...anywhere("start", "start"), ...hello },
-  ready: { ...anywhere("ready", "ready"), ...hello, STARTTLS: "start", AUTH: "ready", MAIL: "mail" },
+  start: { ...anywhere("start", "start"), ...hello, XCLIENT: "greeting" },
+  ready: {
+    ...anywhere("ready", "ready"),
+    ...hello,
+    STARTTLS: "handshake",
+    AUTH: "ready",
+    XCLIENT: "greeting",
+    MAIL: "mail",
+  },
+  handshake: {}, //                                                     not a word before it is done   RFC 3207 4.2
+  auth: {}, //                                                      everything is a response           RFC 4954 4
   mail: { ...anywhere("mail", "ready"), ...hello, RCPT: "rcpt" },
   rcpt: { ...anywhere("rcpt", "ready"), ...hello, RCPT: "rcpt", DATA: "data", BDAT: "bdat" },
   data: {}, //                                                                  everything is content till the dot

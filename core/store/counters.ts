@@ -1,12 +1,13 @@
 /**
  * Counters in memory, written behind: an addition is a change in a map, and every few hundred milliseconds what changed
- * goes to the store in one piece (a crash may lose that much, SEMANTICS 24). The map is bounded; what falls out of it
- * is read back when it is asked for. Non-job: whose counter it is and what it means.
+ * goes to the store in one piece (a crash may lose that much, SEMANTICS 24). Whoever wants it durable waits for such a
+ * piece, which is then sent at once. The map is bounded; what falls out of it is read back when it is asked for.
+ * Non-job: whose counter it is and what it means.
  */
 import type { CounterRow } from "./protocol.ts";
-import type { Counters } from "./store.ts";
+import { type CounterOptions, type Counters, StoreError } from "./store.ts";
 
-export interface CounterOptions {
+export interface CounterCacheOptions {
   now(): number;
   /** A counter that the map does not hold. */
   load(name: string): Promise<CounterRow | null>;
@@ -30,17 +31,20 @@ interface Entry {
 const SWEEP = 60_000;
 
 export class CounterCache implements Counters {
-  readonly #options: CounterOptions;
+  readonly #options: CounterCacheOptions;
   readonly #limit: number;
   readonly #entries = new Map<string, Entry>();
   readonly #changed = new Set<string>();
   /** The map holds every counter there is. */
   #complete: boolean;
   #timer: ReturnType<typeof setTimeout> | null = null;
-  #saving: Promise<void> = Promise.resolve();
+  /** The save that runs, or the last one. Never rejects. */
+  #saving: Promise<unknown> = Promise.resolve();
+  /** The save that has not begun: it takes along whatever changes until then. */
+  #next: Promise<void> | null = null;
   #swept = 0;
 
-  constructor(options: CounterOptions) {
+  constructor(options: CounterCacheOptions) {
     this.#options = options;
     this.#limit = options.limit ?? 50_000;
     this.#complete = options.all !== undefined;
@@ -55,21 +59,46 @@ export class CounterCache implements Counters {
     return this.#live(name)?.value;
   }
 
-  put(name: string, value: string, { seconds }: { readonly seconds: number }): Promise<void> {
-    this.#set(name, value, this.#options.now() + seconds * 1000);
-    return Promise.resolve();
+  put(name: string, value: string, { seconds, durable }: CounterOptions): Promise<void> {
+    const entry = this.#set(name, value, this.#options.now() + seconds * 1000);
+    return durable ? this.#durable(entry) : Promise.resolve();
   }
 
-  add(name: string, amount: number, options: { readonly seconds: number }): Promise<number> {
-    if (this.#knows(name)) return Promise.resolve(this.#add(name, amount, options.seconds));
-    return this.#load(name).then(() => this.#add(name, amount, options.seconds));
+  add(name: string, amount: number, options: CounterOptions): Promise<number> {
+    if (this.#knows(name)) return this.#added(name, amount, options);
+    return this.#load(name).then(() => this.#added(name, amount, options));
   }
 
   /** Saves what has changed so far. */
   async flush(): Promise<void> {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    await (this.#saving = this.#saving.then(() => this.#save()));
+    await this.#soon().catch(() => {}); // the store has told of it; the next change tries again
+  }
+
+  #added(name: string, amount: number, { seconds, durable }: CounterOptions): Promise<number> {
+    const live = this.#live(name);
+    const sum = (live ? Number(live.value) || 0 : 0) + amount;
+    const entry = this.#set(name, String(sum), live ? live.expires : this.#options.now() + seconds * 1000);
+    return durable ? this.#durable(entry).then(() => sum) : Promise.resolve(sum);
+  }
+
+  /** Resolves when the entry is saved as it is now, or has ended. */
+  async #durable(entry: Entry): Promise<void> {
+    const { changes } = entry;
+    await this.#soon();
+    if (entry.saved >= changes || entry.expires <= this.#options.now()) return;
+    throw new StoreError("busy", "a counter was dropped before it could be saved");
+  }
+
+  #soon(): Promise<void> {
+    if (this.#next !== null) return this.#next;
+    const next = this.#next = this.#saving.then(() => {
+      this.#next = null;
+      return this.#save();
+    });
+    this.#saving = next.catch(() => {});
+    return next;
   }
 
   #knows(name: string): boolean {
@@ -81,26 +110,21 @@ export class CounterCache implements Counters {
     return entry !== undefined && entry.expires > this.#options.now() ? entry : undefined;
   }
 
-  #add(name: string, amount: number, seconds: number): number {
-    const entry = this.#live(name);
-    const sum = (entry ? Number(entry.value) || 0 : 0) + amount;
-    this.#set(name, String(sum), entry ? entry.expires : this.#options.now() + seconds * 1000);
-    return sum;
-  }
-
-  #set(name: string, value: string, expires: number): void {
-    const entry = this.#entries.get(name);
+  #set(name: string, value: string, expires: number): Entry {
+    let entry = this.#entries.get(name);
     if (entry) {
       entry.value = value;
       entry.expires = expires;
       entry.changes++;
     } else {
-      this.#insert(name, { value, expires, changes: 1, saved: 0 });
+      this.#insert(name, entry = { value, expires, changes: 1, saved: 0 });
     }
     this.#changed.add(name);
-    if (this.#timer !== null) return;
-    this.#timer = setTimeout(() => void this.flush(), this.#options.delay ?? 250);
-    this.#timer.unref(); // no reason to keep a process running: close() flushes
+    if (this.#timer === null) {
+      this.#timer = setTimeout(() => void this.flush(), this.#options.delay ?? 250);
+      this.#timer.unref(); // no reason to keep a process running: close() flushes
+    }
+    return entry;
   }
 
   #insert(name: string, entry: Entry): void {
@@ -141,10 +165,12 @@ export class CounterCache implements Counters {
     try {
       await this.#options.save(rows, sweep ? now : 0);
       for (const [entry, changes] of states) entry.saved = changes;
-    } catch { // the store has told of it; the next change tries again
+    } catch (error) {
       for (const [name] of rows) this.#changed.add(name);
+      throw error;
+    } finally {
+      if (this.#entries.size > this.#limit) this.#trim();
     }
-    if (this.#entries.size > this.#limit) this.#trim();
   }
 
   #sweep(now: number): void {

@@ -3,12 +3,12 @@ import { assert } from "@std/assert";
 import { accept } from "../../core/model/reply.ts";
 import { ServerSession } from "../../core/smtp/server.ts";
 import { lineMatches, parseDialogue } from "../support/dialogue.ts";
-import { Extensions } from "../../core/smtp/extensions.ts";
+import { Offer } from "../../core/smtp/extensions.ts";
 import { octets, serverOptions } from "../support/engine.ts";
 
 class Peer {
   readonly #session = new ServerSession(
-    serverOptions({ extensions: new Extensions({ size: 100_000, recipients: 100 }) }),
+    serverOptions({ offer: new Offer({ size: 100_000, recipients: 100 }) }),
   );
   #output = "";
   closed = false;

@@ -16,6 +16,15 @@ const PACKAGES = {
   "chromium": "chromium",
   "gcc": "gcc",
   "setpriv": "util-linux",
+  "openssl": "openssl",
+  "gsasl": "gsasl",
+  "gnutls-cli": "gnutls-bin",
+  "mutt": "mutt",
+  "s-nail": "s-nail",
+  "haproxy": "haproxy",
+  "sslscan": "sslscan",
+  "slapd": "slapd",
+  "slapadd": "slapd",
 } as const;
 export type Program = keyof typeof PACKAGES;
 

@@ -1,7 +1,7 @@
 /** Drives the server engine without a socket: octets in any cut, a host that says yes unless told otherwise. */
 import { accept, Reply } from "../../core/model/reply.ts";
-import { Extensions } from "../../core/smtp/extensions.ts";
-import type { Asking, ServerEvent } from "../../core/smtp/events.ts";
+import { Offer } from "../../core/smtp/extensions.ts";
+import type { Asking, Challenge, ServerEvent } from "../../core/smtp/events.ts";
 import { type ServerOptions, ServerSession } from "../../core/smtp/server.ts";
 
 export interface Conversation {
@@ -13,7 +13,7 @@ export interface Conversation {
   /** Why the engine ended the session, or null. */
   readonly closed: string | null;
 }
-export type HostAnswer = (event: Asking) => Reply | readonly Reply[] | undefined;
+export type HostAnswer = (event: Asking) => Reply | readonly Reply[] | Challenge | undefined;
 
 export const LIMITS: ServerOptions["limits"] = {
   size: 100_000,
@@ -25,12 +25,17 @@ export const LIMITS: ServerOptions["limits"] = {
   junk: 100,
 };
 
+/** The moment that every conversation happens at. */
+export const NOW = Date.UTC(2026, 0, 1);
+
 export function serverOptions(options: Partial<ServerOptions> = {}): ServerOptions {
   const limits = { ...LIMITS, ...options.limits };
   return {
     hostname: "mx.example.org",
+    now: () => NOW,
     lmtp: false,
-    extensions: new Extensions({ size: limits.size, recipients: limits.recipients, binarymime: true }),
+    offer: new Offer({ size: limits.size, recipients: limits.recipients, binarymime: true }),
+    demands: { tls: false, auth: false },
     bareLf: "reject",
     forbidEarlyTalk: false,
     lenientPaths: false,
@@ -66,7 +71,9 @@ export function converse(
       if (!event.asks) continue;
       const reply = answer(event) ?? accept();
       if (event.type === "content") body = "";
-      if (event.type === "message" && (!(reply instanceof Reply) || reply.verdict === "accept")) messages.push(body);
+      if (event.type === "message" && (Array.isArray(reply) || reply instanceof Reply && reply.verdict === "accept")) {
+        messages.push(body);
+      }
       session.answer(reply);
     }
     output += session.takeOutput();

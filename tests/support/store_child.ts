@@ -3,6 +3,8 @@
  * line for each that was promised, `ID SIZE SEED`, or `refused FAULT ID` for each that was not.
  *
  *     deno run -A tests/support/store_child.ts FOLDER COUNT SESSIONS SEED
+ *
+ * With COUNT `counters` it counts instead, durably, and prints `NAME SUM` for each addition that was promised.
  */
 import { openSqliteStore } from "../../core/store/sqlite.ts";
 import { StoreError } from "../../core/store/store.ts";
@@ -30,7 +32,11 @@ if (import.meta.main) {
       }
     }
   };
-  await Promise.all(Array.from({ length: Number(sessions) }, session));
+  const counting = async (_: unknown, index: number) => {
+    const name = `failures ${index % 7}`;
+    for (;;) print(`${name.replace(" ", "-")} ${await store.counters.add(name, 1, { seconds: 3600, durable: true })}`);
+  };
+  await Promise.all(Array.from({ length: Number(sessions) }, count === "counters" ? counting : session));
   await store.close();
   print("closed");
 }

@@ -7,7 +7,7 @@ import type { Address } from "../../model/address.ts";
 import type { MailParameters, Route } from "../../model/envelope.ts";
 import type { Reply } from "../../model/reply.ts";
 import type { Resolver } from "../../dns/resolver.ts";
-import type { Counters } from "../../store/store.ts";
+import type { CounterOptions, Counters } from "../../store/store.ts";
 import type { Effect } from "../effect.ts";
 import type { Key, Scope } from "../key.ts";
 import type { Phases } from "../plugin.ts";
@@ -128,6 +128,10 @@ export class PluginContext implements Every {
   now(): number {
     return this.#ctx.now();
   }
+  alert(subject: string, message: string): void {
+    if (this.#late("alert()")) return;
+    this.#ctx.services.emit({ type: "alert", where: this.#plugin, subject, message });
+  }
   output(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return this.#ctx.output();
   }
@@ -204,10 +208,10 @@ class NamespacedCounters implements Counters {
   get(name: string): Promise<string | undefined> {
     return this.counters.get(this.prefix + name);
   }
-  put(name: string, value: string, options: { readonly seconds: number }): Promise<void> {
+  put(name: string, value: string, options: CounterOptions): Promise<void> {
     return this.counters.put(this.prefix + name, value, options);
   }
-  add(name: string, amount: number, options: { readonly seconds: number }): Promise<number> {
+  add(name: string, amount: number, options: CounterOptions): Promise<number> {
     return this.counters.add(this.prefix + name, amount, options);
   }
 }

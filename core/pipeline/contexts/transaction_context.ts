@@ -165,12 +165,24 @@ export class TransactionContext implements Facts {
   authenticate(credentials: AuthContext["credentials"]): void {
     this.credentials = credentials;
   }
+  /** The login came to nothing after all. */
+  forgetIdentity(): void {
+    if (this.client.identity !== null) this.client = { ...this.client, identity: null };
+  }
   /** After the TLS handshake: all that was learned is forgotten but the address (RFC 3207 4.2). */
   secure(tls: Client["tls"]): void {
     this.reset();
     this.client = { ...this.client, tls, identity: null };
     this.helo = this.formerHelo = "";
     this.delayedHelo = null;
+    this.connectionKeys.clear();
+  }
+  /** A trusted proxy said who is there: as if that peer had just connected (SEMANTICS 13). Then run "connect". */
+  proxied(client: Client, helo: string): void {
+    this.reset();
+    this.client = client;
+    this.helo = this.formerHelo = helo;
+    this.delayedConnect = this.delayedHelo = null;
     this.connectionKeys.clear();
   }
   /** MAIL. Then run "mail". */

@@ -11,7 +11,7 @@ const BDAT = /^(\d{1,15})(?: +(LAST))? *$/i;
 export const bdat: Command = {
   verb: "BDAT",
   run(dialogue, rest) {
-    const match = dialogue.options.extensions.has("CHUNKING") ? BDAT.exec(rest) : null;
+    const match = dialogue.extensions.has("CHUNKING") ? BDAT.exec(rest) : null;
     if (match === null) {
       dialogue.hangUp("BDAT without a readable size");
       return reject("5.5.4", "Say BDAT size [LAST]", { code: 501, close: true });

@@ -6,15 +6,17 @@ import type { Asking } from "../events.ts";
 import type { Reply } from "../../model/reply.ts";
 import type { Dialogue } from "../dialogue.ts";
 import type { Verb } from "../state.ts";
+import { auth } from "./auth.ts";
 import { bdat } from "./bdat.ts";
 import { data } from "./data.ts";
-import { auth, starttls } from "./absent.ts";
 import { ehlo, helo, lhlo } from "./hello.ts";
 import { help } from "./help.ts";
 import { mail } from "./mail.ts";
 import { noop, quit, rset } from "./plain.ts";
 import { rcpt } from "./rcpt.ts";
+import { starttls } from "./starttls.ts";
 import { expn, vrfy } from "./verify.ts";
+import { xclient } from "./xclient.ts";
 
 export interface Command {
   readonly verb: Verb;
@@ -25,7 +27,7 @@ export interface Command {
 }
 
 export const COMMANDS: ReadonlyMap<string, Command> = new Map(
-  [helo, ehlo, lhlo, mail, rcpt, data, bdat, rset, noop, quit, help, vrfy, expn, starttls, auth].map((
+  [helo, ehlo, lhlo, mail, rcpt, data, bdat, rset, noop, quit, help, vrfy, expn, starttls, auth, xclient].map((
     each,
   ) => [each.verb, each]),
 );

@@ -6,12 +6,12 @@ import type { Command } from "./mod.ts";
 
 export const rcpt: Command = {
   verb: "RCPT",
-  run({ options, recipients, smtputf8 }, rest) {
+  run({ options, extensions, recipients, smtputf8 }, rest) {
     if (!/^TO:/i.test(rest)) return reject("5.5.4", "Say RCPT TO:<address>", { code: 501 });
     const path = parsePath(rest, 3, { smtputf8, lenient: options.lenientPaths });
     if (path.fault !== undefined) return RECIPIENT_FAULTS[path.fault];
     if (path.address === null || path.end < rest.length && rest[path.end] !== " ") return RECIPIENT_FAULTS.syntax;
-    const parameters = rcptParameters(rest.slice(path.end + 1), options.extensions, smtputf8);
+    const parameters = rcptParameters(rest.slice(path.end + 1), extensions, smtputf8);
     if (parameters instanceof Reply) return parameters;
     if (recipients >= options.limits.recipients) return TOO_MANY;
     return { type: "rcpt", asks: true, address: path.address, parameters };

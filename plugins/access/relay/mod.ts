@@ -13,6 +13,7 @@ import {
   type PluginFactory,
   type RcptContext,
 } from "../../../core/pipeline/mod.ts";
+import { UNPROVEN } from "../../auth/any_login/key.ts";
 import { RELAY, type RelayReason } from "./key.ts";
 
 export { RELAY, type RelayReason } from "./key.ts";
@@ -53,8 +54,10 @@ export const relay: PluginFactory<z.input<typeof Options>> = definePlugin({
     const networks = new Networks(options.networks);
     const domains = new DomainSet(options.domains);
 
-    function reason({ client, recipient }: RcptContext): RelayReason | null {
-      if (options.authenticated && client.identity !== null) return "identity";
+    function reason(ctx: RcptContext): RelayReason | null {
+      const { client, recipient } = ctx;
+      // A login that anybody gets with any password is none here
+      if (options.authenticated && client.identity !== null && ctx.get(UNPROVEN) !== true) return "identity";
       if (networks.has(client.ip)) return "network";
       return domains.has(recipient.address.domain) ? "domain" : null;
     }

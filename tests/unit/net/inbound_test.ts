@@ -38,6 +38,7 @@ class TestHost implements Host {
   failed(error: unknown): void {
     this.told.push(`failed: ${(error as Error).message}`);
   }
+  secured(): void {}
   gone(reason: string): void {
     this.gone_ = reason;
   }
@@ -68,6 +69,9 @@ async function place(options: PlaceOptions = {}): Promise<Place> {
     const session = new ServerSession(serverOptions(engine));
     const settings = {
       deadlines,
+      tls: null,
+      implicitTls: false,
+      handshakeTimeout: 60_000,
       commandTimeout: 60_000,
       crowdedTimeout: 60_000,
       crowded: () => false,

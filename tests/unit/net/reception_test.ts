@@ -25,6 +25,20 @@ async function refusals(plugins: readonly Plugin[], to: readonly string[]) {
     listener: "test",
     hops: 100,
     recipients: 100,
+    hideClient: false,
+    mechanisms: new Map(),
+    bindingOffered: false,
+    passwords: { matches: () => Promise.resolve(false) },
+    logins: {
+      lockout: {
+        before: () => Promise.resolve({ delay: 0 }),
+        failed: () => Promise.resolve({ delay: 0 }),
+        succeeded: () => Promise.resolve(),
+        abandoned: () => Promise.resolve(),
+      },
+      pseudonym: () => "somebody",
+      sleep: () => Promise.resolve(),
+    },
     receive: () => {
       throw new Error("no content comes");
     },

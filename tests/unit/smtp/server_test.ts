@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { accept, defer, reject, Reply } from "../../../core/model/reply.ts";
 import { COMMANDS } from "../../../core/smtp/commands/mod.ts";
-import { Extensions } from "../../../core/smtp/extensions.ts";
+import { Offer } from "../../../core/smtp/extensions.ts";
 import type { ServerOptions } from "../../../core/smtp/server.ts";
 import { codes, converse, type HostAnswer, LIMITS } from "../../support/engine.ts";
 
@@ -130,10 +130,10 @@ Deno.test("SEMANTICS 5: a refusal of the engine inside a transaction has the hos
 });
 
 Deno.test("HELP names the verbs that are done here, and each of them is", () => {
-  const hidden = new Extensions({ size: 1000, recipients: 100, hide: ["CHUNKING"] });
+  const hidden = new Offer({ size: 1000, recipients: 100, hide: ["CHUNKING"] });
   const rows: [Partial<ServerOptions>, string][] = [
     [{}, "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY HELP (RFC 5321)"],
-    [{ vrfy: "off", extensions: hidden }, "EHLO HELO MAIL RCPT DATA RSET NOOP QUIT HELP (RFC 5321)"],
+    [{ vrfy: "off", offer: hidden }, "EHLO HELO MAIL RCPT DATA RSET NOOP QUIT HELP (RFC 5321)"],
     [{ lmtp: true }, "LHLO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY HELP (RFC 2033)"],
   ];
   for (const [options, words] of rows) {

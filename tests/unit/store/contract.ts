@@ -197,6 +197,33 @@ export function storeContract(name: string, open: OpenStore): void {
     assertEquals(await store.lease({ ...lease, owner: "w2", horizon: T0 + 1 }), []);
   });
 
+  test(
+    "RFC 4865: a moment that the sender appointed is no clock's mistake, and counts like any other",
+    async (store, clock) => {
+      const far = T0 + 20 * 86_400_000;
+      const appointed = { state: "deferred", nextAttempt: far, appointed: true } as const;
+      const { id } = await put(store, { recipients: [recipient("a@b.example", { ...appointed, route: LOCAL })] });
+      await put(store, { recipients: [recipient("a@b.example", { ...appointed, nextAttempt: far - 1 })] });
+      assertEquals([await store.nextDue(), await store.nextDue({ local: true })], [far - 1, far]);
+      assertEquals(await store.lease({ ...lease, horizon: T0 + 1, local: true }), []);
+      assertEquals(await store.lease({ ...lease, now: far - 1, local: true }), []);
+      const [first] = await store.lease({ ...lease, now: far, local: true });
+      assertEquals([first!.message.id, first!.recipients[0]!.nextAttempt], [id, far]);
+      assertEquals(
+        await store.settle(first!, [{ index: 0, state: "deferred", nextAttempt: far + 9, appointed: true }]),
+        true,
+      );
+      assertEquals(await store.nextDue({ local: true }), far + 9);
+      assertEquals(await store.lease({ ...lease, now: far, horizon: far + 1, local: true }), []);
+      clock.now = far;
+      for (const change of [{ do: "hold", reason: "x" }, { do: "release" }, { do: "retry" }] as const) {
+        assertEquals(await store.change({ id }, change), 1, change.do);
+        assertEquals(await store.nextDue({ local: true }), change.do === "hold" ? null : far, change.do);
+      }
+      assertEquals((await store.lease({ ...lease, now: far })).length, 2);
+    },
+  );
+
   test("an expired lease is somebody else's: the first owner's outcome is refused", async (store) => {
     const { id } = await put(store, { recipients: [recipient("a@x.example")] });
     const [first] = await store.lease({ ...lease, seconds: 10 });
@@ -443,6 +470,19 @@ export function storeContract(name: string, open: OpenStore): void {
     await counters.put("text", "v", { seconds: 5 });
     clock.now += 1000;
     assertEquals([await counters.get("text"), await counters.get("n")], ["v", undefined]);
+  });
+
+  test("counters: what was durable counts like the rest, alone and many at once", async (store) => {
+    const { counters } = store, durable = { seconds: 10, durable: true };
+    assertEquals(await counters.add("n", 1, { seconds: 10 }), 1);
+    const sums = await Promise.all(
+      Array.from({ length: 50 }, (_, i) => counters.add("n", 1, { ...durable, durable: i % 2 === 0 })),
+    );
+    assertEquals(sums.sort((a, b) => a - b), Array.from({ length: 50 }, (_, i) => i + 2));
+    await counters.put("lock", "until noon", durable);
+    assertEquals([await counters.get("lock"), await counters.get("n")], ["until noon", "51"]);
+    await Promise.all([counters.add("lock", 1, durable), counters.put("n", "7", durable)]);
+    assertEquals([await counters.get("lock"), await counters.get("n")], ["1", "7"]);
   });
 
   test("a closed store takes nothing and keeps nothing", async (store) => {

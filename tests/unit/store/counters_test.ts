@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { CounterCache } from "../../../core/store/counters.ts";
 import type { CounterRow } from "../../../core/store/protocol.ts";
 
@@ -86,4 +86,43 @@ Deno.test("counters that ended are swept from memory and table, also after the c
   assertEquals(await counters.add("text", 1, seconds), 1);
   await counters.put("text", "no number", seconds);
   assertEquals(await counters.add("text", 2, seconds), 2);
+});
+
+const durable = { seconds: 100, durable: true };
+
+Deno.test("durable changes of one moment share a save, and none resolves before it is done", async () => {
+  const { state, cache } = table(10);
+  const counters = cache([]);
+  await counters.add("behind", 1, seconds);
+  assertEquals(state.saves, 0);
+  const sums = await Promise.all(Array.from({ length: 20 }, () => counters.add("n", 1, durable)));
+  assertEquals([Math.max(...sums), state.saves], [20, 1]);
+  assertEquals([...state.rows.values()], [["behind", "1", 100_000], ["n", "20", 100_000]]);
+  const first = counters.put("text", "a", durable);
+  await Promise.resolve();
+  await Promise.resolve(); // the save has begun: the next change is not in it
+  await Promise.all([first, counters.put("text", "b", durable)]);
+  assertEquals([state.rows.get("text")?.[1], state.saves], ["b", 3]);
+});
+
+Deno.test("a durable change that cannot be saved says so, counts all the same, and is saved with the next", async () => {
+  const { state, cache } = table(10);
+  const counters = cache([]);
+  state.broken = true;
+  await assertRejects(() => counters.add("n", 1, durable), Error, "broken");
+  await assertRejects(() => counters.add("n", 1, durable), Error, "broken");
+  assertEquals([await counters.get("n"), state.rows.size], ["2", 0]);
+  state.broken = false;
+  assertEquals(await counters.add("m", 1, durable), 1);
+  assertEquals([...state.rows.keys()].sort(), ["m", "n"]);
+});
+
+Deno.test("a durable change whose time is over before it was saved has nothing left to promise", async () => {
+  let now = 0;
+  const { state, cache } = table(10, () => now);
+  const counters = cache([]);
+  const late = counters.add("short", 1, { seconds: 1, durable: true });
+  now = 61_000; // the save sweeps it away first
+  assertEquals(await late, 1);
+  assertEquals([...state.rows.keys()], []);
 });

@@ -3,10 +3,10 @@ import { assert, assertEquals } from "@std/assert";
 import { openSqliteStore } from "../../../core/store/sqlite.ts";
 import { octets, read, T0 } from "./messages.ts";
 
-async function killed(folder: string, seed: number): Promise<string[]> {
+async function killed(folder: string, seed: number, count = "1000000"): Promise<string[]> {
   const script = new URL("../../support/store_child.ts", import.meta.url).pathname;
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", script, folder, "1000000", "20", String(seed)],
+    args: ["run", "-A", "--no-check", script, folder, count, "20", String(seed)],
     stdout: "piped",
   }).spawn();
   let text = "";
@@ -47,6 +47,32 @@ Deno.test("case 69: killed at any moment: every promised message is there byte f
       }
     }
     assert(promised.length > 20, `${promised.length} were promised`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("case 69: killed at any moment: a durable counter has at least what was promised of it", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const promised = new Map<string, number>();
+    for (const seed of [1, 2, 3].map((n) => n * 7919 + Date.now() % 1000)) {
+      for (const line of await killed(folder, seed, "counters")) {
+        const [name = "", sum] = line.split(" ");
+        promised.set(name, Math.max(promised.get(name) ?? 0, Number(sum)));
+      }
+      const store = await openSqliteStore({ folder });
+      try {
+        for (const [name, sum] of promised) {
+          const found = Number(await store.counters.get(name.replace("-", " ")));
+          assert(found >= sum, `seed ${seed}: ${name} was promised to be ${sum} and is ${found}`);
+          assert(found <= sum + 20, `seed ${seed}: ${name} is ${found}, and 20 sessions were told of ${sum}`);
+        }
+      } finally {
+        await store.close();
+      }
+    }
+    assert(promised.size === 7);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

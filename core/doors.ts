@@ -1,0 +1,219 @@
+/**
+ * The doors of the house: from a listener's configuration to a socket where a peer finds an engine, a pipeline and room
+ * for its message. Decides who has a place and who has to wait outside. Non-job: starting and stopping (server.ts), what
+ * is said on a connection (net, smtp).
+ */
+import type { LoginServices } from "./auth/authentication.ts";
+import type { Config, ListenerConfig } from "./config/config.ts";
+import { connectionsFor } from "./config/defaults.ts";
+import { openFileLimit } from "./config/open_files.ts";
+import { Networks } from "./model/ip.ts";
+import { defer, type Reply } from "./model/reply.ts";
+import { Deadlines } from "./net/deadline.ts";
+import { Inbound, type InboundOptions, type TlsUpgrade } from "./net/inbound.ts";
+import { ConnectionLimits } from "./net/limits.ts";
+import { Listener } from "./net/listener.ts";
+import { Reception, type ReceptionOptions } from "./net/reception.ts";
+import type { Services } from "./pipeline/contexts/transaction_context.ts";
+import type { Pipeline } from "./pipeline/pipeline.ts";
+import { commitTransaction, storeRefusal } from "./queue/commit.ts";
+import { Offer } from "./smtp/extensions.ts";
+import type { Passwords } from "./smtp/sasl/mechanism.ts";
+import { MECHANISMS } from "./smtp/sasl/mod.ts";
+import { type ServerOptions, ServerSession } from "./smtp/server.ts";
+import { writeText } from "./smtp/wire.ts";
+import type { Store } from "./store/store.ts";
+
+/** What the doors lead to. */
+export interface House {
+  readonly config: Config;
+  readonly store: Store;
+  readonly services: Omit<Services, "commit">;
+  /** Null without certificates. */
+  readonly tls: TlsUpgrade | null;
+  readonly passwords: Passwords;
+  readonly logins: LoginServices;
+  pipelineOf(listener: string): Pipeline;
+  /** Something is in the queue that may be tried at once. */
+  due(): void;
+}
+
+/** A writer that is this far behind makes peers wait outside (SEMANTICS 25), milliseconds. */
+const WRITER_BEHIND = 5000;
+/** How long a command may take while nearly all places are taken, milliseconds. */
+const CROWDED_TIMEOUT = 10_000;
+/** What `limits.minimumRate` is averaged over, milliseconds. */
+const RATE_WINDOW = 60_000;
+
+export class Doors {
+  readonly #house: House;
+  readonly #deadlines = new Deadlines();
+  readonly #trusted: Networks;
+  /** Each role has its own places, so that strangers cannot shut out one's own users (case 36). */
+  readonly #places = new Map<string, ConnectionLimits>();
+  #connections: number | null = null;
+
+  constructor(house: House) {
+    this.#house = house;
+    this.#trusted = new Networks(house.config.trustedNetworks);
+  }
+
+  /** @throws {ListenError} when the address cannot be had. */
+  async open(config: ListenerConfig): Promise<Listener> {
+    const { services } = this.#house;
+    const trouble = (message: string) => services.emit({ type: "trouble", where: config.name, message });
+    const places = this.#placesOf(config.role);
+    const engine = this.#engines(config, places);
+    const reception = this.#reception(config, trouble);
+    const inbound = this.#inbound(config, places);
+    return await Listener.open({
+      address: config.address,
+      limits: places,
+      proxies: new Networks(config.proxy),
+      trouble,
+      refusal: (why, ip) => {
+        const words = why === "full" ? "Too many connections" : "Too many connections from your address";
+        const reply = defer("4.7.0", words, { code: 421, reason: why });
+        services.emit({
+          type: "refused",
+          session: "",
+          transaction: null,
+          ip,
+          command: "connect",
+          reply,
+          sender: null,
+          recipients: [],
+          plugin: null,
+          reason: why,
+          delayedFrom: null,
+        });
+        return writeText(421, "4.7.0", words);
+      },
+      accept: (socket, { ip, port }) => {
+        const host = new Reception({ ip, port, tls: null, identity: null }, reception);
+        return new Inbound(socket, new ServerSession(engine(ip), (reply) => host.sign(reply)), host, inbound);
+      },
+    });
+  }
+
+  /** The engine's settings for a peer: a few kinds, each made once. */
+  #engines(config: ListenerConfig, places: ConnectionLimits): (ip: string) => ServerOptions {
+    const { config: { limits, hostname }, services } = this.#house;
+    const proxies = new Networks(config.xclient);
+    const made: ServerOptions[] = [];
+    const make = (own: boolean, crowded: boolean, xclient: boolean): ServerOptions => ({
+      hostname,
+      now: services.now,
+      lmtp: config.role === "lmtp",
+      offer: new Offer({
+        size: limits.messageSize,
+        recipients: limits.recipients,
+        binarymime: config.binarymime,
+        hide: config.ehloHide,
+        startTls: config.tls === "offer" || config.tls === "require",
+        mechanisms: config.mechanisms,
+        authWithoutTls: config.authWithoutTls,
+        xclient,
+        submission: config.role === "submission",
+      }),
+      demands: { tls: config.tls === "require", auth: config.requireAuth },
+      limits: {
+        size: limits.messageSize,
+        header: limits.headerBytes,
+        line: limits.line ?? Infinity,
+        command: limits.commandLine,
+        recipients: limits.recipients,
+        errors: crowded ? 0 : limits.errors, // where places run out, whoever comes now has no second try  case 16
+        junk: limits.junk,
+      },
+      bareLf: own ? "normalize" : config.bareLf,
+      forbidEarlyTalk: !own && config.forbidEarlyTalk,
+      lenientPaths: config.lenientPaths,
+      vrfy: config.vrfy,
+    });
+    return (ip) => {
+      const own = this.#trusted.has(ip), crowded = !own && places.crowded, xclient = proxies.has(ip);
+      const kind = (own ? 1 : 0) | (crowded ? 2 : 0) | (xclient ? 4 : 0);
+      return made[kind] ??= make(own, crowded, xclient);
+    };
+  }
+
+  #reception(config: ListenerConfig, trouble: (message: string) => void): ReceptionOptions {
+    const { config: { limits, delivery }, store, services, passwords, logins, due, pipelineOf } = this.#house;
+    return {
+      pipeline: pipelineOf(config.name),
+      services,
+      role: config.role,
+      listener: config.name,
+      hops: limits.received,
+      recipients: limits.recipients,
+      hideClient: config.hideClient,
+      mechanisms: MECHANISMS,
+      bindingOffered: config.mechanisms.some((name) => name.endsWith("-PLUS")),
+      passwords,
+      logins,
+      receive: (id) => store.receive(id),
+      commit: (transaction, origin) =>
+        commitTransaction(transaction, origin, {
+          store,
+          schedule: delivery.retry,
+          now: services.now,
+          random: Math.random,
+          committed: ({ recipients }) => {
+            if (recipients.some((each) => each.route.to === "local" && each.state !== "held")) due();
+          },
+          trouble,
+        }),
+      storeRefusal: (error) => storeRefusal(error, trouble),
+      overload: (phase, size) => this.#overload(phase, size),
+    };
+  }
+
+  #inbound(config: ListenerConfig, places: ConnectionLimits): InboundOptions {
+    const { config: { limits }, tls } = this.#house;
+    return {
+      deadlines: this.#deadlines,
+      tls: config.tls === "off" ? null : tls,
+      implicitTls: config.tls === "implicit",
+      handshakeTimeout: limits.handshakeTimeout,
+      commandTimeout: limits.idleTimeout,
+      crowdedTimeout: CROWDED_TIMEOUT,
+      crowded: () => places.crowded,
+      contentTimeout: limits.dataTimeout,
+      minimumRate: limits.minimumRate,
+      rateWindow: RATE_WINDOW,
+    };
+  }
+
+  #placesOf(role: string): ConnectionLimits {
+    const { limits, trustedNetworks, listeners } = this.#house.config;
+    let places = this.#places.get(role);
+    if (places === undefined) {
+      // What the open files allow, shared by the roles
+      const share = () =>
+        this.#connections ??= Math.floor(
+          connectionsFor(openFileLimit()) / new Set(listeners.map((each) => each.role)).size,
+        );
+      const exempt = new Networks([...trustedNetworks, "127.0.0.0/8", "::1"]);
+      const connections = limits.connections ?? share();
+      this.#places.set(role, places = new ConnectionLimits({ connections, perIp: limits.connectionsPerIp, exempt }));
+    }
+    return places;
+  }
+
+  #overload(phase: "connect" | "mail", size: number): Reply<"defer"> | null {
+    const { config, store } = this.#house;
+    const { writerWait, freeBytes } = store.health();
+    if (writerWait > WRITER_BEHIND) {
+      const reason = `the writer is ${Math.round(writerWait)} ms behind`;
+      return phase === "connect"
+        ? defer("4.3.2", "Too busy now", { code: 421, reason })
+        : defer("4.3.2", "Too busy now", { reason });
+    }
+    // RFC 1870 6.1: the declared size is enough to say no before the message comes
+    if (phase === "mail" && config.store !== "memory" && freeBytes - size < config.limits.diskReserve) {
+      return defer("4.3.1", "No space for messages now", { code: 452, reason: `${freeBytes} octets free` });
+    }
+    return null;
+  }
+}

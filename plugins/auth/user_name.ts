@@ -1,0 +1,8 @@
+/** What may be the name of a login: it goes into the log, into Received and into keys of counters. */
+
+const NAME = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]{1,256}$/u;
+
+/** One line of text with something in it, and not too long. */
+export function isUserName(value: unknown): value is string {
+  return typeof value === "string" && value.length <= 512 && NAME.test(value);
+}

@@ -1,0 +1,28 @@
+import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
+import { Pseudonyms } from "../../../core/auth/pseudonym.ts";
+import { SimulatedCounters } from "../../../core/pipeline/mod.ts";
+
+const pseudonyms = new Pseudonyms(new Uint8Array(32).fill(7));
+
+Deno.test("a pseudonym is short, the same for every way to write the name, and another for another name", () => {
+  assertMatch(pseudonyms.of("alice"), /^user#[0-9a-f]{6}$/);
+  assertMatch(pseudonyms.index("alice"), /^[0-9a-f]{32}$/);
+  assertEquals(pseudonyms.of("Alice"), pseudonyms.of("alice"));
+  assertEquals(pseudonyms.index("ａｌｉｃｅ"), pseudonyms.index("alice"));
+  assertNotEquals(pseudonyms.of("bob"), pseudonyms.of("alice"));
+});
+
+Deno.test("a pseudonym holds nothing of the name, however long and odd it is", () => {
+  for (const name of ["hunter2", "x".repeat(65536), "\ud800", "a\r\nb", "", "ﷺ".repeat(20_000)]) {
+    const text = pseudonyms.of(name);
+    assertMatch(text, /^user#[0-9a-f]{6}$/);
+    assert(name === "" || !text.includes(name));
+  }
+});
+
+Deno.test("the key is the data folder's: it outlives a restart, and another folder has another one", async () => {
+  const counters = new SimulatedCounters();
+  const before = await Pseudonyms.open(counters), after = await Pseudonyms.open(counters);
+  assertEquals(after.of("alice"), before.of("alice"));
+  assertNotEquals((await Pseudonyms.open(new SimulatedCounters())).index("alice"), before.index("alice"));
+});
