@@ -171,18 +171,6 @@ testWith(["openssl"], "case 47: half of a new pair is waited for in silence", as
   assertEquals([shown(), troubles], ["new", []]);
 });
 
-testWith(["openssl"], "case 47: a user who may not read the key any more keeps the old one", async () => {
-  if (Deno.uid() === 0) return; // root reads everything
-  await using folder = await TempFolder.make();
-  const { place, fresh } = await made(folder);
-  const { certificates, troubles, shown } = await open([place]);
-  await copy(fresh, place);
-  await Deno.chmod(place.key, 0);
-  await looks(certificates);
-  assertEquals(shown(), "old");
-  assertMatch(troubles[0]!, /live\.key: this user may not read it/);
-});
-
 testWith(
   ["openssl"],
   "renamed over, switched symlinks of certbot, a switched folder of Kubernetes: all are seen",

@@ -68,5 +68,9 @@ testWith(
       assertEquals(full.facts.resumed, false);
       assertEquals(full.bindings.get("tls-server-end-point"), certificates.pick("b.example").endPoint);
     }
+    offset = 2 * 86_400_000; // by now every ticket from before the replacement is void
+    await visit(server, "b.example", ["-tls1_2", "-sess_out", ticket("late")]);
+    const late = await visit(server, "b.example", ["-tls1_2", "-sess_in", ticket("late")]);
+    assertEquals([late.facts.resumed, late.bindings.has("tls-server-end-point")], [true, true]);
   },
 );

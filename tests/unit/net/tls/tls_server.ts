@@ -62,7 +62,6 @@ export class TlsServer implements AsyncDisposable {
     secured.on("error", () => session.events.push("error"));
     secured.on("close", () => session.events.push("close"));
     secured.write("hello\r\n");
-    if (secured.readableEnded) secured.end();
     this.sessions.push(session);
   }
 
