@@ -1,10 +1,15 @@
-/** `postern send`: one message to a server, to see what it says. Non-job: the dialogue (smtp_client.ts). */
+/** `postern send`: one message to a server, to see what it says. Non-job: the dialogue (smtp/dialogue.ts). */
 import { Command } from "commander";
 import { resolve } from "node:path";
 import { formatAddress, parseAddress } from "../core/model/address.ts";
 import { newId } from "../core/model/id.ts";
-import { parseTcp } from "../core/config/schema.ts";
-import { canonical, DialogueError, SmtpDialogue } from "./smtp_client.ts";
+import { MECHANISMS } from "../core/smtp/sasl/mod.ts";
+import { isLocal } from "../core/config/config.ts";
+import { parseEndpoint } from "../core/config/schema.ts";
+import { DialogueError, SmtpConnection, type TlsOptions, UntrustedError } from "./smtp/connection.ts";
+import { canonical } from "./smtp/content.ts";
+import { SmtpDialogue } from "./smtp/dialogue.ts";
+import type { Login } from "./smtp/login.ts";
 import { CommandError, DONE, type ExitCode, NO, type Terminal, USAGE } from "./terminal.ts";
 
 interface SendOptions {
@@ -13,18 +18,41 @@ interface SendOptions {
   readonly server?: string;
   readonly file?: string;
   readonly helo: string;
+  readonly lmtp?: true;
+  readonly tls?: true;
+  readonly starttls?: true;
+  readonly servername?: string;
+  readonly ca?: string;
+  readonly insecure?: true;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly auth?: string;
+  readonly mechanism?: string;
   readonly trace?: true;
 }
 
 export function sendCommand(terminal: Terminal, finish: (code: ExitCode) => void): Command {
   return new Command("send")
-    .description("send a message to a server, to test it")
+    .description("send a message to a server, to test it; in clear unless told otherwise, whatever the server offers")
     .requiredOption("--to <address...>", "recipients")
     .option("--from <address>", "sender; an empty one is the null sender", "postern@localhost")
-    .option("--server <host:port>", "server (default: POSTERN_SMTP, else 127.0.0.1:2525)")
+    .option("--server <host:port>", "server, or unix:PATH (default: POSTERN_SMTP, else 127.0.0.1:2525)")
     .option("--file <file>", "the message, - for standard input (default: a short one)")
     .option("--helo <name>", "name to give in EHLO", "localhost")
-    .option("--trace", "print the dialogue")
+    .option("--lmtp", "speak LMTP: an answer for each recipient")
+    .option("--tls", "TLS from the first octet, as on port 465")
+    .option("--starttls", "TLS by STARTTLS; nothing is sent without it")
+    .option("--servername <name>", "name to ask for, and to find in the certificate (default: the host)")
+    .option("--ca <file>", "trust these authorities (PEM), and no others")
+    .option("--insecure", "take any certificate")
+    .option("--cert <file>", "a certificate of our own (PEM)")
+    .option("--key <file>", "its key (PEM)")
+    .option(
+      "--auth <user[:password]>",
+      "log in; without a password: POSTERN_SEND_PASSWORD, else the first line of standard input",
+    )
+    .option("--mechanism <name>", "log in by this one, offered or not (default: the best that is offered)")
+    .option("--trace", "print the dialogue, without secrets")
     .action(async (options: SendOptions) => finish(await send(options, terminal)));
 }
 
@@ -33,17 +61,25 @@ async function send(options: SendOptions, terminal: Terminal): Promise<ExitCode>
   const from = options.from === "" || options.from === "<>" ? null : addressOf(options.from, "--from");
   if (!/^[\w.:[\]-]+$/.test(options.helo)) throw new CommandError("--helo: is no host name", USAGE);
   const server = options.server ?? terminal.env["POSTERN_SMTP"] ?? "127.0.0.1:2525";
-  const address = parseTcp(server);
+  const address = parseEndpoint(server);
   if (address === null) throw new CommandError(`--server: "${server}" is not host:port`, USAGE);
+  const tls = await tlsOf(options, "host" in address ? address.host : "localhost", terminal);
+  const login = await loginOf(options, terminal);
   const content = options.file === undefined ? greeting(from ?? "", to) : await contentOf(options.file, terminal);
 
-  const connection = await connect(address.host, address.port);
   try {
+    using connection = await SmtpConnection.open(address);
+    if (options.tls) await connection.secure(tls);
     const trace = options.trace ? (line: string) => terminal.out(line.replace(/[^\P{C}\t]/gu, "?")) : () => {};
-    const outcome = await new SmtpDialogue(connection, trace).deliver(
-      { from, to, content: canonical(content) },
-      options.helo,
-    );
+    const mail = { from, to, content: canonical(content) };
+    const outcome = await new SmtpDialogue(connection, trace).deliver(mail, {
+      helo: options.helo,
+      lmtp: options.lmtp,
+      starttls: options.starttls && tls,
+      login,
+      local: isLocal(address),
+      server: "host" in address ? address : { host: "localhost", port: 0 },
+    });
     for (const { address, reply } of outcome.refused) terminal.err(`postern: ${address} was refused: ${plain(reply)}`);
     if (outcome.accepted) terminal.out(plain(outcome.reply));
     else if (outcome.refused.length < to.length) {
@@ -51,31 +87,61 @@ async function send(options: SendOptions, terminal: Terminal): Promise<ExitCode>
     }
     return outcome.accepted && outcome.refused.length === 0 ? DONE : NO;
   } catch (error) {
-    if (
-      !(error instanceof DialogueError || error instanceof Deno.errors.ConnectionReset ||
-        error instanceof Deno.errors.BrokenPipe)
-    ) throw error;
-    throw new CommandError(`${server}: ${error.message}`);
-  } finally {
-    connection.close();
+    if (!(error instanceof DialogueError)) throw error;
+    const hint = error instanceof UntrustedError
+      ? "; --ca names the authority to trust, --servername the name to expect, --insecure takes any certificate"
+      : "";
+    throw new CommandError(`${server}: ${plain(error.message)}${hint}`);
   }
+}
+
+async function tlsOf(options: SendOptions, host: string, terminal: Terminal): Promise<TlsOptions> {
+  const { tls, starttls, insecure, servername, ca, cert, key } = options;
+  if (tls && starttls) throw new CommandError("--tls and --starttls: TLS begins at once or later, not both", USAGE);
+  if (!tls && !starttls && [insecure, servername, ca, cert, key].some((each) => each !== undefined)) {
+    throw new CommandError("what is said of certificates wants --tls or --starttls", USAGE);
+  }
+  if (insecure && ca !== undefined) throw new CommandError("--insecure trusts more than --ca: leave one out", USAGE);
+  if ((cert === undefined) !== (key === undefined)) throw new CommandError("--cert and --key go together", USAGE);
+  if (servername !== undefined && !/^[\w.:-]+$/.test(servername)) {
+    throw new CommandError(`--servername: "${servername}" is no host name`, USAGE);
+  }
+  const [caText, certText, keyText] = await Promise.all([ca, cert, key].map((file) => pemOf(file, terminal)));
+  return { name: servername ?? host, insecure, ca: caText, cert: certText, key: keyText };
+}
+
+async function loginOf(options: SendOptions, terminal: Terminal): Promise<Login | undefined> {
+  const { auth, file } = options, mechanism = options.mechanism?.toUpperCase();
+  if (mechanism !== undefined && auth === undefined) throw new CommandError("--mechanism wants --auth", USAGE);
+  if (mechanism !== undefined && !MECHANISMS.has(mechanism)) {
+    throw new CommandError(
+      `--mechanism: "${options.mechanism}" is none of ${[...MECHANISMS.keys()].join(", ")}`,
+      USAGE,
+    );
+  }
+  if (auth === undefined) return undefined;
+  const colon = auth.indexOf(":"), user = colon < 0 ? auth : auth.slice(0, colon);
+  if (colon >= 0) return { user, secret: auth.slice(colon + 1), mechanism };
+  if (mechanism === "EXTERNAL") return { user, secret: "", mechanism }; // the certificate is the proof
+  const set = terminal.env["POSTERN_SEND_PASSWORD"];
+  if (set !== undefined) return { user, secret: set, mechanism };
+  if (file === "-") throw new CommandError("--auth: set POSTERN_SEND_PASSWORD: standard input is the message", USAGE);
+  const [secret] = new TextDecoder().decode(await terminal.input()).split(/\r?\n/);
+  if (!secret) throw new CommandError("--auth: there is no password on standard input", USAGE);
+  return { user, secret, mechanism };
+}
+
+async function pemOf(file: string | undefined, terminal: Terminal): Promise<string | undefined> {
+  if (file === undefined) return undefined;
+  const text = new TextDecoder().decode(await contentOf(file, terminal));
+  if (!text.includes("-----BEGIN ")) throw new CommandError(`${file}: is no PEM file`);
+  return text;
 }
 
 function addressOf(text: string, option: string): string {
   const address = parseAddress(text.replace(/^<(.*)>$/, "$1"));
   if (address === null) throw new CommandError(`${option}: "${text}" is no address such as you@example.org`, USAGE);
   return formatAddress(address);
-}
-
-async function connect(hostname: string, port: number): Promise<Deno.Conn> {
-  try {
-    return await Deno.connect({ hostname, port });
-  } catch (error) {
-    const why = error instanceof Deno.errors.ConnectionRefused
-      ? "nobody listens there; is the server running?"
-      : String(error instanceof Error ? error.message : error);
-    throw new CommandError(`${hostname}:${port}: ${why}`);
-  }
 }
 
 async function contentOf(file: string, terminal: Terminal): Promise<Uint8Array> {

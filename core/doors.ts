@@ -69,6 +69,7 @@ export class Doors {
     return await Listener.open({
       address: config.address,
       limits: places,
+      proxies: new Networks(config.proxy),
       trouble,
       refusal: (why, ip) => {
         const words = why === "full" ? "Too many connections" : "Too many connections from your address";
@@ -97,11 +98,12 @@ export class Doors {
 
   /** The engine's settings for a peer: a few kinds, each made once. */
   #engines(config: ListenerConfig, places: ConnectionLimits): (ip: string) => ServerOptions {
-    const { limits, hostname } = this.#house.config;
+    const { config: { limits, hostname }, services } = this.#house;
     const proxies = new Networks(config.xclient);
     const made: ServerOptions[] = [];
     const make = (own: boolean, crowded: boolean, xclient: boolean): ServerOptions => ({
       hostname,
+      now: services.now,
       lmtp: config.role === "lmtp",
       offer: new Offer({
         size: limits.messageSize,
@@ -112,6 +114,7 @@ export class Doors {
         mechanisms: config.mechanisms,
         authWithoutTls: config.authWithoutTls,
         xclient,
+        submission: config.role === "submission",
       }),
       demands: { tls: config.tls === "require", auth: config.requireAuth },
       limits: {

@@ -3,6 +3,7 @@ import { null_mx } from "./access/null_mx/mod.ts";
 import { rate_limit } from "./access/rate_limit/mod.ts";
 import { relay } from "./access/relay/mod.ts";
 import { recipients } from "./accounts/recipients/mod.ts";
+import { accounts } from "./auth/accounts/mod.ts";
 import { any_login } from "./auth/any_login/mod.ts";
 import { certificates } from "./auth/certificates/mod.ts";
 import { dovecot_auth } from "./auth/dovecot_auth/mod.ts";
@@ -18,6 +19,7 @@ import { maildir } from "./storage/maildir/mod.ts";
 
 /** Factories by the name that a configuration uses. */
 export const PLUGINS = {
+  accounts,
   http_auth,
   dovecot_auth,
   ldap_auth,

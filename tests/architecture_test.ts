@@ -12,7 +12,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   dns: ["model"],
   observe: ["model", "std"],
   store: ["model", "observe", "dns"],
-  pipeline: ["model", "dns", "observe", "store"],
+  pipeline: ["model", "smtp", "dns", "observe", "store"], // of smtp, what is stored of a password
   queue: ["model", "dns", "observe", "store", "pipeline"],
   auth: ["model", "smtp", "dns", "observe", "store", "pipeline"],
   net: ["model", "smtp", "dns", "observe", "store", "pipeline", "auth"],

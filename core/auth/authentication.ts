@@ -17,24 +17,11 @@ import {
   SaslMalformed,
   type SaslPeer,
 } from "../smtp/sasl/mechanism.ts";
+import type { Attempt, Lockout } from "./lockout.ts";
 
-/** A try to log in, as lock-outs count it. */
-export interface Attempt {
-  readonly ip: string;
-  /** As the client wrote it: any length, any text. */
-  readonly user: string;
-}
-/** Slows down who guesses (lockout.ts). Times in milliseconds. */
-export interface LockoutGate {
-  /** Before anything is compared: wait so long, or refuse without a look. */
-  before(attempt: Attempt): Promise<{ readonly delay: number } | { readonly refused: string }>;
-  /** It failed: wait so long before saying so. `exists`: some plugin knows the account. */
-  failed(attempt: Attempt, facts: { readonly exists: boolean }): Promise<{ readonly delay: number }>;
-  succeeded(attempt: Attempt): Promise<void>;
-}
 /** What logins need from the house; given once per server. */
 export interface LoginServices {
-  readonly lockout: LockoutGate;
+  readonly lockout: Pick<Lockout, "before" | "failed" | "succeeded" | "abandoned">;
   /** What stands in a log for a name that may be a password (SEMANTICS 28). */
   pseudonym(user: string): string;
   /** Resolves after so many milliseconds, or at once when the signal says so. */
@@ -129,28 +116,34 @@ export class Authentication implements SaslPeer {
 
   async #check(claim: Claim): Promise<Reply> {
     const { lockout, sleep } = this.#services;
-    const context = this.#context;
-    const attempt = { ip: context.client.ip, user: claim.user };
-    const credentials = new ClaimedCredentials(this.#mechanism.name, claim, (busy) => this.#verifying = busy);
+    const attempt: Attempt = { ip: this.#context.client.ip, user: claim.user };
     const before = await lockout.before(attempt);
     if ("refused" in before) {
       this.#tell(claim, false, false, before.refused);
       return LOCKED_OUT;
     }
     await sleep(before.delay, this.#over.signal);
-    // Nobody acts for another here: whose mail it may send is asked at MAIL
-    const reply = claim.authzid !== "" && claim.authzid !== claim.user ? FOR_ANOTHER : await this.#ask(credentials);
+    const credentials = new ClaimedCredentials(this.#mechanism.name, claim, (busy) => this.#verifying = busy);
+    let reply: Reply = LOCAL_ERROR;
+    try {
+      // Nobody acts for another here: whose mail somebody may send is asked at MAIL
+      const another = claim.authzid !== "" && claim.authzid !== claim.user;
+      reply = another ? FOR_ANOTHER : await this.#ask(credentials);
+      if (reply.verdict !== "defer") await claim.conclude?.(reply.verdict === "accept");
+    } catch (error) {
+      if (!(error instanceof SaslCancelled || error instanceof SaslMalformed)) throw error;
+      this.#context.forgetIdentity(); // it was right, and never heard of it
+      reply = error instanceof SaslCancelled ? CANCELLED : reject("5.5.2", error.message, { code: 501 });
+    } finally {
+      if (reply.verdict === "defer" || this.#over.signal.aborted) await lockout.abandoned(attempt);
+    }
+    if (this.#over.signal.aborted || reply.verdict === "defer") return reply;
     const ok = reply.verdict === "accept";
-    if (reply.verdict !== "defer" && !this.#over.signal.aborted) await claim.conclude?.(ok);
-    if (ok) {
-      this.#tell(claim, true, true, "");
-      await lockout.succeeded({ ...attempt, user: context.client.identity ?? claim.user });
-    } else if (!this.#over.signal.aborted) {
-      this.#tell(claim, false, credentials.known, reply.options.reason ?? reply.text);
-      if (reply.verdict === "reject") {
-        const { delay } = await lockout.failed(attempt, { exists: credentials.known });
-        await sleep(delay, this.#over.signal);
-      }
+    this.#tell(claim, ok, credentials.known, ok ? "" : reply.options.reason ?? reply.text);
+    if (ok) await lockout.succeeded(attempt);
+    else {
+      const { delay } = await lockout.failed(attempt, { exists: credentials.known });
+      await sleep(delay, this.#over.signal);
     }
     return reply;
   }

@@ -3,6 +3,7 @@
  * absolute, plugins made. Whoever runs the server reads this and never YAML or the environment.
  * Non-job: how it is written (schema.ts), where it comes from (load.ts).
  */
+import type { LockoutSettings } from "../auth/lockout.ts";
 import type { Address } from "../model/address.ts";
 import { isLoopback } from "../model/ip.ts";
 import type { Plugin } from "../pipeline/plugin.ts";
@@ -130,6 +131,12 @@ export interface DeliveryConfig {
   readonly expire: number;
 }
 
+/** Logins. */
+export interface AuthConfig {
+  /** What failed ones lead to. */
+  readonly lockout: LockoutSettings;
+}
+
 /** How grave a line is. */
 export type LogLevel = "debug" | "info" | "warning" | "error";
 /** What is written to standard output. */
@@ -164,6 +171,8 @@ export interface Config {
   readonly store: "sqlite" | "memory";
   /** When a waiting message is tried again. */
   readonly delivery: DeliveryConfig;
+  /** Logins. */
+  readonly auth: AuthConfig;
   /** Null: there is no site. */
   readonly admin: AdminConfig | null;
   /** What is written. */

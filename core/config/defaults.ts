@@ -7,9 +7,9 @@
 export const DEV_INBOX = {
   hostname: "localhost",
   data: "./data",
-  listeners: [{ address: "127.0.0.1:2525" }],
+  listeners: [{ address: "127.0.0.1:2525", auth: { withoutTls: true }, xclient: ["127.0.0.0/8", "::1"] }],
   domains: ["*"],
-  plugins: [{ inbox: { everything: true } }],
+  plugins: [{ any_login: {} }, { inbox: { everything: true } }],
   admin: { address: "127.0.0.1:8025" },
 } as const;
 

@@ -87,6 +87,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     },
     store: read.store === "memory" ? "memory" : "sqlite",
     delivery: read.delivery ?? schema.Delivery.parse({}),
+    auth: read.auth ?? schema.Auth.parse({}),
     admin: readAdmin(read, file === null, env, faults),
     log: { ...(read.log ?? schema.Log.parse({})), ...logLevel(env, faults) },
     devInbox: file === null,

@@ -28,7 +28,8 @@ export function parseTcp(value: string): TcpAddress | null {
   if (host === undefined || port > 65535) return null;
   return (six === undefined ? canonicalDomain(host) : canonicalIp(host)) === null ? null : { host, port };
 }
-function parseEndpoint(value: string): TcpAddress | UnixAddress | null {
+/** `host:port`, or `unix:PATH`. */
+export function parseEndpoint(value: string): TcpAddress | UnixAddress | null {
   if (!value.startsWith("unix:")) return parseTcp(value);
   return value.length > 5 ? { path: value.slice(5) } : null;
 }
@@ -126,6 +127,21 @@ export const Delivery = z.strictObject({
   expire: duration({ min: 60_000 }).prefault("5d").describe("When to give up."),
 });
 
+export const Auth = z.strictObject({
+  lockout: z.strictObject({
+    delay: duration({ max: 30_000 }).prefault("8s").describe("The longest delay of a login; it doubles until then."),
+    failuresPerAccount: count().prefault(10)
+      .describe("Failed logins of one account from one network (/24, IPv6: /48) before it is locked out there."),
+    failuresPerPrefix: count().prefault(50)
+      .describe("Failed logins from one network (/24, IPv6: /48) before it is locked out."),
+    window: duration({ min: 60_000, max: 86_400_000 }).prefault("1h").describe("How long a failure counts."),
+    lockout: duration({ min: 1000 }).prefault("5m").describe("The first lock-out; the next ones are twice as long."),
+    longestLockout: duration({ min: 1000, max: 7 * 86_400_000 }).prefault("1d").describe("The longest lock-out."),
+    alert: count().prefault(100)
+      .describe("Failed logins of one account from everywhere within the window before a person is told."),
+  }).prefault({}).describe("What failed logins lead to."),
+});
+
 export const Admin = z.strictObject({
   address: tcp.prefault("127.0.0.1:8025").describe("Where the site and the HTTP API listen."),
   token: z.string().min(16, { error: "must have at least 16 characters" }).optional()
@@ -153,6 +169,7 @@ export const File = z.strictObject({
   store: z.string().prefault("sqlite").describe("Where the queue lives: sqlite, or memory (nothing survives)."),
   threads: count(64).prefault(1).describe("Threads that talk SMTP."),
   delivery: Delivery.prefault({}).describe("When a waiting message is tried again."),
+  auth: Auth.prefault({}).describe("Logins."),
   admin: Admin.optional().describe("The admin site and the HTTP API; without it there is none."),
   log: Log.prefault({}).describe("What is written to standard output."),
 });

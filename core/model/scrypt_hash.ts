@@ -6,12 +6,18 @@
 
 /** What a hash costs: N = 2^ln blocks of 128 r octets, p times one after another. */
 export interface ScryptCost {
+  /** The binary logarithm of N. */
   readonly ln: number;
+  /** The size of a block. */
   readonly r: number;
+  /** How often the whole is done. */
   readonly p: number;
 }
+/** A hash, and all that computing it again needs but the password. */
 export interface ScryptHash extends ScryptCost {
+  /** Four octets at least. */
   readonly salt: Uint8Array<ArrayBuffer>;
+  /** What came out. */
   readonly hash: Uint8Array<ArrayBuffer>;
 }
 
@@ -54,7 +60,9 @@ export function parseScryptHash(text: string): ScryptHash | null {
 
 /** The text of a hash, without padding. */
 export function formatScryptHash({ ln, r, p, salt, hash }: ScryptHash): string {
-  return `$scrypt$ln=${ln},r=${r},p=${p}$${salt.toBase64({ omitPadding: true })}$${hash.toBase64({ omitPadding: true })}`;
+  return `$scrypt$ln=${ln},r=${r},p=${p}$${salt.toBase64({ omitPadding: true })}$${
+    hash.toBase64({ omitPadding: true })
+  }`;
 }
 
 function octets(base64: string): Uint8Array<ArrayBuffer> | null {

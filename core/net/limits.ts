@@ -21,10 +21,13 @@ export class ConnectionLimits {
     return this.#total >= this.options.connections * 0.9;
   }
 
-  /** Takes a place: null, or why there is none. Each success is owed one `leave`. */
-  enter(ip: string): "full" | "share" | null {
+  /**
+   * Takes a place: null, or why there is none. Each success is owed one `leave`. Without an address, of a peer that is
+   * not known yet (behind a proxy), it is one of all and of nobody's share.
+   */
+  enter(ip: string | null): "full" | "share" | null {
     if (this.#total >= this.options.connections) return "full";
-    if (!this.options.exempt.has(ip)) {
+    if (ip !== null && !this.options.exempt.has(ip)) {
       const peer = networkOf(ip);
       const count = this.#peers.get(peer) ?? 0;
       if (count >= this.options.perIp) return "share";
@@ -34,9 +37,9 @@ export class ConnectionLimits {
     return null;
   }
 
-  leave(ip: string): void {
+  leave(ip: string | null): void {
     this.#total--;
-    if (this.options.exempt.has(ip)) return;
+    if (ip === null || this.options.exempt.has(ip)) return;
     const peer = networkOf(ip);
     const count = this.#peers.get(peer) ?? 0;
     if (count <= 1) this.#peers.delete(peer);

@@ -1,12 +1,15 @@
 /**
- * A listening socket: accepts, counts, hands each connection on, survives running out of file descriptors, drains.
- * Non-job: what is said on a connection (inbound.ts).
+ * A listening socket: accepts, asks trusted proxies whose connection it is, counts, hands each connection on, survives
+ * running out of file descriptors, drains. Non-job: what is said on a connection (inbound.ts).
  */
+import { chmodSync } from "node:fs";
 import { lstat, rm } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { canonicalIp } from "../model/ip.ts";
+import { canonicalIp, type Networks } from "../model/ip.ts";
 import { BACKLOG, watchAccept } from "./accept_watch.ts";
 import type { ConnectionLimits } from "./limits.ts";
+import type { Proxied } from "./proxy.ts";
+import { awaitHeader } from "./proxy_wait.ts";
 
 export type ListenAddress = { readonly host: string; readonly port: number } | { readonly path: string };
 
@@ -15,11 +18,24 @@ export interface Connection {
   drain(): void;
   destroy(reason: string): void;
 }
+/** Who is at the other end. */
+export interface Peer {
+  readonly ip: string;
+  readonly port: number;
+  /** The header of the proxy that vouches for the address; null: the peer is there itself. */
+  readonly proxied: Proxied | null;
+}
 export interface ListenerOptions {
   readonly address: ListenAddress;
+  /** Permissions of a socket file, such as 0o660; unset: what the umask leaves. */
+  readonly mode?: number;
+  /** Peers that begin with a PROXY header, all of them and always; nobody else's is looked at. */
+  readonly proxies?: Networks;
+  /** Milliseconds that a proxy has for its header (default 5000). */
+  readonly headerTimeout?: number;
   readonly limits: ConnectionLimits;
   /** Starts the conversation. */
-  accept(socket: Socket, peer: { readonly ip: string; readonly port: number }): Connection;
+  accept(socket: Socket, peer: Peer): Connection;
   /** One more connection is over the limits: what the peer is told. */
   refusal(why: "full" | "share", ip: string): string;
   trouble(message: string): void;
@@ -76,9 +92,21 @@ export class Listener {
         this.#server.off("error", reject);
         this.#server.on("error", (error) => trouble(`accept failed: ${error.message}`));
         this.#address = textOf(this.#server.address());
-        resolve();
+        try {
+          this.#permit();
+          resolve();
+        } catch (error) {
+          this.#server.close();
+          reject(error);
+        }
       });
     });
+  }
+
+  /** Who may connect to a socket file is who may write to it. */
+  #permit(): void {
+    const { address, mode } = this.#options;
+    if ("path" in address && mode !== undefined) chmodSync(address.path, mode);
   }
 
   /** As it was bound: the port is known even if 0 was asked for. */
@@ -111,29 +139,68 @@ export class Listener {
     this.#server.close();
     this.#server.listen(
       placeOf("path" in address || bound === null || typeof bound === "string" ? address : { ...address, ...bound }),
+      () => {
+        try {
+          this.#permit();
+        } catch (error) {
+          this.#options.trouble(explain(address, error as Error));
+        }
+      },
     );
   }
 
   #accept(socket: Socket): void {
-    const { limits, accept, refusal } = this.#options;
+    const { proxies } = this.#options;
     const ip = "path" in this.#options.address ? "127.0.0.1" : canonicalIp(socket.remoteAddress ?? "");
     if (ip === null || this.#closing) return void socket.on("error", () => {}).destroy(); // it left before we looked
+    const peer = { ip, port: socket.remotePort ?? 0, proxied: null };
+    if (proxies?.has(ip)) this.#identify(socket, peer);
+    else this.#begin(socket, peer);
+  }
+
+  /** A proxy says for whom it is there. Until then the connection takes a place, of nobody's share. */
+  #identify(socket: Socket, proxy: Peer): void {
+    const { limits, trouble, headerTimeout = HEADER_TIMEOUT } = this.#options;
+    const why = limits.enter(null);
+    if (why !== null) return this.#refuse(socket, why, proxy.ip);
+    const stranger: Connection = { drain: () => socket.destroy(), destroy: () => socket.destroy() };
+    this.#open.add(stranger);
+    awaitHeader(socket, headerTimeout, (found) => {
+      limits.leave(null);
+      if (found === "gone" || "bad" in found) {
+        if (found !== "gone" && !this.#closing) trouble(`PROXY header of ${proxy.ip}: ${found.bad}`);
+        socket.destroy();
+      } else this.#begin(socket, { ...(found.header.source ?? proxy), proxied: found.header });
+      this.#ended(stranger); // last: a drain must not see an empty house in between
+    });
+  }
+
+  #begin(socket: Socket, peer: Peer): void {
+    const { limits, accept } = this.#options, { ip } = peer;
     const why = limits.enter(ip);
-    if (why !== null) {
-      socket.on("error", () => {});
-      socket.end(refusal(why, ip), "latin1");
-      socket.destroySoon();
-      return;
-    }
-    const connection = accept(socket, { ip, port: socket.remotePort ?? 0 });
+    if (why !== null) return this.#refuse(socket, why, ip);
+    const connection = accept(socket, peer);
+    if (peer.proxied !== null && socket.listenerCount("data") > 0) socket.resume(); // TLS wants it to stand still
     this.#open.add(connection);
     socket.once("close", () => {
       limits.leave(ip);
-      this.#open.delete(connection);
-      if (this.#open.size === 0) this.#drained?.();
+      this.#ended(connection);
     });
   }
+
+  #refuse(socket: Socket, why: "full" | "share", ip: string): void {
+    socket.on("error", () => {});
+    socket.end(this.#options.refusal(why, ip), "latin1");
+    socket.destroySoon();
+  }
+
+  #ended(connection: Connection): void {
+    this.#open.delete(connection);
+    if (this.#open.size === 0) this.#drained?.();
+  }
 }
+
+const HEADER_TIMEOUT = 5000;
 
 function placeOf(address: ListenAddress): { host: string; port: number; backlog: number } | { path: string } {
   return "path" in address ? address : { host: address.host, port: address.port, backlog: BACKLOG };

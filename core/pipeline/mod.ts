@@ -29,9 +29,19 @@ export type {
   Route,
 } from "../model/envelope.ts";
 export { decodeWords } from "../model/encoded_word.ts";
+export { countMailboxes, mailboxesIn } from "../model/mailboxes.ts";
+export type { Mailboxes } from "../model/mailboxes.ts";
+export { formatDate } from "../model/trace.ts";
 export { canonicalDomain, DomainSet, isDomainPattern } from "../model/domain.ts";
 export { canonicalIp, isIPv4, isIPv6, isLoopback, isNetwork, networkOf, Networks } from "../model/ip.ts";
 export { parseDuration, parseSize } from "../model/units.ts";
+
+// ---- What is stored of a password ------------------------------------------------------------------------------------
+export { formatScryptHash, parseScryptHash } from "../model/scrypt_hash.ts";
+export { SCRYPT_COST, SCRYPT_LENGTH, SCRYPT_SALT } from "../model/scrypt_hash.ts";
+export type { ScryptCost, ScryptHash } from "../model/scrypt_hash.ts";
+export { formatScramKeys, parseScramKeys } from "../smtp/sasl/scram_keys.ts";
+export type { ScramHash, ScramKeys } from "../smtp/sasl/scram_keys.ts";
 
 // ---- Name service ----------------------------------------------------------------------------------------------------
 export { DnsError } from "../dns/resolver.ts";

@@ -122,7 +122,7 @@ export class Pipeline {
         return this.#delay ? delayed(ctx, phase, reply) : reply;
       case "auth":
         ctx.credentials = null;
-        if (reply.verdict !== "accept" && ctx.client.identity !== null) ctx.client = { ...ctx.client, identity: null };
+        if (reply.verdict !== "accept") ctx.forgetIdentity();
         return reply;
       case "data":
         return reply.verdict === "accept" ? allRefused(ctx) ?? reply : reply;

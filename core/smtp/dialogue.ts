@@ -12,6 +12,8 @@ import type { State } from "./state.ts";
 export interface ServerOptions {
   /** The name in the greeting and the answer to EHLO. */
   readonly hostname: string;
+  /** Milliseconds since 1970: some parameters of MAIL speak of time. */
+  now(): number;
   /** LHLO instead of EHLO, a reply per recipient (RFC 2033). */
   readonly lmtp: boolean;
   /** What is announced, to whom. */

@@ -15,7 +15,14 @@ export type Asking =
     readonly verb: "HELO" | "EHLO" | "LHLO";
     readonly name: string;
   }
-  | { readonly type: "mail"; readonly asks: true; readonly sender: Address | null; readonly parameters: MailParameters }
+  | {
+    readonly type: "mail";
+    readonly asks: true;
+    readonly sender: Address | null;
+    readonly parameters: MailParameters;
+    /** A higher priority was asked for than is had: the answer says so (RFC 6710). */
+    readonly lowered?: true;
+  }
   | { readonly type: "rcpt"; readonly asks: true; readonly address: Address; readonly parameters: RcptParameters }
   /** TLS is wanted: accept says the 220, and then nothing is read before `secured` (RFC 3207). */
   | { readonly type: "starttls"; readonly asks: true }

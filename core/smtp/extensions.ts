@@ -2,7 +2,7 @@
  * What the answer to EHLO announces to whom: an `Offer` is a listener's, the `Extensions` of it are a session's as it
  * stands. params.ts and the commands take only what is announced. SEMANTICS 22.
  */
-
+import { formatDateTime } from "./date_time.ts";
 import { XCLIENT_KEYWORDS } from "./xclient.ts";
 
 export type Extension =
@@ -31,11 +31,16 @@ const USUAL = [
   "SMTPUTF8",
   "CHUNKING",
   "DSN",
+  "DELIVERBY",
+  "MT-PRIORITY",
   "LIMITS",
 ] as const;
 
 /** What a listener may leave out; without the others it could not do what it was told to. */
-export const HIDEABLE = [...USUAL, "BINARYMIME", "REQUIRETLS"] as const satisfies readonly Extension[];
+export const HIDEABLE = [...USUAL, "BINARYMIME", "REQUIRETLS", "FUTURERELEASE"] as const satisfies readonly Extension[];
+
+/** How far into the future a message may be parked, seconds (RFC 4865). */
+export const LONGEST_HOLD = 30 * 24 * 3600;
 
 /** How far a session has come. */
 export interface Standing {
@@ -60,6 +65,8 @@ export interface OfferOptions {
   readonly mechanisms?: readonly string[];
   /** Logins before TLS too (RFC 4954 4 advises against it). */
   readonly authWithoutTls?: boolean;
+  /** For one's own users: who is logged in may have a message sent later. */
+  readonly submission?: boolean;
   /** The peer is a trusted proxy: it may say for whom it speaks. */
   readonly xclient?: boolean;
 }
@@ -82,8 +89,7 @@ export class Offer {
 /** What a session announces now; immutable. */
 export class Extensions {
   readonly #names: ReadonlySet<Extension>;
-  /** The lines of the answer to EHLO, the first left out. */
-  readonly lines: readonly string[];
+  readonly #lines: readonly string[];
   /** SASL mechanisms that can be used now. */
   readonly mechanisms: ReadonlySet<string>;
   /** Those that could be once TLS is on. */
@@ -94,6 +100,7 @@ export class Extensions {
     const names = new Set<Extension>(USUAL);
     if (options.binarymime) names.add("BINARYMIME"); // needs CHUNKING                                  RFC 3030 3
     if (options.startTls && !secure) names.add("STARTTLS"); //                                          RFC 3207 4.2
+    if (options.submission && identified) names.add("FUTURERELEASE"); // strangers could park mail        RFC 4865 4
     if (secure) names.add("REQUIRETLS"); //                                                             RFC 8689 2
     if (options.xclient && !identified) names.add("XCLIENT");
     const all = (options.mechanisms ?? []).filter((name) => name !== "EXTERNAL" || certificate);
@@ -105,11 +112,18 @@ export class Extensions {
     if (!names.has("CHUNKING")) names.delete("BINARYMIME");
     if (!names.has("8BITMIME")) names.delete("SMTPUTF8"); //                                            RFC 6531 3.1
     this.#names = names;
-    this.lines = [...names].map((name) => this.#line(name, options));
+    this.#lines = [...names].map((name) => this.#line(name, options));
   }
 
   has(name: Extension): boolean {
     return this.#names.has(name);
+  }
+
+  /** The lines of the answer to EHLO, the first left out. */
+  linesAt(now: number): readonly string[] {
+    if (!this.has("FUTURERELEASE")) return this.#lines;
+    const latest = formatDateTime(now + LONGEST_HOLD * 1000);
+    return this.#lines.map((line) => line === "FUTURERELEASE" ? `${line} ${LONGEST_HOLD} ${latest}` : line); // RFC 4865 3
   }
 
   #line(name: Extension, { size, recipients }: OfferOptions): string {

@@ -1,8 +1,11 @@
 /**
  * Parameters of MAIL and RCPT (RFC 5321 4.1.2 esmtp-param): SIZE (RFC 1870), BODY (RFC 6152, RFC 3030), SMTPUTF8
- * (RFC 6531), RET, ENVID, NOTIFY, ORCPT (RFC 3461). Values come out parsed, xtext as it stood on the wire.
+ * (RFC 6531), RET, ENVID, NOTIFY, ORCPT (RFC 3461), REQUIRETLS (RFC 8689), HOLDFOR, HOLDUNTIL (RFC 4865), BY (RFC 2852),
+ * MT-PRIORITY (RFC 6710). Values come out parsed, xtext as it stood on the wire, times as moments.
+ * Non-job: which of them a session is offered (extensions.ts).
  */
 import {
+  type DeliverBy,
   type MailParameters,
   NO_MAIL_PARAMETERS,
   NO_RCPT_PARAMETERS,
@@ -10,7 +13,8 @@ import {
   type RcptParameters,
 } from "../model/envelope.ts";
 import { reject, Reply } from "../model/reply.ts";
-import type { Extensions } from "./extensions.ts";
+import { parseDateTime } from "./date_time.ts";
+import { type Extensions, LONGEST_HOLD } from "./extensions.ts";
 
 type Pairs = ReadonlyMap<string, string | null>;
 
@@ -39,40 +43,96 @@ function split(text: string): Pairs | Reply<"reject"> {
   return pairs;
 }
 
-/** The parameters behind the reverse-path, or the refusal. `limit` is the largest message taken, in octets. */
-export function mailParameters(text: string, extensions: Extensions, limit: number): MailParameters | Reply<"reject"> {
+/** What decides a parameter besides the extensions of the session. */
+export interface MailTerms {
+  /** The largest message taken, octets. */
+  readonly size: number;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** Somebody is logged in: may have mail returned at an hour of its own, and ask to be served first. */
+  readonly identified: boolean;
+}
+
+/** The parameters behind the reverse-path, or the refusal. */
+export function mailParameters(
+  text: string,
+  extensions: Pick<Extensions, "has">,
+  terms: MailTerms,
+): MailParameters | Reply<"reject"> {
   if (text === "") return NO_MAIL_PARAMETERS;
   const pairs = split(text);
   if (pairs instanceof Reply) return pairs;
-  let { size, body, smtputf8, ret, envid, auth } = NO_MAIL_PARAMETERS as {
-    -readonly [K in keyof MailParameters]: MailParameters[K];
-  };
+  const found: { -readonly [K in keyof MailParameters]: MailParameters[K] } = { ...NO_MAIL_PARAMETERS };
   for (const [keyword, value] of pairs) {
     if (keyword === "SIZE" && extensions.has("SIZE")) {
       if (value === null || !/^\d{1,20}$/.test(value)) return syntax("SIZE takes up to 20 digits"); // RFC 1870 5
-      size = Number(value);
-      if (size > limit) return reject("5.3.4", `Message too big, the limit is ${limit} octets`, { code: 552 });
+      found.size = Number(value);
+      if (found.size > terms.size) {
+        return reject("5.3.4", `Message too big, the limit is ${terms.size} octets`, { code: 552 });
+      }
     } else if (keyword === "BODY" && extensions.has("8BITMIME")) {
       const type = value?.toUpperCase();
-      if (type === "BINARYMIME" && extensions.has("BINARYMIME")) body = type;
-      else if (type === "7BIT" || type === "8BITMIME") body = type;
+      if (type === "BINARYMIME" && extensions.has("BINARYMIME")) found.body = type;
+      else if (type === "7BIT" || type === "8BITMIME") found.body = type;
       else return syntax("BODY takes 7BIT or 8BITMIME");
     } else if (keyword === "SMTPUTF8" && extensions.has("SMTPUTF8")) {
       if (value !== null) return syntax("SMTPUTF8 takes no value"); //                                  RFC 6531 3.4
-      smtputf8 = true;
+      found.smtputf8 = true;
     } else if (keyword === "RET" && extensions.has("DSN")) {
       const what = value?.toUpperCase();
       if (what !== "FULL" && what !== "HDRS") return syntax("RET takes FULL or HDRS");
-      ret = what;
+      found.ret = what;
     } else if (keyword === "ENVID" && extensions.has("DSN")) {
       if (value === null || value.length > 100 || !XTEXT.test(value)) return syntax("ENVID takes xtext"); // RFC 3461 4.4
-      envid = value;
+      found.envid = value;
     } else if (keyword === "AUTH" && extensions.has("AUTH")) {
       if (value === null || !XTEXT.test(value)) return syntax("AUTH takes xtext");
-      auth = value;
+      found.auth = value;
+    } else if (keyword === "REQUIRETLS" && extensions.has("REQUIRETLS")) {
+      if (value !== null) return syntax("REQUIRETLS takes no value"); //                                   RFC 8689 2
+      found.requireTls = true;
+    } else if ((keyword === "HOLDFOR" || keyword === "HOLDUNTIL") && extensions.has("FUTURERELEASE")) {
+      const until = keyword === "HOLDFOR" ? holdFor(value, terms.now) : holdUntil(value, terms.now);
+      if (until instanceof Reply) return until;
+      if (pairs.has("HOLDFOR") && pairs.has("HOLDUNTIL")) return syntax("HOLDFOR or HOLDUNTIL, not both"); // RFC 4865 4.2
+      if (until > terms.now) found.holdUntil = until; // what is past needs no hold
+    } else if (keyword === "BY" && extensions.has("DELIVERBY")) {
+      const by = deliverBy(value, terms);
+      if (by instanceof Reply) return by;
+      found.deliverBy = by;
+    } else if (keyword === "MT-PRIORITY" && extensions.has("MT-PRIORITY")) {
+      // priority-value = (["-"] NZDIGIT) / "0"                                                          RFC 6710 6
+      if (value === null || !/^(?:0|-?[1-9])$/.test(value)) return syntax("MT-PRIORITY takes -9 to 9");
+      found.priority = Number(value);
     } else return unknown(keyword);
   }
-  return { size, body, smtputf8, ret, envid, auth };
+  const { deliverBy: by, holdUntil: hold } = found;
+  if (by?.mode === "R" && hold !== undefined && by.at <= hold) return syntax("BY ends before the message is released");
+  return found;
+}
+
+/** HOLDFOR=future-release-integer, 1 to 9 digits (RFC 4865 3): the moment, or the refusal. */
+function holdFor(value: string | null, now: number): number | Reply<"reject"> {
+  if (value === null || !/^[1-9]\d{0,8}$/.test(value)) return syntax("HOLDFOR takes seconds");
+  return notTooLong(now + Number(value) * 1000, now);
+}
+/** HOLDUNTIL=date-time (RFC 4865 3 with erratum 2040). */
+function holdUntil(value: string | null, now: number): number | Reply<"reject"> {
+  const until = value === null ? null : parseDateTime(value);
+  return until === null ? syntax("HOLDUNTIL takes a moment, such as 2030-12-31T23:59:59Z") : notTooLong(until, now);
+}
+function notTooLong(until: number, now: number): number | Reply<"reject"> { //                            RFC 4865 4.2
+  return until - now <= LONGEST_HOLD * 1000 ? until : syntax(`Messages are held for ${LONGEST_HOLD} seconds at most`);
+}
+
+/** by-time ";" by-mode [by-trace]; by-time = ["-" / "+"] 1*9DIGIT (RFC 2852 4). */
+function deliverBy(value: string | null, { now, identified }: MailTerms): DeliverBy | Reply<"reject"> {
+  const [, time, mode, trace] = /^([+-]?\d{1,9});([NR])(T?)$/i.exec(value ?? "") ?? [];
+  if (time === undefined) return syntax("BY takes seconds, a semicolon, N or R, and T or nothing");
+  const returns = mode!.toUpperCase() === "R";
+  if (returns && Number(time) <= 0) return syntax("BY with R takes a time that is yet to come"); //          RFC 2852 4
+  if (returns && !identified) return reject("5.7.1", "BY with R is for those who are logged in");
+  return { at: now + Number(time) * 1000, mode: returns ? "R" : "N", trace: trace !== "" };
 }
 
 const NOTIFY: readonly string[] = ["SUCCESS", "FAILURE", "DELAY"];

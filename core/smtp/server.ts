@@ -13,6 +13,7 @@ import { Chunk } from "./chunk.ts";
 import { AUTH_LINE, authResponse, lineLimit } from "./commands/auth.ts";
 import { type Command, COMMANDS } from "./commands/mod.ts";
 import { ContentReader } from "./content_reader.ts";
+import { contentRefusal } from "./content_refusal.ts";
 import { demanded } from "./demands.ts";
 import type { Dialogue, ServerOptions } from "./dialogue.ts";
 import { type Asking, Challenge, type ServerEvent } from "./events.ts";
@@ -365,15 +366,7 @@ export class ServerSession implements Dialogue {
   }
 
   #spoil(content: ContentReader): ServerEvent | undefined {
-    const { size, header, line } = this.options.limits;
-    const faults = {
-      "bare-cr": reject("5.5.2", "Bare CR in the message; lines end with CRLF (RFC 5321 2.3.8)", { reason: "bare CR" }),
-      "bare-lf": reject("5.5.2", "Bare LF in the message; lines end with CRLF (RFC 5321 2.3.8)", { reason: "bare LF" }),
-      size: reject("5.3.4", `Message too big, the limit is ${size} octets`, { code: 552, reason: "size limit" }),
-      header: reject("5.3.4", `Header too big, the limit is ${header} octets`, { code: 552, reason: "header limit" }),
-      line: reject("5.6.0", `Line too long, the limit is ${line} octets`, { code: 554, reason: "line limit" }),
-    };
-    this.#spoiled = faults[content.fault!];
+    this.#spoiled = contentRefusal(content.fault!, this.options.limits);
     return { type: "spoiled", asks: false };
   }
 
@@ -424,7 +417,7 @@ export class ServerSession implements Dialogue {
       this.#clear();
       this.#output += verb === "HELO"
         ? writeText(250, "", this.options.hostname)
-        : writeLines(250, [this.options.hostname, ...this.extensions.lines]);
+        : writeLines(250, [this.options.hostname, ...this.extensions.linesAt(this.options.now())]);
       if (again) this.#junk();
       this.#earlyTalk("after EHLO");
     } else if (event.type === "xclient") { // as if the connection had just been made
@@ -434,7 +427,9 @@ export class ServerSession implements Dialogue {
       this.recipients = 0;
       this.smtputf8 = event.parameters.smtputf8;
       this.body = event.parameters.body;
-      this.#output += writeText(250, "2.1.0", reply.text === "OK" ? "Sender OK" : reply.text);
+      this.#output += event.lowered
+        ? writeText(250, "2.3.6", `${event.parameters.priority} is the new priority`)
+        : writeText(250, "2.1.0", reply.text === "OK" ? "Sender OK" : reply.text);
     } else {
       this.recipients++;
       this.#output += writeText(250, "2.1.5", reply.text === "OK" ? "Recipient OK" : reply.text);

@@ -17,6 +17,11 @@ export function latin1(bytes: Uint8Array): string {
   return text;
 }
 
+/** Of text as UTF-8. */
+export function base64(text: string): string {
+  return new TextEncoder().encode(text).toBase64();
+}
+
 export function join(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return concat(parts);
 }

@@ -1,7 +1,7 @@
 /** Drives the server engine without a socket: octets in any cut, a host that says yes unless told otherwise. */
 import { accept, Reply } from "../../core/model/reply.ts";
 import { Offer } from "../../core/smtp/extensions.ts";
-import { type Asking, Challenge, type ServerEvent } from "../../core/smtp/events.ts";
+import type { Asking, Challenge, ServerEvent } from "../../core/smtp/events.ts";
 import { type ServerOptions, ServerSession } from "../../core/smtp/server.ts";
 
 export interface Conversation {
@@ -25,10 +25,14 @@ export const LIMITS: ServerOptions["limits"] = {
   junk: 100,
 };
 
+/** The moment that every conversation happens at. */
+export const NOW = Date.UTC(2026, 0, 1);
+
 export function serverOptions(options: Partial<ServerOptions> = {}): ServerOptions {
   const limits = { ...LIMITS, ...options.limits };
   return {
     hostname: "mx.example.org",
+    now: () => NOW,
     lmtp: false,
     offer: new Offer({ size: limits.size, recipients: limits.recipients, binarymime: true }),
     demands: { tls: false, auth: false },

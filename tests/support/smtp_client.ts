@@ -1,8 +1,8 @@
 /**
- * A raw SMTP client for tests: sends any octets in any pieces, reads replies with a deadline. It keeps to nothing that
- * a real client keeps to unless asked. Non-job: retrying, pipelining by itself.
+ * A raw SMTP client for tests: sends any octets in any pieces, reads replies with a deadline, in clear or in TLS. It keeps
+ * to nothing that a real client keeps to unless asked. Non-job: retrying, pipelining by itself, certificates (tls.ts).
  */
-import { dotStuffed, join, latin1, octets } from "./bytes.ts";
+import { base64, dotStuffed, join, latin1, octets } from "./bytes.ts";
 import { within } from "./wait.ts";
 
 export interface SmtpReply {
@@ -20,6 +20,14 @@ export interface Envelope {
   readonly message: Uint8Array;
 }
 
+/** Whom to trust in TLS. */
+export interface Trust {
+  /** PEM of the authority. */
+  readonly ca: string;
+  /** Name to ask for and to verify (default 127.0.0.1). */
+  readonly name?: string;
+}
+
 /** The server closed the connection where a reply was due. */
 export class ConnectionClosed extends Error {
   override readonly name = "ConnectionClosed";
@@ -30,7 +38,7 @@ export class SmtpClient implements Disposable {
   #open = true;
   #chunk = new Uint8Array(16_384);
 
-  private constructor(readonly conn: Deno.TcpConn, readonly deadline: number) {}
+  private constructor(public conn: Deno.TcpConn | Deno.TlsConn, readonly deadline: number) {}
 
   /** Connects; the greeting is not read. `deadline` is for each reply, milliseconds. */
   static async connect(port: number, options: { deadline?: number; hostname?: string } = {}): Promise<SmtpClient> {
@@ -51,6 +59,43 @@ export class SmtpClient implements Disposable {
       throw error;
     }
     return client;
+  }
+
+  /** Connects with TLS from the first octet; the greeting is not read. */
+  static async connectTls(port: number, trust: Trust, options: { deadline?: number } = {}): Promise<SmtpClient> {
+    const client = await SmtpClient.connect(port, options);
+    await client.#handshake(trust);
+    return client;
+  }
+
+  /** Connects, reads the greeting, EHLO, STARTTLS, EHLO again. */
+  static async secured(port: number, trust: Trust, options: { deadline?: number } = {}): Promise<SmtpClient> {
+    const client = await SmtpClient.ready(port, options);
+    try {
+      await client.startTls(trust);
+      await client.command("EHLO client.example", 250);
+    } catch (error) {
+      client.close();
+      throw error;
+    }
+    return client;
+  }
+
+  /** STARTTLS and the handshake; EHLO is not said again. */
+  async startTls(trust: Trust): Promise<void> {
+    await this.command("STARTTLS", 220);
+    await this.#handshake(trust);
+  }
+
+  /** AUTH PLAIN with an initial response. */
+  async login(user: string, password: string, code?: number): Promise<SmtpReply> {
+    return await this.command(`AUTH PLAIN ${base64(`\0${user}\0${password}`)}`, code);
+  }
+
+  async #handshake({ ca, name = "127.0.0.1" }: Trust): Promise<void> {
+    const conn = await Deno.startTls(this.conn as Deno.TcpConn, { hostname: name, caCerts: [ca] });
+    this.conn = conn;
+    await within("TLS handshake", conn.handshake(), this.deadline, () => this.close());
   }
 
   /** Writes all of it. A string is one octet a character. */
@@ -148,7 +193,8 @@ export class SmtpClient implements Disposable {
     try {
       count = await within("SMTP reply", this.conn.read(this.#chunk), this.deadline, () => this.close());
     } catch (error) {
-      if (error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe) count = null;
+      const gone = [Deno.errors.ConnectionReset, Deno.errors.BrokenPipe, Deno.errors.UnexpectedEof]; // the last: no close_notify
+      if (gone.some((each) => error instanceof each)) count = null;
       else throw error;
     }
     if (count === null) return false;

@@ -165,6 +165,10 @@ export class TransactionContext implements Facts {
   authenticate(credentials: AuthContext["credentials"]): void {
     this.credentials = credentials;
   }
+  /** The login came to nothing after all. */
+  forgetIdentity(): void {
+    if (this.client.identity !== null) this.client = { ...this.client, identity: null };
+  }
   /** After the TLS handshake: all that was learned is forgotten but the address (RFC 3207 4.2). */
   secure(tls: Client["tls"]): void {
     this.reset();

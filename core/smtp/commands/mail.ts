@@ -6,16 +6,26 @@ import type { Command } from "./mod.ts";
 
 export const mail: Command = {
   verb: "MAIL",
-  run({ options, extensions }, rest) {
+  run({ options, extensions, identified }, rest) {
     if (!/^FROM:/i.test(rest)) return reject("5.5.4", "Say MAIL FROM:<address>", { code: 501 });
     const path = parsePath(rest, 5, { smtputf8: true, lenient: options.lenientPaths });
     if (path.fault !== undefined) return SENDER_FAULTS[path.fault];
     if (path.end < rest.length && rest[path.end] !== " ") return SENDER_FAULTS.syntax;
-    const parameters = mailParameters(rest.slice(path.end + 1), extensions, options.limits.size);
+    const terms = { size: options.limits.size, now: options.now(), identified };
+    const parameters = mailParameters(rest.slice(path.end + 1), extensions, terms);
     if (parameters instanceof Reply) return parameters;
     if (!parameters.smtputf8 && /[^\x00-\x7f]/.test(rest)) return SENDER_FAULTS["non-ascii"];
     if (path.address?.domain === "") return SENDER_FAULTS.syntax; // only RCPT knows <Postmaster>
-    return { type: "mail", asks: true, sender: path.address, parameters };
+    const { priority = 0 } = parameters;
+    if (priority <= 0 || identified) return { type: "mail", asks: true, sender: path.address, parameters };
+    // A stranger does not jump the queue                                                             SEMANTICS 22
+    return {
+      type: "mail",
+      asks: true,
+      sender: path.address,
+      parameters: { ...parameters, priority: 0 },
+      lowered: true,
+    };
   },
 };
 

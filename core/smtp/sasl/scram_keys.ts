@@ -21,10 +21,14 @@ type Octets = Uint8Array<ArrayBuffer>;
 
 /** Keys that can check a password, and cannot be turned into it short of guessing. */
 export interface ScramKeys {
+  /** How often the password was hashed. */
   readonly iterations: number;
-  readonly salt: Octets;
-  readonly storedKey: Octets;
-  readonly serverKey: Octets;
+  /** Told to the client, as the iterations are. */
+  readonly salt: Uint8Array<ArrayBuffer>;
+  /** H(ClientKey): checks what the client proves. */
+  readonly storedKey: Uint8Array<ArrayBuffer>;
+  /** Proves the server to the client. */
+  readonly serverKey: Uint8Array<ArrayBuffer>;
 }
 
 /** RFC 7677 4 asks for 4096 at least; more than ten million would take a login some seconds. */

@@ -69,7 +69,7 @@ export const accounts: PluginFactory<z.input<typeof Options>> = definePlugin({
       if (more.length > 0) trouble(`${file} has accounts for ${more.join(", ")} now: a restart announces it`);
     };
     const source = new Source({ inline: accounts, file, base, caseSensitive, trouble, changed });
-    for (const name of source.current(-Infinity).mechanisms({ cramMd5 })) announced.add(name);
+    for (const name of source.table.mechanisms({ cramMd5 })) announced.add(name);
     mechanisms([...announced]);
     if (announced.has("CRAM-MD5")) {
       trouble("cramMd5 is on: it keeps passwords readable, and needs neither of its sides to be who it says it is");

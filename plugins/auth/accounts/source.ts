@@ -52,6 +52,11 @@ export class Source {
     }
   }
 
+  /** The accounts as they were read last. */
+  get table(): AccountTable {
+    return this.#table;
+  }
+
   /** The accounts as they are at the moment `now` (milliseconds). */
   current(now: number): AccountTable {
     if (this.#path !== null && (now - this.#looked >= SECOND || now < this.#looked)) {

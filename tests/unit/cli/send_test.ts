@@ -1,59 +1,12 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import { run } from "../../../cli/main.ts";
-import { canonical, stuffed } from "../../../cli/smtp_client.ts";
+import { canonical, stuffed } from "../../../cli/smtp/content.ts";
 import { FakeTerminal } from "./fake_terminal.ts";
+import { session } from "./scripted_server.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const bytes = (value: string) => new TextEncoder().encode(value);
-
-/** Answers each line by the first rule whose word it begins with; after DATA reads to the dot. Returns what it was told. */
-async function session(
-  rules: Readonly<Record<string, string>>,
-  work: (server: string) => Promise<void>,
-): Promise<readonly string[]> {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const heard: string[] = [];
-  const answers: Record<string, string> = {
-    greeting: "220 test",
-    EHLO: "250-test\r\n250-SIZE 1000\r\n250 8BITMIME",
-    HELO: "250 test",
-    MAIL: "250 2.1.0 OK",
-    RCPT: "250 2.1.5 OK",
-    DATA: "354 go",
-    ".": "250 2.0.0 queued as X",
-    QUIT: "221 bye",
-    ...rules,
-  };
-  const serving = (async () => {
-    const connection = await listener.accept();
-    const say = (word: string) => connection.write(bytes(`${answers[word]}\r\n`));
-    let buffer = "", data = false;
-    await say("greeting");
-    try {
-      for await (const chunk of connection.readable) {
-        buffer += text(chunk);
-        for (let end; (end = buffer.indexOf("\r\n")) >= 0; buffer = buffer.slice(end + 2)) {
-          const line = buffer.slice(0, end);
-          heard.push(line);
-          const word: string = data ? (line === "." ? "." : "") : line.slice(0, 4);
-          if (word === "") continue;
-          data = word === "DATA" && answers["DATA"]!.startsWith("354");
-          if (answers[word] === "(hangs up)") return connection.close();
-          await say(word);
-        }
-      }
-    } catch { /* the client left */ }
-  })();
-  try {
-    const { port } = listener.addr as Deno.NetAddr;
-    await work(`127.0.0.1:${port}`);
-  } finally {
-    listener.close();
-    await serving;
-  }
-  return heard;
-}
 
 Deno.test("a message goes out with its envelope, dots and line ends as they must be", async () => {
   const terminal = new FakeTerminal({ input: "Subject: x\n\n.dot\nbär\r\n..\nend" });
@@ -102,7 +55,7 @@ Deno.test("refusals at every step are exit code 1, with the server's words", asy
   ];
   for (const [rules, complaints] of table) {
     const terminal = new FakeTerminal();
-    await session(rules, async (server) => {
+    await session({ rules }, async (server) => {
       assertEquals(await run(["send", "--server", server, "--to", "a@example.org"], terminal), 1);
     });
     assertEquals(terminal.complaints, complaints);
@@ -111,7 +64,7 @@ Deno.test("refusals at every step are exit code 1, with the server's words", asy
 
 Deno.test("HELO where EHLO is unknown; a server that hangs up after the 250 has still taken the message", async () => {
   const terminal = new FakeTerminal();
-  const heard = await session({ EHLO: "502 5.5.1 what", QUIT: "(hangs up)" }, async (server) => {
+  const heard = await session({ rules: { EHLO: "502 5.5.1 what", QUIT: "(hangs up)" } }, async (server) => {
     assertEquals(await run(["send", "--server", server, "--to", "a@example.org"], terminal), 0);
   });
   assertEquals(heard.slice(0, 3), ["EHLO localhost", "HELO localhost", "MAIL FROM:<postern@localhost>"]);
@@ -126,7 +79,7 @@ Deno.test("a server that speaks nonsense, without end, or leaves is one line and
   ];
   for (const [rules, why] of table) {
     const terminal = new FakeTerminal();
-    await session(rules, async (server) => {
+    await session({ rules }, async (server) => {
       assertEquals(await run(["send", "--server", server, "--to", "a@example.org"], terminal), 1);
     });
     assertEquals(terminal.complaints.length, 1);

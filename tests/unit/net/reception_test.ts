@@ -34,6 +34,7 @@ async function refusals(plugins: readonly Plugin[], to: readonly string[]) {
         before: () => Promise.resolve({ delay: 0 }),
         failed: () => Promise.resolve({ delay: 0 }),
         succeeded: () => Promise.resolve(),
+        abandoned: () => Promise.resolve(),
       },
       pseudonym: () => "somebody",
       sleep: () => Promise.resolve(),
