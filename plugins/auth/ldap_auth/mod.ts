@@ -132,8 +132,9 @@ function lookupOf(
 
 /** Addresses alone: people may often write these attributes themselves, and a `*` would be a pattern for others. */
 function addresses(texts: readonly string[]): string[] {
-  const found = texts.map((each) => parseAddress(each)).filter((each) => each !== null && !each.local.includes("*"));
-  return [...new Set(found.map((each) => formatAddress(each!)))].slice(0, 1000);
+  const found = texts.map((each) => parseAddress(each)).filter((each) => each !== null)
+    .filter(({ local }) => !local.includes("*"));
+  return [...new Set(found.map(formatAddress))].slice(0, 1000);
 }
 function fault(key: string, message: string): OptionsError {
   return new OptionsError([{ path: [key], message }]);
