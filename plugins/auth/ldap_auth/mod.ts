@@ -34,7 +34,8 @@ const url = z.string().transform((text, context) => {
 const template = z.string().refine((text) => text.includes("{user}"), "must have {user} in it");
 const filter = template.refine((text) => {
   try {
-    return FilterParser.parseString(fill(text, "x")) !== null;
+    FilterParser.parseString(fill(text, "x"));
+    return text.split("(").length === text.split(")").length; // the parser closes some by itself
   } catch {
     return false;
   }
