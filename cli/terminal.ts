@@ -67,9 +67,21 @@ export function processTerminal(): Terminal {
       return () => Deno.removeSignalListener(signal, handler);
     },
     exit: (code) => Deno.exit(code),
-    env: Deno.env.toObject(),
+    env: environment(),
     cwd: Deno.cwd(),
   };
+}
+
+/** Looked up one at a time: a process may be allowed to see some variables and not all. */
+function environment(): Terminal["env"] {
+  const value = (name: string | symbol) => typeof name === "string" && name !== "" ? Deno.env.get(name) : undefined;
+  return new Proxy(Object.create(null), {
+    get: (_, name) => value(name),
+    getOwnPropertyDescriptor(_, name) {
+      const found = value(name);
+      return found === undefined ? undefined : { value: found, enumerable: true, configurable: true };
+    },
+  });
 }
 
 function writeAll(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
