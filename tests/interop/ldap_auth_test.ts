@@ -14,7 +14,7 @@ const PEOPLE: readonly Person[] = [
     uid: "alice",
     userPassword: PASSWORD,
     mail: ["Alice@Example.ORG"],
-    mailAlternateAddress: ["sales@example.org", "no address"],
+    mailAlternateAddress: ["sales@example.org", "no address", "*@example.org", "@example.org", "*"],
   },
   { uid: "bob", userPassword: "bob's password", mail: ["shared@example.org"] },
   { uid: "carol", userPassword: "carol's password", mail: ["shared@example.org"] },
