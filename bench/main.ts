@@ -11,7 +11,8 @@ import { BENCH, BUILD, load } from "./tools.ts";
 import { type Workload, WORKLOADS } from "./workloads.ts";
 
 const HELP = `deno task bench [options]
-  --workloads LIST   ${WORKLOADS.map((w) => w.name).join(",")} (default W1,W2,W2p,W3)
+  --workloads LIST   ${WORKLOADS.map((w) => w.name).join(",")} 
+                     (default W1,W2,W2p,W3,T1,T1r,T1m,T2,T4)
   --peers LIST       ${CANDIDATES.map((c) => c.name).join(",")} (default: those installed); postern is always there
   --reps N           interleaved repetitions (3)
   --seconds S        about how long one repetition loads a server (4)
@@ -33,18 +34,22 @@ interface Options {
 async function measure(
   running: Running,
   workload: Workload,
-  messages: number,
+  count: number,
 ): Promise<Omit<Sample, "repetition" | "server">> {
   const before = cpuSeconds(running.pid);
-  const result = await load(running.port, [...workload.args, "--messages", `${messages}`]);
+  const result = await load(running.port, [...workload.args, "--messages", `${count}`]);
   const words = running.died();
   if (words !== null) throw new Error(`the server died under ${workload.name}: ${words}`);
   await untilIdle(running.pid);
   const cpu = cpuSeconds(running.pid) - before;
   return {
     workload: workload.name,
-    messages: result.ok,
+    count,
+    ok: result.ok,
     failed: result.failed,
+    hung: result.hung,
+    clean: result.conns_clean,
+    resumed: result.resumed === undefined ? null : result.resumed / Math.max(1, result.conns_opened),
     perSecond: result.msgs_s,
     cpuPer1000: cpu / Math.max(1, result.ok) * 1000,
     p50: result.lat_ms.p50 ?? null,
@@ -56,6 +61,7 @@ async function measure(
 
 /** Warms the server up and finds how many messages load it for about `seconds`. */
 async function calibrate(running: Running, workload: Workload, seconds: number): Promise<number> {
+  if (workload.count) return workload.count;
   const least = workload.size >= 100_000 ? 100 : 400;
   let messages = least;
   for (const target of [Math.min(1, seconds), seconds]) {
@@ -73,12 +79,17 @@ async function countSyncs(candidate: Candidate, workload: Workload, strace: stri
   const count = async () => (await Deno.readTextFile(trace)).match(/\b(fsync|fdatasync)\(/g)?.length ?? 0;
   try {
     const before = await count();
-    const { messages } = await measure(running, workload, workload.size >= 100_000 ? 400 : 2000);
-    return messages > 0 ? (await count() - before) / messages : null;
+    const { ok } = await measure(running, workload, workload.size >= 100_000 ? 400 : 2000);
+    return ok > 0 ? (await count() - before) / ok : null;
   } finally {
     await running.stop();
     await Deno.remove(trace).catch(() => {});
   }
+}
+
+function takesPart(candidate: Candidate, workload: Workload): boolean {
+  if (candidate.over !== "both" && candidate.over !== (workload.tls ? "tls" : "plain")) return false;
+  return workload.only?.includes(candidate.name) ?? true;
 }
 
 async function runAll(options: Options): Promise<Report> {
@@ -94,6 +105,7 @@ async function runAll(options: Options): Promise<Report> {
     const started: { candidate: Candidate; running: Running; messages: number }[] = [];
     try {
       for (const candidate of present) {
+        if (!takesPart(candidate, workload)) continue;
         const running = await candidate.start().catch((error: Error) => {
           if (candidate.name === "postern") throw error;
           skipped.push(`${candidate.name} in ${workload.name} (${error.message})`);
@@ -113,17 +125,19 @@ async function runAll(options: Options): Promise<Report> {
           const sample = { server: candidate.name, repetition, ...await measure(running, workload, messages) };
           samples.push(sample);
           console.log(
-            `  ${repetition} ${candidate.name.padEnd(12)} ${sample.perSecond.toFixed(0).padStart(7)} messages/s  ` +
+            `  ${repetition} ${candidate.name.padEnd(12)} ${
+              sample.perSecond.toFixed(0).padStart(7)
+            } ${workload.unit}/s  ` +
               `${sample.cpuPer1000.toFixed(3)} CPU s per 1,000  p99 ${
                 sample.p99?.toFixed(1) ?? "-"
-              } ms  ${sample.failed} failed`,
+              } ms  ${sample.failed} failed${workload.tls ? `, ${sample.hung} hung` : ""}`,
           );
         }
       }
     } finally {
       for (const { running } of started) await running.stop();
     }
-    for (const { candidate } of options.strace ? started : []) {
+    for (const { candidate } of options.strace && !workload.tls ? started : []) {
       if (!candidate.promise.startsWith("durable")) continue;
       const syncs = await countSyncs(candidate, workload, options.strace!).catch((error: Error) => {
         console.error(`  strace of ${candidate.name}: ${error.message}`);
@@ -156,7 +170,7 @@ async function main(): Promise<number> {
   const { values } = parseArgs({
     args: Deno.args,
     options: {
-      workloads: { type: "string", default: "W1,W2,W2p,W3" },
+      workloads: { type: "string", default: "W1,W2,W2p,W3,T1,T1r,T1m,T2,T4" },
       peers: { type: "string" },
       reps: { type: "string", default: "3" },
       seconds: { type: "string", default: "4" },

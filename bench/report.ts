@@ -1,6 +1,7 @@
 /**
  * Figures into a Markdown report. Job: medians, the table, the lines that say what ran. Non-job: measuring.
  */
+import { median, verdicts } from "./asked.ts";
 import type { Machine } from "./machine.ts";
 import type { Workload } from "./workloads.ts";
 
@@ -9,10 +10,18 @@ export interface Sample {
   readonly server: string;
   readonly workload: string;
   readonly repetition: number;
-  readonly messages: number;
+  /** Asked for; messages, or sessions where none sends one. */
+  readonly count: number;
+  readonly ok: number;
   readonly failed: number;
+  /** Connections without progress until the generator gave them up; they are among the failed. */
+  readonly hung: number;
+  /** Connections that reached the 221. */
+  readonly clean: number;
+  /** Share of the TLS sessions that were resumed, 0 to 1; null without TLS. */
+  readonly resumed: number | null;
   readonly perSecond: number;
-  /** CPU seconds of all the server's processes and threads per 1,000 accepted messages. */
+  /** CPU seconds of all the server's processes and threads per 1,000 accepted messages or sessions. */
   readonly cpuPer1000: number;
   readonly p50: number | null;
   readonly p99: number | null;
@@ -39,14 +48,13 @@ export interface Report {
   readonly samples: readonly Sample[];
 }
 
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b), middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
 function number(value: number | null, digits: number): string {
   if (value === null || Number.isNaN(value)) return "-";
   return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+function total(samples: readonly Sample[], pick: (sample: Sample) => number): number {
+  return samples.reduce((sum, sample) => sum + pick(sample), 0);
 }
 
 export function markdown(report: Report, workloads: readonly Workload[]): string {
@@ -58,7 +66,7 @@ export function markdown(report: Report, workloads: readonly Workload[]): string
     "Load generator and server share the machine. Medians; messages/s also as lowest to highest.",
     "",
   ];
-  for (const { name, what } of workloads) {
+  for (const { name, what, unit, tls } of workloads) {
     const of = (server: string) => samples.filter((s) => s.workload === name && s.server === server);
     const rate = (server: string) => median(of(server).map((s) => s.perSecond));
     const reference = of("postfix").length ? rate("postfix") : null;
@@ -66,8 +74,9 @@ export function markdown(report: Report, workloads: readonly Workload[]): string
     lines.push(
       `## ${name}: ${what}`,
       "",
-      "| server | its 250 | messages/s | from - to | beside Postfix | CPU s per 1,000 | p50 ms | p99 ms | fsyncs/message | generator | failed |",
-      "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+      `| server | its 250 | ${unit}/s | from - to | beside Postfix | CPU s per 1,000 | p50 ms | p99 ms ` +
+        `| ${tls ? "resumed" : "fsyncs/message"} | generator | failed |${tls ? " hung |" : ""}`,
+      `|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|${tls ? "---:|" : ""}`,
     );
     for (const subject of subjects) {
       const all = of(subject.name);
@@ -80,12 +89,15 @@ export function markdown(report: Report, workloads: readonly Workload[]): string
           `| ${number(Math.min(...rates), 0)} - ${number(Math.max(...rates), 0)} ` +
           `| ${reference ? `${number(m((s) => s.perSecond) / reference, 2)} x` : "-"} ` +
           `| ${number(m((s) => s.cpuPer1000), 3)} | ${number(m((s) => s.p50), 2)} | ${number(m((s) => s.p99), 2)} ` +
-          `| ${number(subject.syncs[name] ?? null, 2)} | ${number(m((s) => s.generator) * 100, 0)} % ` +
-          `| ${all.reduce((sum, sample) => sum + sample.failed, 0)} |`,
+          `| ${tls ? `${number(m((s) => s.resumed) * 100, 0)} %` : number(subject.syncs[name] ?? null, 2)} ` +
+          `| ${number(m((s) => s.generator) * 100, 0)} % | ${total(all, (s) => s.failed)} |` +
+          (tls ? ` ${total(all, (s) => s.hung)} |` : ""),
       );
     }
     lines.push("");
   }
+  const asked = verdicts(samples);
+  if (asked.length > 0) lines.push("## What is asked of Postern over TLS", "", ...asked, "");
   lines.push("## What ran", "");
   for (const subject of subjects) {
     const facts = Object.entries(subject.facts).map(([key, value]) => `${key}: ${value}`).join("; ");

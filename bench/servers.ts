@@ -8,7 +8,7 @@ import { Server } from "../tests/support/server.ts";
 import { SmtpClient } from "../tests/support/smtp_client.ts";
 import { waitFor, within } from "../tests/support/wait.ts";
 import { tree, versionOf } from "./machine.ts";
-import { BENCH, BUILD, compiled } from "./tools.ts";
+import { BENCH, BUILD, compiled, keyPair } from "./tools.ts";
 
 export interface Running {
   readonly port: number;
@@ -25,6 +25,8 @@ export interface Candidate {
   readonly name: string;
   /** What its 250 promises. */
   readonly promise: string;
+  /** The workloads that it can take, or is there for. */
+  readonly over: "plain" | "tls" | "both";
   /** Null when it is there, else what to do about it. */
   missing(): string | null;
   version(): string;
@@ -56,6 +58,12 @@ async function fill(from: string, to: string, values: Readonly<Record<string, st
       );
     }
   }
+}
+
+/** The key pair, for the `@KEY@` and `@CERT@` of a configuration. */
+async function tlsFiles(): Promise<{ KEY: string; CERT: string }> {
+  const { key, cert } = await keyPair();
+  return { KEY: key, CERT: cert };
 }
 
 async function greets(port: number): Promise<boolean> {
@@ -123,6 +131,7 @@ async function runProgram(command: readonly string[], options: ProgramOptions): 
 const postern: Candidate = {
   name: "postern",
   promise: "durable",
+  over: "both",
   missing: () => null,
   version: () => {
     const { version } = JSON.parse(Deno.readTextFileSync(`${BENCH}/../deno.json`));
@@ -157,6 +166,7 @@ const postern: Candidate = {
 const postfix: Candidate = {
   name: "postfix",
   promise: "durable",
+  over: "both",
   missing() {
     if (!programOf("postfix")) return "apt-get install postfix";
     return Deno.uid() === 0 ? null : "Postfix starts as root only";
@@ -164,7 +174,12 @@ const postfix: Candidate = {
   version: () => versionOf("postconf", "-hd", "mail_version"),
   async start(under) {
     const folder = await freshFolder("postfix"), port = freePort();
-    await fill(`${BENCH}/peers/postfix`, `${folder}/etc`, { FOLDER: folder, PORT: port, PROCESSES: 200 });
+    await fill(`${BENCH}/peers/postfix`, `${folder}/etc`, {
+      FOLDER: folder,
+      PORT: port,
+      PROCESSES: 200,
+      ...await tlsFiles(),
+    });
     await Deno.mkdir(`${folder}/spool`);
     await Deno.mkdir(`${folder}/data`);
     await new Deno.Command("chown", { args: ["postfix", `${folder}/data`] }).output();
@@ -196,24 +211,47 @@ function moduleVersion(module: string): string {
 const smtpServer: Candidate = {
   name: "smtp-server",
   promise: "durable (file, fsync, rename; folder not synced)",
+  over: "both",
   missing: () => installed("smtp-server"),
   version: () => moduleVersion("smtp-server"),
   async start(under) {
     const folder = await freshFolder("smtp-server"), port = freePort();
-    const script = `${BENCH}/peers/smtp_server/server.mjs`;
-    return await runProgram(["node", script, String(port), `${folder}/spool`, BUILD], { port, folder, under });
+    const script = `${BENCH}/peers/smtp_server/server.mjs`, { key, cert } = await keyPair();
+    const command = ["node", script, String(port), `${folder}/spool`, BUILD, key, cert];
+    return await runProgram(command, { port, folder, under });
   },
 };
+
+/** The least that one can write over node:tls: what a runtime's TLS, sockets and files cost by themselves. */
+function bare(name: string, runtime: readonly [program: string, ...args: string[]]): Candidate {
+  return {
+    name,
+    promise: "durable (file, fsync, rename, folder synced), no limits and no policy",
+    over: "tls",
+    missing: () => versionOf(runtime[0], "--version") === "?" ? `${runtime[0]} is not there` : null,
+    version: () => `bench/peers/node_tls, ${versionOf(runtime[0], "--version")}`,
+    async start(under) {
+      const folder = await freshFolder(name), port = freePort(), { key, cert } = await keyPair();
+      const script = `${BENCH}/peers/node_tls/server.mjs`;
+      return await runProgram([...runtime, script, String(port), `${folder}/spool`, key, cert], {
+        port,
+        folder,
+        under,
+      });
+    },
+  };
+}
 
 function haraka(name: string, nodes: number): Candidate {
   return {
     name,
     promise: "keeps nothing",
+    over: "both",
     missing: () => installed("Haraka"),
     version: () => moduleVersion("Haraka"),
     async start(under) {
       const folder = await freshFolder(name), port = freePort();
-      await fill(`${BENCH}/peers/haraka`, folder, { PORT: port, NODES: nodes });
+      await fill(`${BENCH}/peers/haraka`, folder, { PORT: port, NODES: nodes, ...await tlsFiles() });
       return await runProgram(["node", `${BUILD}/node_modules/Haraka/bin/haraka`, "-c", folder], {
         port,
         folder,
@@ -228,6 +266,7 @@ function haraka(name: string, nodes: number): Candidate {
 const sink: Candidate = {
   name: "sink",
   promise: "keeps nothing: bare replies in C, the ceiling of this machine and generator",
+  over: "plain",
   missing: () => null,
   version: () => "bench/tools/smtpsink.c",
   async start(under) {
@@ -244,6 +283,8 @@ export const CANDIDATES: readonly Candidate[] = [
   haraka("haraka", 0),
   haraka("haraka-2", 2),
   sink,
+  bare("node-tls", ["node"]),
+  bare("deno-tls", [Deno.execPath(), "run", "-A"]),
 ];
 
 /** Installs the peers of the npm registry into .build/, as peers/package.json says. */

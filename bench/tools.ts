@@ -1,6 +1,6 @@
 /**
- * The load generator and the sink in C (tools/), compiled into .build/ when their source is newer. Job: build, run,
- * parse the one line of JSON that smtpload prints. Non-job: what to load (workloads.ts).
+ * The load generator and the sink in C (tools/), compiled into .build/ when their source is newer, and the key pair
+ * of the servers. Job: build, run, parse the one line of JSON that smtpload prints. Non-job: what to load (workloads.ts).
  */
 
 export const BENCH = new URL(".", import.meta.url).pathname.replace(/\/$/, "");
@@ -12,16 +12,44 @@ export async function compiled(name: "smtpload" | "smtpsink"): Promise<string> {
   await Deno.mkdir(BUILD, { recursive: true });
   const built = await Deno.stat(program).catch(() => null);
   if (built && built.mtime! > (await Deno.stat(source)).mtime!) return program;
-  const { success, stderr } = await new Deno.Command("cc", {
-    args: ["-O2", "-Wall", "-DNO_TLS", "-o", program, source], // TLS has no workload yet
-  }).output();
-  if (!success) throw new Error(`cc ${source}: ${new TextDecoder().decode(stderr)}`);
+  const tls = name === "smtpload" ? ["-lssl", "-lcrypto"] : [];
+  await run("cc", "-O2", "-Wall", "-o", program, source, ...tls);
   return program;
+}
+
+async function run(program: string, ...args: readonly string[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command(program, { args: [...args], stdout: "null" }).output();
+  if (!success) throw new Error(`${program} ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
+}
+
+/** Files of a key and its certificate in PEM, P-256 and self-signed: what all servers under measurement show. */
+export interface KeyPair {
+  readonly key: string;
+  readonly cert: string;
+}
+
+/** Made once. */
+export async function keyPair(): Promise<KeyPair> {
+  const key = `${BUILD}/tls_key.pem`, cert = `${BUILD}/tls_cert.pem`;
+  const made = await Deno.stat(cert).catch(() => null);
+  if (made && Date.now() - made.mtime!.getTime() < 300 * 86_400_000) return { key, cert };
+  await Deno.mkdir(BUILD, { recursive: true });
+  const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+  const name = ["-subj", "/CN=mx.bench.example", "-addext", "subjectAltName=DNS:mx.bench.example"];
+  await run("openssl", "req", "-x509", ...curve, "-days", "365", ...name, "-keyout", key, "-out", cert);
+  return { key, cert };
 }
 
 export interface LoadResult {
   readonly ok: number;
   readonly failed: number;
+  /** Connections without progress for the time of --timeout. */
+  readonly hung: number;
+  readonly conns_opened: number;
+  /** Connections that reached the 221. */
+  readonly conns_clean: number;
+  /** TLS sessions that were resumed. */
+  readonly resumed?: number;
   readonly elapsed_s: number;
   readonly msgs_s: number;
   readonly lat_ms: { readonly p50?: number; readonly p99?: number };

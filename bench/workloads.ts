@@ -1,18 +1,36 @@
 /**
- * What is measured: a name, a line for people, the arguments of smtpload. From 20 connections unless it says else.
+ * What is measured: a name, a line for people, the arguments of smtpload. From 20 connections unless it says else. The T
+ * are over STARTTLS: TLS 1.3, a P-256 certificate, and a session without progress for 10 s has hung.
  */
 
 export interface Workload {
   readonly name: string;
   readonly what: string;
+  /** What `ok` of smtpload counts. */
+  readonly unit: "messages" | "sessions";
+  readonly tls: boolean;
   readonly args: readonly string[];
   /** Octets of a message; calibration begins with fewer of the large ones. */
   readonly size: number;
+  /** So many in every repetition, instead of as many as fill its time. */
+  readonly count?: number;
+  /** The only servers that it is for. */
+  readonly only?: readonly string[];
 }
 
 function workload(name: string, what: string, connections: number, each: number, size: number, ...more: string[]) {
   const args = ["--conns", `${connections}`, "--per-conn", `${each}`, "--size", `${size}`, ...more];
-  return { name, what, args, size };
+  return { name, what, unit: "messages" as const, tls: false, args, size };
+}
+
+/** The same over STARTTLS. */
+function secured(plain: Workload, ...more: string[]): Workload {
+  return { ...plain, tls: true, args: [...plain.args, "--starttls", "--tls-min", "1.3", "--timeout", "10", ...more] };
+}
+
+/** Sessions that send no message: greeting, EHLO, STARTTLS, EHLO, QUIT. */
+function empty(name: string, what: string, connections: number, ...more: string[]): Workload {
+  return { ...secured(workload(name, what, connections, 1, 0), "--handshake-only", ...more), unit: "sessions" };
 }
 
 export const WORKLOADS: readonly Workload[] = [
@@ -21,4 +39,13 @@ export const WORKLOADS: readonly Workload[] = [
   workload("W2p", "5 KB, 100 per connection, pipelined", 20, 100, 5120, "--pipelining"),
   workload("W3", "100 KB, 10 per connection", 20, 10, 102_400),
   workload("W4", "1 MiB, 4 per connection, 8 connections", 8, 4, 1_048_576),
+  empty("T1", "STARTTLS sessions without a message, 100 connections", 100),
+  empty("T1r", "the same, TLS sessions resumed", 100, "--resume"),
+  secured(workload("T1m", "a STARTTLS session per message, 5 KB, 100 connections", 100, 1, 5120)),
+  {
+    ...empty("T2", "10,000 STARTTLS sessions without a message, 50 connections", 50),
+    count: 10_000,
+    only: ["postern", "deno-tls"],
+  },
+  secured(workload("T4", "1 MiB over STARTTLS, 8 per session, 8 connections", 8, 8, 1_048_576)),
 ];

@@ -115,7 +115,11 @@ function onSignals(server: RunningServer, log: Log, terminal: Terminal): () => v
     log.logger.info("stopping: new mail is refused, messages under way may finish; a second signal ends at once");
     server.stop().catch((error) => log.logger.error("stopping failed", { error: String(error) }));
   };
-  const reload = () => log.logger.warn("SIGHUP: reloading is not in this version; restart to apply changes");
+  // Sessions and listeners keep their configuration; it is certificates that must be replaced while running
+  const reload = () => {
+    log.logger.info("SIGHUP: certificates and keys are read again; other changes of the configuration need a restart");
+    server.reload().catch((error) => log.logger.error("reading again failed", { error: String(error) }));
+  };
   const releases = [
     terminal.onSignal("SIGTERM", stop("SIGTERM")),
     terminal.onSignal("SIGINT", stop("SIGINT")),

@@ -2,6 +2,7 @@
  * The composition root: from a configuration to a running server, and back. Start order: store, pipelines, dispatcher,
  * admin site, listeners; stop order the other way round. Non-job: anything that one part can do by itself.
  */
+import { join } from "node:path";
 import { setTimeout as timer } from "node:timers/promises";
 import type { LoginServices } from "./auth/authentication.ts";
 import { Lockout } from "./auth/lockout.ts";
@@ -15,6 +16,9 @@ import type { Resolver } from "./dns/resolver.ts";
 import { systemResolver } from "./dns/system_resolver.ts";
 import { Doors } from "./doors.ts";
 import type { Listener } from "./net/listener.ts";
+import { Certificates } from "./net/tls/certificates.ts";
+import { openSelfSigned } from "./net/tls/self_signed.ts";
+import { ServerTls } from "./net/tls/server_tls.ts";
 import { Bus } from "./observe/bus.ts";
 import type { Observer } from "./observe/events.ts";
 import { Metrics } from "./observe/metrics.ts";
@@ -40,6 +44,8 @@ export interface RunningServer {
   readonly addresses: readonly { readonly listener: string; readonly address: string }[];
   /** The site's address, or null without one. */
   readonly admin: string | null;
+  /** Reads certificates and keys again, also where their files seem unchanged. What could not be read, a sentence each. */
+  reload(): Promise<readonly string[]>;
   /** Drains: new commands are 421, messages under way finish or are cut after `limits.drainTime`. */
   stop(): Promise<void>;
   /** Resolves once everything is closed. */
@@ -73,6 +79,7 @@ class Server implements RunningServer {
   #store: Store | null = null;
   #dispatcher: Dispatcher | null = null;
   #admin: { readonly address: string; stop(): Promise<void> } | null = null;
+  #certificates: Certificates | null = null;
   #stopping: Promise<void> | null = null;
   #finished!: () => void;
   readonly done: Promise<void> = new Promise((resolve) => this.#finished = resolve);
@@ -126,7 +133,7 @@ class Server implements RunningServer {
       config,
       store: this.#opened,
       services,
-      tls: null,
+      tls: await this.#openTls(),
       passwords,
       logins,
       pipelineOf: (listener) => this.#pipelines.get(listener)!,
@@ -139,6 +146,10 @@ class Server implements RunningServer {
     this.#dispatcher.kick();
   }
 
+  async reload(): Promise<readonly string[]> {
+    return await this.#certificates?.reload() ?? [];
+  }
+
   stop(): Promise<void> {
     return this.#stopping ??= this.#stop();
   }
@@ -149,6 +160,7 @@ class Server implements RunningServer {
       ...this.#listeners.map(({ listener }) => listener.drain(drainTime)),
       this.#dispatcher?.stop(drainTime),
     ]);
+    this.#certificates?.close();
     await this.#admin?.stop();
     await this.#store?.close();
     this.#finished();
@@ -163,6 +175,28 @@ class Server implements RunningServer {
       now: this.#now,
       emit: (event) => this.#bus.emit(event),
     };
+  }
+
+  /** The dev inbox makes a certificate for itself. */
+  async #openTls(): Promise<ServerTls | null> {
+    const { tls, listeners, data, hostname } = this.#config;
+    if (tls === null || listeners.every((each) => each.tls === "off")) return null;
+    const { certificates: written, minVersion, clientCa } = tls;
+    const pairs = written.length > 0
+      ? written.map(({ cert, key }) => ({ certificate: cert, key }))
+      : [await openSelfSigned(join(data, "tls"), [...new Set([hostname, "localhost", "127.0.0.1", "::1"])])];
+    const certificates = this.#certificates = await Certificates.open({
+      pairs,
+      trouble: (message) => this.#bus.emit({ type: "trouble", where: "tls", message }),
+      notice: (message) => this.#bus.emit({ type: "notice", where: "tls", message }),
+      now: this.#now,
+    });
+    return new ServerTls({
+      certificates,
+      minVersion,
+      clientCa: clientCa === null ? null : await certificates.trust(clientCa),
+      now: this.#now,
+    });
   }
 
   async #logins(): Promise<LoginServices> {

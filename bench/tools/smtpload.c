@@ -73,7 +73,7 @@ static void usage(void) {
         "  --pipelining              MAIL, RCPT.., DATA in one write, QUIT with the last dot\n"
         "  --chunking                BDAT instead of DATA (with --pipelining all in one write)\n"
         "  --starttls | --tls        STARTTLS, or TLS from the first byte\n"
-        "  --resume                  offer the last TLS session of this process again\n"
+        "  --resume                  offer the last TLS session of the same slot (one of --conns) again\n"
         "  --tls-min V --groups G    lowest TLS version 1.2|1.3, key exchange groups\n"
         "  --auth-plain USER:PASS    AUTH PLAIN with initial response\n"
         "  --handshake-only          connect, EHLO, [STARTTLS, EHLO], QUIT; counts connections\n"
@@ -180,12 +180,13 @@ struct conn {
     char hdr[192];                /* per-message header lines */
 #ifndef NO_TLS
     SSL *ssl;
+    SSL_SESSION *sess;            /* the newest of this slot, for --resume: some servers take a ticket once only */
 #endif
 };
 
 static struct conn *conns;
 static int ep, active, setting_up, holding;
-static long started_msgs, ok_msgs, failed_msgs, opened, conn_ok;
+static long started_msgs, ok_msgs, failed_msgs, opened, conn_ok, hung;
 static uint64_t bytes_out, bytes_in;
 static struct samples lat, clat;
 static double t_begin, t_measure, t_last;
@@ -199,7 +200,6 @@ static char tls_info[96];
 static uint64_t run_id;
 #ifndef NO_TLS
 static SSL_CTX *ctx;
-static SSL_SESSION *last_sess;
 static long resumed;
 #endif
 
@@ -436,7 +436,12 @@ static void tls_start(struct conn *c) {
     if (!c->ssl || !SSL_set_fd(c->ssl, c->fd)) die("SSL_new");
     SSL_set_connect_state(c->ssl);
     SSL_set_tlsext_host_name(c->ssl, "mail.example");
-    if (opt.resume && last_sess) SSL_set_session(c->ssl, last_sess);
+    SSL_set_app_data(c->ssl, c);
+    if (opt.resume && c->sess) {
+        SSL_SESSION *copy = SSL_SESSION_dup(c->sess); /* OpenSSL spends the one it is given; not all servers send a new one */
+        if (!copy || !SSL_set_session(c->ssl, copy)) die("SSL_set_session");
+        SSL_SESSION_free(copy);
+    }
     c->st = S_TLS;
 }
 
@@ -466,9 +471,9 @@ static bool tls_step(struct conn *c) {
 }
 
 static int on_session(SSL *ssl, SSL_SESSION *s) {
-    (void)ssl;
-    if (last_sess) SSL_SESSION_free(last_sess);
-    last_sess = s;
+    struct conn *c = SSL_get_app_data(ssl);
+    if (c->sess) SSL_SESSION_free(c->sess);
+    c->sess = s;
     return 1;
 }
 #endif
@@ -910,7 +915,7 @@ int main(int argc, char **argv) {
         if (t >= next_scan) {
             next_scan = t + 1;
             for (int i = 0; i < opt.conns; i++)
-                if (conns[i].st != S_FREE && conns[i].st != S_HOLD && t - conns[i].t_io > opt.io_timeout) conn_fail(&conns[i], "timeout");
+                if (conns[i].st != S_FREE && conns[i].st != S_HOLD && t - conns[i].t_io > opt.io_timeout) { hung++; conn_fail(&conns[i], "timeout"); }
         }
         int n = epoll_wait(ep, ev, sizeof ev / sizeof *ev, active && t >= retry_at ? 250 : 10);
         for (int i = 0; i < n; i++) on_event(ev[i].data.ptr, ev[i].events);
@@ -922,7 +927,7 @@ int main(int argc, char **argv) {
     double rate = span > 0 ? (ok_msgs - ok_before_measure) / span : 0;
     printf("{\"tool\":\"smtpload\",\"port\":%d,\"conns\":%d,\"per_conn\":%d,\"size\":%zu,\"rcpts\":%d,\"pipelining\":%s,\"chunking\":%s,\"tls\":\"%s\"",
            opt.port, opt.conns, opt.per_conn, hdr_n + body_n, opt.rcpts, opt.pipelining ? "true" : "false", opt.chunking ? "true" : "false", tls_info);
-    printf(",\"ok\":%ld,\"failed\":%ld,\"conns_opened\":%ld,\"conns_clean\":%ld,\"elapsed_s\":%.4f,\"t_begin\":%.6f,\"t_last\":%.6f,\"msgs_s\":%.1f", ok_msgs, failed_msgs, opened, conn_ok, t_last - t_begin, t_begin, t_last, rate);
+    printf(",\"ok\":%ld,\"failed\":%ld,\"conns_opened\":%ld,\"conns_clean\":%ld,\"hung\":%ld,\"elapsed_s\":%.4f,\"t_begin\":%.6f,\"t_last\":%.6f,\"msgs_s\":%.1f", ok_msgs, failed_msgs, opened, conn_ok, hung, t_last - t_begin, t_begin, t_last, rate);
     printf(",\"mb_s\":%.2f,\"bytes_out\":%llu,\"bytes_in\":%llu", span > 0 ? bytes_out / span / 1e6 : 0, (unsigned long long)bytes_out, (unsigned long long)bytes_in);
 #ifndef NO_TLS
     if (ctx) printf(",\"resumed\":%ld", resumed);

@@ -63,6 +63,11 @@ export function canonicalIp(text: string): string | null {
   return address.isIPv4MappedAddress() ? address.toIPv4Address().toString() : address.toString();
 }
 
+/** The 4 or 16 octets of what `isIPv4` or `isIPv6` said yes to. */
+export function ipOctets(text: string): Uint8Array {
+  return Uint8Array.from(isIPv4(text) ? text.split(".").map(Number) : parseIPv6(text).toByteArray());
+}
+
 type Range = readonly [address: ipaddr.IPv4 | ipaddr.IPv6, bits: number];
 
 /** True for what `Networks` takes: an address, or a network such as 192.0.2.0/24. */

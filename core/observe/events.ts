@@ -171,6 +171,15 @@ export interface Settled {
   /** The last reply; empty when all went well. */
   readonly reason: string;
 }
+/** Something went as it should, and somebody may want to know: a certificate was replaced. */
+export interface Notice {
+  /** Tells the events apart. */
+  readonly type: "notice";
+  /** The part of the server, or the plugin. */
+  readonly where: string;
+  /** What happened, in a sentence. */
+  readonly message: string;
+}
 /** Something is wrong with the server, not with a mail. */
 export interface Trouble {
   /** Tells the events apart. */
@@ -192,6 +201,7 @@ export type Event =
   | Refused
   | Accepted
   | Settled
+  | Notice
   | Trouble;
 
 /** Told of everything; must not throw and cannot decide. */

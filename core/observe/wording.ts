@@ -30,6 +30,7 @@ export function levelOf(event: Event): EventLevel {
     case "decision":
       return event.verdict === "error" ? "error" : "debug";
     case "login":
+    case "notice":
       return "info";
     case "alert":
       return "warning";
@@ -105,6 +106,8 @@ export function textOf(event: Event): string {
       }=${event.verdict}${event.reason === "" ? "" : ` reason=${printable(event.reason)}`} ms=${
         milliseconds(event.ms)
       }${event.observed ? " observed" : ""}`;
+    case "notice":
+      return `-------- notice    ${printable(event.where)} ${printable(event.message, 1024)}`;
     case "trouble":
       return `-------- trouble   ${printable(event.where)} ${printable(event.message, 1024)}`;
   }

@@ -29,6 +29,9 @@ export type {
   Route,
 } from "../model/envelope.ts";
 export { decodeWords } from "../model/encoded_word.ts";
+export { countMailboxes, mailboxesIn } from "../model/mailboxes.ts";
+export type { Mailboxes } from "../model/mailboxes.ts";
+export { formatDate } from "../model/trace.ts";
 export { canonicalDomain, DomainSet, isDomainPattern } from "../model/domain.ts";
 export { canonicalIp, isIPv4, isIPv6, isLoopback, isNetwork, networkOf, Networks } from "../model/ip.ts";
 export { parseDuration, parseSize } from "../model/units.ts";

@@ -13,6 +13,7 @@ import { Chunk } from "./chunk.ts";
 import { AUTH_LINE, authResponse, lineLimit } from "./commands/auth.ts";
 import { type Command, COMMANDS } from "./commands/mod.ts";
 import { ContentReader } from "./content_reader.ts";
+import { contentRefusal } from "./content_refusal.ts";
 import { demanded } from "./demands.ts";
 import type { Dialogue, ServerOptions } from "./dialogue.ts";
 import { type Asking, Challenge, type ServerEvent } from "./events.ts";
@@ -365,15 +366,7 @@ export class ServerSession implements Dialogue {
   }
 
   #spoil(content: ContentReader): ServerEvent | undefined {
-    const { size, header, line } = this.options.limits;
-    const faults = {
-      "bare-cr": reject("5.5.2", "Bare CR in the message; lines end with CRLF (RFC 5321 2.3.8)", { reason: "bare CR" }),
-      "bare-lf": reject("5.5.2", "Bare LF in the message; lines end with CRLF (RFC 5321 2.3.8)", { reason: "bare LF" }),
-      size: reject("5.3.4", `Message too big, the limit is ${size} octets`, { code: 552, reason: "size limit" }),
-      header: reject("5.3.4", `Header too big, the limit is ${header} octets`, { code: 552, reason: "header limit" }),
-      line: reject("5.6.0", `Line too long, the limit is ${line} octets`, { code: 554, reason: "line limit" }),
-    };
-    this.#spoiled = faults[content.fault!];
+    this.#spoiled = contentRefusal(content.fault!, this.options.limits);
     return { type: "spoiled", asks: false };
   }
 

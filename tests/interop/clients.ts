@@ -3,7 +3,8 @@
  * came of it (clients_test.ts).
  */
 import nodemailer from "nodemailer";
-import { type Program, programOf } from "../support/debian.ts";
+import type { Program } from "../support/debian.ts";
+import { run } from "./run.ts";
 
 export interface Delivery {
   readonly port: number;
@@ -23,25 +24,7 @@ export interface Client {
   readonly needs: readonly Program[];
   /** How many messages one call sends (default 1). */
   readonly sends?: number;
-  deliver(delivery: Delivery): Promise<void>;
-}
-
-/** @throws with everything it printed when the program does not end well. */
-async function run(program: Program, args: readonly string[], input?: string): Promise<void> {
-  const child = new Deno.Command(programOf(program)!, {
-    args: [...args],
-    stdin: input === undefined ? "null" : "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  if (input !== undefined) {
-    const writer = child.stdin.getWriter();
-    await writer.write(await Deno.readFile(input));
-    await writer.close();
-  }
-  const { success, stdout, stderr } = await child.output();
-  const text = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
-  if (!success) throw new Error(`${program} ${args.join(" ")}\n${text}`);
+  deliver(delivery: Delivery): Promise<unknown>;
 }
 
 const SMTPLIB = `import smtplib, sys
@@ -90,7 +73,7 @@ export const CLIENTS: readonly Client[] = [
     needs: ["msmtp"],
     deliver: ({ port, from, to, lfFile }) => {
       const options = ["--host=127.0.0.1", `--port=${port}`, `--from=${from}`, "--auth=off", "--tls=off"];
-      return run("msmtp", [...options, "--domain=client.example", "--", to], lfFile);
+      return run("msmtp", [...options, "--domain=client.example", "--", to], { input: lfFile });
     },
   },
   {

@@ -1,13 +1,13 @@
 /**
  * smtp-server (Node) with the simplest durable handler one would write: a file per message, synced and renamed before
- * the 250. Usage: node server.mjs PORT FOLDER MODULES (the folder that holds node_modules)
+ * the 250. Usage: node server.mjs PORT FOLDER MODULES KEY CERT (MODULES: the folder that holds node_modules)
  */
 import fs from "node:fs";
 import { createRequire } from "node:module";
 import process from "node:process";
 import { Buffer } from "node:buffer";
 
-const [port, folder, modules] = process.argv.slice(2);
+const [port, folder, modules, key, cert] = process.argv.slice(2);
 const { SMTPServer } = createRequire(`${modules}/`)("smtp-server");
 fs.mkdirSync(folder, { recursive: true });
 let sequence = 0;
@@ -16,7 +16,9 @@ const server = new SMTPServer({
   banner: "bench",
   name: "mx.bench.example",
   size: 52428800,
-  disabledCommands: ["AUTH", "STARTTLS"],
+  disabledCommands: ["AUTH"],
+  key: fs.readFileSync(key),
+  cert: fs.readFileSync(cert),
   authOptional: true,
   disableReverseLookup: true,
   logger: false,

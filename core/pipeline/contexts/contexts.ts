@@ -91,6 +91,8 @@ export interface Message {
   readonly size: number;
   /** What BODY= said (RFC 6152, RFC 3030); 7BIT unless it said more. */
   readonly bodyType: BodyType;
+  /** A line that is no field ended the header before its empty line: another reader may see more fields behind it. */
+  readonly malformed: boolean;
   /** The first field of that name, any case. */
   header(name: string): string | undefined;
   /** All of them, in their order; what plugins added stands first, what they removed is not there. */
@@ -136,6 +138,11 @@ export interface Context<S extends Scope = "connection"> {
   readonly store: Counters;
   /** Milliseconds since 1970. */
   now(): number;
+  /**
+   * Tells a person, by an `alert` event: an account that sends as if it were stolen. `subject` is whom it is about. No
+   * change of the mail: it is told in mode observe too.
+   */
+  alert(subject: string, message: string): void;
   /** What a plugin left under this key, or undefined. */
   get<T>(key: Key<T, S>): T | undefined;
   /** Leaves a fact for the plugins behind this one. A key is no change: it counts in mode observe too. */

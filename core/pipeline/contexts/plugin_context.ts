@@ -128,6 +128,10 @@ export class PluginContext implements Every {
   now(): number {
     return this.#ctx.now();
   }
+  alert(subject: string, message: string): void {
+    if (this.#late("alert()")) return;
+    this.#ctx.services.emit({ type: "alert", where: this.#plugin, subject, message });
+  }
   output(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return this.#ctx.output();
   }

@@ -30,6 +30,9 @@ export class ReceivedMessage implements Message {
   get section(): HeaderSection {
     return this.#section ??= new HeaderSection(this.body.head);
   }
+  get malformed(): boolean {
+    return this.section.malformedAt !== null;
+  }
   header(name: string): string | undefined {
     const field = this.section.first(name);
     return field && this.section.value(field);
@@ -85,6 +88,9 @@ class EditedMessage implements Message {
   }
   get bodyType(): BodyType {
     return this.received.bodyType;
+  }
+  get malformed(): boolean {
+    return this.received.malformed;
   }
   header(name: string): string | undefined {
     const wanted = name.toLowerCase();

@@ -18,7 +18,7 @@ import {
   type PluginFactory,
   type Reply,
 } from "../../../core/pipeline/mod.ts";
-import { parseRate, RATE } from "./rate.ts";
+import { parseRate, RATE } from "../rate.ts";
 
 const rate = z.string().regex(RATE, "must be a rate like 100/1m: a count, and a time in s, m, h or d");
 

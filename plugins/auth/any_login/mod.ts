@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { definePlugin, isLoopback, isNetwork, Networks, type PluginFactory } from "../../../core/pipeline/mod.ts";
 import { isUserName } from "../user_name.ts";
+import { vouch } from "../vouch.ts";
 import { UNPROVEN } from "./key.ts";
 
 export { UNPROVEN } from "./key.ts";
@@ -44,7 +45,7 @@ export const any_login: PluginFactory<z.input<typeof Options>> = definePlugin({
         // What tells no password or token cannot be taken at its word: SCRAM and EXTERNAL have a proof to check
         if (client.identity !== null || credentials.reveal() === null) return next();
         if (!isLoopback(client.ip) && !networks.has(client.ip)) return next();
-        ctx.identify(isUserName(credentials.user) ? credentials.user : "anybody");
+        vouch(ctx, isUserName(credentials.user) ? credentials.user : "anybody");
         ctx.set(UNPROVEN, true);
         return next();
       },

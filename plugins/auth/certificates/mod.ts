@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { definePlugin, OptionsError, parseAddress, type PluginFactory } from "../../../core/pipeline/mod.ts";
 import { isUserName } from "../user_name.ts";
+import { vouch } from "../vouch.ts";
 
 const fingerprint = z.string().transform((text, context) => {
   const hex = text.replaceAll(":", "").toUpperCase();
@@ -52,10 +53,12 @@ export const certificates: PluginFactory<z.input<typeof Options>> = definePlugin
           ...byFingerprint.get(certificate.fingerprint) ?? [],
           ...emails ? certificate.emails.filter((each) => isUserName(each) && parseAddress(each) !== null) : [],
         ];
-        // RFC 4422 A.1: an empty wish leaves it to us
-        const wish = credentials.user;
-        const user = wish === "" ? names[0] : names.find((name) => same(name, wish));
-        if (user !== undefined) ctx.identify(user);
+        // Without a wish of the client's it is what the certificate says of itself, which may be no user here: then the
+        // certificate's own user it is (RFC 4422 A.1)
+        const wish = credentials.user, { commonName, emails: own } = certificate;
+        const open = wish === "" || wish === commonName || own.includes(wish);
+        const user = names.find((name) => same(name, wish)) ?? (open ? names[0] : undefined);
+        if (user !== undefined) vouch(ctx, user);
         return next();
       },
     };

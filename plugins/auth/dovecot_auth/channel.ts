@@ -77,7 +77,10 @@ export class Channel {
     if (!this.#mechanisms.has(mechanism)) return Promise.reject(new Error(`it does not offer ${mechanism}`));
     const id = this.#id = this.#id % 0x7fff_ffff + 1;
     const line = ["AUTH", id, mechanism, ...fields, `resp=${response}`].join("\t") + "\n"; // resp must stand last
-    if (line.length > LONGEST_REQUEST) return Promise.resolve(null); // nobody's password is that long
+    if (line.length > LONGEST_REQUEST) {
+      if (dummy === undefined) return Promise.resolve(null); // nobody's password is that long
+      return Promise.reject(new Error("the token is longer than it takes"));
+    }
     return new Promise((resolve, reject) => {
       const sent = performance.now();
       const end = (outcome: Outcome | Error) => {

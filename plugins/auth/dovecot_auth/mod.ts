@@ -8,6 +8,7 @@ import { type AuthContext, canonicalIp, definePlugin, type PluginFactory } from 
 import { duration } from "../duration.ts";
 import { Slots } from "../slots.ts";
 import { isUserName } from "../user_name.ts";
+import { vouch } from "../vouch.ts";
 import { AuthServer } from "./auth_server.ts";
 import type { Place } from "./channel.ts";
 import { base64, DUMMY, type Handed, initialResponse, THERE } from "./response.ts";
@@ -71,7 +72,7 @@ export const dovecot_auth: PluginFactory<z.input<typeof Options>> = definePlugin
         if (outcome !== null) {
           const user = outcome.user ?? credentials.user;
           if (!isUserName(user)) throw new Error("Dovecot vouched, and did not say for whom");
-          ctx.identify(user);
+          vouch(ctx, user);
         }
         return next();
       },

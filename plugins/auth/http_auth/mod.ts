@@ -5,12 +5,18 @@
  */
 import { createHmac } from "node:crypto";
 import { z } from "zod";
-import { type AuthContext, definePlugin, type PluginFactory } from "../../../core/pipeline/mod.ts";
-import { ACCOUNT, type Account } from "../accounts/key.ts";
+import {
+  type AuthContext,
+  canonicalDomain,
+  definePlugin,
+  parseAddress,
+  type PluginFactory,
+} from "../../../core/pipeline/mod.ts";
 import { duration } from "../duration.ts";
 import { Endpoint, endpointUrl, exposure } from "../endpoint.ts";
 import { Slots } from "../slots.ts";
 import { isUserName } from "../user_name.ts";
+import { vouch } from "../vouch.ts";
 import { Vouchers } from "../vouchers.ts";
 
 const Mechanism = z.enum(["PLAIN", "LOGIN", "OAUTHBEARER", "XOAUTH2"]);
@@ -34,14 +40,18 @@ const Answer = z.discriminatedUnion("ok", [
   z.object({
     ok: z.literal(true),
     user: z.string().refine(isUserName).optional(),
-    senders: z.array(z.string().min(1).max(320)).max(1000).optional(),
+    senders: z.array(z.string().max(320).refine(isSender)).max(1000).default([]),
   }),
 ]);
 
-/** `senders` is null where the service did not say. */
+/** What a login may send as: an address, `@domain` for all of a domain, `*` for any. */
+function isSender(text: string): boolean {
+  return text === "*" || (text.startsWith("@") ? canonicalDomain(text.slice(1)) : parseAddress(text)) !== null;
+}
+
 interface Vouched {
   readonly user: string;
-  readonly senders: Account["senders"] | null;
+  readonly senders: readonly string[];
 }
 
 /**
@@ -78,7 +88,7 @@ export const http_auth: PluginFactory<z.input<typeof Options>> = definePlugin({
       if (!answer.data.ok) return null;
       const user = answer.data.user ?? ctx.credentials.user;
       if (!isUserName(user)) throw new Error(`${url.host}: vouched, and did not say for whom`);
-      return { user, senders: answer.data.senders ?? null };
+      return { user, senders: answer.data.senders };
     }
 
     return {
@@ -97,9 +107,7 @@ export const http_auth: PluginFactory<z.input<typeof Options>> = definePlugin({
           vouched = await slots.run(() => ask(body, ctx), ctx.signal);
           if (vouched !== null && cache > 0) vouchers.keep(body, vouched, ctx.now() + cache);
         }
-        if (vouched === null) return next();
-        ctx.identify(vouched.user);
-        if (vouched.senders !== null) ctx.set(ACCOUNT, { name: vouched.user, senders: vouched.senders });
+        if (vouched !== null) vouch(ctx, vouched.user, vouched.senders);
         return next();
       },
     };

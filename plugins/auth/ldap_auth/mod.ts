@@ -14,10 +14,10 @@ import {
   parseAddress,
   type PluginFactory,
 } from "../../../core/pipeline/mod.ts";
-import { ACCOUNT } from "../accounts/key.ts";
 import { duration } from "../duration.ts";
 import { Slots } from "../slots.ts";
 import { isUserName } from "../user_name.ts";
+import { vouch } from "../vouch.ts";
 import { Directory, type Lookup } from "./directory.ts";
 import { fill } from "./escape.ts";
 
@@ -111,8 +111,7 @@ export const ldap_auth: PluginFactory<z.input<typeof Options>> = definePlugin({
         const vouched = await slots.run(() => directory.login(user, password, ctx.signal), ctx.signal);
         if (vouched === null) return next();
         if (!isUserName(vouched.user)) throw new Error(`the user's ${identity} cannot be a name here`);
-        ctx.identify(vouched.user);
-        if (senders.length > 0) ctx.set(ACCOUNT, { name: vouched.user, senders: addresses(vouched.senders) });
+        vouch(ctx, vouched.user, addresses(vouched.senders));
         return next();
       },
     };

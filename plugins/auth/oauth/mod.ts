@@ -8,6 +8,7 @@ import { type AuthContext, definePlugin, OptionsError, type PluginFactory } from
 import { duration } from "../duration.ts";
 import { Endpoint, endpointUrl, exposure } from "../endpoint.ts";
 import { Slots } from "../slots.ts";
+import { vouch } from "../vouch.ts";
 import { type Claims, userOf } from "./claims.ts";
 import { Introspection } from "./introspection.ts";
 import { ALGORITHMS, checkJwt } from "./jwt.ts";
@@ -88,7 +89,7 @@ export const oauth: PluginFactory<z.input<typeof Options>> = definePlugin({
         const user = claims === null ? null : userOf(claims, demands);
         // RFC 7628 3.1: whom the client says it is must be whose token it is; people type addresses in any case
         const wish = credentials.user;
-        if (user !== null && (wish === "" || wish.toLowerCase() === user.toLowerCase())) ctx.identify(user);
+        if (user !== null && (wish === "" || wish.toLowerCase() === user.toLowerCase())) vouch(ctx, user);
         return next();
       },
     };

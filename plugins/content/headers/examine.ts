@@ -6,7 +6,7 @@
  * shown as From must count as one.
  */
 import { parseDate } from "./date.ts";
-import { countMailboxes } from "./mailboxes.ts";
+import { countMailboxes } from "../../../core/pipeline/mod.ts";
 import { RULE_NAMES, type RuleName } from "./rules.ts";
 
 export interface Fault {

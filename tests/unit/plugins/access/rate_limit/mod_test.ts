@@ -8,7 +8,7 @@ import {
 } from "../../../../../core/pipeline/mod.ts";
 import { on, type Plugin } from "../../../../../core/pipeline/mod.ts";
 import { rate_limit } from "../../../../../plugins/access/rate_limit/mod.ts";
-import { parseRate, RATE } from "../../../../../plugins/access/rate_limit/rate.ts";
+import { parseRate, RATE } from "../../../../../plugins/access/rate.ts";
 
 /** A clock that the test moves, and counters that go by it. */
 function world() {

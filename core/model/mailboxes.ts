@@ -1,37 +1,71 @@
 /**
- * How many mailboxes a From or Sender field names: the grammar of RFC 5322 3.4 with groups (RFC 6854) and the obsolete
- * forms of 4.4, read as leniently as mail programs read it. One pass over the octets, no recursion, constant memory.
- * Non-job: which addresses they are.
+ * The mailboxes that a From or Sender field names: the grammar of RFC 5322 3.4 with groups (RFC 6854) and the obsolete
+ * forms of 4.4, read as leniently as mail programs read it. One pass over the octets, no recursion; counting takes
+ * constant memory. Non-job: which field it is, who may stand in it.
  */
+import { type Address, parseAddress } from "./address.ts";
 
+/** What a field body names. */
 export interface Mailboxes {
+  /** How many mailboxes a reader may see in it. */
   readonly count: number;
   /** Something does not fit the grammar: an open quote, text behind an address, an encoded-word inside one. */
   readonly malformed: boolean;
 }
 
+const decoder = new TextDecoder();
 const SPECIALS = new Set("<>@,;:.");
 
 /** Counts the mailboxes of a field body. */
 export function countMailboxes(octets: Uint8Array): Mailboxes {
+  return readMailboxes(octets, null);
+}
+
+/**
+ * The addresses of a field's value, in their order; null when it does not fit the grammar, or names one that no envelope
+ * could: whoever trusts in an address must not guess at it.
+ *
+ * @example
+ * ```ts
+ * import { mailboxesIn } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const addresses = mailboxesIn('"Smith, A." <a@Example.ORG>, team: b@example.net;');
+ * assertEquals(addresses, [{ local: "a", domain: "example.org" }, { local: "b", domain: "example.net" }]);
+ * assertEquals(mailboxesIn("<a@example.org> <b@example.net>"), null);
+ * ```
+ */
+export function mailboxesIn(value: string): readonly Address[] | null {
+  const found: string[] = [];
+  if (readMailboxes(new TextEncoder().encode(value), found).malformed) return null;
+  const addresses = found.map(parseAddress).filter((address) => address !== null && address.domain !== "");
+  return addresses.length === found.length ? addresses as Address[] : null;
+}
+
+/** `found`: takes each address without comments and white space, when they are wanted. */
+function readMailboxes(octets: Uint8Array, found: string[] | null): Mailboxes {
   const tokens = new Tokens(octets);
   let count = 0, malformed = false, group = false;
   // The element between two commas: words before and after its "@", and whether its <...> is open or closed.
   let before = 0, ats = 0, after = 0, encoded = false, inWord = false, apart = false;
-  let angle: "none" | "open" | "closed" = "none";
+  let angle: "none" | "open" | "closed" = "none", address = "";
   const clear = () => {
     before = ats = after = 0;
     encoded = apart = false;
+    address = "";
   };
   const finish = () => {
     const mailbox = ats === 1 && before > 0 && after > 0;
-    if (mailbox) count++;
+    if (mailbox) {
+      count++;
+      found?.push(address);
+    }
     if (!mailbox && (before > 0 || ats > 0 || angle !== "none")) malformed = true; // words alone, or `<>`
     if (angle === "open" || ats > 0 && (encoded || apart)) malformed = true; // RFC 2047 5: no encoded-word in addr-spec
     clear();
     angle = "none";
   };
   for (let token = tokens.next(); token !== "end"; token = tokens.next()) {
+    if (found !== null && angle !== "closed" && IN_ADDRESS.has(token)) address += tokens.text;
     switch (token) {
       case "word":
       case "encoded":
@@ -84,18 +118,28 @@ export function countMailboxes(octets: Uint8Array): Mailboxes {
 
 type Token = "word" | "encoded" | "end" | "<" | ">" | "@" | "," | ";" | ":" | ".";
 
+const IN_ADDRESS: ReadonlySet<Token> = new Set(["word", "encoded", "@", "."]);
+
 /** Words (atoms, quoted strings, domain literals) and specials; white space and comments left out. */
 class Tokens {
   /** A quote, comment or literal had no end, or a comment no beginning. */
   unclosed = false;
   #at = 0;
+  /** Where the last one began. */
+  #start = 0;
 
   constructor(readonly octets: Uint8Array) {}
+
+  /** The last one as it was written. */
+  get text(): string {
+    return decoder.decode(this.octets.subarray(this.#start, this.#at));
+  }
 
   next(): Token {
     for (; this.#at < this.octets.length; this.#at++) {
       const octet = this.octets[this.#at]!;
       if (octet <= 32) continue;
+      this.#start = this.#at;
       const char = String.fromCharCode(octet);
       if (char === "(") this.#skip("(", ")");
       else if (char === ")") this.unclosed = true;

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { countMailboxes } from "../../../../../plugins/content/headers/mailboxes.ts";
+import { formatAddress } from "../../../core/model/address.ts";
+import { countMailboxes, mailboxesIn } from "../../../core/model/mailboxes.ts";
 
 const count = (text: string) => countMailboxes(new TextEncoder().encode(text));
 
@@ -51,6 +52,55 @@ Deno.test("mailboxes of a From field are counted", () => {
     ["=?utf-8?q?a=40b?=@example.org", 1, true], // RFC 2047 5
   ];
   for (const [text, expected, malformed] of table) assertEquals(count(text), { count: expected, malformed }, text);
+});
+
+Deno.test("the addresses of a field are those that its mailboxes name, without comments and white space", () => {
+  const table: [text: string, addresses: string[] | null][] = [
+    ["Joe Q. Public <joe@Example.ORG>", ["joe@example.org"]],
+    ["A <a@b.example>, (x) c (y) @ d . example (z) , T: e@f.example;", ["a@b.example", "c@d.example", "e@f.example"]],
+    ['ceo@bank.example <x@evil.example>, "p@q.example" <y@evil.example>', ["x@evil.example", "y@evil.example"]],
+    ["<@one,@two:joe@example.org>", ["joe@example.org"]],
+    ['"a b"@example.org, "ab"@example.org', ['"a b"@example.org', "ab@example.org"]],
+    ["Zoë <zoë@bücher.example>", ["zoë@xn--bcher-kva.example"]],
+    ["joe@[192.0.2.1]", ["joe@[192.0.2.1]"]],
+    ["", []],
+    ["Undisclosed:;", []],
+    ["Joe", null],
+    ["<a@b> <c@d>", null],
+    ["a b@c.example", null],
+    ["a@b.example c", null],
+    ["=?utf-8?q?a?=@b.example", null],
+    ["a@-b.example", null], // a mailbox to a lenient reader, and no address
+    ["a@b.example, a..b@c.example", null],
+    ["a@b.example, " + "x".repeat(65) + "@c.example", null],
+    ["postmaster", null],
+  ];
+  for (const [text, expected] of table) assertEquals(mailboxesIn(text)?.map(formatAddress) ?? null, expected, text);
+});
+
+Deno.test("property: a field whose addresses are known is well formed, and names as many as are counted", () => {
+  const piece = fc.constantFrom(
+    "a",
+    "@",
+    "b.example",
+    ".",
+    "<",
+    ">",
+    ",",
+    ":",
+    ";",
+    '"',
+    "(",
+    ")",
+    " ",
+    "[",
+    "]",
+    "=?",
+  );
+  fc.assert(fc.property(fc.array(piece, { maxLength: 20 }).map((each) => each.join("")), (text) => {
+    const addresses = mailboxesIn(text), { count: counted, malformed } = count(text);
+    if (addresses !== null) assertEquals([addresses.length, false], [counted, malformed]);
+  }));
 });
 
 Deno.test("case 33: a million of anything is linear", () => {
