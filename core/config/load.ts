@@ -164,6 +164,8 @@ function readListeners(
         "LMTP must not be used on port 25 (RFC 2033 5); take another port or a socket file",
       );
     }
+    const mode = rest.mode ?? null;
+    if (mode !== null && "port" in address) faults.add([...path, "mode"], "only a socket file has permissions");
     if (role === "mx" && replacement !== null) [address, replacement] = [replacement, null];
     const name = given ?? formatEndpoint(address);
     if (names.has(name)) faults.add([...path, given === undefined ? "address" : "name"], `"${name}" stands here twice`);
@@ -173,6 +175,7 @@ function readListeners(
       ...readSecurity(listener, list, { tls, faults, path }),
       name,
       role,
+      mode,
       address: "path" in address ? { path: resolve(base, address.path) } : address,
       plugins: list,
       ehloHide: ehlo.hide,
