@@ -164,6 +164,10 @@ function readListeners(
         "LMTP must not be used on port 25 (RFC 2033 5); take another port or a socket file",
       );
     }
+    for (const [place, word] of ehlo.hide.entries()) {
+      if (role !== "lmtp" || word !== "PIPELINING" && word !== "ENHANCEDSTATUSCODES") continue;
+      faults.add([...path, "ehlo", "hide", place], `LMTP must have ${word} (RFC 2033 5)`);
+    }
     const mode = rest.mode ?? null;
     if (mode !== null && "port" in address) faults.add([...path, "mode"], "only a socket file has permissions");
     if (role === "mx" && replacement !== null) [address, replacement] = [replacement, null];

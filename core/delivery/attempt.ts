@@ -59,7 +59,7 @@ export class Attempt {
         { index, state: "deferred", nextAttempt: holdUntil!, appointed: true, attempt: false }
       ));
     }
-    if (isOverdue(message.parameters, now)) {
+    if (isOverdue(message.parameters, now)) { //                                                         RFC 2852 4
       return recipients.map(({ index }) => ({
         index,
         state: "expired",

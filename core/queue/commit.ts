@@ -52,7 +52,7 @@ function plan(transaction: TransactionContext, origin: Origin, options: CommitOp
     const why = reply?.toString() ?? transaction.held;
     const common = { address, original, parameters, route, state };
     if (state !== "deferred") recipients.push({ ...common, nextAttempt: now, lastReply: why });
-    else if (release !== null) {
+    else if (release !== null) { //                                                                    RFC 4865 4.2
       recipients.push({ ...common, nextAttempt: release, appointed: true, lastReply: why ?? KEPT });
     } else {
       const planned = nextAttempt(now, 1, options.schedule, options.random());
