@@ -277,7 +277,7 @@ export class Inbound implements Timed {
     // No fall-back to clear text: a handshake that failed is the end (case 45)
     tls.handshake(this.#socket).then(
       (socket) => this.#secured(socket, tls),
-      (error: Error) => this.destroy(error.message),
+      (error: Error) => this.destroy(`TLS handshake failed: ${error.message}`),
     );
   }
 
