@@ -68,6 +68,7 @@ export class Doors {
     const inbound = this.#inbound(config, places);
     return await Listener.open({
       address: config.address,
+      ...(config.mode === null ? {} : { mode: config.mode }),
       limits: places,
       proxies: new Networks(config.proxy),
       trouble,
