@@ -30,3 +30,4 @@ export type { LoadOptions } from "./core/config/load.ts";
 export { ConfigError } from "./core/config/issue.ts";
 export type { ConfigIssue } from "./core/config/issue.ts";
 export type * from "./core/config/config.ts";
+export type { LockoutSettings } from "./core/auth/lockout.ts";

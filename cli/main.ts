@@ -11,6 +11,7 @@ import { schemaCommand } from "./schema.ts";
 import { sendCommand } from "./send.ts";
 import { serveCommand } from "./serve.ts";
 import { CommandError, DONE, type ExitCode, NO, processTerminal, type Terminal, USAGE } from "./terminal.ts";
+import { userCommand } from "./user.ts";
 
 /** Commands that succeed by throwing: commander's way to say that help or the version was shown. */
 const SHOWN = new Set(["commander.helpDisplayed", "commander.help", "commander.version"]);
@@ -22,7 +23,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   const program = new Command("postern")
     .description("An SMTP server whose policy you write yourself")
     .version(about.version);
-  for (const make of [serveCommand, checkCommand, schemaCommand, sendCommand, queueCommand]) {
+  for (const make of [serveCommand, checkCommand, schemaCommand, sendCommand, queueCommand, userCommand]) {
     program.addCommand(make(terminal, finish));
   }
   settle(program, terminal);

@@ -3,6 +3,7 @@
  * so that they run in a test as they do in a shell. Non-job: parsing arguments (main.ts).
  */
 import type { Output } from "../core/observe/line_writer.ts";
+import { SecretReader } from "./secret.ts";
 
 export interface Terminal {
   /** A line to standard output. */
@@ -11,6 +12,8 @@ export interface Terminal {
   err(text: string): void;
   /** Everything on standard input. */
   input(): Promise<Uint8Array>;
+  /** Asks whoever sits there for a line that is not shown; null when standard input is no terminal. */
+  secret(prompt: string): Promise<string | null>;
   /** Standard output for the log, which does not wait. */
   readonly log: Output;
   /** Calls `handler` on each such signal until the function it returns is called. */
@@ -37,10 +40,27 @@ const utf8 = new TextEncoder();
 
 /** The real one. Lines are written at once: a command's answer must be out before it exits. */
 export function processTerminal(): Terminal {
+  const keys = new SecretReader(async () => {
+    const buffer = new Uint8Array(256), length = await Deno.stdin.read(buffer);
+    return length === null ? null : buffer.subarray(0, length);
+  });
   return {
     out: (text) => writeAll(Deno.stdout, `${text}\n`),
     err: (text) => writeAll(Deno.stderr, `${text}\n`),
     input: async () => new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer()),
+    secret: async (prompt) => {
+      if (!Deno.stdin.isTerminal()) return null;
+      Deno.stdin.setRaw(true); // before the question: what is typed at once is not shown either
+      try {
+        writeAll(Deno.stderr, prompt);
+        const line = await keys.line();
+        if (line === null) throw new CommandError("nothing was changed");
+        return line;
+      } finally {
+        Deno.stdin.setRaw(false);
+        writeAll(Deno.stderr, "\n");
+      }
+    },
     log: Deno.stdout,
     onSignal: (signal, handler) => {
       Deno.addSignalListener(signal, handler);

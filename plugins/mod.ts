@@ -1,7 +1,9 @@
 /** The plugins that come with Postern, by the name that a configuration uses. A static list: nothing is searched for. */
+import { account_guard } from "./access/account_guard/mod.ts";
 import { null_mx } from "./access/null_mx/mod.ts";
 import { rate_limit } from "./access/rate_limit/mod.ts";
 import { relay } from "./access/relay/mod.ts";
+import { sender_login } from "./access/sender_login/mod.ts";
 import { recipients } from "./accounts/recipients/mod.ts";
 import { accounts } from "./auth/accounts/mod.ts";
 import { any_login } from "./auth/any_login/mod.ts";
@@ -12,6 +14,7 @@ import { ldap_auth } from "./auth/ldap_auth/mod.ts";
 import { oauth } from "./auth/oauth/mod.ts";
 import { headers } from "./content/headers/mod.ts";
 import { spamScore } from "./content/spam_score/mod.ts";
+import { submission } from "./content/submission/mod.ts";
 import { spf } from "./identity/spf/mod.ts";
 import { discard } from "./storage/discard/mod.ts";
 import { inbox } from "./storage/inbox/mod.ts";
@@ -27,11 +30,14 @@ export const PLUGINS = {
   certificates,
   any_login,
   rate_limit,
+  account_guard,
+  sender_login,
   relay,
   recipients,
   null_mx,
   spf,
   headers,
+  submission,
   spam_score: spamScore,
   maildir,
   inbox,

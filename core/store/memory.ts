@@ -5,16 +5,7 @@
 import { applyEdits } from "../model/edits.ts";
 import type { Observer } from "../observe/events.ts";
 import { CounterCache } from "./counters.ts";
-import {
-  decodeEntry,
-  encodeRecipient,
-  entrySender,
-  type InboxRow,
-  newEntries,
-  type NewEntry,
-  readEntryId,
-  searchable,
-} from "./rows.ts";
+import { decodeEntry, entrySender, type InboxRow, newEntries, type NewEntry, readEntryId, searchable } from "./rows.ts";
 import { octetStream, Spool } from "./spool.ts";
 import {
   type Body,
@@ -54,6 +45,8 @@ interface Recipient {
   facts: Mutable<StoredRecipient>;
   /** When a worker may take it: the next attempt, or the end of a lease. Null: not by itself. */
   due: number | null;
+  /** The sender chose that moment. */
+  appointed: boolean;
   owner: string | null;
 }
 interface Message {
@@ -118,9 +111,10 @@ export class MemoryStore implements Store {
       this.#messages.set(message.id, {
         message: stored,
         octets: octets.slice(),
-        recipients: recipients.map((recipient, index) => ({
-          facts: { ...recipient, index, attempts: encodeRecipient(recipient, index).attempts },
+        recipients: recipients.map(({ appointed = false, ...recipient }, index) => ({
+          facts: { ...recipient, index, attempts: 0 },
           due: recipient.state === "held" ? null : recipient.nextAttempt,
+          appointed,
           owner: null,
         })),
       });
@@ -137,8 +131,8 @@ export class MemoryStore implements Store {
     return this.#ask(() => {
       const { owner, now, seconds, limit, local = false, horizon = Infinity } = options;
       const until = now + seconds * 1000;
-      const mine = ({ due, facts }: Recipient) =>
-        due !== null && (due <= now || (due > horizon && facts.state !== "active")) &&
+      const mine = ({ due, appointed, facts }: Recipient) =>
+        due !== null && (due <= now || (due > horizon && facts.state !== "active" && !appointed)) &&
         (!local || facts.route.to === "local");
       const found = [...this.#messages.values()]
         .map((item) => ({ item, due: item.recipients.filter(mine) }))
@@ -167,6 +161,7 @@ export class MemoryStore implements Store {
       if (item === undefined || pairs.includes(null)) return false;
       for (const { recipient, outcome } of pairs as { recipient: Recipient; outcome: RecipientOutcome }[]) {
         const { facts } = recipient, { state, nextAttempt, lastReply, attempt = true, deposits = [] } = outcome;
+        recipient.appointed = outcome.appointed ?? false;
         facts.state = state;
         facts.attempts += attempt ? 1 : 0;
         facts.nextAttempt = nextAttempt ?? facts.nextAttempt;

@@ -94,9 +94,9 @@ export class Operations {
       body,
     );
     for (const row of recipients) {
-      const due = row.state === "held" ? null : row.next_attempt;
+      const due = row.state === "held" || row.appointed ? null : row.next_attempt;
       this.#run(
-        "insert into recipient values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, null)",
+        "insert into recipient values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, null, ?)",
         ...[
           id,
           row.idx,
@@ -108,6 +108,7 @@ export class Operations {
           row.last_reply,
           row.facts,
           due,
+          row.appointed ? row.next_attempt : null,
         ],
       );
     }
@@ -133,6 +134,10 @@ export class Operations {
   #lease({ owner, now, seconds, limit, local, horizon }: Of<"lease">): readonly Lease[] {
     const until = now + seconds * 1000;
     const only = local ? "and local = 1" : "";
+    this.#run(
+      "update recipient set due = appointed, appointed = null where local in (?, 1) and appointed <= ?",
+      ...[local ? 1 : 0, now],
+    );
     const ids = new Set<string>();
     const collect = (where: string, moment: number) => {
       const statement = this.#prepare(`select message from recipient where ${where} ${only} order by due`);
@@ -208,7 +213,7 @@ export class Operations {
   markCorrupt(id: string, why: string, idx: number | null = null): void {
     this.#run("insert or replace into corrupt values (?, ?)", id, why);
     this.#run(
-      `update recipient set state = 'corrupt', due = null, owner = null, last_reply = ?
+      `update recipient set state = 'corrupt', due = null, appointed = null, owner = null, last_reply = ?
        where message = ? and (idx = ? or ? is null)
          and (due is not null or state not in ('held', 'delivered', 'failed', 'expired'))`,
       ...[why, id, idx, idx],
@@ -234,15 +239,17 @@ export class Operations {
     return { done: true, arrived };
   }
 
-  #settleOne(id: string, { index, state, nextAttempt, lastReply, attempt = true }: RecipientOutcome): void {
+  #settleOne(id: string, outcome: RecipientOutcome): void {
+    const { index, state, nextAttempt, appointed = false, lastReply, attempt = true } = outcome;
     const waits = state === "ready" || state === "deferred";
     this.#run(
       `update recipient set state = ?1, owner = null, attempts = attempts + ?2,
          next_attempt = coalesce(?3, next_attempt), due = case when ?4 then coalesce(?3, next_attempt) end,
+         appointed = case when ?9 then coalesce(?3, next_attempt) end,
          last_reply = case when ?5 then ?6 else last_reply end
        where message = ?7 and idx = ?8`,
-      ...[state, Number(attempt), nextAttempt ?? null, Number(waits)],
-      ...[Number(lastReply !== undefined), lastReply ?? null, id, index],
+      ...[state, Number(attempt), nextAttempt ?? null, Number(waits && !appointed)],
+      ...[Number(lastReply !== undefined), lastReply ?? null, id, index, Number(waits && appointed)],
     );
   }
 
@@ -327,13 +334,13 @@ export class Operations {
       case "retry":
         this.#run("delete from corrupt where message = ?", id);
         return this.#run(
-          `update recipient set state = 'ready', next_attempt = ?4, due = ?4, owner = null
+          `update recipient set state = 'ready', next_attempt = ?4, due = ?4, appointed = null, owner = null
            where ${where} and ${idle("'ready', 'deferred', 'corrupt', 'failed', 'expired'")}`,
           ...[...given, now],
         );
       case "hold":
         return this.#run(
-          `update recipient set state = 'held', due = null, owner = null, last_reply = ?5
+          `update recipient set state = 'held', due = null, appointed = null, owner = null, last_reply = ?5
            where ${where} and ${idle("'ready', 'deferred'")}`,
           ...[...given, now, change.reason],
         );

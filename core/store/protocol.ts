@@ -3,7 +3,7 @@
  * `sqlite.ts` asks; `sqlite_writer.ts` and `sqlite_reader.ts` answer.
  */
 import type { HeaderEdits } from "../model/envelope.ts";
-import type { NewEntry, RecipientRow } from "./rows.ts";
+import type { NewEntry, NewRecipientRow } from "./rows.ts";
 import type {
   InboxPage,
   InboxQuery,
@@ -53,7 +53,7 @@ export interface CommitOperation {
   /** Name of the spool file; null: the octets stand in the batch at `at`. */
   readonly file: string | null;
   at: number;
-  readonly recipients: readonly RecipientRow[];
+  readonly recipients: readonly NewRecipientRow[];
   readonly sender: string;
   readonly subject: string;
   readonly entries: readonly NewEntry[];

@@ -44,6 +44,11 @@ export interface RecipientRow {
   readonly last_reply: string | null;
   readonly facts: string;
 }
+/** A new recipient's row. */
+export interface NewRecipientRow extends RecipientRow {
+  /** Its next attempt is at a moment that the sender chose. */
+  readonly appointed: boolean;
+}
 export interface InboxRow {
   readonly message: string;
   readonly n: number;
@@ -89,6 +94,7 @@ export function decodeMessage(row: MessageRow): StoredMessage {
   if (sender !== null) address(sender, "sender");
   const given = object(parameters, "parameters");
   if (typeof given.body !== "string" || typeof given.smtputf8 !== "boolean") throw new CorruptRow("bad parameters");
+  promises(given);
   texts(origin, ["session", "ip", "helo", "protocol", "listener"], "origin");
   texts(edits, ["prepend"], "edits");
   const drop = (edits as { drop: unknown }).drop;
@@ -110,8 +116,8 @@ export function decodeMessage(row: MessageRow): StoredMessage {
 }
 
 /** A recipient's row. `local` is 1 when a plugin of this site stores the copy. */
-export function encodeRecipient(recipient: NewRecipient, idx: number): RecipientRow {
-  const { address, original, parameters, route, state, nextAttempt, lastReply } = recipient;
+export function encodeRecipient(recipient: NewRecipient, idx: number): NewRecipientRow {
+  const { address, original, parameters, route, state, nextAttempt, appointed = false, lastReply } = recipient;
   return {
     idx,
     state,
@@ -120,6 +126,7 @@ export function encodeRecipient(recipient: NewRecipient, idx: number): Recipient
     next_attempt: nextAttempt,
     attempts: 0,
     last_reply: lastReply,
+    appointed,
     facts: JSON.stringify({ address, original, parameters, route }),
   };
 }
@@ -243,6 +250,17 @@ function object(value: unknown, what: string): Record<string, unknown> {
 function texts(value: unknown, names: readonly string[], what: string): void {
   const record = object(value, what);
   for (const name of names) if (typeof record[name] !== "string") throw new CorruptRow(`${what}: no ${name}`);
+}
+
+/** What MAIL may have asked for later: each is there whole, or not at all. */
+function promises({ requireTls, holdUntil, deliverBy, priority }: Record<string, unknown>): void {
+  const whole = (requireTls === undefined || requireTls === true) &&
+    (holdUntil === undefined || Number.isSafeInteger(holdUntil)) &&
+    (priority === undefined || Number.isSafeInteger(priority) && Math.abs(priority as number) <= 9);
+  if (!whole) throw new CorruptRow("bad parameters");
+  if (deliverBy === undefined) return;
+  const { at, mode } = object(deliverBy, "deliverBy");
+  if (!Number.isSafeInteger(at) || mode !== "R" && mode !== "N") throw new CorruptRow("bad parameters");
 }
 
 function address(value: unknown, what: string): asserts value is Address {

@@ -16,9 +16,11 @@ const CHECKED = 64 * 1024 * 1024; // a file up to this size is checked whole at 
  * Step n brings version n to n + 1. A released step is never changed.
  *
  * `due` is the moment from which a worker may take a recipient: its next attempt, or the end of a lease. Null when
- * nothing will happen by itself, so the indexes hold live rows only.
+ * nothing will happen by itself, so the indexes hold live rows only. `appointed` is a moment that a sender chose; once it
+ * has come it becomes `due`, until then the row is out of the way of what is planned by our own clock.
  */
-const STEPS: readonly string[] = [`
+const STEPS: readonly string[] = [
+  `
   create table message (
     id text not null unique, version integer not null, received_at integer not null, size integer not null,
     envelope text not null, file text, body blob
@@ -44,7 +46,12 @@ const STEPS: readonly string[] = [`
   create table corrupt (message text primary key, why text not null) strict, without rowid;
   create table fence (number integer not null) strict;
   insert into fence values (0);
-`];
+`,
+  `
+  alter table recipient add column appointed integer;
+  create index recipient_appointed on recipient (local, appointed) where appointed is not null;
+`,
+];
 
 export interface OpenOptions {
   readonly readOnly?: boolean;

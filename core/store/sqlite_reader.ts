@@ -139,8 +139,11 @@ export class Reader {
 
   #due(local: boolean): number | null {
     const only = local ? "and local = 1" : "";
-    return this.#get<{ due: number | null }>(`select min(due) as due from recipient where due is not null ${only}`)!
-      .due;
+    const { due, appointed } = this.#get<{ due: number | null; appointed: number | null }>(
+      `select (select min(due) from recipient where due is not null ${only}) as due,
+         (select min(appointed) from recipient where appointed is not null ${only}) as appointed`,
+    )!;
+    return due === null || appointed === null ? due ?? appointed : Math.min(due, appointed);
   }
 
   #list({ inbox, q, limit = 50, before }: InboxQuery): InboxPage {

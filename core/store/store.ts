@@ -51,6 +51,8 @@ export interface NewRecipient {
   readonly state: "ready" | "deferred" | "held";
   /** Milliseconds since 1970. */
   readonly nextAttempt: number;
+  /** With `deferred`: the sender appointed that moment (RFC 4865), however far away it is. */
+  readonly appointed?: true;
   /** The reply or reason that brought it here, if any. */
   readonly lastReply: string | null;
 }
@@ -81,7 +83,7 @@ export interface StoredMessage extends Omit<NewMessage, "recipients" | "deposits
   readonly size: number;
   readonly version: number;
 }
-export interface StoredRecipient extends Omit<NewRecipient, "state"> {
+export interface StoredRecipient extends Omit<NewRecipient, "state" | "appointed"> {
   /** Place in the message, from 0; names the recipient for good. */
   readonly index: number;
   readonly state: QueueState;
@@ -103,6 +105,8 @@ export interface RecipientOutcome {
   readonly index: number;
   readonly state: "ready" | "delivered" | "failed" | "expired" | "deferred" | "held";
   readonly nextAttempt?: number;
+  /** As in NewRecipient. */
+  readonly appointed?: true;
   readonly lastReply?: string | null;
   /** Counted as an attempt (default true). */
   readonly attempt?: boolean;
@@ -213,7 +217,7 @@ export interface Store {
     readonly seconds: number;
     readonly limit: number;
     readonly local?: boolean;
-    /** Whatever waits for a moment after this one is due too: a clock that ran ahead planned it (case 74). */
+    /** What waits for a later moment is due too, unless it was appointed: a clock that ran ahead planned it (case 74). */
     readonly horizon?: number;
   }): Promise<readonly Lease[]>;
   /** Writes what became of a lease's recipients, all or nothing. False when the lease had ended and somebody has it. */

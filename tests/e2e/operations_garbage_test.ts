@@ -88,7 +88,7 @@ Deno.test("case 72: garbage in the data folder is set aside and listed; the rest
     parameters: { notify: null, orcpt: null },
     route: { to: "local", plugin: "maildir" },
   });
-  const insert = db.prepare("insert into recipient values (?, ?, ?, 'local.example', 1, 0, 0, null, ?, 0, null)");
+  const insert = db.prepare("insert into recipient values (?, ?, ?, 'local.example', 1, 0, 0, null, ?, 0, null, null)");
   insert.run(waiting, 1, "ready", facts);
   insert.run("../../etc/passwd", 0, "ready", facts);
   insert.run("", 0, "ready", facts);

@@ -55,7 +55,7 @@ async function submit(
   const found = (await site.server.api.messages()).filter((each) => each.subject === subject);
   assertEquals(found.length, 1, subject);
   const raw = (await site.server.api.raw(found[0]!.id))!, text = new TextDecoder().decode(raw);
-  assertMatch(text, /^Received: from .* by mx\.local\.example with ESMTPSA\b/ms);
+  assertMatch(text, /\tby mx\.local\.example \(Postern\) with ESMTPSA id \w+\r\n/);
   if (submitter.composes) assertStringIncludes(text, TEXT.replaceAll("\n", "\r\n"));
   else assertEquals(addedOnly(raw, message), null);
 }

@@ -23,6 +23,8 @@ const PACKAGES = {
   "s-nail": "s-nail",
   "haproxy": "haproxy",
   "sslscan": "sslscan",
+  "slapd": "slapd",
+  "slapadd": "slapd",
 } as const;
 export type Program = keyof typeof PACKAGES;
 

@@ -52,9 +52,10 @@ function nameIn(hello: Uint8Array): string | null {
   let at = 2 + 32; // legacy_version, random
   const u8 = () => hello[at++] ?? NaN;
   const u16 = () => u8() * 256 + u8();
-  at += u8(); // session id; NaN makes every comparison below false
-  at += u16(); // cipher suites
-  at += u8(); // compression methods
+  const skip = (length: number) => void (at += length); // not `at += u8()`, which reads `at` first
+  skip(u8()); // session id; NaN makes every comparison below false
+  skip(u16()); // cipher suites
+  skip(u8()); // compression methods
   const end = u16() + at;
   while (at + 4 <= end && end <= hello.length) {
     const type = u16(), length = u16(), next = at + length;

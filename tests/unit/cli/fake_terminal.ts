@@ -10,7 +10,12 @@ export class FakeTerminal implements Terminal {
   #logged = "";
 
   constructor(
-    readonly options: { readonly env?: Record<string, string>; readonly cwd?: string; readonly input?: string } = {},
+    readonly options: {
+      readonly env?: Record<string, string>;
+      readonly cwd?: string;
+      readonly input?: string;
+      readonly typed?: readonly string[];
+    } = {},
   ) {}
   get env(): Record<string, string> {
     return this.options.env ?? {};
@@ -26,6 +31,12 @@ export class FakeTerminal implements Terminal {
   }
   input(): Promise<Uint8Array> {
     return Promise.resolve(new TextEncoder().encode(this.options.input ?? ""));
+  }
+  readonly asked: string[] = [];
+  /** The next of `typed`; no terminal without it. */
+  secret(prompt: string): Promise<string | null> {
+    if (this.options.typed === undefined) return Promise.resolve(null);
+    return Promise.resolve(this.options.typed[this.asked.push(prompt) - 1]!);
   }
   readonly log = {
     write: (bytes: Uint8Array): Promise<number> => {

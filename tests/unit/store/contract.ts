@@ -197,6 +197,33 @@ export function storeContract(name: string, open: OpenStore): void {
     assertEquals(await store.lease({ ...lease, owner: "w2", horizon: T0 + 1 }), []);
   });
 
+  test(
+    "RFC 4865: a moment that the sender appointed is no clock's mistake, and counts like any other",
+    async (store, clock) => {
+      const far = T0 + 20 * 86_400_000;
+      const appointed = { state: "deferred", nextAttempt: far, appointed: true } as const;
+      const { id } = await put(store, { recipients: [recipient("a@b.example", { ...appointed, route: LOCAL })] });
+      await put(store, { recipients: [recipient("a@b.example", { ...appointed, nextAttempt: far - 1 })] });
+      assertEquals([await store.nextDue(), await store.nextDue({ local: true })], [far - 1, far]);
+      assertEquals(await store.lease({ ...lease, horizon: T0 + 1, local: true }), []);
+      assertEquals(await store.lease({ ...lease, now: far - 1, local: true }), []);
+      const [first] = await store.lease({ ...lease, now: far, local: true });
+      assertEquals([first!.message.id, first!.recipients[0]!.nextAttempt], [id, far]);
+      assertEquals(
+        await store.settle(first!, [{ index: 0, state: "deferred", nextAttempt: far + 9, appointed: true }]),
+        true,
+      );
+      assertEquals(await store.nextDue({ local: true }), far + 9);
+      assertEquals(await store.lease({ ...lease, now: far, horizon: far + 1, local: true }), []);
+      clock.now = far;
+      for (const change of [{ do: "hold", reason: "x" }, { do: "release" }, { do: "retry" }] as const) {
+        assertEquals(await store.change({ id }, change), 1, change.do);
+        assertEquals(await store.nextDue({ local: true }), change.do === "hold" ? null : far, change.do);
+      }
+      assertEquals((await store.lease({ ...lease, now: far })).length, 2);
+    },
+  );
+
   test("an expired lease is somebody else's: the first owner's outcome is refused", async (store) => {
     const { id } = await put(store, { recipients: [recipient("a@x.example")] });
     const [first] = await store.lease({ ...lease, seconds: 10 });

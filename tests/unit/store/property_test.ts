@@ -3,18 +3,28 @@ import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { MemoryStore } from "../../../core/store/memory.ts";
 import { openSqliteStore } from "../../../core/store/sqlite.ts";
-import type { Lease, QueueState, RecipientOutcome, Store } from "../../../core/store/store.ts";
+import type { Lease, NewRecipient, QueueState, RecipientOutcome, Store } from "../../../core/store/store.ts";
 import { deposit, put, recipient, T0 } from "./messages.ts";
 
 type Step =
-  | { readonly do: "commit"; readonly recipients: number; readonly held: boolean }
+  | { readonly do: "commit"; readonly recipients: number; readonly state: "ready" | "held" | "appointed" }
   | { readonly do: "lease"; readonly limit: number; readonly seconds: number }
-  | { readonly do: "settle"; readonly which: number; readonly state: RecipientOutcome["state"]; readonly part: boolean }
+  | {
+    readonly do: "settle";
+    readonly which: number;
+    readonly state: RecipientOutcome["state"];
+    readonly part: boolean;
+    readonly appointed: boolean;
+  }
   | { readonly do: "change"; readonly which: number; readonly change: "retry" | "hold" | "release" | "delete" }
   | { readonly do: "wait"; readonly seconds: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.record({ do: fc.constant("commit" as const), recipients: fc.integer({ min: 1, max: 3 }), held: fc.boolean() }),
+  fc.record({
+    do: fc.constant("commit" as const),
+    recipients: fc.integer({ min: 1, max: 3 }),
+    state: fc.constantFrom("ready", "held", "appointed"),
+  }),
   fc.record({
     do: fc.constant("lease" as const),
     limit: fc.integer({ min: 1, max: 4 }),
@@ -25,6 +35,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     which: fc.nat(20),
     state: fc.constantFrom("ready", "delivered", "failed", "expired", "deferred", "held"),
     part: fc.boolean(),
+    appointed: fc.boolean(),
   }),
   fc.record({
     do: fc.constant("change" as const),
@@ -58,14 +69,16 @@ async function check(store: Store, steps: readonly Step[], clock: { now: number 
         clock.now += one.seconds * 1000;
         break;
       case "commit": {
-        const state = one.held ? "held" : "ready";
-        const list = Array.from(
-          { length: one.recipients },
-          (_, i) => recipient(`r${i}@x.example`, { state, nextAttempt: now }),
-        );
+        const later = one.state === "appointed";
+        const state: NewRecipient["state"] = one.state === "appointed" ? "deferred" : one.state;
+        const due = later ? now + 8000 : now;
+        const more = { state, nextAttempt: due, ...(later ? { appointed: true as const } : {}) };
+        const list = Array.from({ length: one.recipients }, (_, i) => recipient(`r${i}@x.example`, more));
         const { id } = await put(store, { recipients: list });
         messages.push(id);
-        list.forEach((_, index) => rows.push({ message: id, index, state, due: one.held ? null : now, lease: null }));
+        list.forEach((_, index) =>
+          rows.push({ message: id, index, state, due: state === "held" ? null : due, lease: null })
+        );
         break;
       }
       case "lease": {
@@ -88,7 +101,9 @@ async function check(store: Store, steps: readonly Step[], clock: { now: number 
           rows.find((row) => row.message === lease.message.id && row.index === index && row.lease === lease)
         );
         const deposits = one.state === "delivered" ? { deposits: [deposit(`box${delivered}`)] } : {};
-        const outcomes = indexes.map((index) => ({ index, state: one.state, nextAttempt: now + 3000, ...deposits }));
+        const appointed = one.appointed ? { appointed: true as const } : {};
+        const more = { state: one.state, nextAttempt: now + 3000, ...appointed, ...deposits };
+        const outcomes = indexes.map((index) => ({ index, ...more }));
         const done = await store.settle(lease, outcomes);
         assertEquals(done, mine.every((row) => row !== undefined), "settled exactly when the lease still stands");
         if (!done) break;

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes 
 import { DatabaseSync } from "node:sqlite";
 import type { Event } from "../../../core/observe/events.ts";
 import { openSqliteStore, type SqliteOptions } from "../../../core/store/sqlite.ts";
+import { NO_MAIL_PARAMETERS } from "../../../core/model/envelope.ts";
 import { type Store, StoreError } from "../../../core/store/store.ts";
 import { storeContract } from "./contract.ts";
 import { body, deposit, message, nextId, octets, put, read, recipient, T0 } from "./messages.ts";
@@ -145,6 +146,58 @@ test("case 75: a database of a newer version, and one of another program, are re
     (await assertRejects(() => openSqliteStore({ folder }), StoreError)).message,
     /not a database of Postern/,
   );
+});
+
+test("a database of the version before is brought up to date, with what stands in it", async (folder, open) => {
+  const first = await open();
+  const parameters = { size: null, body: "8BITMIME", smtputf8: false, ret: null, envid: null, auth: null } as const;
+  const { id } = await put(first, { parameters, recipients: [recipient("a@x.example")] });
+  await first.close();
+  damage(
+    folder,
+    "drop index recipient_appointed",
+    "alter table recipient drop column appointed",
+    "pragma user_version = 1",
+  );
+  const second = await open();
+  assertEquals((await second.item(id))!.message.parameters, parameters);
+  assertEquals((await second.lease(lease)).map(({ message }) => message.id), [id]);
+  const later = { state: "deferred", nextAttempt: T0 + 5, appointed: true } as const;
+  await put(second, { recipients: [recipient("a@x.example", later)] });
+  await second.close();
+  assertEquals(await (await open()).nextDue(), T0, "and what was appointed outlives the process");
+});
+
+test("what a row says of promises is believed only when it makes sense", async (folder, open) => {
+  const bad = [
+    ["requireTls", "'yes'"],
+    ["holdUntil", "'tomorrow'"],
+    ["holdUntil", "1.5"],
+    ["priority", "99"],
+    ["deliverBy", "5"],
+    ["deliverBy", `json('{"at":1,"mode":"X","trace":false}')`],
+    ["deliverBy", `json('{"at":"1","mode":"R","trace":false}')`],
+  ] as const;
+  const sound = {
+    ...NO_MAIL_PARAMETERS,
+    ...{ requireTls: true, holdUntil: T0, priority: -9, deliverBy: { at: T0, mode: "R", trace: true } } as const,
+  };
+  const first = await open();
+  const ids: string[] = [];
+  for (const _ of [...bad, null]) {
+    ids.push((await put(first, { parameters: sound, recipients: [recipient("a@x.example")] })).id);
+  }
+  await first.close();
+  damage(
+    folder,
+    ...bad.map(([key, value], i) =>
+      `update message set envelope = json_set(envelope, '$.parameters.${key}', ${value}) where id = '${ids[i]}'`
+    ),
+  );
+  const second = await open();
+  const leased = await second.lease(lease);
+  assertEquals(leased.map(({ message }) => [message.id, message.parameters]), [[ids.at(-1)!, sound]]);
+  assertEquals((await second.queue({})).corrupt.length, bad.length);
 });
 
 // ---- Leases and files at the start -----------------------------------------------------------------------------------
