@@ -277,7 +277,7 @@ export class Inbound implements Timed {
     // No fall-back to clear text: a handshake that failed is the end (case 45)
     tls.handshake(this.#socket).then(
       (socket) => this.#secured(socket, tls),
-      (error: Error) => this.destroy(error.message),
+      (error: Error) => this.destroy(`TLS handshake failed: ${error.message}`),
     );
   }
 
@@ -369,7 +369,8 @@ export class Inbound implements Timed {
     }
     this.#host.gone(reason);
     this.#over = true;
-    this.#socket.end(output, "latin1");
+    if (output !== "") this.#socket.write(output, "latin1");
+    this.#socket.end();
     if (this.#ended) this.#socket.destroySoon();
   }
 

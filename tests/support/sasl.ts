@@ -92,12 +92,13 @@ export function claimOf(mechanism: Mechanism, responses: readonly Response[], kn
 }
 
 /** Holds a refusal to be one of syntax, in words that can be shown. */
-export async function malformed(what: string | Uint8Array, claim: () => Promise<unknown>): Promise<void> {
+export async function malformed(what: string | Uint8Array, claim: () => Promise<unknown>): Promise<SaslMalformed> {
   const error = await claim().then(() => null, (error: unknown) => error);
   const name = String(what).slice(0, 60);
   assert(error instanceof SaslMalformed, `${JSON.stringify(name)}: ${error}`);
   assert(/^[ -~]{5,80}$/.test(error.message), error.message);
   for (const secret of ["secret", "pencil", "tim"]) assert(!error.message.includes(secret), error.message);
+  return error;
 }
 
 export { latin1, octets };

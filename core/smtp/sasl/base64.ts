@@ -17,9 +17,9 @@ const ALPHABET = /^[A-Za-z0-9+/]*={0,2}$/;
  * ```
  */
 export function decodeBase64(text: string): Uint8Array<ArrayBuffer> | null {
-  if (text.length % 4 !== 0 || !ALPHABET.test(text)) return null;
+  if (!ALPHABET.test(text)) return null;
   try {
-    return Uint8Array.fromBase64(text, { lastChunkHandling: "strict" }); // RFC 4648 3.5: bits beyond the end are zero
+    return Uint8Array.fromBase64(text, { lastChunkHandling: "strict" }); // RFC 4648 3.2, 3.5: padded, with zeros
   } catch {
     return null;
   }

@@ -5,7 +5,7 @@
 import { equalOctets } from "./constant_time.ts";
 import { hmacMd5 } from "./md5.ts";
 import { type Claim, type Mechanism, SaslMalformed } from "./mechanism.ts";
-import { userName } from "./response.ts";
+import { readName } from "./response.ts";
 
 const utf8 = new TextEncoder();
 const STORED = "{CRAM-MD5}";
@@ -45,10 +45,10 @@ export const CRAM_MD5: Mechanism = {
     const response = await peer.challenge(challenge);
     // user SP digest, "in hexadecimal format, using lower-case ASCII characters" (RFC 2195 2)
     const space = response.length - DIGEST - 1, digest = response.slice(space + 1);
-    if (response.length > LONGEST || space < 1 || response[space] !== 0x20 || !digest.every(isLowerHex)) {
+    if (response.length > LONGEST || response[space] !== 0x20 || !digest.every(isLowerHex)) {
       throw new SaslMalformed("CRAM-MD5 takes a user name, a space and a digest");
     }
-    return new DigestClaim(userName(response.subarray(0, space)), challenge, digest);
+    return new DigestClaim(readName(response.subarray(0, space), "user name"), challenge, digest);
   },
 };
 

@@ -5,7 +5,7 @@
 import { type Claim, type Mechanism, type SaslConnection, SaslMalformed } from "./mechanism.ts";
 import { equalOctets } from "./constant_time.ts";
 import { saslprep } from "./prepare.ts";
-import { userName } from "./response.ts";
+import { readName } from "./response.ts";
 
 const NOTHING = new Uint8Array();
 const utf8 = new TextEncoder();
@@ -48,7 +48,7 @@ export const EXTERNAL: Mechanism = {
     if (!certificate) throw new SaslMalformed("EXTERNAL needs a client certificate");
     const message = initial ?? await peer.challenge(NOTHING);
     // RFC 4422 A.1: an empty message leaves it to the server to derive the identity.
-    const user = message.length === 0 ? ownName(connection) : userName(message);
+    const user = message.length === 0 ? ownName(connection) : readName(message, "user name");
     return new CertificateClaim(user, certificate);
   },
 };

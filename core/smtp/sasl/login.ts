@@ -1,7 +1,7 @@
 /** LOGIN, which no RFC describes: two prompts, two answers. What old mail programs know beside PLAIN. */
 import type { Mechanism } from "./mechanism.ts";
 import { PasswordClaim } from "./password_claim.ts";
-import { passwordText, userName } from "./response.ts";
+import { readName, readPassword } from "./response.ts";
 
 const utf8 = new TextEncoder();
 /** Some clients compare the prompts with these very letters. */
@@ -13,8 +13,8 @@ export const LOGIN: Mechanism = {
   needsBinding: false,
   needsCertificate: false,
   async claim(initial, peer, connection) {
-    const user = userName(initial ?? await peer.challenge(USERNAME)); // an initial response is the user name
-    const password = passwordText(await peer.challenge(PASSWORD));
+    const user = readName(initial ?? await peer.challenge(USERNAME), "user name"); // an initial response is the user name
+    const password = readPassword(await peer.challenge(PASSWORD));
     return new PasswordClaim({ user, authzid: "", password }, connection.passwords);
   },
 };

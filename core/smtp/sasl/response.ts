@@ -21,22 +21,23 @@ export function text(octets: Uint8Array, what: string, longest: number): string 
   }
 }
 
-/** Whose secret it is, prepared (RFC 4013). @throws {SaslMalformed} when it is empty or holds what no name may hold. */
-export function userName(octets: Uint8Array): string {
-  return preparedName(text(octets, "The user name", LONGEST_NAME), "user name");
+/** A name, prepared. `what` names it in the refusal. @throws {SaslMalformed} when it is empty or holds what no name may hold. */
+export function readName(octets: Uint8Array, what: string): string {
+  return preparedName(text(octets, `The ${what}`, LONGEST_NAME), what);
 }
 
-/** A name that stands between other things and was cut out already. @throws {SaslMalformed} */
+/** As `readName`, of a name that was cut out of a text. @throws {SaslMalformed} */
 export function preparedName(name: string, what: string): string {
-  if (name.length > LONGEST_NAME) throw new SaslMalformed(`The ${what} is too long`);
   const prepared = saslprep(name, "query"); // RFC 4616 2, RFC 5802 5.1: what is presented is a query
-  if (prepared === null || CONTROL.test(prepared)) throw new SaslMalformed(`The ${what} holds forbidden characters`);
+  const longest = Math.max(name.length, prepared?.length ?? 0); // one character can become 18
+  if (longest > LONGEST_NAME) throw new SaslMalformed(`The ${what} is too long`);
+  if (prepared === null) throw new SaslMalformed(`The ${what} holds forbidden characters`);
   if (prepared === "") throw new SaslMalformed(`The ${what} is empty`);
   return prepared;
 }
 
 /** A password as it was sent. Control characters could end a line or a field of a back end: refused. @throws {SaslMalformed} */
-export function passwordText(octets: Uint8Array): string {
+export function readPassword(octets: Uint8Array): string {
   const password = text(octets, "The password", LONGEST_PASSWORD);
   if (password === "") throw new SaslMalformed("The password is empty");
   if (CONTROL.test(password)) throw new SaslMalformed("The password holds control characters");

@@ -33,6 +33,11 @@ Deno.test("CRAM-MD5 takes the digest of its own challenge, and names with spaces
   }
 });
 
+Deno.test("CRAM-MD5: an account whose password is empty lets nobody in", async () => {
+  const peer = new ScriptedPeer((challenge) => `tim ${hmacMd5(new Uint8Array(), utf8(challenge)).toHex()}`);
+  assertEquals(await (await CRAM_MD5.claim(null, peer, connection())).verify("{CRAM-MD5}"), false);
+});
+
 Deno.test("case 42: a digest that was heard proves nothing in another exchange of CRAM-MD5", async () => {
   let heard = "";
   const first = new ScriptedPeer((challenge) => heard = `tim ${digest(challenge)}`);

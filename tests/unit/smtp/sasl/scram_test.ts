@@ -363,6 +363,11 @@ Deno.test("case 37: what is no first message of SCRAM is refused", async () => {
   }
 });
 
+Deno.test("SCRAM says that it knows no mandatory extension (RFC 5802 5.1)", async () => {
+  const error = await malformed("m=", () => claimOf(SCRAM, ["n,,m=x,n=user,r=a"]));
+  assertEquals(error.message, "No mandatory extension is known here");
+});
+
 Deno.test("SCRAM takes what RFC 5802 leaves open: escapes, extensions, names that need preparing", async () => {
   for (
     const [message, user, authzid] of [

@@ -139,6 +139,13 @@ Deno.test("an extension that is not known is ignored where it is optional", asyn
   assert(answer.startsWith(`c=biws,r=${nonce}x,p=`));
 });
 
+Deno.test("case 42: a mandatory extension is refused (RFC 5802 5.1)", async () => {
+  const it = client(), nonce = latin1((await it.initial())!).split("r=")[1]!;
+  const extended = utf8(`m=x,r=${nonce}x,s=${salt.toBase64()},i=4096`);
+  const { message } = await assertRejects(() => it.respond(extended), SaslFailed);
+  assertEquals(message, "The server's message is wrong: No mandatory extension is known here");
+});
+
 Deno.test("after a failure and after the end nothing more is answered", async () => {
   const it = client();
   await it.initial();
