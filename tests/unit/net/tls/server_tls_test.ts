@@ -328,6 +328,25 @@ testWith(
   },
 );
 
+testWith(["openssl"], "case 45: renegotiation is refused, and costs its session only", async () => {
+  await using folder = await TempFolder.make();
+  const [a] = await twoPairs(folder);
+  await using server = await place([a]);
+  const client = new Deno.Command("openssl", {
+    args: ["s_client", "-connect", `127.0.0.1:${server.port}`, "-tls1_2"],
+    stdin: "piped",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  const session = await waitFor("the session", () => server.sessions[0]);
+  const input = client.stdin.getWriter();
+  await input.write(new TextEncoder().encode("R\n")); // its word for: handshake again
+  assertMatch(new TextDecoder().decode((await client.output()).stderr), /no renegotiation/);
+  await waitFor("its end", () => session.secured.destroyed);
+  assertEquals(session.text, "");
+  await server.visit();
+});
+
 testWith(["openssl"], "chunks own their memory, so that it can be given back", async () => {
   await using folder = await TempFolder.make();
   const [a] = await twoPairs(folder);
