@@ -55,7 +55,8 @@ const hello: Row = { HELO: "ready", EHLO: "ready", LHLO: "ready" };
 export const TRANSITIONS: Readonly<Record<State, Row>> = {
   greeting: {},
   refused: { QUIT: "closed" }, //                                                                RFC 5321 3.1
-  start: { ...anywhere("start", "start"), ...hello, XCLIENT: "greeting" },
+  // STARTTLS is no mail transaction: it needs no EHLO (RFC 5321 4.1.4), and there are clients that say none before it
+  start: { ...anywhere("start", "start"), ...hello, STARTTLS: "handshake", XCLIENT: "greeting" },
   ready: {
     ...anywhere("ready", "ready"),
     ...hello,

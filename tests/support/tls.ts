@@ -45,7 +45,7 @@ export class Authority implements AsyncDisposable {
     await Deno.chmod(folder.path, 0o755); // a server under test may be another user
     const certFile = folder.at("ca.pem"), keyFile = folder.at("ca.key");
     await openssl([
-      ...["req", "-x509", ...ALGORITHMS["P-256"], "-nodes", "-days", "30", "-subj", `/CN=${name}`],
+      ...["req", "-x509", ...ALGORITHMS["P-256"], "-nodes", "-days", "365", "-subj", `/CN=${name}`],
       ...["-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", keyFile, "-out", certFile],
     ]);
     return new Authority(folder, await pair(certFile, keyFile));
@@ -76,7 +76,7 @@ subjectAltName=${names.map(alternative).join(",")}
     ]);
     await openssl([
       ...["x509", "-req", "-in", request, "-CA", this.own.certFile, "-CAkey", this.own.keyFile, `-${digest}`],
-      ...["-set_serial", String(this.#issued), "-days", expired ? "-1" : "30", "-extfile", extensions],
+      ...["-set_serial", String(this.#issued), "-days", expired ? "-1" : "90", "-extfile", extensions],
       ...["-out", certFile],
     ]);
     return await pair(certFile, keyFile);

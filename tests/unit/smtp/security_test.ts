@@ -66,6 +66,14 @@ Deno.test("case 44: TLS makes the session begin anew, without STARTTLS", () => {
   assertEquals(talk.say("STARTTLS").slice(0, 9), "503 5.5.1");
 });
 
+Deno.test("STARTTLS needs no EHLO before it, and is not said twice either", () => {
+  const talk = new Talk();
+  assertEquals(talk.say("STARTTLS"), "220 2.0.0 Ready to start TLS\r\n");
+  talk.secure();
+  assertEquals(talk.say("STARTTLS").slice(0, 9), "503 5.5.1");
+  assertStringIncludes(talk.say("EHLO c.example"), "AUTH ");
+});
+
 Deno.test("TLS that comes first needs no STARTTLS and offers none", () => {
   const session = new ServerSession(serverOptions({ offer: offer() }));
   session.secured({ certificate: false });
