@@ -21,6 +21,8 @@
  */
 export { startServer } from "./core/server.ts";
 export type { RunningServer, StartOptions } from "./core/server.ts";
+export { handedSockets } from "./core/net/handover.ts";
+export type { HandedSocket } from "./core/net/handover.ts";
 export { loadConfig } from "./core/config/load.ts";
 export type { Environment } from "./core/config/environment.ts";
 export type { AnyFactory, Registry } from "./core/config/registry.ts";

@@ -5,6 +5,7 @@
 import { Command } from "commander";
 import type { Config } from "../core/config/config.ts";
 import { loadConfig } from "../core/config/load.ts";
+import { handedSockets } from "../core/net/handover.ts";
 import { type Log, openLog } from "../core/observe/log.ts";
 import { type RunningServer, startServer } from "../core/server.ts";
 import { DONE, type ExitCode, NO, type Terminal } from "./terminal.ts";
@@ -40,7 +41,10 @@ export async function serve(file: string | undefined, terminal: Terminal, start:
   log = openLog(config.log, terminal.log);
   const unguard = guard(log);
   try {
-    const server = await start(config, { observers: [log.observe] });
+    const server = await start(config, {
+      observers: [log.observe],
+      sockets: handedSockets(terminal.env, Deno.pid),
+    });
     announce(config, server, log, terminal);
     const release = onSignals(server, log, terminal);
     try {

@@ -48,7 +48,7 @@ export function userCommand(terminal: Terminal, finish: (code: ExitCode) => void
       .option("--cram-md5", "keep the password readable too, for clients that know nothing better");
 
   secrets(add("add", "add an account; asks for its password")).argument("<name>")
-    .option("--sender <address...>", "whom it may send as: an address, @domain, or * for any")
+    .option("--sender <address...>", "whom it may send as: an address, a pattern such as @example.org, or * for any")
     .option("--certificate <sha256...>", "fingerprint of a client certificate that it logs in with (EXTERNAL)")
     .option("--no-password", "no password: it logs in by certificate, or through another plugin")
     .option("--disabled", "it may not log in yet")

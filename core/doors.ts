@@ -11,6 +11,7 @@ import { Networks } from "./model/ip.ts";
 import { defer, type Reply } from "./model/reply.ts";
 import { Deadlines } from "./net/deadline.ts";
 import { Inbound, type InboundOptions, type TlsUpgrade } from "./net/inbound.ts";
+import type { Handover } from "./net/handover.ts";
 import { ConnectionLimits } from "./net/limits.ts";
 import { Listener } from "./net/listener.ts";
 import { Reception, type ReceptionOptions } from "./net/reception.ts";
@@ -59,7 +60,7 @@ export class Doors {
   }
 
   /** @throws {ListenError} when the address cannot be had. */
-  async open(config: ListenerConfig): Promise<Listener> {
+  async open(config: ListenerConfig, handover: Handover): Promise<Listener> {
     const { services } = this.#house;
     const trouble = (message: string) => services.emit({ type: "trouble", where: config.name, message });
     const places = this.#placesOf(config.role);
@@ -68,6 +69,8 @@ export class Doors {
     const inbound = this.#inbound(config, places);
     return await Listener.open({
       address: config.address,
+      ...(config.mode === null ? {} : { mode: config.mode }),
+      adopted: handover.take(config.name, config.address),
       limits: places,
       proxies: new Networks(config.proxy),
       trouble,

@@ -15,7 +15,8 @@ import { Dispatcher } from "./delivery/dispatcher.ts";
 import type { Resolver } from "./dns/resolver.ts";
 import { systemResolver } from "./dns/system_resolver.ts";
 import { Doors } from "./doors.ts";
-import type { Listener } from "./net/listener.ts";
+import { type HandedSocket, Handover } from "./net/handover.ts";
+import { type Listener, ListenError } from "./net/listener.ts";
 import { Certificates } from "./net/tls/certificates.ts";
 import { openSelfSigned } from "./net/tls/self_signed.ts";
 import { ServerTls } from "./net/tls/server_tls.ts";
@@ -35,6 +36,8 @@ export interface StartOptions {
   readonly observers?: readonly Observer[];
   /** Name service; the system's by default. */
   readonly resolver?: Resolver;
+  /** Listening sockets that a service manager has bound (`handedSockets`). */
+  readonly sockets?: readonly HandedSocket[];
   /** Milliseconds since 1970. */
   now?(): number;
 }
@@ -139,11 +142,24 @@ class Server implements RunningServer {
       pipelineOf: (listener) => this.#pipelines.get(listener)!,
       due: () => this.#dispatcher!.kick(),
     });
-    for (const each of config.listeners) {
-      this.#listeners.push({ name: each.name, listener: await doors.open(each) });
-    }
+    await this.#openDoors(doors);
     if (config.admin !== null) await this.#serveAdmin(config.admin);
     this.#dispatcher.kick();
+  }
+
+  async #openDoors(doors: Doors): Promise<void> {
+    const handover = new Handover(this.#options.sockets ?? []);
+    let unclaimed: readonly string[] = [];
+    try {
+      for (const each of this.#config.listeners) {
+        this.#listeners.push({ name: each.name, listener: await doors.open(each, handover) });
+      }
+    } finally {
+      unclaimed = handover.close();
+    }
+    if (unclaimed.length > 0) { // peers would connect there, and wait for nobody
+      throw new ListenError(`no listener has the address or the name of what was handed over: ${unclaimed.join(", ")}`);
+    }
   }
 
   async reload(): Promise<readonly string[]> {

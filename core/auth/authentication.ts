@@ -124,25 +124,27 @@ export class Authentication implements SaslPeer {
     }
     await sleep(before.delay, this.#over.signal);
     const credentials = new ClaimedCredentials(this.#mechanism.name, claim, (busy) => this.#verifying = busy);
-    let reply: Reply = LOCAL_ERROR;
+    let reply: Reply = LOCAL_ERROR, untold = true;
     try {
       // Nobody acts for another here: whose mail somebody may send is asked at MAIL
       const another = claim.authzid !== "" && claim.authzid !== claim.user;
       reply = another ? FOR_ANOTHER : await this.#ask(credentials);
+      untold = reply.verdict === "defer" || credentials.cancelled;
       if (reply.verdict !== "defer") await claim.conclude?.(reply.verdict === "accept");
     } catch (error) {
       if (!(error instanceof SaslCancelled || error instanceof SaslMalformed)) throw error;
       this.#context.forgetIdentity(); // it was right, and never heard of it
       reply = error instanceof SaslCancelled ? CANCELLED : reject("5.5.2", error.message, { code: 501 });
     } finally {
-      if (reply.verdict === "defer" || this.#over.signal.aborted) await lockout.abandoned(attempt);
+      // A wrong password counts, also when its client has left; what showed nothing does not
+      if (untold) await lockout.abandoned(attempt);
     }
-    if (this.#over.signal.aborted || reply.verdict === "defer") return reply;
+    if (untold) return reply;
     const ok = reply.verdict === "accept";
     this.#tell(claim, ok, credentials.known, ok ? "" : reply.options.reason ?? reply.text);
     if (ok) await lockout.succeeded(attempt);
     else {
-      const { delay } = await lockout.failed(attempt, { exists: credentials.known });
+      const { delay } = await lockout.failed(attempt, { exists: credentials.asked ? credentials.known : null });
       await sleep(delay, this.#over.signal);
     }
     return reply;
@@ -167,6 +169,10 @@ class ClaimedCredentials implements Credentials {
   readonly #busy: (busy: boolean) => void;
   /** A plugin knows the account. */
   known = false;
+  /** A plugin compared, with something stored or with a decoy: so `known` means something. */
+  asked = false;
+  /** The client gave up before it had shown anything. */
+  cancelled = false;
 
   constructor(readonly mechanism: string, claim: Claim, busy: (busy: boolean) => void) {
     this.#claim = claim;
@@ -188,12 +194,15 @@ class ClaimedCredentials implements Credentials {
   }
 
   async #compare(stored: string): Promise<boolean> {
+    this.asked = true;
     this.#busy(true);
     try {
       return await this.#claim.verify(stored);
     } catch (error) {
-      if (error instanceof SaslCancelled || error instanceof SaslMalformed) return false;
-      throw error;
+      if (error instanceof SaslMalformed) return false;
+      if (!(error instanceof SaslCancelled)) throw error;
+      this.cancelled = true;
+      return false;
     } finally {
       this.#busy(false);
     }

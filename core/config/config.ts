@@ -29,6 +29,8 @@ export interface ListenerConfig {
   readonly role: "mx" | "submission" | "lmtp";
   /** Where it listens. */
   readonly address: TcpAddress | UnixAddress;
+  /** Permissions of the socket file; null: what the umask leaves. */
+  readonly mode: number | null;
   /** When TLS begins. */
   readonly tls: "off" | "offer" | "require" | "implicit";
   /** MAIL waits for a login. */

@@ -164,6 +164,12 @@ function readListeners(
         "LMTP must not be used on port 25 (RFC 2033 5); take another port or a socket file",
       );
     }
+    for (const [place, word] of ehlo.hide.entries()) {
+      if (role !== "lmtp" || word !== "PIPELINING" && word !== "ENHANCEDSTATUSCODES") continue;
+      faults.add([...path, "ehlo", "hide", place], `LMTP must have ${word} (RFC 2033 5)`);
+    }
+    const mode = rest.mode ?? null;
+    if (mode !== null && "port" in address) faults.add([...path, "mode"], "only a socket file has permissions");
     if (role === "mx" && replacement !== null) [address, replacement] = [replacement, null];
     const name = given ?? formatEndpoint(address);
     if (names.has(name)) faults.add([...path, given === undefined ? "address" : "name"], `"${name}" stands here twice`);
@@ -173,6 +179,7 @@ function readListeners(
       ...readSecurity(listener, list, { tls, faults, path }),
       name,
       role,
+      mode,
       address: "path" in address ? { path: resolve(base, address.path) } : address,
       plugins: list,
       ehloHide: ehlo.hide,

@@ -45,6 +45,10 @@ export const network = text(
   (value) => isNetwork(value) ? value : null,
   'an IP address or a network, such as "192.0.2.0/24"',
 );
+const permissions = text(
+  (value) => /^0?[0-7]{3}$/.test(value) ? parseInt(value, 8) : null,
+  'permissions in quotes, such as "0660"',
+);
 const address = text(parseAddress, 'an address, such as "ops@example.org"');
 const hostname = text(canonicalDomain, 'a host name, such as "mx.example.org"');
 const count = (max = 1_000_000) => z.int().min(1).max(max);
@@ -56,6 +60,9 @@ const TlsMode = z.enum(["off", "offer", "require", "implicit"]);
 
 export const Listener = z.strictObject({
   address: endpoint.describe("Where to listen: host:port, or unix:PATH."),
+  mode: permissions.optional().describe(
+    'Permissions of a socket file, such as "0660": who may write may connect; by default what the umask leaves.',
+  ),
   name: z.string().min(1).max(64).optional().describe("Its name in logs and conditions; the address unless given."),
   role: Role.prefault("mx").describe(
     "What it is for: mail from the world (mx), from one's own users (submission), or local delivery by LMTP (lmtp).",

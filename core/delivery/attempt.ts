@@ -2,12 +2,13 @@
  * One attempt at the due recipients of one queued message: the `queue` phase once more, and what each recipient's
  * result means for its row. Nothing is written here. (SEMANTICS 2, 3, 16, 17.) Non-job: leases, time (dispatcher.ts).
  */
-import type { Route } from "../model/envelope.ts";
+import { isOverdue, isParked, type Route } from "../model/envelope.ts";
 import { Reply } from "../model/reply.ts";
 import { ReceivedMessage } from "../pipeline/contexts/received_message.ts";
 import { type Services, TransactionContext } from "../pipeline/contexts/transaction_context.ts";
+import { OVERDUE } from "../pipeline/endings.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
-import { expired, nextAttempt } from "../queue/backoff.ts";
+import { expired, nextAttempt, notAfter } from "../queue/backoff.ts";
 import { storedBody } from "../queue/stored_body.ts";
 import type { Lease, RecipientOutcome, Store, StoredRecipient } from "../store/store.ts";
 
@@ -52,6 +53,20 @@ export class Attempt {
   /** Never rejects: whatever goes wrong is a reason to try again. */
   async run(): Promise<readonly RecipientOutcome[]> {
     const { message, recipients } = this.lease;
+    const now = this.#options.services.now(), { holdUntil } = message.parameters;
+    if (isParked(message.parameters, now)) { // somebody was in a hurry for the sender                   RFC 4865 4.2
+      return recipients.map(({ index }) => (
+        { index, state: "deferred", nextAttempt: holdUntil!, appointed: true, attempt: false }
+      ));
+    }
+    if (isOverdue(message.parameters, now)) { //                                                         RFC 2852 4
+      return recipients.map(({ index }) => ({
+        index,
+        state: "expired",
+        lastReply: OVERDUE.toString(),
+        attempt: false,
+      }));
+    }
     try {
       const body = await storedBody(this.#options.store, message);
       if (body === null) {
@@ -96,9 +111,11 @@ export class Attempt {
     const { schedule, services, random } = this.#options, { message } = this.lease;
     const now = services.now();
     const expire = message.sender === null ? Math.min(this.#options.expire, NULL_SENDER_EXPIRE) : this.#options.expire;
-    const lived = { receivedAt: message.receivedAt, attempts: attempts + 1 };
+    const { parameters, receivedAt } = message;
+    const lived = { receivedAt: Math.max(receivedAt, parameters.holdUntil ?? 0), attempts: attempts + 1 };
     if (expired(lived, now, { expire, schedule })) return { index, state: "expired", lastReply };
-    return { index, state: "deferred", lastReply, nextAttempt: nextAttempt(now, attempts + 1, schedule, random()) };
+    const planned = nextAttempt(now, attempts + 1, schedule, random());
+    return { index, state: "deferred", lastReply, nextAttempt: notAfter(planned, parameters) };
   }
 }
 

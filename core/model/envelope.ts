@@ -48,6 +48,15 @@ export const NO_MAIL_PARAMETERS: MailParameters = {
   auth: null,
 };
 
+/** True while a message waits for the moment that its sender appointed (RFC 4865). */
+export function isParked({ holdUntil }: MailParameters, now: number): boolean {
+  return holdUntil !== undefined && holdUntil > now;
+}
+/** True when a message is to be returned because its time is over (RFC 2852 4). */
+export function isOverdue({ deliverBy }: MailParameters, now: number): boolean {
+  return deliverBy?.mode === "R" && deliverBy.at <= now;
+}
+
 /** When the sender wants to hear of it (RFC 3461 4.1). */
 export type Notify = "NEVER" | "SUCCESS" | "FAILURE" | "DELAY";
 /** What RCPT said besides the address (RFC 3461 4.1, 4.2). */

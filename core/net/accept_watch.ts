@@ -5,7 +5,7 @@
  */
 import { closeSync, openSync } from "node:fs";
 import type { Server } from "node:net";
-import { execPath } from "node:process";
+import { ownFile } from "./own_file.ts";
 
 export const BACKLOG = 511;
 /** Milliseconds between two looks. */
@@ -37,9 +37,9 @@ export function watchAccept(server: Server, options: AcceptWatchOptions): () => 
 
 function isDescriptorFree(): boolean {
   try {
-    closeSync(openSync(execPath, "r")); // /dev is not for a process with narrow permissions
+    closeSync(openSync(ownFile(), "r"));
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    return !/^E[MN]FILE$/.test((error as { code?: string }).code ?? "");
   }
 }

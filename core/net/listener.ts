@@ -7,6 +7,7 @@ import { lstat, rm } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { canonicalIp, type Networks } from "../model/ip.ts";
 import { BACKLOG, watchAccept } from "./accept_watch.ts";
+import type { Adopted } from "./handover.ts";
 import type { ConnectionLimits } from "./limits.ts";
 import type { Proxied } from "./proxy.ts";
 import { awaitHeader } from "./proxy_wait.ts";
@@ -27,6 +28,8 @@ export interface Peer {
 }
 export interface ListenerOptions {
   readonly address: ListenAddress;
+  /** The socket, where somebody else has bound it already. */
+  readonly adopted?: Adopted | null;
   /** Permissions of a socket file, such as 0o660; unset: what the umask leaves. */
   readonly mode?: number;
   /** Peers that begin with a PROXY header, all of them and always; nobody else's is looked at. */
@@ -46,6 +49,9 @@ export class ListenError extends Error {
   override readonly name = "ListenError";
 }
 
+/** How connections are taken: a peer that has said all may still listen, and no reply waits for more. */
+export const SERVER_OPTIONS = { allowHalfOpen: true, noDelay: true } as const;
+
 export class Listener {
   readonly #options: ListenerOptions;
   readonly #server: Server;
@@ -57,15 +63,17 @@ export class Listener {
 
   private constructor(options: ListenerOptions) {
     this.#options = options;
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
+    this.#server = options.adopted?.server ?? createServer(SERVER_OPTIONS);
+    this.#server.on("connection", (socket) => this.#accept(socket));
   }
 
   /** @throws {ListenError} with one sentence that says what to do. */
   static async open(options: ListenerOptions): Promise<Listener> {
     const listener = new Listener(options);
-    const { address } = options;
+    const { address, adopted } = options;
     try {
-      await listener.#listen();
+      if (adopted) listener.#listening();
+      else await listener.#listen();
     } catch (error) {
       const { code } = error as { code?: string };
       const again = code === "EADDRINUSE" && "path" in address && await isLeftBehind(address.path);
@@ -81,17 +89,17 @@ export class Listener {
       again: () => listener.#again(),
       trouble: options.trouble,
     });
+    for (const socket of adopted?.early ?? []) if (!socket.destroyed) listener.#accept(socket);
     return listener;
   }
 
   #listen(): Promise<void> {
-    const { address, trouble } = this.#options;
+    const { address } = this.#options;
     return new Promise<void>((resolve, reject) => {
       this.#server.once("error", reject);
       this.#server.listen(placeOf(address), () => {
         this.#server.off("error", reject);
-        this.#server.on("error", (error) => trouble(`accept failed: ${error.message}`));
-        this.#address = textOf(this.#server.address());
+        this.#listening();
         try {
           this.#permit();
           resolve();
@@ -101,6 +109,12 @@ export class Listener {
         }
       });
     });
+  }
+
+  #listening(): void {
+    const { trouble } = this.#options;
+    this.#server.on("error", (error) => trouble(`accept failed: ${error.message}`));
+    this.#address = textOf(this.#server.address());
   }
 
   /** Who may connect to a socket file is who may write to it. */
@@ -134,7 +148,8 @@ export class Listener {
   }
 
   #again(): void {
-    const { address } = this.#options;
+    const { address, adopted, trouble } = this.#options;
+    if (adopted) return trouble("the socket that was handed over cannot be woken: restart"); // it would be lost
     const bound = this.#server.address(); // the port, if 0 was asked for
     this.#server.close();
     this.#server.listen(
@@ -143,7 +158,7 @@ export class Listener {
         try {
           this.#permit();
         } catch (error) {
-          this.#options.trouble(explain(address, error as Error));
+          trouble(explain(address, error as Error));
         }
       },
     );

@@ -22,6 +22,9 @@ export function failure(phase: Phase): Reply<"defer"> {
   return FAILURES[phase] ?? ERROR;
 }
 
+/** BY=...;R, and it is not at its place (RFC 2852 4). */
+export const OVERDUE: Reply<"reject"> = reject("5.4.7", "Delivery time expired", { reason: "BY" });
+
 export interface Ending {
   end(ctx: TransactionContext): Reply;
   /** Why an acceptance is not earned yet, or null. `stores`: who stores mail here; null when that is not known. */

@@ -3,6 +3,7 @@
  * earned, and does what belongs to the end of each phase. When no handler returns a promise, a phase makes none.
  * Non-job: one plugin's time and faults (call.ts), what a context holds (contexts/transaction_context.ts).
  */
+import { isOverdue, isParked } from "../model/envelope.ts";
 import type { Reply } from "../model/reply.ts";
 import type { Decision } from "../observe/events.ts";
 import { readClock, type Step } from "./call.ts";
@@ -11,7 +12,7 @@ import { after, proceed } from "./compose.ts";
 import type { Role } from "./contexts/contexts.ts";
 import type { TransactionContext } from "./contexts/transaction_context.ts";
 import { delayed, spoken } from "./delay.ts";
-import { ENDINGS, failure, YES } from "./endings.ts";
+import { ENDINGS, failure, OVERDUE, YES } from "./endings.ts";
 import { expand } from "./expand.ts";
 import type { Answer, Phase, Plugin } from "./plugin.ts";
 import { allRefused, commitRest, settled } from "./settlement.ts";
@@ -150,12 +151,16 @@ export class Pipeline {
 
   #queue(ctx: TransactionContext): Answer {
     if (ctx.gone !== null) return failure("queue");
+    const first = ctx.tries === 0;
+    if (first && isOverdue(ctx.parameters, ctx.now())) {
+      this.#tell("queue", ctx, OVERDUE, "reject", "its BY is over");
+      return OVERDUE;
+    }
     const chain = this.#chains.queue, now = readClock();
     if (ctx.expires === 0) ctx.expires = now + this.#budget;
-    // What is held waits for a person, and is stored by nobody before                                  SEMANTICS 17
-    const answer = chain.length === 0 || ctx.held !== null
-      ? commitRest(ctx)
-      : proceed(chain, 0, ctx, () => commitRest(ctx));
+    // What is held waits for a person, and what is parked for its hour; nobody stores it before        SEMANTICS 17
+    const waits = ctx.held !== null || first && isParked(ctx.parameters, ctx.now());
+    const answer = chain.length === 0 || waits ? commitRest(ctx) : proceed(chain, 0, ctx, () => commitRest(ctx));
     return after(answer, (reply) => settled(ctx, reply));
   }
 

@@ -5,6 +5,7 @@
  * SMTP has one reply for all recipients, LMTP one for each RCPT: a group of recipients that share a reply. A group whose
  * members are all refused is refused, and nothing is kept of it; else it is accepted, and its refused members are kept.
  */
+import { isParked } from "../model/envelope.ts";
 import { Reply } from "../model/reply.ts";
 import type { TransactionContext } from "./contexts/transaction_context.ts";
 import type { Recipient } from "./contexts/contexts.ts";
@@ -16,7 +17,7 @@ import type { Answer } from "./plugin.ts";
 export interface Row {
   /** Whose copy waits. */
   readonly recipient: Recipient;
-  /** `held` waits for a person: quarantine, or a refusal that came too late to be said. */
+  /** `held` waits for a person: quarantine, or a refusal that came too late to be said. `deferred` waits for its time. */
   readonly state: "ready" | "deferred" | "held";
   /** The refusal that brought it here. */
   readonly reply: Reply<"defer" | "reject"> | null;
@@ -65,7 +66,8 @@ export function rows(ctx: TransactionContext): Row[] {
         reply: result,
       });
     } else if (!ctx.isSettled(recipient)) {
-      list.push({ recipient, state: ctx.held === null ? "ready" : "held", reply: null });
+      const state = ctx.held !== null ? "held" : isParked(ctx.parameters, ctx.now()) ? "deferred" : "ready";
+      list.push({ recipient, state, reply: null });
     }
   }
   return list;

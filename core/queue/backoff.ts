@@ -2,6 +2,7 @@
  * When to try again: a schedule of waits, the last one repeats, a little jitter so that what failed together does not
  * return together (RFC 5321 4.5.4.1; steps under 30 minutes are meant for greylisting). Pure.
  */
+import type { MailParameters } from "../model/envelope.ts";
 
 /** Spread around a step: a tenth to either side. */
 const JITTER = 0.1;
@@ -17,7 +18,12 @@ export function nextAttempt(now: number, attempts: number, schedule: readonly nu
   return Math.round(now + step * (1 - JITTER + 2 * JITTER * random));
 }
 
-/** No attempt is ever further away than this, milliseconds; what is was planned by a clock that ran ahead. */
+/** `planned`, unless the message is to be returned before: then that moment (RFC 2852 4). */
+export function notAfter(planned: number, { deliverBy }: MailParameters): number {
+  return deliverBy?.mode === "R" ? Math.min(planned, deliverBy.at) : planned;
+}
+
+/** No attempt that we plan is ever further away than this, milliseconds; one that is comes of a clock that ran ahead. */
 export function longestWait(schedule: readonly number[]): number {
   return Math.max(60_000, ...schedule) * (1 + JITTER);
 }

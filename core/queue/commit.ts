@@ -3,13 +3,13 @@
  * (SEMANTICS 1 to 4, 8, 17.) Non-job: deciding results (the pipeline), writing rows (core/store).
  */
 import { formatAddress } from "../model/address.ts";
-import type { Origin } from "../model/envelope.ts";
+import { isParked, type Origin } from "../model/envelope.ts";
 import { decodeWords } from "../model/encoded_word.ts";
 import { defer, type Reply } from "../model/reply.ts";
 import type { TransactionContext } from "../pipeline/contexts/transaction_context.ts";
 import { rows } from "../pipeline/settlement.ts";
 import { type NewDeposit, type NewMessage, type NewRecipient, type Store, StoreError } from "../store/store.ts";
-import { nextAttempt } from "./backoff.ts";
+import { nextAttempt, notAfter } from "./backoff.ts";
 
 export interface CommitOptions {
   readonly store: Store;
@@ -45,19 +45,19 @@ export async function commitTransaction(
 
 function plan(transaction: TransactionContext, origin: Origin, options: CommitOptions): NewMessage {
   const now = options.now();
+  const release = isParked(transaction.parameters, now) ? transaction.parameters.holdUntil! : null;
   const recipients: NewRecipient[] = [];
   for (const { recipient: { address, original, parameters, route }, state, reply } of rows(transaction)) {
     if (route === null) continue; // the pipeline lets none in without
-    const wait = state === "deferred";
-    recipients.push({
-      address,
-      original,
-      parameters,
-      route,
-      state,
-      nextAttempt: wait ? nextAttempt(now, 1, options.schedule, options.random()) : now,
-      lastReply: reply?.toString() ?? transaction.held,
-    });
+    const why = reply?.toString() ?? transaction.held;
+    const common = { address, original, parameters, route, state };
+    if (state !== "deferred") recipients.push({ ...common, nextAttempt: now, lastReply: why });
+    else if (release !== null) { //                                                                    RFC 4865 4.2
+      recipients.push({ ...common, nextAttempt: release, appointed: true, lastReply: why ?? KEPT });
+    } else {
+      const planned = nextAttempt(now, 1, options.schedule, options.random());
+      recipients.push({ ...common, nextAttempt: notAfter(planned, transaction.parameters), lastReply: why });
+    }
   }
   const deposits: NewDeposit[] = transaction.deposits.map(({ recipient: { address, original }, inbox }) => (
     { inbox, address, original }
@@ -79,6 +79,8 @@ function plan(transaction: TransactionContext, origin: Origin, options: CommitOp
     deposits,
   };
 }
+
+const KEPT = "kept until the sender's hour";
 
 /** A failed commit in SMTP's words. */
 export function storeRefusal(error: unknown, trouble: (message: string) => void): Reply<"defer"> {

@@ -16,8 +16,8 @@ const CHECKED = 64 * 1024 * 1024; // a file up to this size is checked whole at 
  * Step n brings version n to n + 1. A released step is never changed.
  *
  * `due` is the moment from which a worker may take a recipient: its next attempt, or the end of a lease. Null when
- * nothing will happen by itself, so the indexes hold live rows only. `appointed` is a moment that a sender chose; once it
- * has come it becomes `due`, until then the row is out of the way of what is planned by our own clock.
+ * nothing will happen by itself, so the indexes hold live rows only. `appointed` is a moment that the sender chose
+ * (RFC 4865): once it has come it becomes `due`, until then the row is out of the way of what our own clock planned.
  */
 const STEPS: readonly string[] = [
   `

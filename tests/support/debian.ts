@@ -16,6 +16,7 @@ const PACKAGES = {
   "chromium": "chromium",
   "gcc": "gcc",
   "setpriv": "util-linux",
+  "script": "bsdutils",
   "openssl": "openssl",
   "gsasl": "gsasl",
   "gnutls-cli": "gnutls-bin",

@@ -1,29 +1,40 @@
 /**
- * A private Dovecot that serves Maildirs over IMAP on a port of loopback, with a configuration of its own and as
- * whoever runs the test. Every password is right. Non-job: writing the Maildirs.
+ * A private Dovecot that serves Maildirs over IMAP on a port of loopback, and answers about logins on sockets of its
+ * auth server, with a configuration of its own and as whoever runs the test. Every password is right unless users are
+ * named. Non-job: writing the Maildirs.
  */
 import { programOf } from "./debian.ts";
 import { freePort } from "./ports.ts";
 import { TempFolder } from "./temp.ts";
 import { waitFor, within } from "./wait.ts";
 
+export interface DovecotOptions {
+  /** Names, in lower case, and their passwords. Absent: everybody, with any password. */
+  readonly users?: Readonly<Record<string, string>>;
+}
+
 export class Dovecot implements AsyncDisposable {
+  #child: Deno.ChildProcess | null = null;
+
   private constructor(
     readonly port: number,
-    private readonly child: Deno.ChildProcess,
+    /** The auth server, for clients that check logins there. */
+    readonly authPort: number,
     private readonly folder: TempFolder,
   ) {}
 
   /**
    * @param mailLocation Dovecot's mail_location; %d and %n are domain and local part of the login name
    */
-  static async start(mailLocation: string): Promise<Dovecot> {
-    const folder = await TempFolder.make("postern-dovecot-"), port = freePort();
+  static async start(mailLocation: string, options: DovecotOptions = {}): Promise<Dovecot> {
+    const folder = await TempFolder.make("postern-dovecot-"), port = freePort(), authPort = freePort();
     // Dovecot does not read mail as root, so a root test hands the Maildirs to this user (`give`).
     const root = Deno.uid() === 0, user = root ? "nobody" : await output("id", "-un");
     const group = await output("id", "-gn", user);
     await Deno.chmod(folder.path, 0o755);
-    const path = await folder.file(
+    const users = Object.entries(options.users ?? {}).map(([name, password]) => `${name}:{PLAIN}${password}\n`);
+    await folder.file("users", users.join(""));
+    await folder.file(
       "dovecot.conf",
       `base_dir = ${folder.at("run")}
 state_dir = ${folder.at("state")}
@@ -49,9 +60,20 @@ service imap-login {
 service anvil {
   chroot =
 }
+service auth {
+  unix_listener ${folder.at("auth")} {
+    mode = 0666
+  }
+  inet_listener {
+    address = 127.0.0.1
+    port = ${authPort}
+  }
+}
+auth_mechanisms = plain login
+auth_failure_delay = 0
 passdb {
-  driver = static
-  args = nopassword
+  driver = ${options.users ? "passwd-file" : "static"}
+  args = ${options.users ? folder.at("users") : "nopassword"}
 }
 userdb {
   driver = static
@@ -61,26 +83,72 @@ userdb {
     );
     await Deno.mkdir(folder.at("home"), { mode: 0o777 });
     await Deno.chmod(folder.at("home"), 0o777);
-    const child = new Deno.Command(programOf("dovecot")!, {
-      args: ["-F", "-c", path],
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
-    const dovecot = new Dovecot(port, child, folder);
-    let ended = false;
-    child.status.then(() => ended = true);
+    const dovecot = new Dovecot(port, authPort, folder);
     try {
-      await waitFor("Dovecot", async () => {
-        if (ended) throw new Error("Dovecot ended at once");
-        return await Deno.connect({ hostname: "127.0.0.1", port }).then((conn) => (conn.close(), true), () => false);
-      });
+      await dovecot.begin();
     } catch (error) {
       const log = await dovecot.log();
       await dovecot[Symbol.asyncDispose]();
       throw new Error(`${(error as Error).message}: ${log}`);
     }
     return dovecot;
+  }
+
+  /** The auth server's socket file. */
+  get authSocket(): string {
+    return this.folder.at("auth");
+  }
+
+  /** Again, after `end`. */
+  async begin(): Promise<void> {
+    const child = this.#child = new Deno.Command(programOf("dovecot")!, {
+      args: ["-F", "-c", this.folder.at("dovecot.conf")],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    let ended = false;
+    child.status.then(() => ended = true);
+    await waitFor("Dovecot", async () => {
+      if (ended) throw new Error("Dovecot ended at once");
+      const connecting = Deno.connect({ hostname: "127.0.0.1", port: this.port });
+      return await connecting.then((conn) => (conn.close(), true), () => false);
+    });
+  }
+
+  /** Its auth process, once a login has started it. */
+  authProcess(): number | null {
+    return this.#children().find(({ program }) => program === "auth")?.pid ?? null;
+  }
+
+  #children(): { readonly pid: number; readonly program: string }[] {
+    const master = this.#child?.pid;
+    return [...Deno.readDirSync("/proc")].filter(({ name }) => /^\d+$/.test(name)).flatMap(({ name }) => {
+      try {
+        const stat = Deno.readTextFileSync(`/proc/${name}/stat`);
+        const [, program, parent] = /^\d+ \((.*)\) \S (\d+)/.exec(stat) ?? [];
+        return Number(parent) === master ? [{ pid: Number(name), program: program! }] : [];
+      } catch {
+        return []; // it has ended
+      }
+    });
+  }
+
+  async end(): Promise<void> {
+    const child = this.#child, children = this.#children();
+    this.#child = null;
+    if (child === null) return;
+    try {
+      child.kill("SIGTERM");
+    } catch { /* it has ended */ }
+    await within("Dovecot's end", child.status, 5000, () => child.kill("SIGKILL")).catch(() => {});
+    await child.status;
+    // Those that have clients outlive their master
+    for (const { pid } of children) {
+      try {
+        Deno.kill(pid, "SIGKILL");
+      } catch { /* it has ended */ }
+    }
   }
 
   async log(): Promise<string> {
@@ -93,11 +161,7 @@ userdb {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.child.kill("SIGTERM");
-    } catch { /* it has ended */ }
-    await within("Dovecot's end", this.child.status, 5000, () => this.child.kill("SIGKILL")).catch(() => {});
-    await this.child.status;
+    await this.end();
     await this.folder[Symbol.asyncDispose]();
   }
 }

@@ -64,7 +64,7 @@ function nameIn(hello: Uint8Array): string | null {
       const list = u16();
       if (list + 2 !== length || u8() !== HOST_NAME) return null;
       const size = u16();
-      if (size === 0 || size > LONGEST_NAME || at + size > next) return null;
+      if (size === 0 || size > LONGEST_NAME || at + size !== next) return null; // one name of one type
       const name = String.fromCharCode(...hello.subarray(at, at + size));
       return /^[A-Za-z0-9._-]+$/.test(name) ? name.toLowerCase() : null; // A-labels only (RFC 6066 3)
     }

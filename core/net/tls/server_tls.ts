@@ -60,7 +60,11 @@ export class ServerTls {
     const { certificates } = this.#options;
     const name = certificates.several ? await peekServerName(socket) : null;
     if (socket.destroyed) throw new HandshakeError(LEFT);
-    return await this.#upgrade(socket, certificates.pick(name));
+    const secured = await this.#upgrade(socket, certificates.pick(name));
+    // Who left in the segment that ended the handshake has had its "end", which nobody could hear
+    if (!secured.destroyed && !secured.readableEnded) return secured;
+    secured.destroy();
+    throw new HandshakeError(LEFT);
   }
 
   #upgrade(socket: Socket, pair: Pair): Promise<TLSSocket> {

@@ -18,7 +18,7 @@ export const mail: Command = {
     if (path.address?.domain === "") return SENDER_FAULTS.syntax; // only RCPT knows <Postmaster>
     const { priority = 0 } = parameters;
     if (priority <= 0 || identified) return { type: "mail", asks: true, sender: path.address, parameters };
-    // A stranger does not jump the queue                                                             SEMANTICS 22
+    // A stranger does not jump the queue                                                   RFC 6710, SEMANTICS 22
     return {
       type: "mail",
       asks: true,

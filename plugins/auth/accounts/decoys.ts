@@ -31,10 +31,9 @@ export class Decoys {
 
   /** Counts what a real account has stored. */
   add(stored: string): void {
-    const [name, make] = kindOf(stored);
-    const kind = this.#kinds.get(name);
+    const name = kindOf(stored), kind = this.#kinds.get(name);
     this.#total++;
-    if (kind === undefined) this.#kinds.set(name, { make, count: 1 });
+    if (kind === undefined) this.#kinds.set(name, { make: makerLike(stored), count: 1 });
     else kind.count++;
   }
 
@@ -61,21 +60,24 @@ export const ANY: string = formatScryptHash({
   hash: new Uint8Array(SCRYPT_LENGTH),
 });
 
-function kindOf(stored: string): [name: string, make: (draw: Draw) => string] {
+/** Cost and lengths, which are what two stored forms of one kind share: `$scrypt$ln=15,r=8,p=1 23 92`. */
+function kindOf(stored: string): string {
+  const cost = stored.startsWith("$") ? stored.indexOf("$", "$scrypt$".length) : stored.indexOf(":");
+  return `${stored.slice(0, cost)} ${stored.indexOf("$", cost + 1) - cost} ${stored.length}`;
+}
+
+function makerLike(stored: string): Kind["make"] {
   const hash = parseScryptHash(stored);
   if (hash !== null) {
     const { ln, r, p, salt: { length: salt }, hash: { length } } = hash;
-    return [
-      `scrypt ${ln} ${r} ${p} ${salt} ${length}`,
-      (draw) => formatScryptHash({ ln, r, p, salt: draw("salt", salt), hash: draw("hash", length) }),
-    ];
+    return (draw) => formatScryptHash({ ln, r, p, salt: draw("salt", salt), hash: draw("hash", length) });
   }
   const { iterations, salt: { length: salt } } = parseScramKeys(stored)!;
-  return [`scram ${iterations} ${salt}`, (draw) =>
+  return (draw) =>
     formatScramKeys({
       iterations,
       salt: draw("scram salt", salt),
       storedKey: draw("stored key", 32),
       serverKey: draw("server key", 32),
-    })];
+    });
 }

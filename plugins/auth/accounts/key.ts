@@ -1,13 +1,13 @@
-/** What `accounts` knows of the one who logged in, for plugins after it. */
+/** What is known of the one who logged in, for plugins behind the back ends that set it. */
 import { type Key, key } from "../../../core/pipeline/mod.ts";
 
 /** The account behind a login. */
 export interface Account {
-  /** As it stands in the accounts file; the identity of the connection is the same. */
+  /** As its back end has it; the identity of the connection is the same. */
   readonly name: string;
   /**
-   * What it may send as, as it stands in the file: an address, `@domain` for every address of a domain, `*` for any.
-   * Empty where the file says nothing of it.
+   * What it may send as: an address, `@domain` for every address of a domain, `user+*@domain`, `*` for any.
+   * Empty where its back end says nothing of it.
    */
   readonly senders: readonly string[];
 }

@@ -4,7 +4,7 @@
  * Lines of `#` are comments, `!secret` keeps the installation's own. Job: reading and writing a line, and every fault in
  * it. Non-job: files, who may log in.
  */
-import { canonicalDomain, parseAddress, parseScramKeys, parseScryptHash } from "../../../core/pipeline/mod.ts";
+import { isDomainPattern, parseAddress, parseScramKeys, parseScryptHash } from "../../../core/pipeline/mod.ts";
 
 /** What a line says of an account. Every stored form is one that can be checked. */
 export interface Line {
@@ -46,10 +46,10 @@ export function nameFault(name: string): string | null {
 
 /** Why nobody can send as this, or null. */
 export function senderFault(sender: string): string | null {
-  if (sender === "*") return null;
-  if (sender.startsWith("@")) return canonicalDomain(sender.slice(1)) === null ? "expected a domain after @" : null;
-  const address = /\s/.test(sender) ? null : parseAddress(sender);
-  return address === null || address.domain === "" ? "a sender is an address, @domain, or * for any" : null;
+  const at = sender.lastIndexOf("@"), local = sender.slice(0, at);
+  const good = sender === "*" || at >= 0 && !/\s/.test(sender) && isDomainPattern(sender.slice(at + 1)) &&
+      (local === "" || parseAddress(`${local}@localhost`) !== null);
+  return good ? null : "a sender is an address, a pattern such as @example.org, or * for any";
 }
 
 /** A certificate's fingerprint as it is stored, from hex with or without colons and `SHA256:`; null for other texts. */

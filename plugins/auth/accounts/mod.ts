@@ -1,10 +1,11 @@
 /**
  * Accounts in a file: who may log in, by which password, keys or certificate, and whom each may send as (RFC 4954).
- * Nobody can tell a name that is not there from a wrong password, by text, time or what SCRAM shows (SEMANTICS 21).
+ * Nobody can tell a name that is not there from a wrong password, by text, time or what SCRAM shows.
  * Non-job: computing hashes (core/auth), SASL (core/smtp/sasl), lock-outs, holding senders to their names (`sender_login`).
  */
 import { z } from "zod";
 import { type ClientCertificate, definePlugin, type PluginFactory, reject } from "../../../core/pipeline/mod.ts";
+import { vouch } from "../vouch.ts";
 import { ACCOUNT } from "./key.ts";
 import type { Line } from "./line.ts";
 import { Source } from "./source.ts";
@@ -86,8 +87,7 @@ export const accounts: PluginFactory<z.input<typeof Options>> = definePlugin({
         if (client.identity === null && account !== null && !account.disabled && proofs.length > 0) {
           for (const proof of proofs) {
             if (!await credentials.verify(proof)) continue;
-            ctx.identify(account.name);
-            ctx.set(ACCOUNT, { name: account.name, senders: account.senders });
+            vouch(ctx, account.name, account.senders);
             break;
           }
           return next();
@@ -95,8 +95,10 @@ export const accounts: PluginFactory<z.input<typeof Options>> = definePlugin({
         const answer = await next(), identity = ctx.client.identity;
         const known = identity === null ? null : table.find(identity);
         if (answer.verdict === "accept" && known?.disabled !== true) {
-          // Another back end let it in; the file may say whom it sends as all the same
-          if (known !== null) ctx.set(ACCOUNT, { name: known.name, senders: known.senders });
+          // Another back end let it in; the file may say more of whom it sends as
+          if (known !== null && known.senders.length > 0) {
+            ctx.set(ACCOUNT, { name: identity!, senders: [...ctx.get(ACCOUNT)?.senders ?? [], ...known.senders] });
+          }
           return answer;
         }
         const form = account?.disabled ? proofs[0] ?? decoy : decoy;

@@ -16,7 +16,7 @@ const fingerprint = z.string().transform((text, context) => {
 });
 
 const Options = z.strictObject({
-  users: z.record(z.string().refine(isUserName, "must be a name without controls"), z.array(fingerprint).min(1))
+  users: z.record(z.string(), z.array(fingerprint).min(1))
     .default({}).describe("SHA-256 fingerprints of each user's certificates"),
   emails: z.boolean().default(false).describe("Whether a certificate's own e-mail addresses are users too"),
 });
@@ -41,6 +41,9 @@ export const certificates: PluginFactory<z.input<typeof Options>> = definePlugin
     }
     const byFingerprint = new Map<string, string[]>();
     for (const [user, fingerprints] of Object.entries(users)) {
+      if (!isUserName(user)) {
+        throw new OptionsError([{ path: ["users", user], message: "must be a name without controls" }]);
+      }
       for (const each of fingerprints) byFingerprint.set(each, [...byFingerprint.get(each) ?? [], user]);
     }
     setup.mechanisms(["EXTERNAL"]);

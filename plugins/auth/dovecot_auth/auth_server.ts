@@ -6,6 +6,8 @@ import { randomInt } from "node:crypto";
 import { Channel, type Outcome, type Place, type Question } from "./channel.ts";
 
 const FIRST_PAUSE = 100, LONGEST_PAUSE = 10_000;
+/** A Dovecot that was told to stop or to read its configuration anew waits for its clients to leave. */
+const LIFETIME = 60_000;
 
 export interface AuthServerOptions {
   readonly place: Place;
@@ -52,7 +54,8 @@ export class AuthServer {
     try {
       // Not our process id: Dovecot turns down a second client with one that it has, and each thread and each list of
       // plugins is a client of its own.
-      this.#channel = await Channel.open(place, { timeout, pid: randomInt(1, 0x7fff_ffff) });
+      const pid = randomInt(1, 0x7fff_ffff);
+      this.#channel = await Channel.open(place, { timeout, pid, lifetime: LIFETIME });
       this.#failures = 0;
       return this.#channel;
     } catch (error) {

@@ -4,6 +4,7 @@
  * side does, each login ends in bounded time. Non-job: opening a new connection after this one (auth_server.ts).
  */
 import { createConnection, type Socket } from "node:net";
+import { clearTimeout, setTimeout } from "node:timers";
 
 /** A line that is longer comes from something else than Dovecot. */
 const LONGEST_ANSWER = 16 * 1024;
@@ -26,9 +27,17 @@ export interface Question {
 /** What Dovecot said: the user in its one spelling, or no. */
 export type Outcome = { readonly user: string | null } | null;
 
+export interface ChannelOptions {
+  /** Milliseconds for the handshake, and for each answer. */
+  readonly timeout: number;
+  /** Milliseconds after which it takes no more logins, and closes when the last one has ended. */
+  readonly lifetime: number;
+  /** A number that no other client of that Dovecot has. */
+  readonly pid: number;
+}
+
 interface Login {
   readonly dummy: string | undefined;
-  readonly sent: number;
   end(outcome: Outcome | Error): void;
 }
 
@@ -37,7 +46,8 @@ export class Channel {
   readonly #timeout: number;
   readonly #mechanisms = new Set<string>();
   readonly #logins = new Map<number, Login>();
-  #state: "version" | "handshake" | "ready" | "closed" = "version";
+  #state: "version" | "handshake" | "ready" | "retired" | "closed" = "version";
+  #age: NodeJS.Timeout | undefined;
   #ready: { resolve: (channel: Channel) => void; reject: (why: Error) => void } | null = null;
   #line = "";
   #id = 0;
@@ -48,9 +58,9 @@ export class Channel {
     this.#timeout = timeout;
   }
 
-  /** Connects and shakes hands. `pid`: a number that no other client of that Dovecot has. */
-  static open(place: Place, options: { readonly timeout: number; readonly pid: number }): Promise<Channel> {
-    const { timeout, pid } = options;
+  /** Connects and shakes hands. @throws {Error} when that does not work in time. */
+  static open(place: Place, options: ChannelOptions): Promise<Channel> {
+    const { timeout, lifetime, pid } = options;
     const socket = createConnection("path" in place ? { path: place.path } : { host: place.host, port: place.port });
     const channel = new Channel(socket, timeout);
     return new Promise((resolve, reject) => {
@@ -64,11 +74,13 @@ export class Channel {
       socket.on("error", (error: Error & { code?: string }) => channel.#fail(error.code ?? "the connection broke"));
       socket.on("close", () => channel.#fail("it closed the connection"));
       socket.write(`VERSION\t1\t2\nCPID\t${pid}\n`);
+      channel.#age = setTimeout(() => channel.#retire(), lifetime).unref();
     });
   }
 
+  /** It takes no more logins. */
   get closed(): boolean {
-    return this.#state === "closed";
+    return this.#state === "retired" || this.#state === "closed";
   }
 
   /** @throws {Error} when Dovecot fails, is late, or `signal` ends it. */
@@ -87,12 +99,12 @@ export class Channel {
         clearTimeout(late);
         signal.removeEventListener("abort", leave);
         this.#logins.delete(id);
-        if (this.#logins.size === 0) this.#socket.unref(); // an idle connection keeps no process alive
+        if (this.#logins.size === 0) this.#rest();
         if (outcome instanceof Error) reject(outcome);
         else resolve(outcome);
       };
       const cancel = (why: Error) => {
-        if (this.#state === "ready") this.#socket.write(`CANCEL\t${id}\n`);
+        if (this.#state !== "closed") this.#socket.write(`CANCEL\t${id}\n`);
         end(why);
       };
       const leave = () => cancel(signal.reason);
@@ -100,7 +112,7 @@ export class Channel {
         cancel(new Error(`no answer within ${this.#timeout} ms`));
         if (this.#heard < sent) this.#fail("it went silent"); // the next login gets a new connection
       }, this.#timeout);
-      this.#logins.set(id, { dummy, sent, end });
+      this.#logins.set(id, { dummy, end });
       if (this.#state !== "ready") return end(new Error("the connection is closed"));
       if (signal.aborted) return end(signal.reason);
       signal.addEventListener("abort", leave, { once: true });
@@ -117,7 +129,7 @@ export class Channel {
       if (to - from > LONGEST_ANSWER) break;
       const fault = this.#take(this.#line.slice(from, to).split("\t"));
       if (fault !== null) return this.#fail(fault);
-      if (this.closed) return;
+      if (this.#state === "closed") return;
     }
     this.#line = this.#line.slice(from);
     if (this.#line.length > LONGEST_ANSWER) this.#fail("it sent a line without end");
@@ -159,9 +171,22 @@ export class Channel {
     }
   }
 
+  /** Nobody waits for anything. */
+  #rest(): void {
+    if (this.#state === "retired") this.#fail("it was old");
+    else this.#socket.unref(); // an idle connection keeps no process alive
+  }
+
+  #retire(): void {
+    if (this.#state !== "ready") return;
+    this.#state = "retired";
+    if (this.#logins.size === 0) this.#rest();
+  }
+
   #fail(why: string): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
+    clearTimeout(this.#age);
     this.#socket.destroy();
     const error = new Error(why);
     this.#ready?.reject(error);

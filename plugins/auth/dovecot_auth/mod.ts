@@ -80,10 +80,12 @@ export const dovecot_auth: PluginFactory<z.input<typeof Options>> = definePlugin
   },
 });
 
-/** Addresses for Dovecot's own policies (allow_nets, penalties). Each is canonical: nothing of the peer's own making. */
+/** Addresses for Dovecot's own policies (allow_nets). Each is canonical: nothing of the peer's own making. */
 function fields(ctx: AuthContext, service: string): string[] {
   const { client, listener } = ctx;
-  const all = [`service=${service}`, "nologin"]; // we never ask for the mailbox that belongs to it
+  // nologin: we never ask for the mailbox that belongs to it. no-penalty: Dovecot would hold back even the right password
+  // of everybody behind an address, for longer than clients wait; our own lock-outs know who has been there before
+  const all = [`service=${service}`, "nologin", "no-penalty"];
   if (client.tls !== null) all.push("secured");
   const [, six, four, port] = /^(?:\[([^\]]+)\]|([\d.]+)):(\d+)$/.exec(listener) ?? [];
   const local = canonicalIp(six ?? four ?? "");

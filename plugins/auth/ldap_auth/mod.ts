@@ -34,7 +34,8 @@ const url = z.string().transform((text, context) => {
 const template = z.string().refine((text) => text.includes("{user}"), "must have {user} in it");
 const filter = template.refine((text) => {
   try {
-    return FilterParser.parseString(fill(text, "x")) !== null;
+    FilterParser.parseString(fill(text, "x"));
+    return text.split("(").length === text.split(")").length; // the parser closes some by itself
   } catch {
     return false;
   }
@@ -130,8 +131,10 @@ function lookupOf(
   return { ...search, bindDn: search.bindDn, bindPassword: search.bindPassword };
 }
 
+/** Addresses alone: people may often write these attributes themselves, and a `*` would be a pattern for others. */
 function addresses(texts: readonly string[]): string[] {
-  const found = texts.map((each) => parseAddress(each)).filter((each) => each !== null);
+  const found = texts.map((each) => parseAddress(each)).filter((each) => each !== null)
+    .filter(({ local }) => !local.includes("*"));
   return [...new Set(found.map(formatAddress))].slice(0, 1000);
 }
 function fault(key: string, message: string): OptionsError {

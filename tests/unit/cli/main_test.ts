@@ -159,6 +159,23 @@ plugins: [{ recipients: { accounts: [${account}] } }, { maildir: { root: ./mail 
   });
 });
 
+Deno.test("check warns of what a plugin finds odd in its options", async () => {
+  await folder(async (cwd) => {
+    await Deno.writeTextFile(
+      `${cwd}/postern.yaml`,
+      `domains: [example.org]
+postmaster: ops@example.org
+plugins: [{ any_login: { networks: [10.0.0.0/8] }, as: guests }, { inbox: { everything: true } }]
+`,
+    );
+    const terminal = new FakeTerminal({ cwd });
+    assertEquals(await run(["check"], terminal), 0);
+    assertEquals(terminal.complaints, [
+      "warning: guests: takes every password from 10.0.0.0/8; that is for development only",
+    ]);
+  });
+});
+
 Deno.test("the JSON Schema knows every plugin, its options and the host's words", async () => {
   const terminal = new FakeTerminal();
   await run(["schema"], terminal);

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Dispatcher } from "../../../core/delivery/dispatcher.ts";
 import { MemoryResolver } from "../../../core/dns/memory_resolver.ts";
+import { NO_MAIL_PARAMETERS } from "../../../core/model/envelope.ts";
 import { defer, reject, type Reply } from "../../../core/model/reply.ts";
 import type { Event } from "../../../core/observe/events.ts";
 import type { QueueContext } from "../../../core/pipeline/mod.ts";
@@ -339,3 +340,57 @@ function wrap(real: MemoryStore, replaced: Partial<Store>): Store {
   };
   return { ...store, ...replaced } as Store;
 }
+
+// ---- What the sender asked for -------------------------------------------------------------------------------------------
+
+Deno.test("RFC 4865: nobody stores a message before the hour that its sender appointed, whoever is in a hurry", async () => {
+  await using site = new Site();
+  const hour = T0 + 20 * DAY; // further away than anything that the schedule plans (case 74), and than expire
+  const { id } = await site.put({
+    parameters: { ...NO_MAIL_PARAMETERS, holdUntil: hour },
+    recipients: [{ ...local("a@example.org"), state: "deferred", nextAttempt: hour, appointed: true }],
+  });
+  const waits = async () => {
+    await site.until(["deferred 0"]);
+    assertEquals([site.tried.length, await site.store.nextDue({ local: true })], [0, hour]);
+  };
+  await waits();
+  await site.store.change({ id }, { do: "retry" });
+  await waits();
+  await site.store.change({ id }, { do: "hold", reason: "looks odd" });
+  await site.until(["held 0"]);
+  await site.store.change({ id }, { do: "release" });
+  await waits();
+  site.now = hour - 1;
+  await waits();
+  site.now = hour;
+  site.storage = () => defer("4.2.2", "Mailbox full");
+  await site.until(["deferred 1"]); // and its life in the queue begins now: nothing has expired
+  assertEquals(await site.store.nextDue({ local: true }), hour + MINUTE);
+  site.storage = () => undefined;
+  site.now = hour + MINUTE;
+  await site.until([]);
+  assertEquals(site.tried.map(({ at }) => at), [hour, hour + MINUTE]);
+});
+
+Deno.test("RFC 2852: what is to be returned is expired at its moment, not at the next attempt; BY with N goes on", async () => {
+  for (const mode of ["R", "N"] as const) {
+    await using site = new Site();
+    site.storage = () => defer("4.2.2", "Mailbox full");
+    const deliverBy = { at: T0 + 90 * SECOND, mode, trace: false };
+    await site.put({ parameters: { ...NO_MAIL_PARAMETERS, deliverBy } });
+    await site.until(["deferred 1"]);
+    site.now = T0 + MINUTE;
+    await site.until(["deferred 2"]);
+    const due = (await site.store.nextDue({ local: true }))!;
+    assertEquals(due, mode === "R" ? deliverBy.at : T0 + 6 * MINUTE, mode);
+    site.now = due;
+    site.storage = () => undefined;
+    await site.until(mode === "R" ? ["expired 2"] : []);
+    if (mode === "N") continue;
+    assertEquals(site.tried.length, 2, "nobody stores what is late");
+    const { items: [item] } = await site.store.queue({ state: "expired" });
+    assertEquals(item!.recipients[0]!.lastReply, "550 5.4.7 Delivery time expired");
+    assertEquals(await site.store.nextDue(), null);
+  }
+});

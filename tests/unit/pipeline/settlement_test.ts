@@ -292,3 +292,26 @@ Deno.test("output(): one Return-Path in front, edits applied, a fresh stream eac
   assertEquals(written[0], "Return-Path: <a@example.net>\r\nX-Spam: no\r\nSubject: x\r\n\r\nbody\r\n");
   assertEquals(written[1], written[0]);
 });
+
+Deno.test("RFC 4865: what waits for its hour is committed for it, and no storage sees it", async () => {
+  const now = () => 1_000_000;
+  const facts = (holdUntil: number) => ({ ...to("store", "never", "leave"), parameters: { holdUntil }, now });
+  const later = await runPhase(storage(), "queue", facts(now() + 1));
+  assertEquals([later.reply.code, told(later)], [250, "queued queued queued"]);
+  assertEquals(kept(later), "store deferred, never deferred, leave deferred");
+  const due = await runPhase(storage(), "queue", facts(now()));
+  assertEquals(told(due), "stored 550 queued", "its hour has come");
+});
+
+Deno.test("RFC 2852: a message whose time is over before it is taken is refused, and no storage sees it", async () => {
+  const now = () => 1_000_000;
+  const facts = (mode: "R" | "N", at: number) => ({
+    ...to("store"),
+    parameters: { deliverBy: { at, mode, trace: false } },
+    now,
+  });
+  const late = await runPhase(storage(), "queue", facts("R", now()));
+  assertEquals([late.reply.toString(), told(late), kept(late)], ["550 5.4.7 Delivery time expired", "-", ""]);
+  assertEquals(told(await runPhase(storage(), "queue", facts("R", now() + 1))), "stored");
+  assertEquals(told(await runPhase(storage(), "queue", facts("N", now() - 1))), "stored");
+});

@@ -30,6 +30,7 @@ for (const [name, factory] of Object.entries(PLUGINS)) {
     for (const block of configurations) {
       await using folder = await TempFolder.make();
       await folder.file("recipients.yaml", "accounts: [ops]\n");
+      await folder.file("accounts.txt", "ops disabled\n");
       await folder.file("postern.yaml", SITE + block);
       const { listeners } = await loadConfig({ env: {}, cwd: folder.path });
       for (const { plugin } of leavesOf(listeners[0]!.plugins, undefined)) {

@@ -32,7 +32,11 @@ class Desk {
   };
 
   /** A transaction after the last octet, with a recipient for each route. */
-  async transaction(routes: readonly Route[], held: string | null = null): Promise<TransactionContext> {
+  async transaction(
+    routes: readonly Route[],
+    held: string | null = null,
+    parameters = NO_MAIL_PARAMETERS,
+  ): Promise<TransactionContext> {
     const context = new TransactionContext({
       host: { name: "mx.example.org", domains: ["example.org"], postmaster: null },
       dns: new MemoryResolver(),
@@ -42,7 +46,7 @@ class Desk {
       commit: () => Promise.resolve(null),
     }, { session: "s1", role: "mx", listener: "l", client: { ip: "192.0.2.1", port: 1, tls: null, identity: null } });
     const id = nextId();
-    context.begin({ id, sender: parseAddress("a@example.net"), parameters: NO_MAIL_PARAMETERS });
+    context.begin({ id, sender: parseAddress("a@example.net"), parameters });
     for (const [index, route] of routes.entries()) {
       context.phase = "rcpt";
       context.propose({ address: parseAddress(`r${index}@example.org`)!, parameters: NO_RCPT_PARAMETERS });
@@ -96,6 +100,38 @@ Deno.test("a held message is held for all, with its reason", async () => {
     ["held", "looks like spam"],
     ["held", "looks like spam"],
   ]);
+});
+
+Deno.test("RFC 4865: each recipient waits for the sender's hour, unless it is held for a person", async () => {
+  const hour = T0 + 20 * 86_400_000, parameters = { ...NO_MAIL_PARAMETERS, holdUntil: hour };
+  const desk = new Desk();
+  const context = await desk.transaction([remote, box], null, parameters);
+  context.settleRecipient(1, defer("4.2.2", "Mailbox full"));
+  assertEquals(await commitTransaction(context, ORIGIN, desk.options), null);
+  const { message, recipients } = (await desk.store.item(context.id))!;
+  assertEquals(message.parameters, parameters);
+  assertEquals(recipients.map(({ state, nextAttempt, lastReply }) => [state, nextAttempt, lastReply]), [
+    ["deferred", hour, "kept until the sender's hour"],
+    ["deferred", hour, "451 4.2.2 Mailbox full"],
+  ]);
+  const leased = await desk.store.lease({ owner: "w", now: T0, seconds: 60, limit: 9, horizon: T0 + 1 });
+  assertEquals(leased, [], "appointed, not planned by a clock that ran ahead (case 74)");
+
+  const held = await desk.transaction([remote], "looks like spam", parameters);
+  assertEquals(await commitTransaction(held, ORIGIN, desk.options), null);
+  assertEquals((await desk.store.item(held.id))!.recipients[0]!.state, "held");
+});
+
+Deno.test("RFC 2852: no step of the schedule goes past the moment of return", async () => {
+  for (const [mode, expected] of [["R", T0 + 5000], ["N", T0 + 60_000]] as const) {
+    const desk = new Desk();
+    const deliverBy = { at: T0 + 5000, mode, trace: false };
+    const context = await desk.transaction([box, box], null, { ...NO_MAIL_PARAMETERS, deliverBy });
+    context.settleRecipient(0, "stored");
+    context.settleRecipient(1, defer("4.2.2", "Mailbox full"));
+    assertEquals(await commitTransaction(context, ORIGIN, desk.options), null);
+    assertEquals((await desk.store.item(context.id))!.recipients[0]!.nextAttempt, expected);
+  }
 });
 
 Deno.test("what found its place already makes no row; its octets are let go", async () => {

@@ -4,9 +4,9 @@ import { createHash } from "node:crypto";
 import { Certificates } from "../../../../core/net/tls/certificates.ts";
 import { ServerTls } from "../../../../core/net/tls/server_tls.ts";
 import { testWith } from "../../../support/debian.ts";
-import { type Issued, Pki } from "../../../support/pki.ts";
+import { type Issued, Pki } from "./pki.ts";
 import { TempFolder } from "../../../support/temp.ts";
-import { TlsServer } from "../../../support/tls_server.ts";
+import { TlsServer } from "./tls_server.ts";
 import { waitFor } from "../../../support/wait.ts";
 
 /** Servers with one pair, then with two: the way to the handshake differs. */
@@ -186,11 +186,11 @@ testWith(["openssl"], "case 45: handshake garbage ends the connection at once, a
     await using server = await place(pairs);
     await talk(server.port, GARBAGE["zeros"]!);
     const before = descriptors();
-    let count = server.failures.length;
     for (const [name, octets] of Object.entries(GARBAGE)) {
+      const count = server.failures.length;
       const answer = await talk(server.port, octets);
       assert(answer.length === 0 || answer[0] === 21, `${name}: ${answer}`); // closed, with an alert at most
-      await waitFor(`the failure of ${name}`, () => server.failures.length === ++count || (count--, false));
+      await waitFor(`the failure of ${name}`, () => server.failures.length === count + 1);
     }
     assertEquals(server.sessions.length, 0);
     await waitFor("all descriptors to be back", () => descriptors() <= before);
@@ -267,6 +267,15 @@ def pump(step):
             result = step(); s.sendall(o.read()); return result
         except ssl.SSLWantReadError:
             s.sendall(o.read()); i.write(s.recv(65536))
+if attack == "at-once":
+    while True:
+        try: t.do_handshake(); break
+        except ssl.SSLWantReadError: s.sendall(o.read()); i.write(s.recv(65536))
+    try: t.unwrap()
+    except ssl.SSLWantReadError: pass
+    s.sendall(o.read()); s.shutdown(socket.SHUT_WR)
+    while s.recv(65536): pass
+    sys.exit()
 pump(t.do_handshake); pump(lambda: t.read(100))
 t.write(b"DATA\\r\\n"); record = o.read()
 try:
@@ -286,6 +295,23 @@ except OSError: pass
 `;
 
 testWith(
+  ["openssl", "python3"],
+  "a client that leaves in the segment that ends its handshake is seen to have left",
+  async () => {
+    await using folder = await TempFolder.make();
+    const [a] = await twoPairs(folder);
+    await using server = await place([a]);
+    const script = folder.at("peer.py");
+    await Deno.writeTextFile(script, PEER);
+    const python = new Deno.Command("python3", { args: [script, String(server.port), "1.3", "at-once"] });
+    const { success, stderr } = await python.output();
+    assert(success, new TextDecoder().decode(stderr));
+    await waitFor("it to be gone", () => server.sockets.size === 0);
+    assertEquals(server.failures.length + server.sessions.length, 1);
+  },
+);
+
+testWith(
   ["openssl"],
   "octets that came before the handshake began are its own: plaintext behind STARTTLS never runs",
   async () => {
@@ -301,6 +327,25 @@ testWith(
     }
   },
 );
+
+testWith(["openssl"], "case 45: renegotiation is refused, and costs its session only", async () => {
+  await using folder = await TempFolder.make();
+  const [a] = await twoPairs(folder);
+  await using server = await place([a]);
+  const client = new Deno.Command("openssl", {
+    args: ["s_client", "-connect", `127.0.0.1:${server.port}`, "-tls1_2"],
+    stdin: "piped",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  const session = await waitFor("the session", () => server.sessions[0]);
+  const input = client.stdin.getWriter();
+  await input.write(new TextEncoder().encode("R\n")); // its word for: handshake again
+  assertMatch(new TextDecoder().decode((await client.output()).stderr), /no renegotiation/);
+  await waitFor("its end", () => session.secured.destroyed);
+  assertEquals(session.text, "");
+  await server.visit();
+});
 
 testWith(["openssl"], "chunks own their memory, so that it can be given back", async () => {
   await using folder = await TempFolder.make();

@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import {
   certificateOf,
@@ -11,6 +11,7 @@ import {
   readSecret,
   senderFault,
 } from "../../../../../plugins/auth/accounts/line.ts";
+import { parsePattern } from "../../../../../plugins/access/sender_login/pattern.ts";
 
 const SCRYPT = "$scrypt$ln=15,r=8,p=1$c2FsdHNhbHQ$hm9XXUOsvSSJ3jnBZLGoXw";
 const KEY = "A".repeat(43) + "=";
@@ -56,8 +57,9 @@ Deno.test("a fault has its column and shows no secret", () => {
     ["alice cram-md5=", 6, "alice: cram-md5= is followed by a password in base64"],
     ["alice cram-md5=/w==", 6, "alice: cram-md5= is followed by a password in base64"],
     ["alice SHA256:AB", 6, "alice: a word that means nothing here"],
-    ["alice sender=nobody", 6, "alice: a sender is an address, @domain, or * for any"],
-    ["alice sender=@", 6, "alice: expected a domain after @"],
+    ["alice sender=nobody", 6, "alice: a sender is an address, a pattern such as @example.org, or * for any"],
+    ["alice sender=@", 6, "alice: a sender is an address"],
+    ["alice sender=a@b@example.org", 6, "alice: a sender is an address"],
     ["alice sender=", 6, "alice: a sender is an address"],
   ];
   for (const [text, column, words] of table) {
@@ -90,6 +92,22 @@ Deno.test("property: whatever the text, a line is read or refused, and what was 
     assertEquals(line.senders.map(senderFault), line.senders.map(() => null));
     assertEquals(readLine(formatLine(line)), line);
   }));
+});
+
+Deno.test("senders are what sender_login reads", () => {
+  const good = [
+    "*",
+    "a@example.org",
+    "@example.org",
+    "*@example.org",
+    "a+*@example.org",
+    "*@*.example.org",
+    '"a"@b.example',
+  ];
+  for (const sender of good) {
+    assertEquals([senderFault(sender), parsePattern(sender, "+") === null], [null, false], sender);
+  }
+  for (const sender of ["", "a", "@", "a@", "a b@example.org", "a@b c", "a@-"]) assert(senderFault(sender), sender);
 });
 
 Deno.test("a fingerprint as tools write it", () => {

@@ -4,6 +4,7 @@ import { PasswordsBusy, ScryptPasswords } from "../../../../../core/auth/passwor
 import { deriveScramKeys, formatScramKeys } from "../../../../../core/smtp/sasl/scram_keys.ts";
 import { defer, on, OptionsError, type Plugin, reject } from "../../../../../core/pipeline/mod.ts";
 import { ACCOUNT, accounts } from "../../../../../plugins/auth/accounts/mod.ts";
+import { vouch } from "../../../../../plugins/auth/vouch.ts";
 import { login, type LoginOptions, random } from "./login.ts";
 import { cheapHash } from "./cheap.ts";
 
@@ -164,6 +165,9 @@ Deno.test("other back ends: asked about who is not there, before the time is bur
   );
   const senders = await login(both, "PLAIN", ["frank", "other"]);
   assertEquals([senders.identity, senders.get(ACCOUNT)!.senders], ["frank", ["frank@example.com"]]);
+  const more = on("auth", (ctx, next) => (vouch(ctx, "frank", ["f@example.org"]), next()));
+  const directory = await login([all, more], "PLAIN", ["frank", "x"]);
+  assertEquals(directory.get(ACCOUNT)!.senders, ["f@example.org", "frank@example.com"]);
   assertEquals(order, ["zoe", "zoe", "alice", "frank"]);
   // Disabled is disabled, whoever vouches, and on whichever side
   for (const plugins of [both, [other, all]]) {

@@ -1,8 +1,9 @@
 /** Dovecot's auth protocol against a server that does what the test says; real Dovecot is in tests/interop. */
-import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { OptionsError } from "../../../../../core/pipeline/mod.ts";
+import { Channel } from "../../../../../plugins/auth/dovecot_auth/channel.ts";
 import { dovecot_auth } from "../../../../../plugins/auth/dovecot_auth/mod.ts";
-import { within } from "../../../../support/wait.ts";
+import { waitFor, within } from "../../../../support/wait.ts";
 import { LATER, login, NO } from "../login.ts";
 
 const HELLO = "VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nMECH\tLOGIN\tplaintext\nMECH\tOAUTHBEARER\nMECH\tXOAUTH2\n" +
@@ -31,6 +32,8 @@ class FakeDovecot implements AsyncDisposable {
   readonly #running: Promise<void>;
   script: Script;
   hello: string;
+  /** Connections that have ended. */
+  ended = 0;
 
   constructor(script: Script, hello = HELLO, port = 0) {
     this.script = script;
@@ -69,6 +72,7 @@ class FakeDovecot implements AsyncDisposable {
         }
       }
     } catch { /* the connection broke */ }
+    this.ended++;
   }
 
   /** The end of every connection that is open now. */
@@ -104,10 +108,13 @@ Deno.test("one connection serves all; what it is told, and its spelling of the n
   assertMatch(pid!, /^CPID\t[1-9]\d*$/);
   assertEquals(
     first,
-    "AUTH\t1\tPLAIN\tservice=smtp\tnologin\tsecured\tlip=2001:db8::25\tlport=587\trip=2001:db8::7\trport=50000\tresp=" +
+    "AUTH\t1\tPLAIN\tservice=smtp\tnologin\tno-penalty\tsecured\tlip=2001:db8::25\tlport=587\trip=2001:db8::7\trport=50000\tresp=" +
       btoa("\0Alice\0right"),
   );
-  assertMatch(second!, /^AUTH\t2\tPLAIN\tservice=smtp\tnologin\tlip=127\.0\.0\.1\tlport=25\trip=192\.0\.2\.1\t/);
+  assertMatch(
+    second!,
+    /^AUTH\t2\tPLAIN\tservice=smtp\tnologin\tno-penalty\tlip=127\.0\.0\.1\tlport=25\trip=192\.0\.2\.1\t/,
+  );
 });
 
 Deno.test("answers come in any order and each finds its login", async () => {
@@ -240,6 +247,23 @@ Deno.test("a server that has gone silent: its connection is given up", async () 
   fake.script = usual;
   assertEquals((await login(plugin, "Alice", "right")).said, "yes alice");
   assertEquals(fake.connections.length, 2);
+});
+
+Deno.test("an old connection takes no more logins, and closes when the last one has its answer", async () => {
+  const answer = Promise.withResolvers<void>();
+  await using fake = new FakeDovecot((line, connection) => {
+    if (line.startsWith("AUTH")) answer.promise.then(() => connection.say("OK\t1\tuser=alice\n"));
+    return null;
+  });
+  const place = { host: "127.0.0.1", port: fake.port };
+  const channel = await Channel.open(place, { timeout: 5000, lifetime: 50, pid: 7 });
+  const question = { mechanism: "PLAIN", fields: [], response: "AAAA" };
+  const outcome = channel.ask(question, new AbortController().signal);
+  await waitFor("its age", () => channel.closed);
+  await assertRejects(() => channel.ask(question, new AbortController().signal));
+  answer.resolve();
+  assertEquals(await outcome, { user: "alice" });
+  await waitFor("its end", () => fake.ended === 1);
 });
 
 Deno.test("rubbish instead of a handshake, or after it, is 454 and bounded", async () => {

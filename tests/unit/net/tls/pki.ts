@@ -1,5 +1,6 @@
 /**
- * Certificates for tests, made by openssl: authorities, servers, clients, and every kind of forgery. Non-job: TLS itself.
+ * Certificates made by openssl with any extension, chain, key and flaw, for attacks on those who read and verify them.
+ * Non-job: a good pair for a server under test (tests/support/tls.ts).
  */
 
 export interface Issued {
@@ -12,7 +13,7 @@ export interface IssueOptions {
   readonly by?: Issued;
   /** As openssl's x509v3_config has it: "DNS:a.example, email:u@example.org". */
   readonly san?: string;
-  /** More lines of x509v3_config: "extendedKeyUsage=clientAuth". */
+  /** More lines of x509v3_config, default `basicConstraints=CA:FALSE`. With none at all openssl makes a version 1. */
   readonly extensions?: readonly string[];
   /** The subject, default `/CN=<name>`. */
   readonly subject?: string;
@@ -38,7 +39,8 @@ export class Pki {
   }
 
   async issue(name: string, options: IssueOptions = {}): Promise<Issued> {
-    const { by, san, extensions = [], days = 30, algorithm = P256, digest = "sha256" } = options;
+    const { by, san, extensions = ["basicConstraints=CA:FALSE"], days = 30, algorithm = P256, digest = "sha256" } =
+      options;
     const base = `${this.folder}/${++this.#count}`;
     const key = options.key ?? `${base}.key`, certificate = `${base}.crt`;
     if (options.key === undefined) await openssl("genpkey", ...algorithm, "-out", key);
@@ -63,7 +65,7 @@ export class Pki {
   }
 }
 
-/** Runs it, `input` on its standard input. @throws with what it said when it fails. */
+/** Runs it. @throws with what it said when it fails. */
 export async function openssl(...args: readonly string[]): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command("openssl", { args: [...args] }).output();
   const said = new TextDecoder().decode(stdout);

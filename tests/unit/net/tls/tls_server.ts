@@ -4,9 +4,9 @@
  */
 import { createServer, type Server, type Socket } from "node:net";
 import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
-import { HandshakeError, ServerTls } from "../../core/net/tls/server_tls.ts";
-import type { TlsFacts } from "../../core/pipeline/contexts/contexts.ts";
-import { waitFor } from "./wait.ts";
+import { HandshakeError, type ServerTls } from "../../../../core/net/tls/server_tls.ts";
+import type { TlsFacts } from "../../../../core/pipeline/contexts/contexts.ts";
+import { waitFor } from "../../../support/wait.ts";
 
 /** One handshake that succeeded. */
 export interface Session {
@@ -62,7 +62,6 @@ export class TlsServer implements AsyncDisposable {
     secured.on("error", () => session.events.push("error"));
     secured.on("close", () => session.events.push("close"));
     secured.write("hello\r\n");
-    if (secured.readableEnded) secured.end();
     this.sessions.push(session);
   }
 

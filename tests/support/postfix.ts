@@ -1,0 +1,121 @@
+/**
+ * A private Postfix on a port of loopback that hands everything on to one transport: a real MTA in front of ours. It
+ * starts as root only. Non-job: what it is told, and what became of it (its log says).
+ */
+import { programOf } from "./debian.ts";
+import { freePort } from "./ports.ts";
+import { TempFolder } from "./temp.ts";
+import { waitFor, within } from "./wait.ts";
+
+/** What a test with it lacks, or null. */
+export const POSTFIX_MISSING: string | null = programOf("postfix") === null
+  ? "postfix: apt-get install postfix"
+  : Deno.uid() === 0
+  ? null
+  : "root: Postfix starts as nobody else";
+
+const SERVICES = `pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+smtp unix - - n - 5 smtp
+lmtp unix - - n - 5 lmtp
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+`;
+
+export class Postfix implements AsyncDisposable {
+  private constructor(
+    readonly port: number,
+    private readonly child: Deno.ChildProcess,
+    private readonly folder: TempFolder,
+  ) {}
+
+  /** `settings`: lines of main.cf, such as default_transport. */
+  static async start(settings: string): Promise<Postfix> {
+    const folder = await TempFolder.make("postern-postfix-"), port = freePort();
+    await Deno.chmod(folder.path, 0o755);
+    await folder.file("etc/master.cf", `127.0.0.1:${port} inet n - n - - smtpd\n${SERVICES}`);
+    await folder.file(
+      "etc/main.cf",
+      `compatibility_level = 3.6
+queue_directory = ${folder.at("spool")}
+data_directory = ${folder.at("data")}
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+shlib_directory = /usr/lib/postfix
+maillog_file = ${folder.at("log")}
+maillog_file_prefixes = ${folder.path}
+myhostname = front.example
+mydestination =
+local_recipient_maps =
+alias_maps =
+alias_database =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+smtpd_peername_lookup = no
+smtpd_relay_restrictions = permit_mynetworks, reject
+${settings}
+`,
+    );
+    await Deno.mkdir(folder.at("spool"));
+    await Deno.mkdir(folder.at("data"));
+    await new Deno.Command("chown", { args: ["postfix", folder.at("data")] }).output();
+    const child = new Deno.Command(programOf("postfix")!, {
+      args: ["-c", folder.at("etc"), "start-fg"],
+      ...{ stdin: "null", stdout: "null", stderr: "null" } as const,
+    }).spawn();
+    const postfix = new Postfix(port, child, folder);
+    try {
+      await waitFor(
+        "Postfix",
+        () => Deno.connect({ hostname: "127.0.0.1", port }).then((conn) => (conn.close(), true), () => false),
+      );
+    } catch (error) {
+      const log = await postfix.log();
+      await postfix[Symbol.asyncDispose]();
+      throw new Error(`${(error as Error).message}: ${log}`);
+    }
+    return postfix;
+  }
+
+  async log(): Promise<string> {
+    return await Deno.readTextFile(this.folder.at("log")).catch(() => "");
+  }
+
+  /** Waits for a line of the log about `recipient`; gives what it says of its fate. */
+  async fateOf(recipient: string, status: string): Promise<string> {
+    return await waitFor(`${status} for ${recipient}`, async () => {
+      const lines = (await this.log()).split("\n");
+      return lines.findLast((line) => line.includes(`to=<${recipient}>`) && line.includes(`status=${status}`));
+    });
+  }
+
+  /** Tries everything again, now. */
+  async flush(): Promise<void> {
+    await new Deno.Command("postqueue", { args: ["-c", this.folder.at("etc"), "-f"] }).output();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await new Deno.Command(programOf("postfix")!, {
+      args: ["-c", this.folder.at("etc"), "stop"],
+      ...{ stdin: "null", stdout: "null", stderr: "null" } as const,
+    }).output();
+    await within("Postfix's end", this.child.status, 10_000, () => this.child.kill("SIGKILL")).catch(() => {});
+    await this.child.status;
+    await this.folder[Symbol.asyncDispose]();
+  }
+}
