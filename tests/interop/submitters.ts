@@ -34,6 +34,8 @@ export interface Submitter {
   readonly name: string;
   readonly needs: readonly Program[];
   readonly mechanisms: readonly string[];
+  /** Mechanisms that it uses only where nothing else is offered. */
+  readonly alone?: readonly string[];
   /** Makes the header itself. */
   readonly composes?: boolean;
   submit(submission: Submission): Promise<unknown>;
@@ -80,7 +82,8 @@ export const SUBMITTERS: readonly Submitter[] = [
   {
     name: "curl",
     needs: ["curl"],
-    mechanisms: ["PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2", "OAUTHBEARER"],
+    mechanisms: ["PLAIN", "LOGIN", "CRAM-MD5", "OAUTHBEARER"],
+    alone: ["XOAUTH2"],
     submit: (s) =>
       run("curl", [
         ...["-sS", "--url", `${s.implicit ? "smtps" : "smtp"}://127.0.0.1:${s.port}/client.example`, "--ssl-reqd"],
@@ -162,14 +165,14 @@ set hostname="client.example"
   {
     name: "s-nail",
     needs: ["s-nail"],
-    mechanisms: ["PLAIN", "LOGIN", "CRAM-MD5", "OAUTHBEARER"],
+    mechanisms: ["PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2"],
     composes: true,
     submit: (s) =>
       run("s-nail", [
         ...["-:/", "-S", "v15-compat=yes", "-S", `mta=${urlOf(s.implicit ? "submissions" : "submission", s)}`],
         ...[
           "-S",
-          `smtp-auth=${s.mechanism.toLowerCase()}`,
+          `smtp-auth=${isToken(s.mechanism) ? "oauthbearer" : s.mechanism.toLowerCase()}`,
           "-S",
           `tls-ca-file=${s.caFile}`,
           "-S",

@@ -29,6 +29,7 @@ export interface SubmissionOptions {
   readonly rest?: string;
   /** More words of the account's line. */
   readonly account?: string;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export class SubmissionSite implements AsyncDisposable {
@@ -48,15 +49,21 @@ export class SubmissionSite implements AsyncDisposable {
       const certificate = await authority.issue(options.certificate);
       const ports = { starttls: freePort(), implicit: freePort() };
       const endpoint = `http://127.0.0.1:${tokens.addr.port}/introspect`;
-      const server = await Server.start({
-        config: await config({ ...options, authority, pair: certificate, ports, endpoint }),
-      });
+      const text = await config({ ...options, authority, pair: certificate, ports, endpoint });
+      const server = await Server.start({ config: text, env: options.env ?? {} });
       return new SubmissionSite(server, authority, certificate, ports, tokens);
     } catch (error) {
       await tokens.shutdown();
       await authority[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** How often the log says that somebody logged in, by this mechanism. */
+  logins(mechanism: string): number {
+    return this.server.output.split("\n").filter((line) =>
+      line.includes(` login     user=${USER} mechanism=${mechanism} `)
+    ).length;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,0 +1,61 @@
+/** Postfix as a client: it relays through the submission service, with the TLS level `secure` and a login. */
+import { assertEquals, assertMatch } from "@std/assert";
+import { mail } from "../support/bytes.ts";
+import { SmtpClient } from "../support/smtp_client.ts";
+import { PASSWORD, SubmissionSite, USER } from "../support/submission_site.ts";
+import { waitFor } from "../support/wait.ts";
+import { PostfixRelay, testWithPostfix } from "./postfix_relay.ts";
+
+const NAME = "mx.local.example";
+const MECHANISMS = ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"];
+
+testWithPostfix(
+  "Postfix relays through us: secure TLS, STARTTLS and at once, each mechanism of Cyrus SASL",
+  async (t) => {
+    await using site = await SubmissionSite.start();
+    const ways = MECHANISMS.flatMap((mechanism) => [
+      { mechanism, to: site.ports.starttls, wrapper: false, name: NAME },
+      { mechanism, to: site.ports.implicit, wrapper: true, name: NAME },
+    ]);
+    const wrong = { mechanism: "PLAIN", to: site.ports.starttls, wrapper: false, name: "other.example" };
+    await using relay = await PostfixRelay.start({
+      caFile: site.authority.caFile,
+      user: USER,
+      password: PASSWORD,
+      ways: [...ways, wrong],
+    });
+    const hand = async (index: number, subject: string) => {
+      using client = await SmtpClient.ready(relay.ports[index]!);
+      const message = mail(`From: <${USER}>\nTo: <box@local.example>\nSubject: ${subject}\n\nx\n`);
+      const reply = await client.deliver({ from: USER, to: ["box@local.example"], message });
+      assertEquals(reply.code, 250);
+      await client.quit();
+    };
+    const found = async (subject: string) =>
+      (await site.server.api.messages()).find((each) => each.subject === subject);
+
+    for (const [index, { mechanism, wrapper }] of ways.entries()) {
+      const subject = `${mechanism}, ${wrapper ? "TLS at once" : "STARTTLS"}`;
+      await t.step(subject, async () => {
+        const before = site.logins(mechanism);
+        await hand(index, subject);
+        const message = await waitFor(subject, () => found(subject)).catch(async (error) => {
+          throw new Error(`${(error as Error).message}: ${await relay.log()}\n${site.server.output}`);
+        });
+        const text = new TextDecoder().decode((await site.server.api.raw(message.id))!);
+        assertMatch(text, /^Received: from relay\.client\.example \(.*\)\r\n\tby \S+ \(Postern\) with ESMTPSA /m);
+        await waitFor(
+          "Postfix's own word for it",
+          async () => /Verified TLS connection established to 127\.0\.0\.1/.test(await relay.log()),
+        );
+      });
+    }
+    await t.step("a certificate for another name gets nothing, and no login", async () => {
+      const before = site.logins("PLAIN");
+      await hand(ways.length, "another name");
+      await waitFor("Postfix to defer it", async () => /Server certificate not verified/.test(await relay.log()));
+      assertEquals(await found("another name"), undefined);
+      assertEquals(site.logins("PLAIN"), before);
+    });
+  },
+);
