@@ -176,7 +176,7 @@ function readListeners(
     names.add(name);
     listeners.push({
       ...rest,
-      ...readSecurity(listener, list, { tls, faults, path }),
+      ...readSecurity(listener, list, { tls, listener: { name, role }, faults, path }),
       name,
       role,
       mode,
