@@ -44,6 +44,7 @@ testWithPostfix(
         });
         const text = new TextDecoder().decode((await site.server.api.raw(message.id))!);
         assertMatch(text, /^Received: from relay\.client\.example \(.*\)\r\n\tby \S+ \(Postern\) with ESMTPSA /m);
+        await waitFor("the login in the log", () => site.logins(mechanism) === before + 1);
         await waitFor(
           "Postfix's own word for it",
           async () => /Verified TLS connection established to 127\.0\.0\.1/.test(await relay.log()),
