@@ -6,11 +6,13 @@ import { Command } from "commander";
 import { type Config, formatEndpoint, type ListenerConfig } from "../core/config/config.ts";
 import { formatSelection, possible, selectionOf } from "../core/config/entry.ts";
 import { loadConfig } from "../core/config/load.ts";
+import { Certificates } from "../core/net/tls/certificates.ts";
+import { PairError } from "../core/net/tls/pair.ts";
 import { formatSize } from "../core/model/units.ts";
 import { COMBINED, type Combined, leavesOf, PHASES } from "../core/pipeline/compile.ts";
 import { formatAddress, type Plugin, runPhase } from "../core/pipeline/mod.ts";
 import { Pipeline } from "../core/pipeline/pipeline.ts";
-import { DONE, type ExitCode, type Terminal } from "./terminal.ts";
+import { CommandError, DONE, type ExitCode, type Terminal } from "./terminal.ts";
 
 export function checkCommand(terminal: Terminal, finish: (code: ExitCode) => void): Command {
   return new Command("check")
@@ -21,12 +23,36 @@ export function checkCommand(terminal: Terminal, finish: (code: ExitCode) => voi
       const troubles: string[] = [];
       const trouble = (where: string, message: string) => void troubles.push(`${where}: ${message}`);
       const config = await loadConfig({ ...file, env: terminal.env, cwd: terminal.cwd, trouble });
-      for (const line of describe(config)) terminal.out(line);
+      for (const line of [...describe(config), ...await describeTls(config, trouble)]) terminal.out(line);
       for (const warning of [...config.warnings, ...troubles, ...await unreachable(config)]) {
         terminal.err(`warning: ${warning}`);
       }
       finish(DONE);
     });
+}
+
+/**
+ * What clients of TLS will be shown, and until when.
+ *
+ * @throws {CommandError} when a pair cannot be used: the server would not start.
+ */
+async function describeTls({ tls }: Config, trouble: (where: string, message: string) => void): Promise<string[]> {
+  if (tls === null || tls.certificates.length === 0) return [];
+  const pairs = tls.certificates.map(({ cert, key }) => ({ certificate: cert, key }));
+  try {
+    const certificates = await Certificates.open({ pairs, trouble: (message) => trouble("tls", message), period: 0 });
+    if (tls.clientCa !== null) await certificates.trust(tls.clientCa);
+    certificates.close();
+    return [
+      "",
+      ...certificates.list.map(({ names, notAfter, path }) =>
+        `certificate    ${names.join(", ")} until ${new Date(notAfter).toISOString().slice(0, 10)} (${path})`
+      ),
+    ];
+  } catch (error) {
+    if (error instanceof PairError) throw new CommandError(`tls: ${error.message}`);
+    throw error;
+  }
 }
 
 /**
@@ -72,7 +98,7 @@ export function describe(config: Config): string[] {
 function describeListener(listener: ListenerConfig): string[] {
   const { name, role, address, plugins } = listener;
   const place = formatEndpoint(address);
-  const title = `listener ${place}${name === place ? "" : ` (${name})`}, role ${role}`;
+  const title = `listener ${place}${name === place ? "" : ` (${name})`}, role ${role}${securityOf(listener)}`;
   const conditions = new Map(plugins.flatMap((plugin) => conditionsOf(plugin, listener)));
   const { matrix } = new Pipeline(plugins, { role }); // in the order of the leaves
   const rows = leavesOf(plugins, role).flatMap(({ plugin: leaf }, at) => {
@@ -94,6 +120,13 @@ function describeListener(listener: ListenerConfig): string[] {
       row(plugin, PHASES.map((phase) => asked.includes(phase) ? "x" : "."), note)
     ),
   ];
+}
+
+/** What the listener does about TLS and logins. */
+function securityOf({ tls, requireAuth, mechanisms }: ListenerConfig): string {
+  const words = { off: "", offer: ", STARTTLS", require: ", STARTTLS required", implicit: ", TLS" }[tls];
+  if (mechanisms.length === 0) return words;
+  return `${words}, login ${requireAuth ? "required" : "offered"}: ${mechanisms.join(" ")}`;
 }
 
 interface Asked {

@@ -66,7 +66,9 @@ export function readSecurity(
   const mechanisms = [...MECHANISMS.keys()].filter((name) =>
     checkable.has(name) && (auth.mechanisms?.includes(name) ?? !name.endsWith("-PLUS"))
   );
-  if (requireAuth && mechanisms.length === 0 && checkable.size === 0) {
+  // A plugin whose options are bad stands here without handlers: its own faults are told, and it may be the one
+  const unread = leavesOf(plugins, role).some(({ plugin }) => Object.keys(plugin.handlers).length === 0);
+  if (requireAuth && checkable.size === 0 && !unread) {
     faults.add(path, "asks for a login and no plugin can check one: add accounts, or set auth: { required: false }");
   }
   if (mechanisms.length > 0 && tls === "off" && !authWithoutTls && (requireAuth || auth.mechanisms !== undefined)) {

@@ -24,6 +24,14 @@ export function warningsOf(config: Config): string[] {
   for (const network of openNetworks(config.trustedNetworks)) {
     warnings.push(`relay: networks has ${network}: strangers may send anywhere through this host`);
   }
+  for (const { name, address, authWithoutTls, mechanisms, tls, proxy, xclient } of config.listeners) {
+    if (authWithoutTls && mechanisms.length > 0 && (tls === "off" || tls === "offer") && !isLocal(address)) {
+      warnings.push(`listeners: ${name} takes logins in clear text, which anybody on the way can read`);
+    }
+    for (const network of openNetworks([...proxy, ...xclient])) {
+      warnings.push(`listeners: ${name} believes everybody in ${network} who says to be somebody else`);
+    }
+  }
   if (config.devInbox && open.length > 0) {
     warnings.push("POSTERN_SMTP: the dev inbox takes any mail from other machines too");
   }

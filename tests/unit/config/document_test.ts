@@ -80,6 +80,7 @@ Deno.test("every configuration in the manual and the README loads, without a war
     const cwd = temp.path;
     await Deno.writeTextFile(`${cwd}/postern.yaml`, text);
     await Deno.writeTextFile(`${cwd}/recipients.yaml`, "accounts: [ops]\n");
+    await Deno.copyFile(new URL("../../../examples/accounts.txt", import.meta.url), `${cwd}/accounts.txt`);
     const env = { POSTERN_ADMIN_TOKEN: "0123456789abcdef" };
     const config = await loadConfig({ env, cwd });
     assertEquals(config.warnings, [], text);

@@ -153,3 +153,21 @@ Deno.test("a file of aliases that multiply is refused, not expanded", async () =
   assert(told.includes("alias"), told.slice(0, 300));
   assertLess(performance.now() - started, 5000);
 });
+
+Deno.test("logins in clear text, and words of proxies that anybody could say, are warned of", async () => {
+  const listener = (words: string) =>
+    `{ address: "0.0.0.0:2525", role: submission, tls: off, auth: { withoutTls: true }${words} }`;
+  const warnings = async (words: string) =>
+    (await load(`
+hostname: mx.example.org
+listeners: [${listener(words)}]
+plugins: [any_login, { discard: { everything: true } }]
+`)).warnings;
+  assertEquals((await warnings("")).map((each) => /clear text|believes/.exec(each)?.[0]), ["clear text"]);
+  const open = await warnings(', proxy: ["0.0.0.0/0"], xclient: ["::/0", "192.0.2.1"]');
+  assertEquals(open.map((each) => /clear text|believes everybody in \S+/.exec(each)?.[0]), [
+    "clear text",
+    "believes everybody in 0.0.0.0/0",
+    "believes everybody in ::/0",
+  ]);
+});
