@@ -4,6 +4,7 @@
  */
 import { freePort } from "../support/ports.ts";
 import { Postfix } from "../support/postfix.ts";
+import { waitFor } from "../support/wait.ts";
 
 export interface RelayWay {
   /** A SASL mechanism of Cyrus SASL. */
@@ -50,5 +51,12 @@ smtp_sasl_password_maps = texthash:$config_directory/logins
 smtp_sasl_tls_security_options = noanonymous`,
     { services, files: { logins: [...logins].join("") } },
   );
+  for (const port of ports) { // they come behind the one that was waited for
+    const open = () => Deno.connect({ hostname: "127.0.0.1", port }).then((conn) => (conn.close(), true), () => false);
+    await waitFor(`Postfix on ${port}`, open).catch(async (error) => {
+      await postfix[Symbol.asyncDispose]();
+      throw error;
+    });
+  }
   return { postfix, ports };
 }
