@@ -41,6 +41,7 @@ testUnless(
     for (const [index, { mechanism, wrapper }] of ways.entries()) {
       const subject = `${mechanism}, ${wrapper ? "TLS at once" : "STARTTLS"}`;
       await t.step(subject, async () => {
+        const before = site.logins(mechanism);
         await hand(index, subject);
         const message = await waitFor(subject, () => found(subject)).catch(async (error) => {
           throw new Error(`${(error as Error).message}: ${await postfix.log()}\n${site.server.output}`);
