@@ -121,14 +121,18 @@ export class Authentication implements SaslPeer {
     const before = await lockout.before(attempt);
     if ("refused" in before) {
       this.#tell(claim, false, false, before.refused);
-      return LOCKED_OUT;
+      return before.busy ? TOO_MANY : LOCKED_OUT;
     }
     await sleep(before.delay, this.#over.signal);
+    if (this.#over.signal.aborted) { // who does not wait for the check has none
+      await lockout.abandoned(attempt);
+      return CANCELLED;
+    }
     const credentials = new ClaimedCredentials(this.#mechanism.name, claim, (busy) => this.#verifying = busy);
     let reply: Reply = LOCAL_ERROR, untold = true;
     try {
       // Nobody acts for another here: whose mail somebody may send is asked at MAIL
-      const another = claim.authzid !== "" && claim.authzid !== claim.user;
+      const another = claim.authzid !== "" && claim.authzid.toLowerCase() !== claim.user.toLowerCase();
       reply = another ? FOR_ANOTHER : await this.#ask(credentials);
       untold = reply.verdict === "defer" || credentials.cancelled;
       if (reply.verdict !== "defer") await claim.conclude?.(reply.verdict === "accept");
@@ -142,10 +146,18 @@ export class Authentication implements SaslPeer {
       if (untold) await lockout.abandoned(attempt);
     }
     if (untold) return reply;
-    const ok = reply.verdict === "accept";
+    // Whoever left before the answer has failed, right or wrong: what is counted would tell the next one which it was
+    const left = this.#over.signal.aborted && reply.verdict === "accept";
+    const ok = reply.verdict === "accept" && !left;
     if (ok) await lockout.succeeded(attempt);
-    this.#tell(claim, ok, credentials.known, ok ? "" : reply.options.reason ?? reply.text);
+    this.#tell(
+      claim,
+      ok,
+      credentials.known,
+      ok ? "" : left ? "left before the answer" : reply.options.reason ?? reply.text,
+    );
     if (!ok) {
+      this.#context.forgetIdentity();
       const { delay } = await lockout.failed(attempt, { exists: credentials.asked ? credentials.known : null });
       await sleep(delay, this.#over.signal);
     }
@@ -214,4 +226,5 @@ class ClaimedCredentials implements Credentials {
 const CANCELLED = reject("5.7.0", "Authentication cancelled", { code: 501 });
 const LOCAL_ERROR = new Reply(454, "4.7.0", "Temporary authentication failure");
 const LOCKED_OUT = new Reply(421, "4.7.0", "Too many failed logins, try again later", { close: true });
+const TOO_MANY = new Reply(454, "4.7.0", "Too many logins at once, try again in a minute");
 const FOR_ANOTHER = reject("5.7.8", "Authentication failed", { code: 535, reason: "wanted to act for another" });

@@ -120,6 +120,7 @@ export class Inbound implements Timed {
   /** New commands are 421 from now on, a message under way finishes. */
   drain(): void {
     if (this.#over) return;
+    if (this.#handshaking) return this.destroy("shutting down"); // no message is under way
     this.#session.drain();
     this.#pump();
   }

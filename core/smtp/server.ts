@@ -18,6 +18,7 @@ import { demanded } from "./demands.ts";
 import type { Dialogue, ServerOptions } from "./dialogue.ts";
 import { type Asking, Challenge, type ServerEvent } from "./events.ts";
 import { type Extensions, STRANGER } from "./extensions.ts";
+import { FOREIGN, OTHERS_VERBS } from "./foreign.ts";
 import { Input } from "./input.ts";
 import { readLine } from "./line_reader.ts";
 import { missingBefore } from "./out_of_order.ts";
@@ -27,12 +28,6 @@ import { writeLines, writeReply, writeText } from "./wire.ts";
 
 export type { Dialogue, ServerOptions } from "./dialogue.ts";
 
-/** The first line of a peer that does not speak SMTP (cross-protocol attacks, scanners). */
-const FOREIGN = /^(?:(?:GET|POST|PUT|HEAD|CONNECT|OPTIONS|DELETE|PATCH|TRACE|PRI) |SSH-|HTTP\/|USER |\{|<)/i;
-/** Verbs of other times and servers: worth a word in the log. */
-const OTHERS_VERBS: ReadonlySet<string> = new Set(
-  ["HELO", "EHLO", "LHLO", "ETRN", "ATRN", "TURN", "SEND", "SOML", "SAML", "BURL", "XFORWARD", "XADR", "PROXY"],
-);
 const IDLE: readonly Verb[] = ["NOOP", "HELP", "VRFY", "EXPN", "RSET"];
 
 export class ServerSession implements Dialogue {

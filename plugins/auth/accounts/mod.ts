@@ -92,6 +92,13 @@ export const accounts: PluginFactory<z.input<typeof Options>> = definePlugin({
           }
           return next();
         }
+        if (client.identity === null && credentials.reveal() === null) {
+          // Here, as for a name that is there: what others do in between would tell the two apart by the challenge's time.
+          // SCRAM shows its salt, and that of a disabled account should be the one that it had.
+          const form = account?.disabled ? proofs[0] ?? decoy : decoy;
+          if (form !== null) await credentials.decoy(form);
+          return next();
+        }
         const answer = await next(), identity = ctx.client.identity;
         const known = identity === null ? null : table.find(identity);
         if (answer.verdict === "accept" && identity !== null && known?.disabled !== true) {
@@ -101,10 +108,8 @@ export const accounts: PluginFactory<z.input<typeof Options>> = definePlugin({
           }
           return answer;
         }
-        // A right password is remembered for a while, and found faster: who is disabled must not learn that it was right.
-        // SCRAM shows its salt, and that of a disabled account should be the one that it had.
-        const form = account?.disabled && credentials.reveal() === null ? proofs[0] ?? decoy : decoy;
-        if (form !== null && identity === null) await credentials.decoy(form);
+        // Never the form of a disabled account: a right password is remembered, and found faster for a while
+        if (decoy !== null && identity === null) await credentials.decoy(decoy);
         return answer.verdict === "accept" ? BARRED : answer;
       },
     };
