@@ -163,7 +163,7 @@ type Written = Exclude<NonNullable<MemoryRecords[typeof FIELDS[keyof typeof FIEL
 
 function record(written: Written): string | Mx | Tlsa {
   if (typeof written === "string") return written;
-  if (written.length === 2) return { preference: written[0], exchange: written[1] };
+  if (written.length === 2) return { preference: written[0], exchange: written[1].toLowerCase() };
   const [usage, selector, matching, data] = written;
   return { usage, selector, matching, data: Uint8Array.fromHex(data) };
 }
