@@ -91,7 +91,7 @@ Deno.test("RFC 5321 5.1: which hosts take the mail, in which order", async (t) =
   }
 });
 
-Deno.test("case 60: mail comes nearer or not at all: this host, by name and address, and what is as good or worse", async (t) => {
+Deno.test("case 60: this host, by name or by address, and what is as good or worse are left out", async (t) => {
   const table: readonly [string, MemoryZone, string][] = [
     ["the only MX, by name", { "example.org": { mx: [[10, "MX.postern.example"]] } }, "loop 554 5.4.6"],
     [
