@@ -42,6 +42,11 @@ Deno.test("the addresses of a host, or why there are none", async (t) => {
     const alias = { cname: "b.example", authentic: true };
     assertEquals(await found({ "a.example": alias, "b.example": signed }), ["b.example", true]);
     assertEquals(await found({ "a.example": alias, "b.example": { a: ["192.0.2.1"] } }), ["b.example", false]);
+    const memory = new MemoryResolver({ "a.example": signed });
+    const half = await hostAddresses("a.example", {
+      lookup: async (name, type) => ({ ...await memory.lookup(name, type), authentic: type === "A" }),
+    });
+    assertEquals(half.fault ?? half.authentic, false);
   });
 });
 
@@ -86,12 +91,13 @@ Deno.test("the family that a host was last reached by is tried first, for ten mi
   families.note("a.example", "2001:db8::1");
   assertEquals(families.of("a.example"), 6);
   families.note("b.example", "192.0.2.1");
+  families.note("a.example", "2001:db8::1");
   families.note("c.example", "192.0.2.1");
-  assertEquals([families.size, families.of("a.example"), families.of("b.example")], [2, undefined, 4]);
+  assertEquals([families.size, families.of("a.example"), families.of("b.example")], [2, 6, undefined]);
   now = 10 * 60_000 - 1;
-  assertEquals(families.of("b.example"), 4);
+  assertEquals(families.of("c.example"), 4);
   now++;
-  assertEquals([families.of("b.example"), families.size], [undefined, 1]);
+  assertEquals([families.of("c.example"), families.size], [undefined, 1]);
 });
 
 Deno.test("whether an address of ours has a name that points back", async (t) => {

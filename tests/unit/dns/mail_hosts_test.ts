@@ -209,6 +209,30 @@ Deno.test("case 59: of 1,000 MX the best ten are looked at", async () => {
   assertEquals(dns.queries.length, 1 + 2 * 10);
 });
 
+Deno.test("case 60: this host is seen behind the ten that are looked at", async () => {
+  const others = Array.from({ length: 12 }, (_, i): [number, string] => [10, `h${i}.example`]);
+  const hosts = Object.fromEntries(others.map(([, name], i) => [name, A(i)]));
+  const zone = { "example.org": { mx: [...others, [10, "mx.postern.example"]] }, ...hosts } as const;
+  const dns = new MemoryResolver(zone);
+  assertEquals(told(await ask({}, "example.org", { dns })), "loop 554 5.4.6");
+  assertEquals(dns.queries, ["MX example.org"], "nothing to be asked about hosts that are left out");
+});
+
+Deno.test("all of it holds as long as its shortest part", async () => {
+  const memory = new MemoryResolver({
+    "example.org": { mx: [[1, "a.example"], [2, "b.example"]] },
+    "a.example": A(1),
+    "b.example": A(2),
+  });
+  const ttls: Record<string, number> = { "example.org": 900, "a.example": 60, "b.example": 120 };
+  const dns: MailHostsOptions["dns"] = {
+    lookup: async (name, type) => ({ ...await memory.lookup(name, type), ttl: ttls[name]! }),
+  };
+  const said = await ask({}, "example.org", { dns });
+  assert(said.fault === undefined);
+  assertEquals([said.ttl, ...said.hosts.map(({ ttl }) => ttl)], [60, 60, 120]);
+});
+
 Deno.test("an abort ends it as a failure that passes", async () => {
   const silent = { "example.org": { mx: [[1, "a.example"]] }, "a.example": "silence" } as const;
   const leaving = new AbortController();
