@@ -122,6 +122,18 @@ Deno.test("an abort ends the race, before it or in it", async () => {
   assert(!track.log.includes("300 d"));
 });
 
+Deno.test("a race that is decided leaves nothing at a signal that lives longer", async () => {
+  const { signal } = new AbortController(), track = new Track();
+  let listeners = 0;
+  const add = signal.addEventListener.bind(signal), remove = signal.removeEventListener.bind(signal);
+  signal.addEventListener = (type: string, callback: () => void) => (listeners++, add(type, callback));
+  signal.removeEventListener = (type: string, callback: () => void) => (listeners--, remove(type, callback));
+  const racing = race(track, ["a"], signal);
+  assertEquals(listeners, 1);
+  await track.open("a");
+  assertEquals([(await racing).address, listeners], ["a", 0]);
+});
+
 Deno.test("a connect that throws is a failure", async () => {
   const { failures } = await raceConnect(["a"], () => {
     throw new Error("no socket");
