@@ -6,6 +6,7 @@
 import { canonicalDomain, canonicalLiteral } from "../model/domain.ts";
 import { canonicalIp, isIPv4 } from "../model/ip.ts";
 import { defer, reject, type Reply } from "../model/reply.ts";
+import type { AnswerOrigin } from "./answer.ts";
 import { type HostAddresses, hostAddresses, shuffle } from "./host_addresses.ts";
 import { isHostName } from "./name.ts";
 import type { DnsFault, LookupOptions, Mx, Resolver } from "./resolver.ts";
@@ -78,14 +79,11 @@ export async function mailHosts(domain: string, options: MailHostsOptions): Prom
   }
 }
 
-/** What an answer about MX says beside its records. */
-interface Found {
-  readonly name: string;
-  readonly authentic: boolean;
-  readonly ttl: number;
-}
-
-async function exchangers(domain: string, mx: Found & { readonly records: readonly Mx[] }, options: MailHostsOptions) {
+async function exchangers(
+  domain: string,
+  mx: AnswerOrigin & { readonly records: readonly Mx[] },
+  options: MailHostsOptions,
+) {
   const { dns, own, random, maxHosts = MAX_HOSTS } = options;
   if (mx.records.every(({ exchange }) => exchange === "")) return none("null-mx", domain, mx.ttl); // RFC 7505 3
   const records = [...mx.records];
@@ -118,7 +116,7 @@ async function exchangers(domain: string, mx: Found & { readonly records: readon
   return none(limit < Infinity ? "loop" : "no-host", domain, ttl); // no use of the domain's own address  RFC 5321 5.1
 }
 
-async function itself(domain: string, mx: Found, options: MailHostsOptions): Promise<MailHosts> {
+async function itself(domain: string, mx: AnswerOrigin, options: MailHostsOptions): Promise<MailHosts> {
   const { dns, own } = options;
   if (own.names.has(domain)) return none("loop", domain, mx.ttl);
   const found = await hostAddresses(domain, dns, options);

@@ -125,9 +125,15 @@ Deno.test("an abort ends the race, before it or in it", async () => {
 Deno.test("a race that is decided leaves nothing at a signal that lives longer", async () => {
   const { signal } = new AbortController(), track = new Track();
   let listeners = 0;
-  const add = signal.addEventListener.bind(signal), remove = signal.removeEventListener.bind(signal);
-  signal.addEventListener = (type: string, callback: () => void) => (listeners++, add(type, callback));
-  signal.removeEventListener = (type: string, callback: () => void) => (listeners--, remove(type, callback));
+  for (const [name, step] of [["addEventListener", 1], ["removeEventListener", -1]] as const) {
+    const method = signal[name];
+    Object.defineProperty(signal, name, {
+      value(...args: Parameters<typeof method>) {
+        listeners += step;
+        method.apply(signal, args);
+      },
+    });
+  }
   const racing = race(track, ["a"], signal);
   assertEquals(listeners, 1);
   await track.open("a");
