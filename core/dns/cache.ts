@@ -2,7 +2,7 @@
  * A bounded cache before any name service: answers for their TTL, negative ones too (RFC 2308), failures for a moment
  * (RFC 9520 3.2). A question that is under way is asked once, whoever waits for it. Least recently used goes first.
  */
-import type { Answer, NameService, RecordType } from "./answer.ts";
+import { type Answer, type NameService, type RecordOf, type RecordType, unanswered } from "./answer.ts";
 
 export interface CacheOptions {
   /** Milliseconds on a clock that never goes back. */
@@ -46,9 +46,10 @@ export class Cache implements NameService {
     const entry = this.#entries.get(key);
     if (entry !== undefined) {
       this.#entries.delete(key);
-      if (entry.until > this.#now()) {
+      const left = entry.until - this.#now();
+      if (left > 0) {
         this.#entries.set(key, entry);
-        return Promise.resolve(entry.answer as Answer<T>);
+        return Promise.resolve({ ...entry.answer, ttl: Math.floor(left / 1000) } as Answer<T>);
       }
       this.#octets -= entry.octets;
     }
@@ -61,7 +62,7 @@ export class Cache implements NameService {
       });
       this.#underWay.set(key, question);
     }
-    return (signal === undefined ? question : orAborted(question, signal)) as Promise<Answer<T>>;
+    return (signal === undefined ? question : orAborted(question, signal, name)) as Promise<Answer<T>>;
   }
 
   #keep(key: string, answer: Answer): void {
@@ -83,16 +84,19 @@ function lifetime({ fault, ttl }: Answer): number {
 }
 
 function cost(key: string, answer: Answer): number {
-  let octets = ENTRY + key.length;
-  if (answer.fault === undefined) {
-    for (const record of answer.records) octets += 40 + (typeof record === "string" ? record : record.exchange).length;
-  }
+  let octets = ENTRY + key.length + answer.name.length;
+  for (const record of answer.records ?? []) octets += 40 + size(record);
   return octets;
 }
 
+function size(record: RecordOf[RecordType]): number {
+  if (typeof record === "string") return record.length;
+  return "data" in record ? 100 + record.data.length : record.exchange.length;
+}
+
 /** The answer, or a time-out for this caller alone. */
-function orAborted(question: Promise<Answer>, signal: AbortSignal): Promise<Answer> {
-  const late: Answer = { fault: "timeout", ttl: 0 };
+function orAborted(question: Promise<Answer>, signal: AbortSignal, name: string): Promise<Answer> {
+  const late = unanswered("timeout", name);
   if (signal.aborted) return Promise.resolve(late);
   return new Promise((resolve, reject) => {
     const giveUp = () => resolve(late);

@@ -2,10 +2,10 @@
  * Name service as literal data, faults included: for tests, `simulate` and `try`. Says what it was asked.
  * Non-job: delegation, TTLs; a CNAME is followed, and loops are a failure as in life.
  */
-import type { Answer, NameService, RecordOf, RecordType } from "./answer.ts";
+import { type Answer, type NameService, type RecordOf, type RecordType, unanswered } from "./answer.ts";
 import { canonicalName, reverseName } from "./name.ts";
 import { NameResolver } from "./name_resolver.ts";
-import type { DnsFault, LookupOptions, Mx, Resolver } from "./resolver.ts";
+import type { DnsFault, LookupOptions, Mx, Resolver, Tlsa } from "./resolver.ts";
 
 /** `silence`: no answer ever comes; the question ends when its signal aborts. */
 export type MemoryFault = DnsFault | "silence";
@@ -22,13 +22,17 @@ export interface MemoryRecords {
   readonly txt?: readonly string[] | MemoryFault;
   /** Names of an IP address. */
   readonly ptr?: readonly string[] | MemoryFault;
+  /** Rules for the certificate of a TLS server, their data in hexadecimal digits. */
+  readonly tlsa?: readonly (readonly [usage: number, selector: number, matching: number, data: string])[] | MemoryFault;
+  /** DNSSEC vouches for this name, and for what is not there below it. */
+  readonly authentic?: boolean;
   /** This name has no records, that one has. */
   readonly cname?: string;
 }
 /** Names, or IP addresses for their PTR records, in any case; a fault answers every question about the name. */
 export type MemoryZone = Readonly<Record<string, MemoryRecords | MemoryFault>>;
 
-const FIELDS = { A: "a", AAAA: "aaaa", MX: "mx", TXT: "txt", PTR: "ptr" } as const;
+const FIELDS = { A: "a", AAAA: "aaaa", MX: "mx", TXT: "txt", PTR: "ptr", TLSA: "tlsa" } as const;
 const MAX_CHAIN = 16;
 
 /**
@@ -76,6 +80,10 @@ export class MemoryResolver implements Resolver {
   ptr(ip: string, options?: LookupOptions): Promise<readonly string[]> {
     return this.#names.ptr(ip, options);
   }
+  /** Any type, with all that is known. */
+  lookup<T extends RecordType>(name: string, type: T, options?: LookupOptions): Promise<Answer<T>> {
+    return this.#names.lookup(name, type, options);
+  }
 }
 
 /** The name service behind it, for a cache to stand before. */
@@ -97,36 +105,65 @@ export class Memory implements NameService {
 
   ask<T extends RecordType>(type: T, name: string, signal?: AbortSignal): Promise<Answer<T>> {
     this.queries.push(`${type} ${name}`);
-    const found = signal?.aborted ? "timeout" : this.#find(type, name);
-    if (found === "silence") {
-      return new Promise((resolve) =>
-        signal?.addEventListener("abort", () => resolve({ fault: "timeout", ttl: 0 }), { once: true })
-      );
-    }
-    return Promise.resolve(
-      typeof found === "string" ? { fault: found, ttl: this.ttl } : { records: found, ttl: this.ttl },
+    const found = signal?.aborted ? unanswered("timeout", name) : this.#find(type, name);
+    if (found !== "silence") return Promise.resolve(found);
+    return new Promise((resolve) =>
+      signal?.addEventListener("abort", () => resolve(unanswered("timeout", name)), { once: true })
     );
   }
 
-  #find<T extends RecordType>(type: T, start: string): readonly RecordOf[T][] | MemoryFault {
-    let name = start;
+  #find<T extends RecordType>(type: T, start: string): Answer<T> | "silence" {
+    let name = start, authentic = true;
     for (let hops = 0; hops <= MAX_CHAIN; hops++) {
       const entry = this.#names.get(name);
+      authentic &&= this.#isAuthentic(name);
+      const origin = { ttl: this.ttl, name, authentic };
       // A name that others stand below exists (RFC 8020).
-      if (entry === undefined) return this.#parents.has(name) ? "nodata" : "nxdomain";
-      if (typeof entry === "string") return entry;
-      if (entry.cname === undefined) return read(type, entry);
+      if (entry === undefined) return { fault: this.#parents.has(name) ? "nodata" : "nxdomain", ...origin };
+      if (entry === "silence") return entry;
+      if (typeof entry === "string") return { ...unanswered(entry, name), ...(isFailure(entry) ? {} : origin) };
+      if (entry.cname === undefined || type === "CNAME") {
+        const found = read(type, entry);
+        if (found === "silence") return found;
+        if (typeof found !== "string") return { records: found, ...origin };
+        return { ...unanswered(found, name), ...(isFailure(found) ? {} : origin) };
+      }
       name = canonicalName(entry.cname) ?? "";
     }
-    return "servfail";
+    return unanswered("servfail", start);
+  }
+
+  /** As the zone says of the name, or of the nearest name above it that is there. */
+  #isAuthentic(name: string): boolean {
+    for (let at = name;;) {
+      const entry = this.#names.get(at);
+      if (entry !== undefined) return typeof entry !== "string" && entry.authentic === true;
+      const dot = at.indexOf(".");
+      if (dot < 0) return false;
+      at = at.slice(dot + 1);
+    }
   }
 }
 
+function isFailure(fault: DnsFault): boolean {
+  return fault === "servfail" || fault === "timeout";
+}
+
 function read<T extends RecordType>(type: T, entry: MemoryRecords): readonly RecordOf[T][] | MemoryFault {
-  const records = entry[FIELDS[type]];
+  if (type === "CNAME") {
+    return entry.cname === undefined ? "nodata" : [entry.cname] as unknown as readonly RecordOf[T][];
+  }
+  const records = entry[FIELDS[type as Exclude<T, "CNAME">]];
   if (records === undefined || records.length === 0) return "nodata";
   if (typeof records === "string") return records;
-  return records.map((each) =>
-    typeof each === "string" ? each : { preference: each[0], exchange: each[1] }
-  ) as unknown as readonly RecordOf[T][];
+  return records.map(record) as unknown as readonly RecordOf[T][];
+}
+
+type Written = Exclude<NonNullable<MemoryRecords[typeof FIELDS[keyof typeof FIELDS]]>, string>[number];
+
+function record(written: Written): string | Mx | Tlsa {
+  if (typeof written === "string") return written;
+  if (written.length === 2) return { preference: written[0], exchange: written[1].toLowerCase() };
+  const [usage, selector, matching, data] = written;
+  return { usage, selector, matching, data: Uint8Array.fromHex(data) };
 }

@@ -1,13 +1,14 @@
 /**
- * DNS messages on the wire (RFC 1035 4.1, RFC 6891): writes a question, reads an answer. Pure; a hostile message costs
+ * DNS messages on the wire (RFC 1035 4.1, RFC 6698, RFC 6891): writes a question, reads an answer. Pure; a hostile message costs
  * linear time, and is read as a whole or not at all. Non-job: sockets (exchange.ts), policy (stub.ts).
  */
 import ipaddr from "ipaddr.js";
 import type { Answer, RecordOf, RecordType } from "./answer.ts";
 import { isHostName } from "./name.ts";
 
-const CODES: Readonly<Record<RecordType, number>> = { A: 1, AAAA: 28, MX: 15, TXT: 16, PTR: 12 };
-const CNAME = 5, SOA = 6, OPT = 41, IN = 1;
+const CODES: Readonly<Record<RecordType, number>> = { A: 1, AAAA: 28, CNAME: 5, MX: 15, TXT: 16, PTR: 12, TLSA: 52 };
+const SOA = 6, OPT = 41, IN = 1;
+const TC = 0x0200, AA = 0x0400, RD = 0x0100, RA = 0x0080, AD = 0x0020;
 const MAX_CHAIN = 16; // CNAMEs followed in one answer
 /** UDP payload that we take: fits every path without fragments, and fragments are how answers get forged. */
 const PAYLOAD = 1232;
@@ -19,13 +20,17 @@ export interface Question {
   readonly name: string;
 }
 
-/** The octets of a question that asks for recursion; with `edns` it says what payload it takes (RFC 6891 6.1.2). */
+/**
+ * The octets of a question that asks for recursion; with `edns` it says what payload it takes (RFC 6891 6.1.2). AD asks
+ * a validating resolver to say whether the answer is authentic (RFC 6840 5.7): without DO it leaves the signatures out,
+ * which we could not check, and which would make many answers too long for UDP.
+ */
 export function encodeQuestion(question: Question, edns: boolean): Uint8Array<ArrayBuffer> {
   const { id, name, type } = question;
   const out = new Uint8Array(12 + name.length + 2 + 4 + (edns ? 11 : 0));
   const view = new DataView(out.buffer);
   view.setUint16(0, id);
-  view.setUint16(2, 0x0100); // RD
+  view.setUint16(2, RD | AD);
   view.setUint16(4, 1);
   if (edns) view.setUint16(10, 1);
   let at = 12;
@@ -96,10 +101,11 @@ class Reader {
     const asked = this.#name(), type = this.#u16(), klass = this.#u16();
     if (asked !== question.name || type !== CODES[question.type] || klass !== IN) return { kind: "foreign" };
     this.#ours = true;
-    if ((flags & 0x0200) !== 0) return { kind: "truncated" };
+    if ((flags & TC) !== 0) return { kind: "truncated" };
     if (rcode === 1 || rcode === 4) return { kind: "plain" };
     if (rcode !== 0 && rcode !== 3) return { kind: "refused" };
 
+    const authentic = (flags & AD) !== 0;
     const aliases = new Map<string, { readonly target: string | null; readonly ttl: number }>();
     const found: Owned[] = [];
     for (let left = this.#view.getUint16(6); left > 0; left--) this.#record(question.type, aliases, found);
@@ -119,15 +125,13 @@ class Reader {
       if (each.record === null) screened++;
       else records.push(each.record);
     }
-    if (records.length > 0) return { kind: "answer", answer: { records, ttl } };
+    const name = owner ?? "";
+    if (records.length > 0) return { kind: "answer", answer: { records, ttl, name, authentic } };
     // MX records that nobody can use are not "no MX": that would send mail to the address record instead.
     if (screened > 0 && question.type === "MX") return { kind: "refused" };
-    const authoritative = (flags & 0x0400) !== 0, recurses = (flags & 0x0080) !== 0;
-    if (rcode === 0 && found.length + aliases.size === 0 && !authoritative && !recurses) return { kind: "refused" };
-    return {
-      kind: "answer",
-      answer: { fault: rcode === 3 ? "nxdomain" : "nodata", ttl: Math.min(ttl, this.#negativeTtl()) },
-    };
+    if (rcode === 0 && found.length + aliases.size === 0 && (flags & (AA | RA)) === 0) return { kind: "refused" };
+    const fault = rcode === 3 ? "nxdomain" : "nodata";
+    return { kind: "answer", answer: { fault, ttl: Math.min(ttl, this.#negativeTtl()), name, authentic } };
   }
 
   #record(
@@ -136,7 +140,7 @@ class Reader {
     found: Owned[],
   ): void {
     const owner = this.#name(), type = this.#u16(), klass = this.#u16(), ttl = this.#ttl(), end = this.#dataEnd();
-    if (klass === IN && type === CNAME) {
+    if (klass === IN && type === CODES.CNAME && wanted !== "CNAME") {
       const target = this.#name();
       if (owner !== null && !aliases.has(owner)) aliases.set(owner, { target, ttl });
     } else if (klass === IN && type === CODES[wanted]) {
@@ -168,9 +172,17 @@ class Reader {
         }
         return text;
       }
-      case "PTR": {
+      case "PTR":
+      case "CNAME": {
         const name = this.#name();
         return name !== null && isHostName(name) ? name : null;
+      }
+      case "TLSA": { // three numbers and what is left                                              RFC 6698 2.1
+        const at = this.#at;
+        if (at + 3 > end) throw new Malformed(false);
+        this.#at = end;
+        const [usage, selector, matching] = this.#octets.subarray(at, at + 3) as unknown as [number, number, number];
+        return { usage, selector, matching, data: new Uint8Array(this.#octets.subarray(at + 3, end)) };
       }
     }
   }

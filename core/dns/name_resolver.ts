@@ -2,7 +2,7 @@
  * The `Resolver` that the house asks, over any name service: checks the name before a question is made of it, and turns
  * an answer without records into a DnsError.
  */
-import type { NameService, RecordOf, RecordType } from "./answer.ts";
+import { type Answer, type NameService, type RecordOf, type RecordType, unanswered } from "./answer.ts";
 import { canonicalName, reverseName } from "./name.ts";
 import { DnsError, type LookupOptions, type Mx, type Resolver } from "./resolver.ts";
 
@@ -27,6 +27,10 @@ export class NameResolver implements Resolver {
   }
   ptr(ip: string, options?: LookupOptions): Promise<readonly string[]> {
     return this.#ask("PTR", reverseName(ip) ?? "", options);
+  }
+  lookup<T extends RecordType>(text: string, type: T, options?: LookupOptions): Promise<Answer<T>> {
+    const name = canonicalName(text);
+    return name === null ? Promise.resolve(unanswered("nxdomain", "")) : this.#service.ask(type, name, options?.signal);
   }
 
   async #ask<T extends RecordType>(type: T, text: string, options?: LookupOptions): Promise<readonly RecordOf[T][]> {

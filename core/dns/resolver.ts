@@ -3,6 +3,7 @@
  * in time" apart, because policy must: the first two are answers, the last two never support a permanent verdict
  * (RFC 7208 2.6.6, RFC 5321 5.1). Values and an interface only; see system_resolver.ts and memory_resolver.ts.
  */
+import type { Answer, RecordType } from "./answer.ts";
 
 /** `nxdomain`, `nodata`: the name or record is not there, for sure. `servfail`, `timeout`: nobody knows. */
 export type DnsFault = "nxdomain" | "nodata" | "servfail" | "timeout";
@@ -28,6 +29,17 @@ export interface Mx {
   /** Empty for the null MX of RFC 7505. */
   readonly exchange: string;
 }
+/** One TLSA record (RFC 6698 2.1): the certificate that a TLS server must show. Nobody has checked the numbers. */
+export interface Tlsa {
+  /** 0 PKIX-TA, 1 PKIX-EE, 2 DANE-TA, 3 DANE-EE. */
+  readonly usage: number;
+  /** 0 the whole certificate, 1 its public key. */
+  readonly selector: number;
+  /** 0 as it is, 1 SHA-256, 2 SHA-512. */
+  readonly matching: number;
+  /** The certificate association data. */
+  readonly data: Uint8Array;
+}
 /** How to ask. */
 export interface LookupOptions {
   /** Cancels the question; the promise rejects with `timeout`. */
@@ -37,7 +49,7 @@ export interface LookupOptions {
 /**
  * Name service for plugins. Names are A-labels without a trailing dot. An answer without records is no answer.
  *
- * @throws {DnsError} from every method, as a rejection.
+ * @throws {DnsError} from every method but `lookup`, as a rejection.
  */
 export interface Resolver {
   /** IPv4 addresses. */
@@ -50,4 +62,6 @@ export interface Resolver {
   txt(name: string, options?: LookupOptions): Promise<readonly string[]>;
   /** Names for an IP address, lower case, as told: nobody has checked that they point back. */
   ptr(ip: string, options?: LookupOptions): Promise<readonly string[]>;
+  /** Any of the types with all that is known: the canonical name, the time to live, whether it is authentic. Never rejects. */
+  lookup<T extends RecordType>(name: string, type: T, options?: LookupOptions): Promise<Answer<T>>;
 }

@@ -3,12 +3,18 @@
  * It exists because node:dns of Deno tells neither "no such name" nor "no such record" nor a failed server apart
  * (docs/decisions/dns.md). Non-job: caching (cache.ts), recursion.
  */
-import type { Answer, NameService, RecordType } from "./answer.ts";
+import { isLoopback } from "../model/ip.ts";
+import { type Answer, type NameService, type RecordType, unanswered } from "./answer.ts";
 import { type Exchanged, overTcp, overUdp, type Server } from "./exchange.ts";
 
 export interface StubOptions {
   /** Asked in this order, beginning with the one that answered last. At least one. */
   readonly servers: readonly Server[];
+  /**
+   * The servers check DNSSEC, and nobody between them and us can change what they say. Unless said: true when all of
+   * them are on this host.
+   */
+  readonly validating?: boolean;
   /** Milliseconds for one try at one server (default 3,000). */
   readonly timeout?: number;
   /** Rounds over all servers (default 2). */
@@ -19,8 +25,20 @@ export interface StubOptions {
   readonly randomId?: () => number;
 }
 
+/** Docker's forwarder in every container: it hands on whatever an unsigned path brought. */
+const FORWARDER = "127.0.0.11";
+
+/**
+ * Whether the AD bit of these servers means anything (RFC 6840 5.8, RFC 7672 2.2). All or none: were one of them not to
+ * be trusted, then it would be asked as soon as one that is refuses what is bogus.
+ */
+export function isTrusted({ servers, validating }: StubOptions): boolean {
+  return validating ?? servers.every(({ address }) => isLoopback(address) && address !== FORWARDER);
+}
+
 export class Stub implements NameService {
   readonly #servers: readonly Server[];
+  readonly #trusted: boolean;
   readonly #timeout: number;
   readonly #attempts: number;
   readonly #randomId: () => number;
@@ -32,6 +50,7 @@ export class Stub implements NameService {
   constructor(options: StubOptions) {
     if (options.servers.length === 0) throw new TypeError("a stub resolver needs a server to ask");
     this.#servers = options.servers;
+    this.#trusted = isTrusted(options);
     this.#timeout = options.timeout ?? 3000;
     this.#attempts = options.attempts ?? 2;
     this.#free = options.concurrency ?? 256;
@@ -39,7 +58,7 @@ export class Stub implements NameService {
   }
 
   async ask<T extends RecordType>(type: T, name: string, signal?: AbortSignal): Promise<Answer<T>> {
-    if (!await this.#enter(signal)) return { fault: "timeout", ttl: 0 };
+    if (!await this.#enter(signal)) return unanswered("timeout", name);
     try {
       return await this.#ask(type, name, signal) as Answer<T>;
     } finally {
@@ -56,12 +75,13 @@ export class Stub implements NameService {
       const outcome = await this.#exchange(this.#servers[index]!, type, name, signal);
       if (outcome.kind === "answer") {
         this.#first = index;
-        return outcome.answer;
+        return this.#trusted ? outcome.answer : { ...outcome.answer, authentic: false };
       }
       if (outcome.kind !== "silence") heard = true;
     }
-    // A server that answered and would not say, or none that answered: both mean that nobody knows.
-    return { fault: heard && !signal?.aborted ? "servfail" : "timeout", ttl: 0 };
+    // A server that answered and would not say, or none that answered: both mean that nobody knows. What fails the
+    // check of DNSSEC is among them: a validating resolver answers it with SERVFAIL                      RFC 4035 5.5
+    return unanswered(heard && !signal?.aborted ? "servfail" : "timeout", name);
   }
 
   async #exchange(

@@ -5,9 +5,15 @@ import { NameResolver } from "./name_resolver.ts";
 import { parseResolvConf } from "./resolv_conf.ts";
 import { Stub, type StubOptions } from "./stub.ts";
 
-/** A resolver with a cache of its own; `options` replaces what /etc/resolv.conf says. Make one per thread. */
-export function systemResolver(options: StubOptions = hostOptions()): NameResolver {
-  return new NameResolver(new Cache(new Stub(options)));
+/** A resolver with a cache of its own, see `resolverOptions`. Make one per thread. */
+export function systemResolver(options: Partial<StubOptions> = {}): NameResolver {
+  return new NameResolver(new Cache(new Stub(resolverOptions(options))));
+}
+
+/** What /etc/resolv.conf says, and `options` over it. With servers of its own nothing there is about them. */
+export function resolverOptions(options: Partial<StubOptions>): StubOptions {
+  const { servers } = options;
+  return servers === undefined ? { ...hostOptions(), ...options } : { ...options, servers };
 }
 
 function hostOptions(): StubOptions {

@@ -45,7 +45,8 @@ export type { ScramHash, ScramKeys } from "../smtp/sasl/scram_keys.ts";
 
 // ---- Name service ----------------------------------------------------------------------------------------------------
 export { DnsError } from "../dns/resolver.ts";
-export type { DnsFault, LookupOptions, Mx, Resolver } from "../dns/resolver.ts";
+export type { DnsFault, LookupOptions, Mx, Resolver, Tlsa } from "../dns/resolver.ts";
+export type { Answer as DnsAnswer, AnswerOrigin, RecordOf, RecordType } from "../dns/answer.ts";
 
 // ---- State that threads share, and what observers are told -----------------------------------------------------------
 export type { CounterOptions, Counters } from "../store/store.ts";

@@ -133,6 +133,7 @@ const EMPTY_DNS: Resolver = {
   mx: (name) => Promise.reject(new DnsError("nxdomain", `MX ${name}`)),
   txt: (name) => Promise.reject(new DnsError("nxdomain", `TXT ${name}`)),
   ptr: (ip) => Promise.reject(new DnsError("nxdomain", `PTR ${ip}`)),
+  lookup: (name) => Promise.resolve({ fault: "nxdomain", ttl: 0, name, authentic: false }),
 };
 
 /** Counters in memory that expire by the simulated clock. */

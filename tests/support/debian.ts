@@ -28,6 +28,9 @@ const PACKAGES = {
   "sslscan": "sslscan",
   "slapd": "slapd",
   "slapadd": "slapd",
+  "nsd": "nsd",
+  "unbound": "unbound",
+  "ldns-signzone": "ldnsutils",
 } as const;
 export type Program = keyof typeof PACKAGES;
 

@@ -8,6 +8,8 @@ export interface Asked {
   readonly name: string;
   readonly type: number;
   readonly edns: boolean;
+  /** The second 16 bits of the header. */
+  readonly flags: number;
   readonly over: "udp" | "tcp";
   /** Octets of the question section. */
   readonly question: Uint8Array;
@@ -98,6 +100,7 @@ function read(octets: Uint8Array, over: "udp" | "tcp", port: number): Asked {
     name: labels.join("."),
     type: view.getUint16(at + 1),
     edns: view.getUint16(10) === 1,
+    flags: view.getUint16(2),
     over,
     question,
     port,
@@ -140,6 +143,7 @@ export const TXT = (...strings: string[]): RecordData => ({
   type: 16,
   data: new Uint8Array(strings.flatMap((each) => [each.length, ...latin1(each)])),
 });
+export const TLSA = (...octets: number[]): RecordData => ({ type: 52, data: new Uint8Array(octets) });
 /** With the minimum field that negative answers live by. */
 export const SOA = (minimum: number, ttl: number): RecordData => ({
   type: 6,

@@ -26,6 +26,19 @@ Deno.test("an answer is asked for once in its time to live, a no as well", async
   assertEquals(memory.queries.length, 6);
 });
 
+Deno.test("what comes out of the cache says how long it still holds, and is as authentic as it was", async () => {
+  let now = 0;
+  const memory = new Memory({ "example.org": { a: ["192.0.2.1"], authentic: true } }, 100);
+  const cache = new Cache(memory, { now: () => now });
+  const seen = [];
+  for (const at of [0, 0, 40_500, 99_999, 100_000]) {
+    now = at;
+    const { ttl, authentic } = await cache.ask("A", "example.org");
+    seen.push([ttl, authentic]);
+  }
+  assertEquals(seen, [[100, true], [100, true], [59, true], [0, true], [100, true]]);
+});
+
 Deno.test("a failure is kept for a moment only", async () => {
   let now = 0;
   const memory = new Memory(ZONE, 3600), cache = new Cache(memory, { now: () => now });
@@ -51,11 +64,12 @@ Deno.test("one question for all who wait, and one who leaves takes nobody along"
   const leaving = new AbortController();
   const first = cache.ask("A", "example.org", leaving.signal), second = cache.ask("A", "example.org");
   leaving.abort();
-  assertEquals(await first, { fault: "timeout", ttl: 0 });
-  pending.resolve({ records: ["192.0.2.1"], ttl: 60 });
-  assertEquals(await second, { records: ["192.0.2.1"], ttl: 60 });
+  assertEquals(await first, { fault: "timeout", ttl: 0, name: "example.org", authentic: false });
+  const answer: Answer<"A"> = { records: ["192.0.2.1"], ttl: 60, name: "example.org", authentic: true };
+  pending.resolve(answer);
+  assertEquals(await second, answer);
   assertEquals(asked, 1);
-  assertEquals(await cache.ask("A", "example.org", AbortSignal.abort()), { records: ["192.0.2.1"], ttl: 60 });
+  assertEquals(await cache.ask("A", "example.org", AbortSignal.abort()), answer);
 });
 
 Deno.test("the cache is bounded: what was used longest ago goes first", async () => {

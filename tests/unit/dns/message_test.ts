@@ -17,7 +17,7 @@ function withRecord(record: readonly number[]): Uint8Array {
 
 Deno.test("a question on the wire", () => {
   const name = [7, ...new TextEncoder().encode("example"), 3, ...new TextEncoder().encode("org"), 0];
-  assertEquals(asked(), [0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...name, 0, 16, 0, 1]);
+  assertEquals(asked(), [0x12, 0x34, 1, 0x20, 0, 1, 0, 0, 0, 0, 0, 0, ...name, 0, 16, 0, 1]);
   const edns = [...encodeQuestion(QUESTION, true)];
   assertEquals(edns[11], 1);
   assertEquals(edns.slice(-11), [0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0, 0, 0]);
@@ -41,7 +41,7 @@ Deno.test("case 59: a broken message from the right server is refused, never thr
 });
 
 Deno.test("any octets after the header are read or refused, in linear time", () => {
-  const types: readonly RecordType[] = ["A", "AAAA", "MX", "TXT", "PTR"];
+  const types: readonly RecordType[] = ["A", "AAAA", "CNAME", "MX", "TXT", "PTR", "TLSA"];
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 600 }), fc.nat(65535), fc.constantFrom(...types), (tail, count, type) => {
       const octets = new Uint8Array([...encodeQuestion({ ...QUESTION, type }, false), ...tail]);

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Answer, RecordType } from "../../../core/dns/answer.ts";
-import { Stub, type StubOptions } from "../../../core/dns/stub.ts";
+import { isTrusted, Stub, type StubOptions } from "../../../core/dns/stub.ts";
 import {
   A,
   answer,
@@ -12,6 +12,7 @@ import {
   type RecordData,
   type Script,
   SOA,
+  TLSA,
   TXT,
   wireName,
 } from "../../support/dns_server.ts";
@@ -62,11 +63,16 @@ Deno.test("each type of record", async (t) => {
     ["TXT", [TXT("v=spf1 ", "-all"), TXT("caf\xe9\xff")], ["v=spf1 -all", "caf\xe9\xff"]],
     ["TXT", [TXT("")], [""]],
     ["PTR", [PTR("mail", "example", "org")], ["mail.example.org"]],
+    ["CNAME", [CNAME("Other", "org")], ["other.org"]],
+    ["TLSA", [TLSA(3, 1, 1, 0xab, 0xcd), TLSA(0, 0, 0)], [
+      { usage: 3, selector: 1, matching: 1, data: new Uint8Array([0xab, 0xcd]) },
+      { usage: 0, selector: 0, matching: 0, data: new Uint8Array() },
+    ]],
   ];
   for (const [type, list, expected] of table) {
     await t.step(`${type} ${JSON.stringify(expected)}`, async () => {
       const { said } = await ask(records(...list), type);
-      assertEquals(said, { records: expected, ttl: 60 } as Answer);
+      assertEquals(said, { records: expected, ttl: 60, name: "mail.example.org", authentic: false } as Answer);
     });
   }
 });
@@ -143,6 +149,48 @@ Deno.test("a cut answer is asked for again over TCP", async () => {
   assertEquals(said.fault === undefined && said.records.length, 200);
 });
 
+Deno.test("AD of a server that is trusted makes an answer authentic, a no as well; of another it says nothing", async () => {
+  const AD = 0x81a0;
+  const yes: Script = (q) => [answer(q, [A(192, 0, 2, 1)], { flags: AD })];
+  const no: Script = (q) => [answer(q, [], { flags: AD, rcode: 3, authority: [SOA(60, 60)] })];
+  const overTcp: Script = (q) => q.over === "udp" ? [answer(q, [], { flags: AD | 0x200 })] : yes(q);
+  for (const script of [yes, no, overTcp]) {
+    assertEquals((await ask(script)).said.authentic, true);
+    assertEquals((await ask(script, "A", { validating: true })).said.authentic, true);
+    assertEquals((await ask(script, "A", { validating: false })).said.authentic, false);
+  }
+  const { asked } = await ask(yes);
+  assertEquals(asked.map(({ flags }) => flags), [0x0120], "RD, and AD to be told");
+});
+
+Deno.test("whose word counts: servers on this host, all of them, or those that somebody vouches for", () => {
+  const trusted = (addresses: string[], validating?: boolean) =>
+    isTrusted({
+      servers: addresses.map((address) => ({ address, port: 53 })),
+      ...(validating === undefined ? {} : { validating }),
+    });
+  assertEquals(trusted(["127.0.0.1"]), true);
+  assertEquals(trusted(["127.0.0.53", "::1"]), true);
+  assertEquals(trusted(["127.0.0.1", "192.0.2.53"]), false, "what the first refuses as bogus the second would tell");
+  assertEquals(trusted(["192.0.2.53"]), false);
+  assertEquals(trusted(["127.0.0.11"]), false, "Docker's forwarder");
+  assertEquals(trusted(["192.0.2.53"], true), true);
+  assertEquals(trusted(["127.0.0.1"], false), false);
+});
+
+Deno.test("case 68: what fails the check of DNSSEC is a failure, whichever server is asked", async () => {
+  await using first = await DnsServer.start((q) => [answer(q, [], { rcode: 2 })]);
+  await using second = await DnsServer.start((q) => [answer(q, [], { rcode: 2 })]);
+  const stub = new Stub({ servers: [first, second].map(({ port }) => ({ address: HERE, port })), attempts: 1 });
+  const said = await stub.ask("TLSA", "_25._tcp.mx.example.org");
+  assertEquals(said, { fault: "servfail", ttl: 0, name: "_25._tcp.mx.example.org", authentic: false });
+  assertEquals([first.asked.length, second.asked.length], [1, 1]);
+});
+
+Deno.test("a TLSA record that is cut is no answer", async () => {
+  assertEquals((await ask(records({ type: 52, data: new Uint8Array([3, 1]) }), "TLSA")).said.fault, "servfail");
+});
+
 Deno.test("garbage over TCP is a failure", async () => {
   const cut = (q: Asked) => answer(q, [], { flags: 0x8380 });
   for (const message of [(q: Asked) => answer(q, [], { id: q.id ^ 1 }), cut, () => new Uint8Array(5)]) {
@@ -183,10 +231,12 @@ Deno.test("case 59: CNAME chains are followed within the answer, loops are a fai
     { ...A(192, 0, 2, 9), owner: wireName(`c${length}`, "org"), ttl: 7 },
   ];
   await t.step("a chain", async () => {
-    assertEquals((await ask(records(...chain(3)))).said, { records: ["192.0.2.9"], ttl: 7 });
+    const said = { records: ["192.0.2.9"], ttl: 7, name: "c3.org", authentic: false };
+    assertEquals((await ask(records(...chain(3)))).said, said);
   });
   await t.step("a chain to nothing", async () => {
-    assertEquals((await ask((q) => [answer(q, [CNAME("gone", "org")], { rcode: 3 })])).said.fault, "nxdomain");
+    const { said } = await ask((q) => [answer(q, [CNAME("gone", "org")], { rcode: 3 })]);
+    assertEquals([said.fault, said.name], ["nxdomain", "gone.org"]);
   });
   await t.step("a chain too long", async () => {
     assertEquals((await ask(records(...chain(100)))).said.fault, "servfail");
@@ -208,9 +258,10 @@ Deno.test("case 59: 1,000 MX are read, and no answer is larger than TCP's length
 
 Deno.test("a no lives as long as the SOA says, and not without one", async () => {
   const no = (rcode: number, ...authority: RecordData[]): Script => (q) => [answer(q, [], { rcode, authority })];
-  assertEquals((await ask(no(3, SOA(120, 600)))).said, { fault: "nxdomain", ttl: 120 });
-  assertEquals((await ask(no(0, SOA(600, 30)))).said, { fault: "nodata", ttl: 30 });
-  assertEquals((await ask(no(0))).said, { fault: "nodata", ttl: 0 });
+  const origin = { name: "mail.example.org", authentic: false };
+  assertEquals((await ask(no(3, SOA(120, 600)))).said, { fault: "nxdomain", ttl: 120, ...origin });
+  assertEquals((await ask(no(0, SOA(600, 30)))).said, { fault: "nodata", ttl: 30, ...origin });
+  assertEquals((await ask(no(0))).said, { fault: "nodata", ttl: 0, ...origin });
 });
 
 Deno.test("an aborted question ends at once and its turn passes on", async () => {
