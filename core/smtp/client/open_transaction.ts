@@ -123,8 +123,7 @@ export class OpenTransaction implements Carrier {
   /** Takes the answer to a step of it. Returns why the peer is not to be believed any more, or null. */
   replied(step: Step, reply: PeerReply): string | null {
     const { recipients } = this, accepted = reply.verdict === "accept";
-    if (step === "reset") this.dirty = false;
-    else if (step === "mail") this.#mailAccepted = accepted;
+    if (step === "mail") this.#mailAccepted = accepted;
     else if (step === "rcpt") {
       recipients.replied(reply, this.#mailAccepted);
       if (recipients.decided && recipients.accepted === 0) this.#nobody();
@@ -133,7 +132,7 @@ export class OpenTransaction implements Carrier {
       this.#chunks--;
       if (accepted && this.#content!.resume()) this.#line.told.push({ type: "content", sink: this.#content! });
     } else if (step === "dot") this.#answered(reply);
-    else if (accepted) return this.#invited();
+    else if (step === "data" && accepted) return this.#invited();
     if (!accepted && step !== "dot") {
       recipients.settle(said(reply, step));
       this.#nobody();

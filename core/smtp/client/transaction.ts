@@ -56,7 +56,9 @@ export function mailCommand(transaction: MailTransaction, { peer, identified, op
   const { ret, envid, auth, requireTls, deliverBy, priority } = parameters;
   let line = `MAIL FROM:${sender === null ? "<>" : path(sender)}`;
   if (peer.has("SIZE")) line += ` SIZE=${whole(content.size, "SIZE", 0, Number.MAX_SAFE_INTEGER)}`;
-  if (content.body !== "7BIT" && peer.has("8BITMIME")) line += ` BODY=${body(content.body)}`;
+  if (content.body === "BINARYMIME" || content.body === "8BITMIME" && peer.has("8BITMIME")) {
+    line += ` BODY=${content.body}`;
+  }
   if (
     peer.has("SMTPUTF8") && (content.utf8Header || isWide(sender) || recipients.some((each) => isWide(each.address)))
   ) {
@@ -119,5 +121,3 @@ function whole(value: number, name: string, least: number, most: number): number
   if (!Number.isInteger(value) || value < least || value > most) throw new TypeError(`no value of ${name}: ${value}`);
   return value;
 }
-
-const body = (type: BodyType): string => word(type, "BODY", /^(?:8BITMIME|BINARYMIME)$/);
