@@ -15,7 +15,7 @@ import { Login, type SecuredChannel } from "./login.ts";
 import { OpenTransaction } from "./open_transaction.ts";
 import { found, type Outcome, said, saidForNow } from "./outcome.ts";
 import { PeerExtensions } from "./peer_extensions.ts";
-import type { PeerReply } from "./peer_reply.ts";
+import { PeerReply } from "./peer_reply.ts";
 import { Malformed, ReplyReader } from "./reply_reader.ts";
 import { answers, type Step, type Wait, waitFor } from "./steps.ts";
 import type { MailTransaction } from "./transaction.ts";
@@ -205,8 +205,18 @@ export class ClientSession {
       return this.#beReady();
     }
     const fault = open.replied(step, reply);
-    if (fault !== null) this.#distrust(fault);
-    else this.#advance(open);
+    if (fault !== null) return this.#distrust(fault);
+    if (reply.code === 354 && this.#talkedAhead()) return; // what came before the content is no answer to it
+    this.#advance(open);
+  }
+
+  /** Whether the peer has said more than it was asked for: an answer to what is not said yet would be anybody's. */
+  #talkedAhead(): boolean {
+    if (this.#input.left === 0) return false;
+    const rest = this.#reader.read(this.#input);
+    if (rest instanceof PeerReply) this.#unasked(rest);
+    else this.#distrust(rest?.why ?? "a part of a reply where nothing was asked");
+    return true;
   }
 
   /** 421 at any step: the peer goes (RFC 5321 3.8). It answers the step, and ends all that follows. */
@@ -301,6 +311,7 @@ export class ClientSession {
 
   #beReady(): void {
     this.#state = "ready";
+    if (this.#talkedAhead()) return;
     if (this.#spent) this.quit();
     else this.#line.told.push({ type: "ready" });
   }

@@ -4,7 +4,7 @@ import { Input } from "../../../../core/smtp/input.ts";
 import { ClientSession, PeerReply } from "../../../../core/smtp/client/mod.ts";
 import { Malformed, ReplyReader } from "../../../../core/smtp/client/reply_reader.ts";
 import { octets } from "../../../support/bytes.ts";
-import { clientOptions, opening, play, transaction } from "../../../support/client_dialogue.ts";
+import { clientOptions, described, opening, play, transaction } from "../../../support/client_dialogue.ts";
 
 /** What is no reply, wherever it comes. */
 const BROKEN: readonly (readonly [what: string, raw: string])[] = [
@@ -121,8 +121,27 @@ Deno.test("case 62: replies to nothing end the connection, and nothing that was 
     C: .
     S<< 250 OK\\r\\n250 OK\\r\\n
     E: done accept 2.0.0 dot
-    E: ready
     E: close defer 4.5.0 envelope`);
+  // A host that answers each event at once must not take what was said too early for an answer to it
+  const session = new ClientSession(clientOptions());
+  hear(session, "220 x\r\n");
+  hear(session, "250-x\r\n250 PIPELINING\r\n");
+  session.send(transaction());
+  session.receive(octets("250 OK\r\n250 OK\r\n354 go\r\n250 queued\r\n"));
+  const outcomes = [];
+  for (let event = session.next(); event !== null; event = session.next()) {
+    if (event.type === "content") event.sink.end();
+    if (event.type === "done") outcomes.push(...event.outcomes.map(described));
+  }
+  assertEquals(outcomes, ["defer 4.5.0 block"]);
+  await play(`S: 220 x
+    C: EHLO out.example.org
+    S<< 250 x\\r\\n2
+    E: close defer 4.5.0 envelope`);
+  await play(`S: 220 x
+    C: EHLO out.example.org
+    S<< 250 x\\r\\n421 4.3.2 bye\\r\\n
+    E: close defer 4.3.2 envelope`);
 });
 
 Deno.test("a refusal in the middle of DATA is the message's, and no dot follows what was cut off", async () => {
