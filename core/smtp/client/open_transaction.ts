@@ -140,10 +140,10 @@ export class OpenTransaction implements Carrier {
     return null;
   }
 
-  /** No recipient is left: nothing more is said, but to what a DATA that is under way will be answered. */
+  /** No recipient is left: nothing more is said, unless a DATA that is under way is answered by 354. */
   #nobody(): void {
     this.#content?.close();
-    if (!this.#line.awaited.includes("data")) this.#stage = "over";
+    this.#stage = "over";
   }
 
   /** 354. */

@@ -33,6 +33,21 @@ Deno.test("behind TLS everything is asked again, and what was learned in clear i
     { options: { tls: "if offered" } },
   );
   assertEquals([session.secure, session.peer.has("PIPELINING"), session.peer.size], [true, false, 77]);
+  const old = await play(
+    `${OFFER}C: STARTTLS
+    S: 220 2.0.0 go
+    E: starttls
+    > secured
+    C: EHLO out.example.org
+    S: 500 what?
+    C: HELO out.example.org
+    S: 250 x
+    E: ready
+    > send
+    C: MAIL FROM:<a@b.example>`,
+    { options: { tls: "if offered" } },
+  );
+  assertEquals(old.peer.has("PIPELINING"), false);
 });
 
 Deno.test("TLS that is refused: in clear where it may, not at all where it must", async () => {
