@@ -52,7 +52,7 @@ export async function fetchStsPolicy(domain: string, options: StsFetchOptions): 
   } catch (error) {
     if (error instanceof StsFetchError) throw error;
     if (signal.aborted) throw new StsFetchError("sts-policy-fetch-error", "no answer in time");
-    const message = (error as Error).message;
+    const message = causeOf(error);
     const untrusted = /certificate/i.test(message); // only for the report: it is a failure in any case
     throw new StsFetchError(untrusted ? "sts-webpki-invalid" : "sts-policy-fetch-error", message.slice(0, 200));
   }
@@ -77,4 +77,11 @@ async function textOf(response: Response): Promise<string> {
     length += chunk.length;
   }
   return new TextDecoder().decode(octets.subarray(0, length));
+}
+
+/** The innermost message: the outer ones say that something failed. */
+function causeOf(error: unknown): string {
+  let inner = error as Error;
+  for (let depth = 0; depth < 5 && inner.cause instanceof Error; depth++) inner = inner.cause;
+  return inner.message;
 }
