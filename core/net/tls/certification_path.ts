@@ -43,7 +43,8 @@ export function pathFault(
     expired ||= !isValidAt(current, now);
     const own: Certificate = current;
     const outcome = (): PathFault | null => expired ? "expired" : null;
-    if (anchors.publicKeys.some((key) => isSignedBy(own, key))) return outcome(); //                     RFC 7671 5.2.2
+    // Nobody is his own authority, not by a key either                                                 RFC 7671 5.2.2
+    if (anchors.publicKeys.some((key) => !sameOctets(key, own.publicKey) && isSignedBy(own, key))) return outcome();
     // More than one may have the name: a key that was replaced, or a cross-certificate. The one that signed counts.
     const issuer: Certificate | undefined = pool.find((each) =>
       each.isAuthority && each.pathLength >= authorities && sameOctets(each.subject, own.issuer) &&
