@@ -67,8 +67,8 @@ export function tlsReportMail(
     `Date: ${formatDate(options.now)}`,
     `Message-ID: <${id}>`,
     `Subject: Report Domain: ${domain}`, // folded: three names may be longer than a line               RFC 5322 2.2.3
-    `\tSubmitter: ${reporter.domain}`,
-    `\tReport-ID: <${id}>`,
+    ` Submitter: ${reporter.domain}`,
+    ` Report-ID: <${id}>`,
     `TLS-Report-Domain: ${domain}`,
     `TLS-Report-Submitter: ${reporter.domain}`,
     "TLS-Required: No",

@@ -39,7 +39,7 @@ function short(given: Given, attempt: TlsAttempt): string {
 
 testWith(
   ["openssl"],
-  "case 68: a wrong name, an expired or a self-signed certificate is not sent to under enforce, and counted under testing",
+  "case 68: a wrong name, an expired, a self-signed certificate: not sent to under enforce, counted under testing",
   async () => {
     await using folder = await TempFolder.make();
     const pki = new Pki(folder.path);
