@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { watchAccept } from "../net/accept_watch.ts";
+import { lackingPermission } from "../net/listen_address.ts";
 import type { Admin } from "./app.ts";
 
 export interface AdminServer {
@@ -71,6 +72,8 @@ export async function serveAdmin(admin: Admin, address: string, options: ServeOp
 }
 
 function listen(server: Server, place: { readonly host: string; readonly port: number }): Promise<void> {
+  const lacking = lackingPermission(place);
+  if (lacking !== null) return Promise.reject(new Error(lacking));
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen(place, () => {

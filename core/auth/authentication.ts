@@ -102,6 +102,7 @@ export class Authentication implements SaslPeer {
       const claim = await this.#mechanism.claim(initial, this, connection);
       return await this.#check(claim);
     } catch (error) {
+      this.#context.forgetIdentity();
       if (error instanceof SaslMalformed) return reject("5.5.2", error.message, { code: 501 });
       if (error instanceof SaslCancelled) return CANCELLED;
       // Its message may hold what the client sent: the name of the error has to do
@@ -133,7 +134,8 @@ export class Authentication implements SaslPeer {
       if (reply.verdict !== "defer") await claim.conclude?.(reply.verdict === "accept");
     } catch (error) {
       if (!(error instanceof SaslCancelled || error instanceof SaslMalformed)) throw error;
-      this.#context.forgetIdentity(); // it was right, and never heard of it
+      this.#context.forgetIdentity();
+      if (reply.verdict === "accept") untold = true; // it was right, and never heard of it
       reply = error instanceof SaslCancelled ? CANCELLED : reject("5.5.2", error.message, { code: 501 });
     } finally {
       // A wrong password counts, also when its client has left; what showed nothing does not
@@ -141,9 +143,9 @@ export class Authentication implements SaslPeer {
     }
     if (untold) return reply;
     const ok = reply.verdict === "accept";
-    this.#tell(claim, ok, credentials.known, ok ? "" : reply.options.reason ?? reply.text);
     if (ok) await lockout.succeeded(attempt);
-    else {
+    this.#tell(claim, ok, credentials.known, ok ? "" : reply.options.reason ?? reply.text);
+    if (!ok) {
       const { delay } = await lockout.failed(attempt, { exists: credentials.asked ? credentials.known : null });
       await sleep(delay, this.#over.signal);
     }

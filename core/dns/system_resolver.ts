@@ -14,6 +14,8 @@ function hostOptions(): StubOptions {
   let text = "";
   try {
     text = readFileSync("/etc/resolv.conf", "utf8");
-  } catch { /* no such file: a server on this host, as resolv.conf(5) says */ }
+  } catch (error) { // no such file: a server on this host, as resolv.conf(5) says
+    if ((error as { code?: string }).code !== "ENOENT") throw error; // not allowed to know is not the same
+  }
   return parseResolvConf(text);
 }

@@ -4,7 +4,7 @@
  * address. Non-job: accepting (listener.ts).
  */
 import { createServer, type Server, type Socket } from "node:net";
-import type { ListenAddress } from "./listener.ts";
+import { endpointOf, type ListenAddress } from "./listen_address.ts";
 import { ListenError, SERVER_OPTIONS } from "./listener.ts";
 
 /** A descriptor that came with the process. */
@@ -81,10 +81,10 @@ export class Handover {
 
   /** Lets go of those that nobody took, and names them. */
   close(): string[] {
-    return this.#waiting.splice(0).map(({ server, early, name, host, port }) => {
-      server.close();
-      for (const socket of early) socket.destroy();
-      return `${host.includes(":") ? `[${host}]` : host}:${port} (${name})`;
+    return this.#waiting.splice(0).map((each) => {
+      each.server.close();
+      for (const socket of each.early) socket.destroy();
+      return `${endpointOf(each)} (${each.name})`;
     });
   }
 }

@@ -266,7 +266,9 @@ export class Inbound implements Timed {
     for (const event of ["data", "end", "drain"]) socket.removeAllListeners(event);
     socket.pause();
     socket.write(this.#session.takeOutput(), "latin1", (error) => {
-      if (!error && !this.#over) this.#handshake();
+      if (this.#over) return;
+      if (error) this.destroy("peer left before TLS");
+      else this.#handshake();
     });
   }
 

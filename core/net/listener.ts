@@ -9,10 +9,9 @@ import { canonicalIp, type Networks } from "../model/ip.ts";
 import { BACKLOG, watchAccept } from "./accept_watch.ts";
 import type { Adopted } from "./handover.ts";
 import type { ConnectionLimits } from "./limits.ts";
+import { endpointOf, lackingPermission, type ListenAddress } from "./listen_address.ts";
 import type { Proxied } from "./proxy.ts";
 import { awaitHeader } from "./proxy_wait.ts";
-
-export type ListenAddress = { readonly host: string; readonly port: number } | { readonly path: string };
 
 /** A running conversation, as the listener sees it. */
 export interface Connection {
@@ -71,6 +70,8 @@ export class Listener {
   static async open(options: ListenerOptions): Promise<Listener> {
     const listener = new Listener(options);
     const { address, adopted } = options;
+    const lacking = adopted ? null : lackingPermission(address);
+    if (lacking !== null) throw new ListenError(lacking);
     try {
       if (adopted) listener.#listening();
       else await listener.#listen();
@@ -223,7 +224,7 @@ function placeOf(address: ListenAddress): { host: string; port: number; backlog:
 
 function textOf(bound: ReturnType<Server["address"]>): string {
   if (bound === null || typeof bound === "string") return `unix:${bound ?? ""}`;
-  return bound.family === "IPv6" ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
+  return endpointOf({ host: bound.address, port: bound.port });
 }
 
 /** A socket that nobody answers: whoever made it was killed. Anything else at that place is not ours to remove. */

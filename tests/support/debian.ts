@@ -16,6 +16,8 @@ const PACKAGES = {
   "chromium": "chromium",
   "gcc": "gcc",
   "setpriv": "util-linux",
+  "systemd-analyze": "systemd",
+  "systemd-socket-activate": "systemd",
   "script": "bsdutils",
   "openssl": "openssl",
   "gsasl": "gsasl",

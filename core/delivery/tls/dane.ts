@@ -23,8 +23,8 @@ export interface TlsaRecord {
 /** The part of name service that is needed; never rejects. */
 export interface TlsaSource {
   lookup(name: string, type: "TLSA", options?: { readonly signal?: AbortSignal }): Promise<{
-    readonly records?: readonly TlsaRecord[];
-    readonly fault?: DnsFault;
+    readonly records?: readonly TlsaRecord[] | undefined;
+    readonly fault?: DnsFault | undefined;
     /** A validating resolver vouches for it. */
     readonly authentic: boolean;
   }>;

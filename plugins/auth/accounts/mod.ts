@@ -94,14 +94,16 @@ export const accounts: PluginFactory<z.input<typeof Options>> = definePlugin({
         }
         const answer = await next(), identity = ctx.client.identity;
         const known = identity === null ? null : table.find(identity);
-        if (answer.verdict === "accept" && known?.disabled !== true) {
+        if (answer.verdict === "accept" && identity !== null && known?.disabled !== true) {
           // Another back end let it in; the file may say more of whom it sends as
           if (known !== null && known.senders.length > 0) {
             ctx.set(ACCOUNT, { name: identity!, senders: [...ctx.get(ACCOUNT)?.senders ?? [], ...known.senders] });
           }
           return answer;
         }
-        const form = account?.disabled ? proofs[0] ?? decoy : decoy;
+        // A right password is remembered for a while, and found faster: who is disabled must not learn that it was right.
+        // SCRAM shows its salt, and that of a disabled account should be the one that it had.
+        const form = account?.disabled && credentials.reveal() === null ? proofs[0] ?? decoy : decoy;
         if (form !== null && identity === null) await credentials.decoy(form);
         return answer.verdict === "accept" ? BARRED : answer;
       },

@@ -33,6 +33,7 @@ interface Site {
 function site(
   plugins: readonly Plugin[] = [accounts],
   before: { delay: number } | { refused: string } = { delay: 0 },
+  succeeded?: () => Promise<void>,
 ): Site {
   const events: Event[] = [], counted: string[] = [];
   const context = new TransactionContext({
@@ -58,7 +59,7 @@ function site(
     lockout: {
       before: (attempt) => (known = attempt, Promise.resolve(before)),
       failed: (attempt, { exists }) => count(`failed ${exists}`)(attempt),
-      succeeded: async (attempt) => void await count("succeeded")(attempt),
+      succeeded: succeeded ?? (async (attempt) => void await count("succeeded")(attempt)),
       abandoned: async (attempt) => void await count("abandoned")(attempt),
     },
     pseudonym: () => "user#123456",
@@ -158,4 +159,10 @@ Deno.test("a refusal after the vouching leaves nobody logged in", async () => {
   const { begin, context, counted } = site([accounts, locked]);
   assertEquals(String(await begin("PLAIN", `\0alice\0${PASSWORD}`)), "535 5.7.13 Account disabled");
   assertEquals([context.client.identity, counted], [null, ["failed true"]]);
+});
+
+Deno.test("a store that fails after the right password is 454, and leaves nobody logged in", async () => {
+  const place = site([accounts], { delay: 0 }, () => Promise.reject(new Error("disk full")));
+  assert(String(await place.begin("PLAIN", `\0alice\0${PASSWORD}`)).startsWith("454 4.7.0 "));
+  assertEquals([place.context.client.identity, logins(place.events)], [null, []]);
 });

@@ -2,15 +2,9 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { Socket } from "node:net";
 import { Networks } from "../../../core/model/ip.ts";
+import type { ListenAddress } from "../../../core/net/listen_address.ts";
 import { ConnectionLimits } from "../../../core/net/limits.ts";
-import {
-  type Connection,
-  type ListenAddress,
-  Listener,
-  type ListenerOptions,
-  ListenError,
-  type Peer,
-} from "../../../core/net/listener.ts";
+import { type Connection, Listener, type ListenerOptions, ListenError, type Peer } from "../../../core/net/listener.ts";
 import { TempFolder } from "../../support/temp.ts";
 import { waitFor, within } from "../../support/wait.ts";
 
