@@ -2,12 +2,11 @@
  * Whether what came of STARTTLS satisfies the demand, and if not, what to do: send all the same, connect again without
  * TLS, or not to this host. Pure. Non-job: the demand (policy.ts), the handshake (core/net/tls/client_tls.ts).
  */
+import { createHash } from "node:crypto";
 import { defer, reject, type Reply } from "../../model/reply.ts";
-import { type Certificate, readCertificate } from "../../net/tls/certificate.ts";
+import { type Certificate, publicKeyOf, readCertificate } from "../../net/tls/certificate.ts";
 import type { ServerPeer } from "../../net/tls/client_tls.ts";
 import { isExpectedName, namesIn } from "../../net/tls/reference_name.ts";
-import { createHash } from "node:crypto";
-import { publicKeyOf } from "../../net/tls/certificate.ts";
 import { daneFailure } from "./dane.ts";
 import type { TlsFailure } from "./failure.ts";
 import type { CertificateCheck, TlsDemand } from "./policy.ts";
