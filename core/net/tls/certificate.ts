@@ -21,6 +21,17 @@ export interface Certificate {
   readonly signatureHash: string | null;
   /** SHA-256 of it all: upper-case hex with colons. */
   readonly fingerprint: string;
+  /** SubjectPublicKeyInfo, DER. */
+  readonly publicKey: Uint8Array<ArrayBuffer>;
+  /** Names as DER: an issuer's subject is the issuer of what it issued, octet by octet. */
+  readonly subject: Uint8Array<ArrayBuffer>;
+  readonly issuer: Uint8Array<ArrayBuffer>;
+  /** May issue certificates: basicConstraints says so, and keyUsage, where there is one, allows it (RFC 5280 4.2.1.9). */
+  readonly isAuthority: boolean;
+  /** With `isAuthority`: so many authorities may stand between it and the last certificate. */
+  readonly pathLength: number;
+  /** It has a critical extension that is not understood here: nobody may rely on it (RFC 5280 4.2). */
+  readonly strange: boolean;
 }
 
 /** A longer certificate is nobody's, or a bomb. */
@@ -36,22 +47,32 @@ export function readCertificate(octets: Uint8Array<ArrayBuffer>): Certificate {
   tbs.optional(VERSION);
   tbs.next(TAG.integer); // serial number
   tbs.next(TAG.sequence); // signature algorithm, again
-  tbs.next(TAG.sequence); // issuer
+  const issuer = tbs.next(TAG.sequence).whole;
   const validity = tbs.enter();
   const notBefore = timeOf(validity.next()), notAfter = timeOf(validity.next());
-  const commonName = commonNameOf(tbs.enter());
-  tbs.next(TAG.sequence); // public key
-  const { dnsNames, emails } = alternativeNames(tbs);
+  const subject = tbs.next(TAG.sequence);
+  const publicKey = tbs.next(TAG.sequence).whole;
   return {
     octets,
     notBefore,
     notAfter,
-    commonName,
-    dnsNames,
-    emails,
+    commonName: commonNameOf(new DerReader(subject.contents)),
+    ...extensionsOf(tbs),
     signatureHash: signatureHash(certificate.enter()),
     fingerprint: createHash("sha256").update(octets).digest("hex").toUpperCase().replace(/..(?=.)/g, "$&:"),
+    publicKey,
+    subject: subject.whole,
+    issuer,
   };
+}
+
+/** The SubjectPublicKeyInfo of a certificate that may be wrong in every other way. @throws {DerError} */
+export function publicKeyOf(octets: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const tbs = new DerReader(octets).enter().enter();
+  tbs.optional(VERSION);
+  tbs.next(TAG.integer);
+  for (let skipped = 0; skipped < 4; skipped++) tbs.next(TAG.sequence); // algorithm, issuer, validity, subject
+  return tbs.next(TAG.sequence).whole;
 }
 
 /** True at that moment, milliseconds since 1970. */
@@ -70,6 +91,8 @@ export function serverEndPoint({ octets, signatureHash: own }: Certificate): Uin
 
 const VERSION = 0xa0, EXTENSIONS = 0xa3;
 const COMMON_NAME = "2.5.4.3", SUBJECT_ALT_NAME = "2.5.29.17";
+const KEY_USAGE = "2.5.29.15", BASIC_CONSTRAINTS = "2.5.29.19", EXTENDED_KEY_USAGE = "2.5.29.37";
+const KEY_CERT_SIGN = 0x04; // bit 5 of the first octet                                                RFC 5280 4.2.1.3
 
 /** RFC 5280 4.1.2.5: UTCTime until 2049, GeneralizedTime from 2050; both in seconds and with Z. */
 function timeOf({ tag, contents }: Value): number {
@@ -111,26 +134,43 @@ function textOf({ tag, contents }: Value): string {
   }
 }
 
-function alternativeNames(tbs: DerReader): { dnsNames: string[]; emails: string[] } {
+type Extensions = Pick<Certificate, "dnsNames" | "emails" | "isAuthority" | "pathLength" | "strange">;
+
+function extensionsOf(tbs: DerReader): Extensions {
   const dnsNames: string[] = [], emails: string[] = [];
+  let constrained = false, pathLength = Infinity, mayIssue = true, strange = false;
   while (!tbs.ended && tbs.tag !== EXTENSIONS) tbs.next(); // unique identifiers
-  if (tbs.ended) return { dnsNames, emails };
-  const extensions = tbs.enter(EXTENSIONS).enter();
+  const extensions = tbs.ended ? tbs : tbs.enter(EXTENSIONS).enter();
   while (!extensions.ended) {
     const extension = extensions.enter();
-    if (oidText(extension.next(TAG.oid).contents) !== SUBJECT_ALT_NAME) continue;
-    extension.optional(TAG.boolean);
-    const names = new DerReader(extension.next(TAG.octetString).contents).enter();
-    while (!names.ended) {
-      const { tag, contents } = names.next();
-      // RFC 5280 4.2.1.6: both are IA5String; whatever else is in one would be another name somewhere else
-      const text = tag === RFC822_NAME || tag === DNS_NAME ? ascii(contents) : "";
-      if (!/^[\x21-\x7e]+$/.test(text)) continue;
-      if (tag === DNS_NAME) dnsNames.push(text.toLowerCase());
-      else if (/^[^@]+@[^@]+$/.test(text)) emails.push(text);
+    const name = oidText(extension.next(TAG.oid).contents);
+    const critical = (extension.optional(TAG.boolean)?.contents[0] ?? 0) !== 0;
+    if (name !== SUBJECT_ALT_NAME && name !== BASIC_CONSTRAINTS && name !== KEY_USAGE) {
+      strange ||= critical && name !== EXTENDED_KEY_USAGE;
+      continue;
+    }
+    const value = new DerReader(extension.next(TAG.octetString).contents);
+    if (name === SUBJECT_ALT_NAME) readNames(value.enter(), dnsNames, emails);
+    else if (name === KEY_USAGE) mayIssue = ((value.next(TAG.bitString).contents[1] ?? 0) & KEY_CERT_SIGN) !== 0;
+    else {
+      const constraints = value.enter();
+      constrained = (constraints.optional(TAG.boolean)?.contents[0] ?? 0) !== 0;
+      const length = constraints.optional(TAG.integer)?.contents;
+      if (length !== undefined) pathLength = length.length === 1 ? length[0]! : Infinity;
     }
   }
-  return { dnsNames, emails };
+  return { dnsNames, emails, isAuthority: constrained && mayIssue, pathLength, strange };
+}
+
+function readNames(names: DerReader, dnsNames: string[], emails: string[]): void {
+  while (!names.ended) {
+    const { tag, contents } = names.next();
+    // RFC 5280 4.2.1.6: both are IA5String; whatever else is in one would be another name somewhere else
+    const text = tag === RFC822_NAME || tag === DNS_NAME ? ascii(contents) : "";
+    if (!/^[\x21-\x7e]+$/.test(text)) continue;
+    if (tag === DNS_NAME) dnsNames.push(text.toLowerCase());
+    else if (/^[^@]+@[^@]+$/.test(text)) emails.push(text);
+  }
 }
 const RFC822_NAME = 0x81, DNS_NAME = 0x82;
 

@@ -1,0 +1,188 @@
+/**
+ * Counts sessions per day, domain and policy for those domains that want to know (RFC 8460 4), in bounded space, kept in
+ * the counters so that a restart loses a few seconds of them. Says once a day which reports are due.
+ * Non-job: writing a report (tlsrpt_report.ts), sending it.
+ */
+import { DnsError, type Resolver } from "../../dns/resolver.ts";
+import type { Counters } from "../../store/store.ts";
+import type { ReportedPolicy } from "./policy.ts";
+import { type DayCounts, dayOf, type PolicyCounts, readTlsrptTargets, type TlsSession } from "./tlsrpt.ts";
+
+export interface TlsrptCountsOptions {
+  readonly dns: Pick<Resolver, "txt">;
+  readonly counters: Counters;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Domains in memory (default 10,000). */
+  readonly limit?: number;
+}
+
+interface Entry {
+  readonly counts: DayCounts;
+  /** When it was written last, and whether something came since. */
+  saved: number;
+  dirty: boolean;
+}
+
+const DAY = 86_400_000, HOUR = 3_600_000;
+/** Reports can be sent for so long. */
+const KEPT_SECONDS = 3 * 86_400;
+/** A crash loses at most so many milliseconds of counting. */
+const SAVE_EVERY = 5000;
+const MOST_DOMAINS = 50_000, MOST_POLICIES = 8, MOST_DETAILS = 64, LONGEST_TEXT = 200;
+
+export class TlsrptCounts {
+  readonly #options: TlsrptCountsOptions;
+  readonly #limit: number;
+  #day = "";
+  /** Of `#day`. Null: no report is wanted, and that will do until tomorrow. */
+  #entries = new Map<string, Promise<Entry | null>>();
+
+  constructor(options: TlsrptCountsOptions) {
+    this.#options = options;
+    this.#limit = options.limit ?? 10_000;
+  }
+
+  /** Never rejects: nobody's mail waits for statistics. */
+  async count(session: TlsSession): Promise<void> {
+    try {
+      const now = this.#options.now(), day = dayOf(now), { domain } = session.reported;
+      if (day !== this.#day) {
+        const old = this.#entries;
+        this.#day = day;
+        this.#entries = new Map();
+        await this.#saveAll(old);
+      }
+      const entries = this.#entries;
+      let opening = entries.get(domain);
+      if (opening === undefined) {
+        entries.set(domain, opening = this.#open(day, domain));
+        opening.catch(() => entries.delete(domain)); // asked again at the next session
+        if (entries.size > this.#limit) this.#evict(entries);
+      }
+      const entry = await opening;
+      if (entry === null) return;
+      add(entry.counts, session);
+      entry.dirty = true;
+      if (Math.abs(now - entry.saved) >= SAVE_EVERY) await this.#save(entry);
+    } catch { /* the store or DNS is out of order, and says so where it matters */ }
+  }
+
+  /** Writes what was counted: at the end of the process, and once in a while. */
+  save(): Promise<void> {
+    return this.#saveAll(this.#entries);
+  }
+
+  /**
+   * The reports that should go now: of whole days, each domain at its own moment of the first four hours after the day
+   * (RFC 8460 4.1: not all senders at once). Say `sent` for each, else it comes again for two days.
+   */
+  async *due(): AsyncGenerator<DayCounts> {
+    await this.save();
+    const { counters, now } = this.#options;
+    for (const back of [2, 1]) {
+      const day = dayOf(now() - back * DAY);
+      const domains = Number(await counters.get(`tls:rpt:${day}`) ?? 0);
+      for (let place = 1; place <= domains; place++) {
+        const domain = await counters.get(`tls:rpt:${day}:${place}`);
+        if (domain === undefined || now() < Date.parse(day) + DAY + delayOf(domain)) continue;
+        const value = await counters.get(nameOf(day, domain));
+        const counts = value === undefined ? null : read(value);
+        if (counts !== null) yield counts;
+      }
+    }
+  }
+
+  /** It is on its way, or nobody can be sent it: it is not due again. */
+  async sent({ day, domain }: DayCounts): Promise<void> {
+    await this.#options.counters.put(nameOf(day, domain), "", { seconds: KEPT_SECONDS, durable: true });
+  }
+
+  async #open(day: string, domain: string): Promise<Entry | null> {
+    const { counters, dns, now } = this.#options;
+    const stored = await counters.get(nameOf(day, domain));
+    const known = stored === undefined ? null : read(stored);
+    if (known !== null) return { counts: known, saved: now(), dirty: false };
+    let records: readonly string[];
+    try {
+      records = await dns.txt(`_smtp._tls.${domain}`);
+    } catch (error) {
+      if (error instanceof DnsError && !error.temporary) return null;
+      throw error;
+    }
+    const targets = readTlsrptTargets(records);
+    if (targets.length === 0) return null;
+    const place = await counters.add(`tls:rpt:${day}`, 1, { seconds: KEPT_SECONDS });
+    if (place > MOST_DOMAINS) return null;
+    await counters.put(`tls:rpt:${day}:${place}`, domain, { seconds: KEPT_SECONDS });
+    return { counts: { day, domain, targets, policies: [] }, saved: -Infinity, dirty: true };
+  }
+
+  async #saveAll(entries: ReadonlyMap<string, Promise<Entry | null>>): Promise<void> {
+    for (const opening of entries.values()) {
+      const entry = await opening.catch(() => null);
+      if (entry?.dirty === true) await this.#save(entry).catch(() => {});
+    }
+  }
+
+  #save(entry: Entry): Promise<void> {
+    entry.dirty = false;
+    entry.saved = this.#options.now();
+    const { counts } = entry;
+    return this.#options.counters.put(nameOf(counts.day, counts.domain), JSON.stringify(counts), {
+      seconds: KEPT_SECONDS,
+    });
+  }
+
+  /** The oldest goes; what it counted is read back when its domain comes again. */
+  #evict(entries: Map<string, Promise<Entry | null>>): void {
+    const [domain, opening] = entries.entries().next().value!;
+    entries.delete(domain);
+    void this.#saveAll(new Map([[domain, opening]]));
+  }
+}
+
+function add(counts: DayCounts, { reported, failure, host, receivingIp, sendingIp }: TlsSession): void {
+  const found = policyOf(counts, reported);
+  if (failure === null) return void found.successes++;
+  found.failures++;
+  const text = failure.text.slice(0, LONGEST_TEXT), { type } = failure;
+  const same = found.details.find((each) =>
+    each.type === type && each.host === host && each.receivingIp === receivingIp && each.sendingIp === sendingIp
+  );
+  if (same !== undefined) same.sessions++;
+  else if (found.details.length < MOST_DETAILS) {
+    found.details.push({ type, host, receivingIp, sendingIp, text, sessions: 1 });
+  }
+}
+
+function policyOf({ policies }: DayCounts, policy: ReportedPolicy): PolicyCounts {
+  const wanted = policy.text.join("\n");
+  const found = policies.find((each) => each.policy.type === policy.type && each.policy.text.join("\n") === wanted);
+  if (found !== undefined) return found;
+  const made = { policy, successes: 0, failures: 0, details: [] };
+  if (policies.length < MOST_POLICIES) policies.push(made);
+  else return policies.at(-1)!; // who changes his policy ten times a day has them counted together
+  return made;
+}
+
+/** The same at each start, and another for each domain (FNV-1a). */
+function delayOf(domain: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < domain.length; at++) hash = Math.imul(hash ^ domain.charCodeAt(at), 0x01000193);
+  return (hash >>> 0) % (4 * HOUR);
+}
+
+function nameOf(day: string, domain: string): string {
+  return `tls:rpt:${day}:of:${domain}`;
+}
+
+function read(value: string): DayCounts | null {
+  if (value === "") return null; // sent
+  try {
+    const counts = JSON.parse(value) as Partial<DayCounts> | null;
+    return Array.isArray(counts?.policies) && Array.isArray(counts.targets) ? counts as DayCounts : null;
+  } catch {
+    return null;
+  }
+}
