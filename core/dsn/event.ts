@@ -54,6 +54,8 @@ const STATUS = /^([245])\.(\d{1,3})\.(\d{1,3})$/; // RFC 3463 2
 export function statusOf({ action, status, cause }: DeliveryEvent): string {
   const [, given, subject = "0", detail = "0"] = STATUS.exec(status) ?? [];
   const own = action === "delayed" ? "4" : action !== "failed" ? "2" : cause === "expired" && given === "4" ? "4" : "5";
-  // What follows another class means another thing: 2.0.0 said in a refusal is no reason.
-  return given === own || given === "4" || given === "5" && own === "4" ? `${own}.${subject}.${detail}` : `${own}.0.0`;
+  // Between "later" and "never" the reason stays the same; 2.0.0 said in a refusal is none.
+  return given === own || own !== "2" && given !== undefined && given !== "2"
+    ? `${own}.${subject}.${detail}`
+    : `${own}.0.0`;
 }

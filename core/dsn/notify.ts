@@ -69,7 +69,7 @@ const KIND = {
 function isOwed(message: ReportedMessage, event: DeliveryEvent, options: NotifyOptions): boolean {
   const { notify } = event.recipient.parameters;
   const { deliverBy } = message.parameters;
-  const known = mayHearOfRefusal(message);
+  const known = isKnown(message);
   switch (event.action) {
     case "failed": //                                                                                 RFC 3461 5.2.6
       return wants(notify, "FAILURE") && (known || event.refused !== true);
@@ -96,10 +96,10 @@ function asked(notify: readonly Notify[] | null, what: Notify): boolean {
 }
 
 /**
- * Whether the sender is told of a copy that was refused behind the 250. A stranger's sender is whoever a stranger wrote
- * there: what it would be told is held for a person instead (SEMANTICS 8).
+ * Whether the client had logged in. A stranger's sender is whoever a stranger wrote there: of a copy that was refused
+ * behind the 250 it is not told; the copy is held for a person instead (SEMANTICS 8).
  */
-export function mayHearOfRefusal({ origin }: Pick<ReportedMessage, "origin">): boolean {
+export function isKnown({ origin }: Pick<ReportedMessage, "origin">): boolean {
   return origin.identity !== null;
 }
 

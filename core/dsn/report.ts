@@ -161,5 +161,5 @@ function withDomain({ local, domain }: Address, host: string): Address {
 
 /** What the grammar of addresses lets through is a line; nothing else gets into the header. */
 function mailbox(address: Address): string {
-  return formatAddress(address).replace(/[\p{Cc}\p{Cs}\u2028\u2029<>]/gu, "?");
+  return formatAddress(address).replace(/[\p{Cc}\p{Cs}\u2028\u2029]/gu, "?");
 }

@@ -31,24 +31,24 @@ function aboutMessage({ parameters, origin, receivedAt }: ReportedMessage, host:
   const { envid, deliverBy } = parameters;
   let out = envid === null ? "" : field("Original-Envelope-Id", escapeUnicode(decodeXtext(envid))); //            RFC 3461 6.3 (a)
   // Without a name in the DNS the type is another                                                 RFC 3461 6.3 (b)
-  out += field("Reporting-MTA", `${canonicalDomain(host)?.includes(".") ? "dns" : "x-local-hostname"};${host}`);
+  out += field("Reporting-MTA", `${canonicalDomain(host)?.includes(".") ? "dns" : "x-local-hostname"}; ${host}`);
   const from = origin.helo.startsWith("[") ? canonicalLiteral(origin.helo) : canonicalDomain(origin.helo);
-  if (from !== null) out += field("Received-From-MTA", `dns;${from}`); // as it named itself        RFC 3464 2.2.4
+  if (from !== null) out += field("Received-From-MTA", `dns; ${from}`); // as it named itself        RFC 3464 2.2.4
   out += field("Arrival-Date", formatDate(receivedAt));
   if (deliverBy !== undefined) out += field("Deliver-By-Date", formatDate(deliverBy.at)); //        RFC 2852 5
   return out;
 }
 
 function aboutRecipient(event: DeliveryEvent, id: string, wide: boolean): string {
-  const { recipient: { address, original, parameters: { orcpt } }, action, remote, words, retryUntil } = event;
+  const { recipient: { address, parameters: { orcpt } }, action, remote, words, retryUntil } = event;
   // Only what the sender named itself                                                             RFC 3461 6.3 (d)
   let out = orcpt === null ? "" : field("Original-Recipient", originalRecipient(orcpt, wide));
-  out += field("Final-Recipient", finalRecipient(action === "expanded" ? original : address, wide));
+  out += field("Final-Recipient", finalRecipient(address, wide));
   out += field("Action", action) + field("Status", statusOf(event));
-  if (remote !== null) out += field("Remote-MTA", `dns;${escapeUnicode(quotable(remote.name, 255)) || "unknown"}`);
+  if (remote !== null) out += field("Remote-MTA", `dns; ${escapeUnicode(quotable(remote.name, 255)) || "unknown"}`);
   if (words !== null) {
     const told = quotable(words, MAX_WORDS), type = remote === null ? "x-postern" : "smtp"; //     RFC 3461 9.2
-    out += field("Diagnostic-Code", `${type};${wide ? told : escapeUnicode(told)}`);
+    out += field("Diagnostic-Code", `${type}; ${wide ? told : escapeUnicode(told)}`);
   }
   out += field("Last-Attempt-Date", formatDate(event.at));
   if (action === "delayed" && retryUntil !== undefined) out += field("Will-Retry-Until", formatDate(retryUntil));
@@ -57,8 +57,8 @@ function aboutRecipient(event: DeliveryEvent, id: string, wide: boolean): string
 
 /** True when a field would be UTF-8 if it may. */
 export function hasUnicode(events: readonly DeliveryEvent[]): boolean {
-  return events.some(({ recipient: { address, original, parameters: { orcpt } }, words }) =>
-    !isAscii(`${address.local}${original.local}${words ?? ""}`) ||
+  return events.some(({ recipient: { address, parameters: { orcpt } }, words }) =>
+    !isAscii(`${address.local}${words ?? ""}`) ||
     orcpt !== null && !isAscii(originalRecipient(orcpt, true))
   );
 }

@@ -7,7 +7,7 @@ import { octetsOf } from "./octets.ts";
 const LINE = 76, HARD_LINE = 900; // octets; the law is 998                                            RFC 5322 2.1.1
 /** Controls, line ends of any kind, and marks that turn the direction of what is read. */
 const UNSAFE = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]+/gu;
-const SPACES = / {2,}/g;
+const SPACES = / {2,}/g, MANY_SPACES = / {65,}/g; // no address has more than 64 in a row
 
 /** One line of what somebody said, cut after `max` characters. */
 export function quotable(words: string, max: number): string {
@@ -19,7 +19,7 @@ export function quotable(words: string, max: number): string {
 
 /** An address or a name where it has to be exact: nothing but what cannot stand in a line becomes a space. */
 export function inLine(text: string): string {
-  return text.replace(UNSAFE, " ").toWellFormed();
+  return text.replace(UNSAFE, " ").replace(MANY_SPACES, " ").toWellFormed();
 }
 
 /**

@@ -46,7 +46,7 @@ export function isAscii(text: string): boolean {
 /** The value of Original-Recipient for an ORCPT as it stood on the wire. `wide`: UTF-8 may stand in the field. */
 export function originalRecipient(orcpt: string, wide: boolean): string {
   const at = orcpt.indexOf(";"), type = escapeUnicode(orcpt.slice(0, at)), address = orcpt.slice(at + 1);
-  if (type.toLowerCase() !== "utf-8") return `${type};${escapeUnicode(decodeXtext(address))}`;
+  if (type.toLowerCase() !== "utf-8") return `${type}; ${escapeUnicode(decodeXtext(address))}`;
   const decoded = decodeUnicode(
     address.replace(
       /\+([0-7][0-9A-F])/g,
@@ -54,13 +54,13 @@ export function originalRecipient(orcpt: string, wide: boolean): string {
         PRINTABLE.test(String.fromCharCode(parseInt(hex, 16))) ? String.fromCharCode(parseInt(hex, 16)) : whole,
     ),
   );
-  if (decoded === null) return `${type};${escapeUnicode(address)}`;
-  return `${type};${wide ? decoded : encodeUnicode(decoded)}`;
+  if (decoded === null) return `${type}; ${escapeUnicode(address)}`;
+  return `${type}; ${wide ? decoded : encodeUnicode(decoded)}`;
 }
 
 /** The value of Final-Recipient. */
 export function finalRecipient(address: Address, wide: boolean): string {
   const text = formatAddress(address);
-  if (isAscii(text)) return `rfc822;${text}`;
-  return `utf-8;${wide ? text : encodeUnicode(text)}`;
+  if (isAscii(text)) return `rfc822; ${text}`;
+  return `utf-8; ${wide ? text : encodeUnicode(text)}`;
 }

@@ -126,13 +126,15 @@ export function textOf(
   return [
     wrap(opening(notification)),
     about(message, double),
-    ...groups(kind, events, message),
+    ...groups(notification, message),
     wrap(closing(kind, options.returned)),
     wrap(
       `This report was written by the mail server ${options.host}. ${
         options.contact === null
-          ? `Nobody reads answers to it. The message is known here as ${message.id}.`
-          : `Nobody reads answers to it; for help write to ${formatAddress(options.contact)} and name ${message.id}.`
+          ? `Nobody reads answers to it. Its reference is ${message.id}.`
+          : `Nobody reads answers to it; for help write to ${
+            formatAddress(options.contact)
+          } and give the reference ${message.id}.`
       }`,
     ),
   ].join("\n");
@@ -149,8 +151,7 @@ function opening({ kind, double, events }: Notification): string {
       "Recipients that are not named here are not affected.";
   }
   if (kind === "delay") {
-    return `Your message has not reached ${who} yet. You need not do anything and should not send it again: ` +
-      "this server goes on trying.";
+    return `Your message has not reached ${who} yet. You need not do anything; please do not send it again.`;
   }
   return events.every(({ action }) => action === "delivered")
     ? `Your message was delivered to ${who}.`
@@ -168,10 +169,11 @@ function about({ sender, receivedAt, summary }: ReportedMessage, double: boolean
 /** Recipients about whom there is the same to say stand together; after so many of them the machine's part has the rest. */
 const MAX_TOLD = 100, MAX_QUOTE = 500;
 
-function groups(kind: Notification["kind"], events: readonly DeliveryEvent[], message: ReportedMessage): string[] {
+function groups(notification: Notification, message: ReportedMessage): string[] {
+  const { events } = notification;
   const told = new Map<string, string>();
   for (const event of events.slice(0, MAX_TOLD)) {
-    const said = saying(kind, event, message);
+    const said = saying(notification, event, message);
     told.set(said, `${told.get(said) ?? ""}${nameOf(event)}\n`);
   }
   const paragraphs = [...told].map(([said, names]) => names + said);
@@ -180,16 +182,14 @@ function groups(kind: Notification["kind"], events: readonly DeliveryEvent[], me
 }
 
 /** As the sender knows it; where mail for it went is said too. */
-function nameOf({ action, recipient: { address, original } }: DeliveryEvent): string {
+function nameOf({ recipient: { address, original } }: DeliveryEvent): string {
   const named = quotable(formatAddress(original), 400), went = quotable(formatAddress(address), 400);
-  return action === "expanded" || named.toLowerCase() === went.toLowerCase()
-    ? named
-    : `${named} (passed on to ${went})`;
+  return named.toLowerCase() === went.toLowerCase() ? named : `${named} (passed on to ${went})`;
 }
 
-function saying(kind: Notification["kind"], event: DeliveryEvent, message: ReportedMessage): string {
+function saying(notification: Notification, event: DeliveryEvent, message: ReportedMessage): string {
   const { remote, words } = event;
-  let out = sentences(kind, event, message).map((each) => wrap(each, "    ")).join("");
+  let out = sentences(notification, event, message).map((each) => wrap(each, "    ")).join("");
   const quote = words === null ? "" : quotable(words, MAX_QUOTE);
   if (quote !== "") {
     const server = remote === null ? "" : quotable(remote.name, 255);
@@ -200,45 +200,42 @@ function saying(kind: Notification["kind"], event: DeliveryEvent, message: Repor
   return out;
 }
 
-function sentences(kind: Notification["kind"], event: DeliveryEvent, { parameters }: ReportedMessage): string[] {
-  const [happened, todo] = adviceFor(statusOf(event)), { cause, retryUntil, at } = event;
-  const deadline = parameters.deliverBy === undefined ? "" : `until ${formatDate(parameters.deliverBy.at)}`;
-  if (kind === "failure") {
-    if (cause === "overdue") {
-      return [
-        `You wanted it delivered ${deadline || "by a certain moment"}, and that was not possible.`,
-        `What to do: ${LATER}`,
-      ];
-    }
-    if (cause === "expired") {
-      return [
-        `This server tried again and again, and gave up on ${formatDate(at)}. ${happened}`,
-        `What to do: ${todo}`,
-      ];
-    }
-    return [happened, `What to do: ${todo}`];
-  }
-  if (kind === "delay") {
-    const until = retryUntil === undefined
-      ? ""
-      : ` It is tried until ${formatDate(retryUntil)}; then you hear of it again.`;
-    return [
-      `${happened}${cause === "overdue" && deadline !== "" ? ` You wanted it delivered ${deadline}.` : ""}${until}`,
-    ];
-  }
+function sentences({ kind, double }: Notification, event: DeliveryEvent, { parameters }: ReportedMessage): string[] {
+  const [happened, todo] = adviceFor(statusOf(event)), { cause, retryUntil, at, peer } = event;
+  const { notify } = event.recipient.parameters;
+  const hears = notify === null || notify.includes("FAILURE"); // of a failure that comes later
+  const deadline = parameters.deliverBy === undefined ? "" : formatDate(parameters.deliverBy.at);
   switch (event.action) {
+    case "failed": {
+      const what = cause === "overdue"
+        ? `You wanted it delivered by ${deadline || "a certain moment"}, and that was not possible.`
+        : cause === "expired"
+        ? `This server tried again and again, and gave up on ${formatDate(at)}. ${happened}`
+        : happened;
+      return double ? [what] : [what, `What to do: ${cause === "overdue" ? LATER : todo}`]; // the postmaster knows
+    }
+    case "delayed": {
+      const wish = cause === "overdue" && deadline !== "" ? ` You wanted it delivered by ${deadline}.` : "";
+      const until = retryUntil === undefined
+        ? ""
+        : ` This server goes on trying until ${formatDate(retryUntil)}${
+          hears ? "; if it has not arrived by then, you are told." : "."
+        }`;
+      return [`${happened}${wish}${until}`];
+    }
     case "expanded":
       return [
-        "This address stands for several recipients. The message goes to all of them; you hear of it if one fails.",
+        "This address stands for several recipients, and the message goes on to all of them." +
+        (hears ? " You are told if one of them cannot be reached." : ""),
       ];
     case "relayed":
-      return event.peer === undefined || !event.peer.dsn
-        ? [
-          "The message was passed on to a place that does not report what becomes of it. Expect no further report of success.",
-        ]
-        : ["The message was passed on to the next mail server on its way."];
-    default:
-      return ["The message is where the recipient can read it. Whether it was read is not known."];
+      return [
+        peer?.dsn === true
+          ? "The message was passed on to the next mail server on its way."
+          : "The message was passed on to a place that does not report what becomes of it. Expect no report of its arrival.",
+      ];
+    case "delivered":
+      return ["The message is where the recipient can read it. Whether it was read is not known here."];
   }
 }
 
