@@ -76,7 +76,7 @@ export async function report(
   const to = withDomain(notification.to, host), from = `${DISPLAY_NAME} <MAILER-DAEMON@${host}>`;
   const subject = subjectOf(notification);
   const head = field("From", from) +
-    `To: <${mailbox(to)}>\r\n` +
+    field("To", `<${formatAddress(to)}>`) +
     field("Subject", subject) +
     field("Date", formatDate(now)) +
     field("Message-ID", `<${id}@${host}>`) +
@@ -157,9 +157,4 @@ function references(original: Original | null): string {
 /** `<Postmaster>` has no domain in the envelope; a header has to name one. */
 function withDomain({ local, domain }: Address, host: string): Address {
   return { local, domain: domain === "" ? host : domain };
-}
-
-/** What the grammar of addresses lets through is a line; nothing else gets into the header. */
-function mailbox(address: Address): string {
-  return formatAddress(address).replace(/[\p{Cc}\p{Cs}\u2028\u2029]/gu, "?");
 }
