@@ -15,6 +15,8 @@ Deno.test("a field is folded before a space, and unfolding gives it back", () =>
   const word = "x".repeat(80);
   assertEquals(field("A", `${word} ${word}`), `A: ${word}\r\n ${word}\r\n`);
   assertEquals(field("A", `${"y".repeat(70)}   ${word}`), `A: ${"y".repeat(70)}\r\n   ${word}\r\n`);
+  const blank = field("A", `x${" ".repeat(3000)}y`).split("\r\n").slice(0, -1).filter((line) => line.trim() === "");
+  assertEquals(blank, [], "a line of spaces alone");
   const words = fc.array(
     fc.oneof(fc.string({ unit: "grapheme", maxLength: 40 }), fc.constantFrom("x".repeat(200), " ", "漢".repeat(250))),
   );
