@@ -82,6 +82,8 @@ export class AccountsText {
 
 /** The file as it is. @throws {CommandError} */
 export async function readAccounts(place: AccountsPlace): Promise<AccountsText> {
+  const there = await Deno.stat(place.path).catch(() => null);
+  if (there !== null && !there.isFile) throw new CommandError(`${place.name}: is no file`);
   const octets = await Deno.readFile(place.path).catch((error) => {
     const none = error instanceof Deno.errors.NotFound;
     throw new CommandError(`${place.name}: ${none ? "there is no such file; postern user add makes it" : why(error)}`);

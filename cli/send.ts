@@ -49,7 +49,7 @@ export function sendCommand(terminal: Terminal, finish: (code: ExitCode) => void
     .option("--key <file>", "its key (PEM)")
     .option(
       "--auth <user[:password]>",
-      "log in; without a password: POSTERN_SEND_PASSWORD, else the first line of standard input",
+      "log in; without a password: POSTERN_SEND_PASSWORD, else it is asked for, or the first line of standard input",
     )
     .option("--mechanism <name>", "log in by this one, offered or not (default: the best that is offered)")
     .option("--trace", "print the dialogue, without secrets")
@@ -125,6 +125,8 @@ async function loginOf(options: SendOptions, terminal: Terminal): Promise<Login 
   if (mechanism === "EXTERNAL") return { user, secret: "", mechanism }; // the certificate is the proof
   const set = terminal.env["POSTERN_SEND_PASSWORD"];
   if (set !== undefined) return { user, secret: set, mechanism };
+  const typed = await terminal.secret(`Password for ${plain(user)}: `);
+  if (typed !== null) return { user, secret: typed, mechanism };
   if (file === "-") throw new CommandError("--auth: set POSTERN_SEND_PASSWORD: standard input is the message", USAGE);
   const [secret] = new TextDecoder().decode(await terminal.input()).split(/\r?\n/);
   if (!secret) throw new CommandError("--auth: there is no password on standard input", USAGE);

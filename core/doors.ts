@@ -7,7 +7,7 @@ import type { LoginServices } from "./auth/authentication.ts";
 import type { Config, ListenerConfig } from "./config/config.ts";
 import { connectionsFor } from "./config/defaults.ts";
 import { openFileLimit } from "./config/open_files.ts";
-import { Networks } from "./model/ip.ts";
+import { isLoopback, Networks } from "./model/ip.ts";
 import { defer, type Reply } from "./model/reply.ts";
 import { Deadlines } from "./net/deadline.ts";
 import { Inbound, type InboundOptions, type TlsUpgrade } from "./net/inbound.ts";
@@ -101,10 +101,10 @@ export class Doors {
 
   /** The engine's settings for a peer: a few kinds, each made once. */
   #engines(config: ListenerConfig, places: ConnectionLimits): (ip: string) => ServerOptions {
-    const { config: { limits, hostname }, services } = this.#house;
+    const { config: { limits, hostname, devInbox }, services } = this.#house;
     const proxies = new Networks(config.xclient);
     const made: ServerOptions[] = [];
-    const make = (own: boolean, crowded: boolean, xclient: boolean): ServerOptions => ({
+    const make = (own: boolean, crowded: boolean, xclient: boolean, near: boolean): ServerOptions => ({
       hostname,
       now: services.now,
       lmtp: config.role === "lmtp",
@@ -115,7 +115,8 @@ export class Doors {
         hide: config.ehloHide,
         startTls: config.tls === "offer" || config.tls === "require",
         mechanisms: config.mechanisms,
-        authWithoutTls: config.authWithoutTls,
+        // The dev inbox takes logins of this machine alone, and no other program should send it a password in clear
+        authWithoutTls: config.authWithoutTls && (near || !devInbox),
         xclient,
         submission: config.role === "submission",
       }),
@@ -133,12 +134,14 @@ export class Doors {
       forbidEarlyTalk: !own && config.forbidEarlyTalk,
       lenientPaths: config.lenientPaths,
       vrfy: config.vrfy,
+      speakingFor: (ip) => choose(ip, xclient),
     });
-    return (ip) => {
-      const own = this.#trusted.has(ip), crowded = !own && places.crowded, xclient = proxies.has(ip);
-      const kind = (own ? 1 : 0) | (crowded ? 2 : 0) | (xclient ? 4 : 0);
-      return made[kind] ??= make(own, crowded, xclient);
+    const choose = (ip: string, xclient: boolean): ServerOptions => {
+      const own = this.#trusted.has(ip), crowded = !own && places.crowded, near = isLoopback(ip);
+      const kind = (own ? 1 : 0) | (crowded ? 2 : 0) | (xclient ? 4 : 0) | (near ? 8 : 0);
+      return made[kind] ??= make(own, crowded, xclient, near);
     };
+    return (ip) => choose(ip, proxies.has(ip));
   }
 
   #reception(config: ListenerConfig, trouble: (message: string) => void): ReceptionOptions {

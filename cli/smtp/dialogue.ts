@@ -3,9 +3,10 @@
  * Non-job: the queue's deliveries (core/delivery), octets and TLS (connection.ts), proofs (login.ts).
  * RFC 5321, RFC 2033, RFC 3207, RFC 1870, RFC 6152, RFC 6531.
  */
+import { readCertificate, serverEndPoint } from "../../core/net/tls/certificate.ts";
+import { DerError } from "../../core/net/tls/der.ts";
 import { DialogueError, type SmtpConnection, type TlsOptions } from "./connection.ts";
 import { stuffed } from "./content.ts";
-import { serverEndPoint } from "./end_point.ts";
 import { type Login, logIn } from "./login.ts";
 
 /** What the server said to one command. */
@@ -105,12 +106,10 @@ export class SmtpDialogue {
 
   async #logIn({ login, local, server }: Manner): Promise<Said | null> {
     if (login === undefined) return null;
-    const { tls } = this.connection, bindings = new Map<string, Uint8Array>();
-    const endPoint = tls && await serverEndPoint(tls.getPeerCertificate().raw);
-    if (endPoint) bindings.set("tls-server-end-point", endPoint);
+    const { tls } = this.connection;
     const channel = {
       confidential: tls !== null || local === true,
-      bindings,
+      bindings: tls === null ? new Map<string, Uint8Array>() : bindingsOf(tls.getPeerCertificate().raw),
       certificate: this.connection.certificate,
       server,
       random: (length: number) => crypto.getRandomValues(new Uint8Array(length)),
@@ -168,6 +167,17 @@ export class SmtpDialogue {
 
 export function isPositive({ code }: Said): boolean {
   return code >= 200 && code <= 299;
+}
+
+/** What the server's certificate gives to bind a login to (RFC 5929 4). */
+function bindingsOf(certificate: Uint8Array): ReadonlyMap<string, Uint8Array> {
+  try {
+    const octets = serverEndPoint(readCertificate(new Uint8Array(certificate)));
+    return new Map(octets === null ? [] : [["tls-server-end-point", octets]]);
+  } catch (error) {
+    if (error instanceof DerError) return new Map();
+    throw error;
+  }
 }
 
 function ended(reply: Said, mail: Outgoing): Outcome {

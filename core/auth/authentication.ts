@@ -102,6 +102,7 @@ export class Authentication implements SaslPeer {
       const claim = await this.#mechanism.claim(initial, this, connection);
       return await this.#check(claim);
     } catch (error) {
+      this.#context.forgetIdentity();
       if (error instanceof SaslMalformed) return reject("5.5.2", error.message, { code: 501 });
       if (error instanceof SaslCancelled) return CANCELLED;
       // Its message may hold what the client sent: the name of the error has to do
@@ -120,30 +121,43 @@ export class Authentication implements SaslPeer {
     const before = await lockout.before(attempt);
     if ("refused" in before) {
       this.#tell(claim, false, false, before.refused);
-      return LOCKED_OUT;
+      return before.busy ? TOO_MANY : LOCKED_OUT;
     }
     await sleep(before.delay, this.#over.signal);
+    if (this.#over.signal.aborted) { // who does not wait for the check has none
+      await lockout.abandoned(attempt);
+      return CANCELLED;
+    }
     const credentials = new ClaimedCredentials(this.#mechanism.name, claim, (busy) => this.#verifying = busy);
     let reply: Reply = LOCAL_ERROR, untold = true;
     try {
       // Nobody acts for another here: whose mail somebody may send is asked at MAIL
-      const another = claim.authzid !== "" && claim.authzid !== claim.user;
+      const another = claim.authzid !== "" && claim.authzid.toLowerCase() !== claim.user.toLowerCase();
       reply = another ? FOR_ANOTHER : await this.#ask(credentials);
       untold = reply.verdict === "defer" || credentials.cancelled;
       if (reply.verdict !== "defer") await claim.conclude?.(reply.verdict === "accept");
     } catch (error) {
       if (!(error instanceof SaslCancelled || error instanceof SaslMalformed)) throw error;
-      this.#context.forgetIdentity(); // it was right, and never heard of it
+      this.#context.forgetIdentity();
+      if (reply.verdict === "accept") untold = true; // it was right, and never heard of it
       reply = error instanceof SaslCancelled ? CANCELLED : reject("5.5.2", error.message, { code: 501 });
     } finally {
       // A wrong password counts, also when its client has left; what showed nothing does not
       if (untold) await lockout.abandoned(attempt);
     }
     if (untold) return reply;
-    const ok = reply.verdict === "accept";
-    this.#tell(claim, ok, credentials.known, ok ? "" : reply.options.reason ?? reply.text);
+    // Whoever left before the answer has failed, right or wrong: what is counted would tell the next one which it was
+    const left = this.#over.signal.aborted && reply.verdict === "accept";
+    const ok = reply.verdict === "accept" && !left;
     if (ok) await lockout.succeeded(attempt);
-    else {
+    this.#tell(
+      claim,
+      ok,
+      credentials.known,
+      ok ? "" : left ? "left before the answer" : reply.options.reason ?? reply.text,
+    );
+    if (!ok) {
+      this.#context.forgetIdentity();
       const { delay } = await lockout.failed(attempt, { exists: credentials.asked ? credentials.known : null });
       await sleep(delay, this.#over.signal);
     }
@@ -212,4 +226,5 @@ class ClaimedCredentials implements Credentials {
 const CANCELLED = reject("5.7.0", "Authentication cancelled", { code: 501 });
 const LOCAL_ERROR = new Reply(454, "4.7.0", "Temporary authentication failure");
 const LOCKED_OUT = new Reply(421, "4.7.0", "Too many failed logins, try again later", { close: true });
+const TOO_MANY = new Reply(454, "4.7.0", "Too many logins at once, try again in a minute");
 const FOR_ANOTHER = reject("5.7.8", "Authentication failed", { code: 535, reason: "wanted to act for another" });

@@ -60,7 +60,10 @@ export interface Attempt {
   readonly user: string;
 }
 /** How many milliseconds to wait before the check, or why there is none: 421 4.7.0, and no password is looked at. */
-export type Verdict = { readonly delay: number } | { readonly refused: string };
+export type Verdict =
+  | { readonly delay: number }
+  /** `busy`: nobody has failed too often, too many are under way. */
+  | { readonly refused: string; readonly busy: boolean };
 
 /** What is known of an attempt's origin. */
 interface Place {
@@ -120,10 +123,13 @@ export class Lockout {
       account === null ? 0 : this.#read(`auth:failed:${account} ${here}`),
       shared ? this.#read(`auth:failed:${network}`) : 0,
     ]);
-    let refused: string | null = null;
+    let refused: string | null = null, busy = false;
     if (networkLocked !== undefined && known === null) refused = `${network} is locked out`;
     else if (locked !== undefined) refused = `the account is locked out from ${here}`;
-    else if (failed + underWay > this.#limit(known)) refused = `too many logins of the account at once from ${here}`;
+    else if (failed + underWay > this.#limit(known)) {
+      refused = `too many logins of the account at once from ${here}`;
+      busy = true;
+    }
     const { failuresPerAccount, failuresPerPrefix } = this.#settings;
     const own = this.#delay(failed);
     const common = known === "address"
@@ -132,10 +138,13 @@ export class Lockout {
       ? this.#settings.delay
       : this.#delay(Math.floor(networkFailed * failuresPerAccount / failuresPerPrefix));
     place.waited = Math.max(own, common);
-    if (refused === null && !this.#waiting.take(place.waited, this.#now())) refused = "too many logins are waiting";
+    if (refused === null && !this.#waiting.take(place.waited, this.#now())) {
+      refused = "too many logins are waiting";
+      busy = true;
+    }
     if (refused !== null) {
       await this.#release(place);
-      return { refused };
+      return { refused, busy };
     }
     this.#places.set(attempt, place);
     return { delay: place.waited };

@@ -35,9 +35,12 @@ export class Pseudonyms {
     return `user#${this.index(user).slice(0, 6)}`;
   }
 
-  /** For counters: 128 bits in hex. One for all the ways to write a name: case and compatibility forms do not count. */
+  /**
+   * For counters: 128 bits in hex. One for all the ways to write a name: case, compatibility forms and white space, which
+   * a directory may overlook (RFC 4518 2.6), do not count.
+   */
   index(user: string): string {
-    const name = user.slice(0, LONGEST).normalize("NFKC").toLowerCase();
+    const name = user.slice(0, LONGEST).normalize("NFKC").toLowerCase().replace(/\s+/g, " ").trim();
     return createHmac("sha256", this.#key).update(name).digest("hex").slice(0, 32);
   }
 }

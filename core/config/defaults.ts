@@ -13,6 +13,27 @@ export const DEV_INBOX = {
   admin: { address: "127.0.0.1:8025" },
 } as const;
 
+/**
+ * What `plugins: standard` stands for: mail for the accounts of recipients.yaml into Maildirs, from the world and from
+ * the logins of accounts.txt. Each plugin acts where its role is, so it is a set for each role; `accounts` is there only
+ * where somebody can log in.
+ */
+export function standardPlugins(roles: ReadonlySet<string>): readonly unknown[] {
+  return [
+    ...(roles.has("submission") ? [{ accounts: { file: "./accounts.txt" } }] : []),
+    { rate_limit: { messagesPerIp: "100/1m" }, roles: ["mx"] },
+    "account_guard",
+    "sender_login",
+    { spf: { fail: "reject" } },
+    "relay",
+    { recipients: { file: "./recipients.yaml" } },
+    "null_mx",
+    "headers",
+    "submission",
+    { maildir: { root: "./data/mail" } },
+  ];
+}
+
 /** The file that is read where nobody names one. */
 export const DEFAULT_FILE = "postern.yaml";
 

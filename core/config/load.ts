@@ -6,7 +6,7 @@ import { dirname, resolve } from "node:path";
 import type { z } from "zod";
 import type { AdminConfig, Config, ListenerConfig, LogLevel, TcpAddress, TlsConfig } from "./config.ts";
 import { formatEndpoint, isLocal } from "./config.ts";
-import { DEFAULT_FILE, DEV_INBOX } from "./defaults.ts";
+import { DEFAULT_FILE, DEV_INBOX, standardPlugins } from "./defaults.ts";
 import { YamlFile } from "./document.ts";
 import { type Environment, variable } from "./environment.ts";
 import { Faults } from "./faults.ts";
@@ -57,12 +57,14 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
   const read = readSections(raw as Record<string, unknown>, faults);
 
   const lists = { registry, base, faults, trouble: options.trouble ?? (() => {}) };
-  const common = await readPlugins(read.plugins ?? [], ["plugins"], lists);
+  const standard = standardPlugins(new Set((read.listeners ?? []).map((each) => each?.role ?? "")));
+  const listed = (list: "standard" | readonly unknown[]) => list === "standard" ? standard : list;
+  const common = await readPlugins(listed(read.plugins ?? []), ["plugins"], lists);
   const own = new Map<number, PluginList>();
   for (const [index, listener] of (read.listeners ?? []).entries()) {
     if (listener?.plugins === undefined) continue;
     const path = ["listeners", index, "plugins"];
-    const list = await readPlugins(listener.plugins, path, lists);
+    const list = await readPlugins(listed(listener.plugins), path, lists);
     own.set(index, list);
   }
   const tls = readTls(read.tls, { base, devInbox: file === null });
@@ -176,7 +178,7 @@ function readListeners(
     names.add(name);
     listeners.push({
       ...rest,
-      ...readSecurity(listener, list, { tls, faults, path }),
+      ...readSecurity(listener, list, { tls, listener: { name, role }, faults, path }),
       name,
       role,
       mode,

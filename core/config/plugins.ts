@@ -151,6 +151,13 @@ class ListReader {
     }
     const plugins = (await this.list(members, at)).filter((each) => each !== null);
     if (plugins.length < members.length) return null;
+    for (const [index, plugin] of plugins.entries()) {
+      // In a group next() ends with the member: it could not tell whether another back end knows the user
+      if (!leavesOf([plugin], undefined).some(({ plugin }) => plugin.handlers.auth)) continue;
+      const message =
+        `"${plugin.name}" checks logins, and those are asked one after the other: take it out of "${word}"`;
+      this.options.faults.add([...at, index], message);
+    }
     const group = GROUPS[word]!(...plugins);
     return words.as === undefined ? group : { ...group, name: words.as };
   }

@@ -58,6 +58,9 @@ export const Role = z.enum(["mx", "submission", "lmtp"]);
 /** When TLS begins on a listener. */
 const TlsMode = z.enum(["off", "offer", "require", "implicit"]);
 
+/** Read entry by entry (plugins.ts), or a word for the usual ones (defaults.ts). */
+const PluginList = z.union([z.literal("standard"), z.array(z.unknown())]);
+
 export const Listener = z.strictObject({
   address: endpoint.describe("Where to listen: host:port, or unix:PATH."),
   mode: permissions.optional().describe(
@@ -80,7 +83,7 @@ export const Listener = z.strictObject({
   proxy: z.array(network).prefault([]).describe("Peers that begin with a PROXY protocol header, version 1 or 2."),
   xclient: z.array(network).prefault([]).describe("Peers that may say by XCLIENT for whom they speak."),
   hideClient: z.boolean().prefault(false).describe("Received does not show where somebody who is logged in sits."),
-  plugins: z.array(z.unknown()).optional().describe("A list of its own instead of the common one."),
+  plugins: PluginList.optional().describe("A list of its own instead of the common one."),
   delayRefusals: z.boolean().prefault(true).describe("Speak refusals of connect, helo and mail at RCPT."),
   binarymime: z.boolean().prefault(false).describe("Offer BINARYMIME (RFC 3030)."),
   bareLf: z.enum(["reject", "normalize"]).prefault("reject").describe(
@@ -172,7 +175,7 @@ export const File = z.strictObject({
   postmaster: address.optional().describe("Where mail for postmaster goes, in every domain (RFC 5321 4.5.1)."),
   tls: Tls.optional().describe("Certificates and what goes with them."),
   limits: Limits.prefault({}).describe("What a peer may use up."),
-  plugins: z.array(z.unknown()).prefault([]).describe("The plugins, in their order."),
+  plugins: PluginList.prefault([]).describe("The plugins, in their order, or standard: what a small mail host wants."),
   store: z.string().prefault("sqlite").describe("Where the queue lives: sqlite, or memory (nothing survives)."),
   threads: count(64).prefault(1).describe("Threads that talk SMTP."),
   delivery: Delivery.prefault({}).describe("When a waiting message is tried again."),

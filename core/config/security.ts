@@ -8,6 +8,7 @@ import { MECHANISMS } from "../smtp/sasl/mod.ts";
 import { leavesOf } from "../pipeline/compile.ts";
 import type { Plugin } from "../pipeline/plugin.ts";
 import type { ListenerConfig, TlsConfig } from "./config.ts";
+import { possible, selectionOf } from "./entry.ts";
 import type { Faults } from "./faults.ts";
 import type { Path } from "./issue.ts";
 import { didYouMean } from "./nearest.ts";
@@ -39,7 +40,12 @@ type Written = Pick<z.output<typeof schema.Listener>, "role" | "tls" | "auth">;
 export function readSecurity(
   listener: Written,
   plugins: readonly Plugin[],
-  options: { readonly tls: TlsConfig | null; readonly faults: Faults; readonly path: Path },
+  options: {
+    readonly tls: TlsConfig | null;
+    readonly listener: Pick<ListenerConfig, "name" | "role">;
+    readonly faults: Faults;
+    readonly path: Path;
+  },
 ): Pick<ListenerConfig, "tls" | "requireAuth" | "authWithoutTls" | "mechanisms"> {
   const { role, auth } = listener;
   const { faults, path } = options;
@@ -52,10 +58,9 @@ export function readSecurity(
   }
   const requireAuth = auth.required ?? role === "submission";
   const authWithoutTls = auth.withoutTls;
-  const checkable = new Set(
-    leavesOf(plugins, role).filter(({ plugin, policy }) => plugin.handlers.auth && policy.mode !== "observe")
-      .flatMap(({ plugin }) => plugin.mechanisms ?? USUAL),
-  );
+  const here = plugins.filter((each) => possible(selectionOf(each), options.listener));
+  const asked = leavesOf(here, role).filter(({ plugin, policy }) => plugin.handlers.auth && policy.mode !== "observe");
+  const checkable = new Set(asked.flatMap(({ plugin }) => plugin.mechanisms ?? USUAL));
   for (const [index, name] of (auth.mechanisms ?? []).entries()) {
     if (checkable.has(name)) continue;
     const others = [...checkable];
@@ -73,6 +78,12 @@ export function readSecurity(
   }
   if (mechanisms.length > 0 && tls === "off" && !authWithoutTls && (requireAuth || auth.mechanisms !== undefined)) {
     faults.add(path, "logins need TLS: set tls, or auth: { withoutTls: true } where nobody can listen in");
+  }
+  if (requireAuth && mechanisms.join() === "EXTERNAL" && options.tls !== null && options.tls.clientCa === null) {
+    faults.add(
+      path,
+      "takes logins by certificate only (EXTERNAL), and nobody vouches for certificates: set tls.clientCa",
+    );
   }
   return { tls, requireAuth, authWithoutTls, mechanisms };
 }

@@ -1,7 +1,8 @@
 /** What works and is probably not meant. Non-job: what cannot work (load.ts). */
 import { openNetworks } from "../../plugins/mod.ts";
 import { leavesOf } from "../pipeline/compile.ts";
-import { type Config, isLocal } from "./config.ts";
+import type { Plugin } from "../pipeline/plugin.ts";
+import { type Config, isLocal, type ListenerConfig } from "./config.ts";
 
 /** A sentence each. */
 export function warningsOf(config: Config): string[] {
@@ -24,7 +25,10 @@ export function warningsOf(config: Config): string[] {
   for (const network of openNetworks(config.trustedNetworks)) {
     warnings.push(`relay: networks has ${network}: strangers may send anywhere through this host`);
   }
-  for (const { name, address, authWithoutTls, mechanisms, tls, proxy, xclient } of config.listeners) {
+  for (const { name, role, plugins, address, authWithoutTls, mechanisms, tls, proxy, xclient } of config.listeners) {
+    if (mechanisms.length > 0 && !config.devInbox && !binds(plugins, role)) {
+      warnings.push(`listeners: ${name} takes logins, and whoever logs in may send as anybody: add sender_login`);
+    }
     if (authWithoutTls && mechanisms.length > 0 && (tls === "off" || tls === "offer") && !isLocal(address)) {
       warnings.push(`listeners: ${name} takes logins in clear text, which anybody on the way can read`);
     }
@@ -37,4 +41,9 @@ export function warningsOf(config: Config): string[] {
   }
   if (config.store === "memory") warnings.push("store: memory forgets every message when the server stops");
   return warnings;
+}
+
+/** Whether a plugin of the list holds senders to their logins. */
+function binds(plugins: readonly Plugin[], role: ListenerConfig["role"]): boolean {
+  return leavesOf(plugins, role).some(({ plugin, policy }) => plugin.bindsSender && policy.mode !== "observe");
 }

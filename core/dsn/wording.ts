@@ -122,7 +122,7 @@ export function textOf(
   message: ReportedMessage,
   options: Writer & { readonly returned: "message" | "header" | null },
 ): string {
-  const { kind, double, events } = notification;
+  const { kind, double } = notification;
   return [
     wrap(opening(notification)),
     about(message, double),
@@ -200,7 +200,7 @@ function saying(notification: Notification, event: DeliveryEvent, message: Repor
   return out;
 }
 
-function sentences({ kind, double }: Notification, event: DeliveryEvent, { parameters }: ReportedMessage): string[] {
+function sentences({ double }: Notification, event: DeliveryEvent, { parameters }: ReportedMessage): string[] {
   const [happened, todo] = adviceFor(statusOf(event)), { cause, retryUntil, at, peer } = event;
   const { notify } = event.recipient.parameters;
   const hears = notify === null || notify.includes("FAILURE"); // of a failure that comes later

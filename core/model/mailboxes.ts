@@ -22,7 +22,7 @@ export function countMailboxes(octets: Uint8Array): Mailboxes {
 }
 
 /**
- * The addresses of a field's value, in their order; null when it does not fit the grammar, or names one that no envelope
+ * The addresses of a field's value, in their order, one that stands unquoted where a display name belongs among them; null when it does not fit the grammar, or names one that no envelope
  * could: whoever trusts in an address must not guess at it.
  *
  * @example
@@ -48,6 +48,8 @@ function readMailboxes(octets: Uint8Array, found: string[] | null): Mailboxes {
   // The element between two commas: words before and after its "@", and whether its <...> is open or closed.
   let before = 0, ats = 0, after = 0, encoded = false, inWord = false, apart = false;
   let angle: "none" | "open" | "closed" = "none", address = "";
+  /** Inside <...>, a list of domains that ends with ":" may stand before the address. */
+  let route = false;
   const clear = () => {
     before = ats = after = 0;
     encoded = apart = false;
@@ -85,23 +87,32 @@ function readMailboxes(octets: Uint8Array, found: string[] | null): Mailboxes {
         break;
       case "<": // what stood before it was a display name
         if (angle !== "none") malformed = true;
+        if (ats > 0 && found !== null) { // without quotes some readers take it for the address: it has to be as good
+          found.push(address);
+          if (ats !== 1 || before === 0 || after === 0 || encoded || apart) malformed = true;
+        }
         clear();
         angle = "open";
+        route = false;
         break;
       case ">":
-        if (angle !== "open") malformed = true;
+        if (angle !== "open" || route) malformed = true;
         angle = "closed";
         break;
       case ",":
-        if (angle === "open") clear(); // obs-route: <@one,@two:local@domain>                         RFC 5322 4.4
-        else finish();
+        if (angle === "open") { // obs-route: <@one,@two:local@domain>                                RFC 5322 4.4
+          if (before > 0 || ats !== 1 && ats + after > 0) malformed = true; // no domain, but an address
+          route = true;
+          clear();
+        } else finish();
         break;
       case ":":
         if (angle !== "open") { // group = display-name ":" [group-list] ";"
           if (group || before === 0 || ats > 0 || angle === "closed") malformed = true;
           group = true;
           angle = "none";
-        }
+        } else if (before > 0 || ats !== 1 || after === 0) malformed = true;
+        else route = false;
         clear();
         break;
       case ";":

@@ -120,6 +120,7 @@ export class Inbound implements Timed {
   /** New commands are 421 from now on, a message under way finishes. */
   drain(): void {
     if (this.#over) return;
+    if (this.#handshaking) return this.destroy("shutting down"); // no message is under way
     this.#session.drain();
     this.#pump();
   }
@@ -266,7 +267,9 @@ export class Inbound implements Timed {
     for (const event of ["data", "end", "drain"]) socket.removeAllListeners(event);
     socket.pause();
     socket.write(this.#session.takeOutput(), "latin1", (error) => {
-      if (!error && !this.#over) this.#handshake();
+      if (this.#over) return;
+      if (error) this.destroy("peer left before TLS");
+      else this.#handshake();
     });
   }
 

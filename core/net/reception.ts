@@ -58,6 +58,8 @@ export class Reception implements Host {
   readonly #session: string;
   readonly #context: TransactionContext;
   readonly #opened: number;
+  /** Who made the connection, whomever it speaks for. */
+  readonly #peer: string;
   #helo: "HELO" | "EHLO" | "LHLO" = "HELO";
   #authentication: Authentication | null = null;
   #bindings = NO_BINDINGS;
@@ -70,6 +72,7 @@ export class Reception implements Host {
   constructor(client: Client, options: ReceptionOptions) {
     const { services, role, listener } = options;
     this.#options = options;
+    this.#peer = client.ip;
     this.#opened = services.now();
     this.#session = `s${newId(this.#opened)}`;
     this.#context = new TransactionContext({
@@ -212,7 +215,7 @@ export class Reception implements Host {
   }
 
   #proxied(attributes: ReadonlyMap<string, string | null>): Reply {
-    const context = this.#context, by = context.client.ip;
+    const context = this.#context, by = this.#peer;
     const { client, helo, verb } = proxiedClient(context.client, context.helo, attributes);
     context.proxied(client, helo);
     if (verb !== null) this.#helo = verb;

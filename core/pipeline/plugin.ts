@@ -73,6 +73,8 @@ export interface Plugin<P = Phases> {
   readonly after?: readonly string[];
   /** Only on listeners of these roles; unset: on all. */
   readonly roles?: readonly Role[];
+  /** Holds senders to their logins: `check` warns where logins are taken and no plugin says so. */
+  readonly bindsSender?: true;
   /** What the operator said beside it. */
   readonly policy?: Policy;
   /** Plugins that its routes name: each must be in the list and store mail. */
@@ -133,6 +135,8 @@ export interface Definition<In, Out, P> {
   readonly after?: readonly string[];
   /** Only on listeners of these roles, unless the operator says otherwise. */
   readonly roles?: readonly Role[];
+  /** Holds senders to their logins: `check` warns where logins are taken and no plugin says so. */
+  readonly bindsSender?: true;
   /** Called once per thread. May throw OptionsError (paths relative to the options) or Error. */
   create(options: Out, setup: Setup): Handlers<P>;
 }
@@ -152,7 +156,7 @@ export interface PluginFactory<In, P = Phases> {
 }
 
 function define<In, Out, P>(definition: Definition<In, Out, P>): PluginFactory<In, P> {
-  const { options, after = [], roles } = definition;
+  const { options, after = [], roles, bindsSender } = definition;
   const parse = (value: unknown, at: readonly PropertyKey[], setup: Partial<Setup> = {}): Plugin<P> => {
     const name = setup.name ?? definition.name;
     const fail = (issues: readonly { path?: readonly PathStep[] | undefined; message: string }[]) =>
@@ -174,6 +178,7 @@ function define<In, Out, P>(definition: Definition<In, Out, P>): PluginFactory<I
         name,
         after,
         ...(roles ? { roles } : {}),
+        ...(bindsSender ? { bindsSender } : {}),
         ...(targets.length > 0 ? { routesTo: [...new Set(targets)] } : {}),
         ...(offered === null ? {} : { mechanisms: offered }),
         handlers,

@@ -32,6 +32,8 @@ export interface ServerOptions {
   readonly forbidEarlyTalk: boolean;
   /** Take paths without angle brackets. */
   readonly lenientPaths: boolean;
+  /** What holds for a peer that a trusted proxy speaks for (XCLIENT). */
+  speakingFor(ip: string): ServerOptions;
   /** VRFY is 252, which tells nothing, or 502. */
   readonly vrfy: "neutral" | "off";
 }

@@ -50,6 +50,8 @@ export interface Standing {
   readonly identified: boolean;
   /** The client showed a certificate that counts: EXTERNAL can be had (RFC 4422 A). */
   readonly certificate: boolean;
+  /** A trusted proxy has said for whom it speaks, and that one has said hello: it may not say who it is. */
+  readonly proxied?: boolean;
 }
 export interface OfferOptions {
   /** The largest message, octets. */
@@ -80,9 +82,10 @@ export class Offer {
   }
 
   /** The set for a session; each is made once. */
-  for({ secure, identified, certificate }: Standing): Extensions {
-    const index = (secure ? 1 : 0) | (identified ? 2 : 0) | (certificate ? 4 : 0);
-    return this.#made[index] ??= new Extensions(this.#options, { secure, identified, certificate });
+  for(standing: Standing): Extensions {
+    const { secure, identified, certificate, proxied } = standing;
+    const index = (secure ? 1 : 0) | (identified ? 2 : 0) | (certificate ? 4 : 0) | (proxied ? 8 : 0);
+    return this.#made[index] ??= new Extensions(this.#options, standing);
   }
 }
 
@@ -94,19 +97,24 @@ export class Extensions {
   readonly mechanisms: ReadonlySet<string>;
   /** Those that could be once TLS is on. */
   readonly afterTls: ReadonlySet<string>;
+  /** MAIL may say AUTH=, whoever is logged in (RFC 4954 5). */
+  readonly authParameter: boolean;
 
   constructor(options: OfferOptions, standing: Standing = STRANGER) {
-    const { secure, identified, certificate } = standing;
+    const { secure, identified, certificate, proxied = false } = standing;
     const names = new Set<Extension>(USUAL);
     if (options.binarymime) names.add("BINARYMIME"); // needs CHUNKING                                  RFC 3030 3
     if (options.startTls && !secure) names.add("STARTTLS"); //                                          RFC 3207 4.2
     if (options.submission && identified) names.add("FUTURERELEASE"); // strangers could park mail        RFC 4865 4
-    if (secure) names.add("REQUIRETLS"); //                                                             RFC 8689 2
-    if (options.xclient && !identified) names.add("XCLIENT");
+    if (secure && !proxied) names.add("REQUIRETLS"); //                                                             RFC 8689 2
+    if (options.xclient && !identified && !proxied) names.add("XCLIENT");
     const all = (options.mechanisms ?? []).filter((name) => name !== "EXTERNAL" || certificate);
-    const usable = secure || options.authWithoutTls ? all.filter((name) => secure || !name.endsWith("-PLUS")) : [];
+    const usable = secure || options.authWithoutTls
+      ? all.filter((name) => secure && !proxied || !name.endsWith("-PLUS"))
+      : [];
     this.mechanisms = new Set(identified ? [] : usable);
     this.afterTls = new Set(options.startTls && !secure ? options.mechanisms : []);
+    this.authParameter = usable.length > 0;
     if (this.mechanisms.size > 0) names.add("AUTH");
     for (const name of options.hide ?? []) names.delete(name.toUpperCase() as Extension);
     if (!names.has("CHUNKING")) names.delete("BINARYMIME");

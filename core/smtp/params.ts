@@ -56,7 +56,7 @@ export interface MailTerms {
 /** The parameters behind the reverse-path, or the refusal. */
 export function mailParameters(
   text: string,
-  extensions: Pick<Extensions, "has">,
+  extensions: Pick<Extensions, "has" | "authParameter">,
   terms: MailTerms,
 ): MailParameters | Reply<"reject"> {
   if (text === "") return NO_MAIL_PARAMETERS;
@@ -85,7 +85,7 @@ export function mailParameters(
     } else if (keyword === "ENVID" && extensions.has("DSN")) {
       if (value === null || value.length > 100 || !XTEXT.test(value)) return syntax("ENVID takes xtext"); // RFC 3461 4.4
       found.envid = value;
-    } else if (keyword === "AUTH" && extensions.has("AUTH")) {
+    } else if (keyword === "AUTH" && extensions.authParameter) {
       if (value === null || !XTEXT.test(value)) return syntax("AUTH takes xtext");
       found.auth = value;
     } else if (keyword === "REQUIRETLS" && extensions.has("REQUIRETLS")) {

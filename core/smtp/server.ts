@@ -18,6 +18,7 @@ import { demanded } from "./demands.ts";
 import type { Dialogue, ServerOptions } from "./dialogue.ts";
 import { type Asking, Challenge, type ServerEvent } from "./events.ts";
 import { type Extensions, STRANGER } from "./extensions.ts";
+import { FOREIGN, OTHERS_VERBS } from "./foreign.ts";
 import { Input } from "./input.ts";
 import { readLine } from "./line_reader.ts";
 import { missingBefore } from "./out_of_order.ts";
@@ -27,18 +28,18 @@ import { writeLines, writeReply, writeText } from "./wire.ts";
 
 export type { Dialogue, ServerOptions } from "./dialogue.ts";
 
-/** The first line of a peer that does not speak SMTP (cross-protocol attacks, scanners). */
-const FOREIGN = /^(?:(?:GET|POST|PUT|HEAD|CONNECT|OPTIONS|DELETE|PATCH|TRACE|PRI) |SSH-|HTTP\/|USER |\{|<)/i;
 const IDLE: readonly Verb[] = ["NOOP", "HELP", "VRFY", "EXPN", "RSET"];
 
 export class ServerSession implements Dialogue {
-  readonly options: ServerOptions;
+  options: ServerOptions;
   readonly #sign: (reply: Reply) => Reply;
   state: State = "greeting";
   secure = false;
   identified = false;
   extensions: Extensions;
   #certificate = false;
+  /** Somebody else is spoken for. */
+  #proxied = false;
   recipients = 0;
   smtputf8 = false;
   body: BodyType = "7BIT";
@@ -146,7 +147,8 @@ export class ServerSession implements Dialogue {
     this.extensions = this.options.offer.for({
       secure: this.secure,
       identified,
-      certificate: this.#certificate,
+      certificate: this.#certificate && !this.#proxied,
+      proxied: this.#proxied && this.state !== "greeting" && this.state !== "start",
     });
   }
 
@@ -213,8 +215,10 @@ export class ServerSession implements Dialogue {
     const command: Command | undefined = COMMANDS.get(word);
     if (command === undefined || command.lmtp !== undefined && command.lmtp !== this.options.lmtp) {
       if (FOREIGN.test(text)) return this.#foreign("not SMTP");
-      // The word is the peer's: where refusals are counted by command, it would make counters without end
-      this.#refuse("unknown", reject("5.5.1", "Unknown command", { code: 500, reason: word.slice(0, 64) }));
+      // The word is the peer's: where refusals are counted by command, it would make counters without end; and where a
+      // login was refused it may be the password
+      const reason = OTHERS_VERBS.has(word) ? word : `a word of ${word.length} characters`;
+      this.#refuse("unknown", reject("5.5.1", "Unknown command", { code: 500, reason }));
       return undefined;
     }
     const verb = command.verb;
@@ -415,12 +419,16 @@ export class ServerSession implements Dialogue {
     this.state = TRANSITIONS[this.state][verb]!;
     if (event.type === "helo") {
       this.#clear();
+      if (this.#proxied) this.#identify(this.identified); // from here on the client itself may be speaking
       this.#output += verb === "HELO"
         ? writeText(250, "", this.options.hostname)
         : writeLines(250, [this.options.hostname, ...this.extensions.linesAt(this.options.now())]);
       if (again) this.#junk();
       this.#earlyTalk("after EHLO");
     } else if (event.type === "xclient") { // as if the connection had just been made
+      const address = event.attributes.get("ADDR") ?? null;
+      if (address !== null) this.options = this.options.speakingFor(address);
+      this.#proxied = true;
       this.#identify((event.attributes.get("LOGIN") ?? null) !== null);
       this.#told.push({ type: "connect", asks: true });
     } else if (event.type === "mail") {

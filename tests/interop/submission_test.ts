@@ -82,7 +82,7 @@ async function everyWay(
     await site.server.stop();
     const kept = [site.server.output, latin1(await Deno.readFile(`${site.server.data}/postern.db`))];
     for (const secret of [PASSWORD, TOKEN, btoa(PASSWORD), btoa(`\0${USER}\0${PASSWORD}`)]) {
-      assertEquals(kept.map((text) => text.includes(secret)), [false, false]);
+      assertEquals(kept.map((text) => text.toLowerCase().includes(secret.toLowerCase())), [false, false]);
     }
   });
 }

@@ -40,6 +40,7 @@ export function serverOptions(options: Partial<ServerOptions> = {}): ServerOptio
     forbidEarlyTalk: false,
     lenientPaths: false,
     vrfy: "neutral",
+    speakingFor: () => serverOptions(options),
     ...options,
     limits,
   };

@@ -36,6 +36,13 @@ scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 `;
 
+export interface PostfixOptions {
+  /** More lines of master.cf. */
+  readonly services?: readonly string[];
+  /** More files in $config_directory. */
+  readonly files?: Readonly<Record<string, string>>;
+}
+
 export class Postfix implements AsyncDisposable {
   private constructor(
     readonly port: number,
@@ -44,10 +51,12 @@ export class Postfix implements AsyncDisposable {
   ) {}
 
   /** `settings`: lines of main.cf, such as default_transport. */
-  static async start(settings: string): Promise<Postfix> {
+  static async start(settings: string, { services = [], files = {} }: PostfixOptions = {}): Promise<Postfix> {
     const folder = await TempFolder.make("postern-postfix-"), port = freePort();
     await Deno.chmod(folder.path, 0o755);
-    await folder.file("etc/master.cf", `127.0.0.1:${port} inet n - n - - smtpd\n${SERVICES}`);
+    const more = services.map((line) => `${line}\n`).join("");
+    await folder.file("etc/master.cf", `127.0.0.1:${port} inet n - n - - smtpd\n${SERVICES}${more}`);
+    for (const [name, text] of Object.entries(files)) await folder.file(`etc/${name}`, text);
     await folder.file(
       "etc/main.cf",
       `compatibility_level = 3.6

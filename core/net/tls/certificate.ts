@@ -59,6 +59,15 @@ export function isValidAt(certificate: Certificate, now: number): boolean {
   return certificate.notBefore <= now && now <= certificate.notAfter;
 }
 
+/**
+ * The channel binding tls-server-end-point, or null where the certificate's signature has no hash: then the type is not
+ * defined (RFC 5929 4.1).
+ */
+export function serverEndPoint({ octets, signatureHash: own }: Certificate): Uint8Array<ArrayBuffer> | null {
+  const hash = own === "md5" || own === "sha1" ? "sha256" : own; //                                     RFC 5929 4.1
+  return hash === null ? null : new Uint8Array(createHash(hash).update(octets).digest());
+}
+
 const VERSION = 0xa0, EXTENSIONS = 0xa3;
 const COMMON_NAME = "2.5.4.3", SUBJECT_ALT_NAME = "2.5.29.17";
 

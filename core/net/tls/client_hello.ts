@@ -23,7 +23,7 @@ function handshakeMessage(octets: Uint8Array): Uint8Array | null | undefined {
     const length = octets[at + 3]! << 8 | octets[at + 4]!;
     if (length === 0 || length > LONGEST_RECORD) return null;
     const part = octets.subarray(at + 5, at + 5 + length);
-    parts.push(part);
+    if (parts.push(part) > MOST_RECORDS) return null;
     have += part.length;
     if (wanted < 0 && have > 0 && parts[0]![0] !== CLIENT_HELLO) return null;
     if (wanted < 0 && have >= 4) {
@@ -36,6 +36,8 @@ function handshakeMessage(octets: Uint8Array): Uint8Array | null | undefined {
     at += 5 + length;
   }
 }
+/** Of one hello: whoever cuts it smaller wants it read over and over. */
+const MOST_RECORDS = 64;
 const HANDSHAKE = 22, CLIENT_HELLO = 1, LONGEST_RECORD = 0x4000 + 256;
 
 function join(parts: readonly Uint8Array[], length: number): Uint8Array {

@@ -3,9 +3,9 @@
  * never leaves this file but into a secure context of the TLS stack.
  * Non-job: which pair a client gets, and when files are read again (certificates.ts).
  */
-import { createHash, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { createSecureContext, type SecureContext, type SecureVersion } from "node:tls";
-import { type Certificate, readCertificate } from "./certificate.ts";
+import { type Certificate, readCertificate, serverEndPoint } from "./certificate.ts";
 
 /** Where a pair lies. The certificate's file may hold the key too: name it twice. */
 export interface PairFiles {
@@ -48,16 +48,9 @@ export class Pair {
     return createSecureContext({ cert: this.#chain, key: this.#key, minVersion, ...ca && { ca: [...ca] } });
   }
 
-  /**
-   * The channel binding tls-server-end-point, or null where the certificate's signature has no hash: then the type is
-   * not defined (RFC 5929 4.1).
-   */
+  /** The channel binding tls-server-end-point, or null where there is none. */
   get endPoint(): Uint8Array<ArrayBuffer> | null {
-    if (this.#endPoint === undefined) {
-      const own = this.leaf.signatureHash;
-      const hash = own === "md5" || own === "sha1" ? "sha256" : own; //                              RFC 5929 4.1
-      this.#endPoint = hash === null ? null : new Uint8Array(createHash(hash).update(this.leaf.octets).digest());
-    }
+    if (this.#endPoint === undefined) this.#endPoint = serverEndPoint(this.leaf);
     return this.#endPoint;
   }
 }

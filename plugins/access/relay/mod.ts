@@ -23,10 +23,13 @@ const network = z.string().refine(isNetwork, {
   error: (issue) => `"${issue.input}" is no IP address or network like 192.0.2.0/24`,
 }).describe("An address or a network: 192.0.2.7, 10.0.0.0/8, fd00::/8");
 
-// "*" would relay for the world, whatever else stands here.
-const domain = z.string().refine((text) => text !== "*" && isDomainPattern(text), {
+// "*" would relay for the world, and "*.com" for a good part of it, whatever else stands here.
+const WIDE = /^\*(?:\.[^.]+)?\.?$/;
+const domain = z.string().refine((text) => !WIDE.test(text) && isDomainPattern(text), {
   error: (issue) =>
-    issue.input === "*" ? `"*" would make an open relay: name the domains` : `"${issue.input}" is no domain`,
+    WIDE.test(String(issue.input))
+      ? `"${issue.input}" would make an open relay: name the domains`
+      : `"${issue.input}" is no domain`,
 }).describe("A domain, or *.domain for all names below it");
 
 const Options = z.strictObject({

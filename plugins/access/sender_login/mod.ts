@@ -60,6 +60,7 @@ const NO_ADDRESS = {
  */
 export const sender_login: PluginFactory<z.input<typeof Options>> = definePlugin({
   name: "sender_login",
+  bindsSender: true,
   options: Options,
   roles: ["submission"],
   create({ map, anyone, separator, header, nullSender }) {

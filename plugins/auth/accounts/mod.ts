@@ -92,17 +92,24 @@ export const accounts: PluginFactory<z.input<typeof Options>> = definePlugin({
           }
           return next();
         }
+        if (client.identity === null && credentials.reveal() === null) {
+          // Here, as for a name that is there: what others do in between would tell the two apart by the challenge's time.
+          // SCRAM shows its salt, and that of a disabled account should be the one that it had.
+          const form = account?.disabled ? proofs[0] ?? decoy : decoy;
+          if (form !== null) await credentials.decoy(form);
+          return next();
+        }
         const answer = await next(), identity = ctx.client.identity;
         const known = identity === null ? null : table.find(identity);
-        if (answer.verdict === "accept" && known?.disabled !== true) {
+        if (answer.verdict === "accept" && identity !== null && known?.disabled !== true) {
           // Another back end let it in; the file may say more of whom it sends as
           if (known !== null && known.senders.length > 0) {
             ctx.set(ACCOUNT, { name: identity!, senders: [...ctx.get(ACCOUNT)?.senders ?? [], ...known.senders] });
           }
           return answer;
         }
-        const form = account?.disabled ? proofs[0] ?? decoy : decoy;
-        if (form !== null && identity === null) await credentials.decoy(form);
+        // Never the form of a disabled account: a right password is remembered, and found faster for a while
+        if (decoy !== null && identity === null) await credentials.decoy(decoy);
         return answer.verdict === "accept" ? BARRED : answer;
       },
     };

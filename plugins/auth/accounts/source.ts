@@ -91,6 +91,9 @@ export class Source {
       if (text.includes("\ufffd")) { // what a decoder puts in place of octets that are no UTF-8
         throw new AccountsError([{ file, index: 0, message: `${file}: this is no UTF-8 text` }]);
       }
+      if (this.#looked !== -Infinity && text.trim() === "") { // what `postern user` leaves behind has a head line at least
+        throw new AccountsError([{ file, index: 0, message: `${file}: the file is empty` }]);
+      }
       sources.push({ file, lines: text.split(/\r?\n/) });
     }
     return new AccountTable(sources, this.options);

@@ -29,10 +29,13 @@ interface Site {
   readonly context: TransactionContext;
   begin(mechanism: string, initial: string | null): Promise<unknown>;
   login: Authentication;
+  /** What happens while somebody waits. */
+  sleep(): Promise<void>;
 }
 function site(
   plugins: readonly Plugin[] = [accounts],
-  before: { delay: number } | { refused: string } = { delay: 0 },
+  before: { delay: number } | { refused: string; busy: boolean } = { delay: 0 },
+  succeeded?: () => Promise<void>,
 ): Site {
   const events: Event[] = [], counted: string[] = [];
   const context = new TransactionContext({
@@ -58,11 +61,11 @@ function site(
     lockout: {
       before: (attempt) => (known = attempt, Promise.resolve(before)),
       failed: (attempt, { exists }) => count(`failed ${exists}`)(attempt),
-      succeeded: async (attempt) => void await count("succeeded")(attempt),
+      succeeded: succeeded ?? (async (attempt) => void await count("succeeded")(attempt)),
       abandoned: async (attempt) => void await count("abandoned")(attempt),
     },
     pseudonym: () => "user#123456",
-    sleep: () => Promise.resolve(),
+    sleep: (milliseconds) => milliseconds > 0 ? made.sleep() : Promise.resolve(),
   };
   const connection: SaslConnection = {
     hostname: "mx.example.org",
@@ -78,6 +81,7 @@ function site(
     counted,
     context,
     login: undefined as never,
+    sleep: () => Promise.resolve(),
     async begin(name, initial) {
       made.login = new Authentication(MECHANISMS.get(name)!, context, new Pipeline(plugins), logins);
       const answer = await made.login.begin(initial === null ? null : utf8.encode(initial), connection);
@@ -119,7 +123,7 @@ Deno.test("case 40: somebody who wants to act for another is refused without a l
 Deno.test("a locked-out place is told so, and no plugin is asked", async () => {
   const asked: string[] = [];
   const spy = on("auth", (ctx, next) => (asked.push(ctx.credentials.user), next()));
-  const { begin, counted, events } = site([spy, accounts], { refused: "192.0.2.0/24 is locked out" });
+  const { begin, counted, events } = site([spy, accounts], { refused: "192.0.2.0/24 is locked out", busy: false });
   assert(String(await begin("PLAIN", `\0alice\0${PASSWORD}`)).startsWith("421 4.7.0 "));
   assertEquals([asked, counted], [[], []]);
   assertEquals(logins(events).map(({ reason }) => reason), ["192.0.2.0/24 is locked out"]);
@@ -158,4 +162,40 @@ Deno.test("a refusal after the vouching leaves nobody logged in", async () => {
   const { begin, context, counted } = site([accounts, locked]);
   assertEquals(String(await begin("PLAIN", `\0alice\0${PASSWORD}`)), "535 5.7.13 Account disabled");
   assertEquals([context.client.identity, counted], [null, ["failed true"]]);
+});
+
+Deno.test("a store that fails after the right password is 454, and leaves nobody logged in", async () => {
+  const place = site([accounts], { delay: 0 }, () => Promise.reject(new Error("disk full")));
+  assert(String(await place.begin("PLAIN", `\0alice\0${PASSWORD}`)).startsWith("454 4.7.0 "));
+  assertEquals([place.context.client.identity, logins(place.events)], [null, []]);
+});
+
+Deno.test("case 39: who hangs up in the delay before the check is not checked, and who hangs up after it has failed", async () => {
+  const asked: string[] = [];
+  const slow = on("auth", async (ctx, next) => {
+    asked.push(ctx.credentials.user);
+    if (await ctx.credentials.verify(KEYS)) ctx.identify("alice");
+    await gate.promise;
+    return next();
+  });
+  const gate = Promise.withResolvers<void>();
+  const early = site([slow], { delay: 1000 });
+  early.sleep = () => (void early.login.end(), Promise.resolve()); // the peer leaves meanwhile
+  early.begin("PLAIN", `\0alice\0${PASSWORD}`);
+  while (early.counted.length === 0) await new Promise((wake) => setTimeout(wake, 1));
+  assertEquals([early.counted, asked], [["abandoned"], []]);
+
+  const late = site([slow]);
+  const answer = late.begin("PLAIN", `\0alice\0${PASSWORD}`);
+  while (asked.length === 0) await new Promise((wake) => setTimeout(wake, 1));
+  const ended = late.login.end();
+  gate.resolve();
+  await Promise.all([ended, answer]);
+  assertEquals([late.counted, late.context.client.identity], [["failed true"], null]);
+  assertEquals(logins(late.events).map(({ ok, reason }) => [ok, reason]), [[false, "left before the answer"]]);
+});
+
+Deno.test("too many logins under way are 454, for nobody has failed", async () => {
+  const { begin } = site([accounts], { refused: "too many logins of the account at once", busy: true });
+  assert(String(await begin("PLAIN", `\0alice\0${PASSWORD}`)).startsWith("454 4.7.0 "));
 });

@@ -26,3 +26,12 @@ Deno.test("the key is the data folder's: it outlives a restart, and another fold
   assertEquals(after.of("alice"), before.of("alice"));
   assertNotEquals((await Pseudonyms.open(new SimulatedCounters())).index("alice"), before.index("alice"));
 });
+
+Deno.test("case 39: white space that a directory overlooks makes no other name", () => {
+  const pseudonyms = new Pseudonyms(new Uint8Array(32));
+  const index = pseudonyms.index("alice smith");
+  for (const name of [" alice smith", "alice smith ", "alice  smith", "Alice\u00a0Smith", "\talice smith"]) {
+    assertEquals(pseudonyms.index(name), index, JSON.stringify(name));
+  }
+  assertNotEquals(pseudonyms.index("alicesmith"), index);
+});

@@ -171,6 +171,7 @@ plugins: [{ any_login: { networks: [10.0.0.0/8] }, as: guests }, { inbox: { ever
     const terminal = new FakeTerminal({ cwd });
     assertEquals(await run(["check"], terminal), 0);
     assertEquals(terminal.complaints, [
+      "warning: listeners: 127.0.0.1:2525 takes logins, and whoever logs in may send as anybody: add sender_login",
       "warning: guests: takes every password from 10.0.0.0/8; that is for development only",
     ]);
   });

@@ -5,6 +5,7 @@ import { loadConfig } from "../../../core/config/load.ts";
 import { nearest } from "../../../core/config/nearest.ts";
 import { REGISTRY } from "../../../core/config/registry.ts";
 import { simulate } from "../../../core/pipeline/mod.ts";
+import { leavesOf } from "../../../core/pipeline/compile.ts";
 import { Pipeline } from "../../../core/pipeline/pipeline.ts";
 import { TempFolder } from "../../support/temp.ts";
 
@@ -163,11 +164,44 @@ hostname: mx.example.org
 listeners: [${listener(words)}]
 plugins: [any_login, { discard: { everything: true } }]
 `)).warnings;
-  assertEquals((await warnings("")).map((each) => /clear text|believes/.exec(each)?.[0]), ["clear text"]);
+  const told = (each: string) => /as anybody|clear text|believes everybody in \S+/.exec(each)?.[0];
+  assertEquals((await warnings("")).map(told), ["as anybody", "clear text"]);
   const open = await warnings(', proxy: ["0.0.0.0/0"], xclient: ["::/0", "192.0.2.1"]');
-  assertEquals(open.map((each) => /clear text|believes everybody in \S+/.exec(each)?.[0]), [
+  assertEquals(open.map(told), [
+    "as anybody",
     "clear text",
     "believes everybody in 0.0.0.0/0",
     "believes everybody in ::/0",
   ]);
+});
+
+Deno.test("plugins: standard is a set for each role, and accounts only where somebody can log in", async () => {
+  await using temp = await TempFolder.make();
+  await temp.file("recipients.yaml", "accounts: [ops]\n");
+  const names = async (listeners: string) => {
+    await temp.file("postern.yaml", `plugins: standard\nlisteners: [${listeners}]\n`);
+    const { listeners: [listener] } = await loadConfig({ env: {}, cwd: temp.path });
+    return [
+      listener!.mechanisms.length > 0,
+      ...leavesOf(listener!.plugins, listener!.role).map(({ plugin }) => plugin.name),
+    ];
+  };
+  assertEquals(await names(`{ address: "127.0.0.1:25" }`), [
+    false,
+    ...["rate_limit", "spf", "relay", "recipients", "null_mx", "headers", "maildir"],
+  ]);
+  await temp.file("accounts.txt", "ops disabled\n");
+  assertEquals(await names(`{ address: "127.0.0.1:587", role: submission, tls: off, auth: { withoutTls: true } }`), [
+    true,
+    ...["accounts", "account_guard", "sender_login", "relay", "recipients", "headers", "submission", "maildir"],
+  ]);
+});
+
+Deno.test("who can be asked for a login is worked out from conditions too", async () => {
+  const login = "any_login: {}, when: { listener: other }";
+  const { listeners: [listener] } = await load(`
+listeners: [{ address: "127.0.0.1:2525", auth: { withoutTls: true } }]
+plugins: [{ ${login} }, { discard: { everything: true } }]
+`);
+  assertEquals(listener!.mechanisms, []);
 });

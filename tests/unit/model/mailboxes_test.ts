@@ -58,7 +58,15 @@ Deno.test("the addresses of a field are those that its mailboxes name, without c
   const table: [text: string, addresses: string[] | null][] = [
     ["Joe Q. Public <joe@Example.ORG>", ["joe@example.org"]],
     ["A <a@b.example>, (x) c (y) @ d . example (z) , T: e@f.example;", ["a@b.example", "c@d.example", "e@f.example"]],
-    ['ceo@bank.example <x@evil.example>, "p@q.example" <y@evil.example>', ["x@evil.example", "y@evil.example"]],
+    ['ceo@bank.example <x@evil.example>, "p@q.example" <y@evil.example>', [
+      "ceo@bank.example", // some readers show it
+      "x@evil.example",
+      "y@evil.example",
+    ]],
+    ["<victim@bank.example,alice@example.org>", null],
+    ["<victim@bank.example:alice@example.org>", null],
+    ["<@one,victim@bank.example:alice@example.org>", null],
+    ["a@b@c.example <alice@example.org>", null],
     ["<@one,@two:joe@example.org>", ["joe@example.org"]],
     ['"a b"@example.org, "ab"@example.org', ['"a b"@example.org', "ab@example.org"]],
     ["Zoë <zoë@bücher.example>", ["zoë@xn--bcher-kva.example"]],

@@ -181,3 +181,53 @@ Deno.test("EXTERNAL needs a certificate, -PLUS needs TLS", () => {
   assertEquals(names(true, false), ["SCRAM-SHA-256-PLUS", "PLAIN"]);
   assertEquals(names(true, true), ["SCRAM-SHA-256-PLUS", "EXTERNAL", "PLAIN"]);
 });
+
+Deno.test("XCLIENT begins the session anew with what holds for the peer it names, who may not name another", () => {
+  const stranger = serverOptions({ offer: offer({ xclient: true }), bareLf: "reject" });
+  const asked: string[] = [];
+  const talk = new Talk({
+    offer: offer({ xclient: true }),
+    bareLf: "normalize",
+    speakingFor: (ip) => (asked.push(ip), stranger),
+  });
+  assertStringIncludes(talk.say("EHLO proxy.example"), "XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT");
+  assertEquals(talk.say("XCLIENT ADDR=nowhere").slice(0, 9), "501 5.5.4");
+  assert(talk.say("XCLIENT ADDR=203.0.113.9 HELO=c.example").startsWith("220 "), "greeted as if just connected");
+  assertEquals([asked, talk.session.state, talk.asked.filter((each) => each === "connect").length], [
+    ["203.0.113.9"],
+    "start",
+    2,
+  ]);
+  assertEquals(talk.session.options.bareLf, "reject", "its trust is not the proxy's");
+  assert(talk.say("XCLIENT PORT=4711").startsWith("220 "), "the proxy may say more, before the client speaks");
+  assert(!talk.say("EHLO c.example").includes("XCLIENT"));
+  assertEquals(talk.say("XCLIENT LOGIN=admin").slice(0, 9), "502 5.5.1");
+  assertEquals(talk.session.identified, false);
+});
+
+Deno.test("XCLIENT: LOGIN counts as a login, it is refused in a transaction, and to strangers it does not exist", () => {
+  const talk = new Talk({ offer: offer({ xclient: true }), demands: { tls: false, auth: true } });
+  talk.say("EHLO proxy.example");
+  talk.say("XCLIENT ADDR=203.0.113.9 LOGIN=bob");
+  talk.say("EHLO c.example");
+  assertEquals([talk.session.identified, talk.say("MAIL FROM:<bob@example.org>").slice(0, 3)], [true, "250"]);
+  const other = new Talk({ offer: offer({ xclient: true }) });
+  other.say("EHLO proxy.example");
+  other.say("MAIL FROM:<a@sender.example>");
+  assertEquals(other.say("XCLIENT ADDR=203.0.113.9").slice(0, 9), "503 5.5.1");
+  const stranger = new Talk();
+  stranger.say("EHLO c.example");
+  assertEquals(stranger.say("XCLIENT LOGIN=admin").slice(0, 9), "502 5.5.1");
+  assert(!stranger.asked.includes("xclient"));
+});
+
+Deno.test("MAIL takes AUTH= from who is logged in too (RFC 4954 5)", () => {
+  const talk = inside({}, () => undefined);
+  assertEquals(talk.say("MAIL FROM:<a@sender.example> AUTH=<>").slice(0, 3), "250");
+  talk.say("RSET");
+  talk.say("AUTH PLAIN AGEAYg==");
+  assertEquals(talk.say("MAIL FROM:<a@sender.example> AUTH=<>").slice(0, 3), "250");
+  const none = new Talk({ offer: offer({ mechanisms: [] }) });
+  none.say("EHLO c.example");
+  assertEquals(none.say("MAIL FROM:<a@sender.example> AUTH=<>").slice(0, 9), "555 5.5.4");
+});

@@ -70,12 +70,20 @@ Deno.test("LMTP: a list of replies of another length than the recipients is a de
   }
 });
 
-Deno.test("a verb of the peer's own making is told as a reason, never as the name of a command", () => {
+Deno.test("a verb of the peer's own making names no command, and the log is told no more than its length", () => {
   const { events } = converse([Array.from({ length: 15 }, (_, i) => `VERB${i}${"X".repeat(500)}\r\n`).join("")]);
   const refused = events.filter((event) => event.type === "refused");
   assertEquals(refused.length, 15);
   assertEquals(new Set(refused.map((event) => event.command)), new Set(["unknown"]));
-  assert(refused.every(({ reply }) => reply.options.reason!.startsWith("VERB") && reply.options.reason!.length <= 64));
+  assert(refused.every(({ reply }) => /^a word of 50\d characters$/.test(reply.options.reason!)));
+});
+
+Deno.test("case 40: what follows a refused AUTH is not told by the log, for it may be the password", () => {
+  for (const refused of ["AUTH LOGIN x y", "AUTH CRAM-MD5", "AUTH PLAIN"]) {
+    const { events, output } = converse([`EHLO c.example\r\n${refused}\r\nS3cretPassw0rd\r\nAGFsaWNlAFMzY3JldA==\r\n`]);
+    assertEquals(codes(output).split(" ").slice(-2), ["500", "500"]);
+    assert(!/s3cret|AGFs/i.test(JSON.stringify(events)), refused);
+  }
 });
 
 Deno.test("case 16: no command can be said for ever without moving something", () => {

@@ -88,10 +88,11 @@ Deno.test("options: each fault has its path, and * relays for nobody", () => {
     const error = assertThrows(() => relay.parse(value, ["plugins", 0, "relay"]), OptionsError);
     return error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
   };
-  assertEquals(faults({ networks: ["10.0.0.0/8", "10.0.0.0/40"], domains: ["*", "a b"] }), [
+  assertEquals(faults({ networks: ["10.0.0.0/8", "10.0.0.0/40"], domains: ["*", "a b", "*.com"] }), [
     'plugins.0.relay.networks.1: "10.0.0.0/40" is no IP address or network like 192.0.2.0/24',
     'plugins.0.relay.domains.0: "*" would make an open relay: name the domains',
     'plugins.0.relay.domains.1: "a b" is no domain',
+    'plugins.0.relay.domains.2: "*.com" would make an open relay: name the domains',
   ]);
   assertEquals(faults({ network: [] }).length, 1);
   relay.parse(null, []);

@@ -211,3 +211,19 @@ Deno.test("faults of lines in the configuration have their place, all of them", 
   ]);
   assertThrows(() => plugin({}), OptionsError, "needs a file");
 });
+
+Deno.test("case 38: by SCRAM nobody else is asked before the challenge, whether the name is there or not", async () => {
+  const order: string[] = [];
+  const other = on("auth", (_ctx, next) => (order.push("other"), next()));
+  for (const name of ["alice", "nobody"]) {
+    const { asked } = await login([all, other], "SCRAM-SHA-256", [name, "wrong"]);
+    assertEquals([asked.length, order.splice(0)], [1, ["other"]], name);
+  }
+});
+
+Deno.test("case 38: a disabled account is compared with what no password opens", async () => {
+  const { asked } = await login(all, "PLAIN", ["carol", "secret"]);
+  const { asked: open } = await login(all, "PLAIN", ["alice", "secret"]);
+  assertEquals(asked.length, 1);
+  assert(!open.includes(asked[0]!));
+});

@@ -114,6 +114,23 @@ Deno.test("case 25: a broken or vanished file keeps the accounts that were read,
   assertEquals([await later("alice"), await later("bob"), site.told.length], [false, true, 2]);
 });
 
+Deno.test("case 25: a file that was emptied is not taken for one without accounts", async () => {
+  using site = new Site();
+  site.write(`alice ${scrypt}\n`);
+  const plugin = site.plugin();
+  const later = async () => {
+    site.now += 2000;
+    return await site.knows(plugin, "alice");
+  };
+  assertEquals(await later(), true);
+  site.write("\n");
+  assertEquals([await later(), await later(), await later()], [true, true, true]);
+  assertStringIncludes(site.told.join("\n"), "the file is empty; the accounts read before stay in force");
+  site.write("# nobody any more\n");
+  await later();
+  assertEquals(await later(), false);
+});
+
 Deno.test("a mechanism that comes with a new file needs a restart, and the operator is told", async () => {
   using site = new Site();
   site.write(`alice ${scrypt}\n`);
