@@ -14,14 +14,15 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   store: ["model", "observe", "dns"],
   pipeline: ["model", "smtp", "dns", "observe", "store"], // of smtp, what is stored of a password
   queue: ["model", "dns", "observe", "store", "pipeline"],
+  dsn: ["model", "store", "pipeline"],
   auth: ["model", "smtp", "dns", "observe", "store", "pipeline"],
   net: ["model", "smtp", "dns", "observe", "store", "pipeline", "auth"],
-  delivery: ["model", "smtp", "dns", "observe", "store", "pipeline", "queue", "net"],
+  delivery: ["model", "smtp", "dns", "observe", "store", "pipeline", "queue", "dsn", "net"],
   config: ["model", "smtp", "dns", "observe", "store", "pipeline", "queue", "auth", "net", "delivery", "std"],
   admin: ["model", "smtp", "dns", "observe", "store", "pipeline", "queue", "auth", "net", "delivery", "config", "std"],
 };
 /** Nothing but web-standard APIs. */
-const ANYWHERE = ["core/model/", "core/smtp/", "core/pipeline/"];
+const ANYWHERE = ["core/model/", "core/smtp/", "core/pipeline/", "core/dsn/"];
 /** Plugins that keep files. */
 const WITH_DISK = ["plugins/storage/", "plugins/accounts/", "plugins/auth/"];
 

@@ -8,6 +8,7 @@ const PACKAGES = {
   "swaks": "swaks",
   "curl": "curl",
   "python3": "python3",
+  "perl": "perl-base",
   "msmtp": "msmtp",
   "smtp-source": "postfix",
   "postfix": "postfix",
@@ -55,6 +56,21 @@ export function testWith(
   const missing = programs.filter((program) => programOf(program) === null);
   const packages = missing.map((program) => PACKAGES[program]).join(" ");
   testUnless(missing.length === 0 ? null : `${missing.join(", ")}: apt-get install ${packages}`, name, body);
+}
+
+/** Perl module -> Debian package. */
+const MODULES = { "Mail::DeliveryStatus::BounceParser": "libmail-deliverystatus-bounceparser-perl" } as const;
+
+/** A test that needs a module of Perl. */
+export function testWithPerl(
+  module: keyof typeof MODULES,
+  name: string,
+  body: (t: Deno.TestContext) => Promise<void>,
+): void {
+  const perl = programOf("perl");
+  const there = perl !== null &&
+    new Deno.Command(perl, { args: [`-M${module}`, "-e1"], stdout: "null", stderr: "null" }).outputSync().success;
+  testUnless(there ? null : `${module}: apt-get install ${MODULES[module]}`, name, body);
 }
 
 /** A test that needs what `missing` names; null: nothing is missing. */
