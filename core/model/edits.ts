@@ -32,19 +32,21 @@ export function formatField(name: string, value: string): string {
 
 /** Breaks before spaces, so that unfolding gives the text back. `from`: no break before this index. Linear. */
 function fold(text: string, from: number): string {
+  // The limit is in octets (RFC 5322 2.1.1), and outside of ASCII a character has up to three for each half
+  const hard = /[^\x00-\x7f]/.test(text) ? Math.floor(HARD_LINE / 3) : HARD_LINE;
   let out = "", line = 0;
   while (text.length - line > LINE) {
     const start = Math.max(line + 1, from); // the space that a continuation line begins with is no place to break
     let cut = -1;
     for (let at = line + LINE; at >= start && cut < 0; at--) if (text[at] === " ") cut = at;
     while (cut > start && text[cut - 1] === " ") cut--; // before the run: no line of spaces alone
-    for (let at = line + LINE; at <= line + HARD_LINE && at < text.length && cut < 0; at++) {
+    for (let at = line + LINE; at <= line + hard && at < text.length && cut < 0; at++) {
       if (text[at] === " ") cut = at;
     }
     if (cut >= 0) {
       out += `${text.slice(line, cut)}\r\n`;
     } else {
-      cut = line + HARD_LINE;
+      cut = line + hard;
       if (cut >= text.length) break;
       const low = text.charCodeAt(cut);
       if (low >= 0xdc00 && low <= 0xdfff) cut--; // between characters, not inside one

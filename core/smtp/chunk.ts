@@ -7,6 +7,8 @@ export class Chunk {
   readonly empty: boolean;
   /** The answer once it is swallowed, when it was refused before it came. */
   refusal: Reply | null = null;
+  /** How often it is said: LMTP owes one to each recipient of what would have been the end (RFC 2033 4.2). */
+  times = 1;
 
   constructor(size: number, readonly last: boolean) {
     this.left = size;

@@ -118,6 +118,7 @@ export class Extensions {
     if (this.mechanisms.size > 0) names.add("AUTH");
     for (const name of options.hide ?? []) names.delete(name.toUpperCase() as Extension);
     if (!names.has("CHUNKING")) names.delete("BINARYMIME");
+    if (!names.has("8BITMIME")) names.delete("BINARYMIME"); //                                           RFC 3030 3
     if (!names.has("8BITMIME")) names.delete("SMTPUTF8"); //                                            RFC 6531 3.1
     this.#names = names;
     this.#lines = [...names].map((name) => this.#line(name, options));

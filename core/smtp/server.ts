@@ -8,7 +8,7 @@
  * After an asking event `next` gives null until `answer` was called: input waits, in order, in one buffer.
  */
 import type { BodyType } from "../model/envelope.ts";
-import { accept, defer, reject, Reply } from "../model/reply.ts";
+import { defer, reject, Reply } from "../model/reply.ts";
 import { Chunk } from "./chunk.ts";
 import { AUTH_LINE, authResponse, lineLimit } from "./commands/auth.ts";
 import { type Command, COMMANDS } from "./commands/mod.ts";
@@ -279,6 +279,11 @@ export class ServerSession implements Dialogue {
   #refuse(command: string, reply: Reply, counts = true): void {
     this.#refused(command, reply, this.#signed(reply), counts);
   }
+  /** Once for each recipient that LMTP owes a reply; told once. */
+  #refuseAll(command: string, reply: Reply, times: number): void {
+    for (let i = 1; i < times; i++) this.#output += writeReply(this.#signed(reply));
+    this.#refuse(command, reply);
+  }
   #signed(reply: Reply): Reply {
     return this.inTransaction ? this.#sign(reply) : reply;
   }
@@ -347,7 +352,7 @@ export class ServerSession implements Dialogue {
     chunk.left -= take;
     if (chunk.left > 0) return null;
     this.#chunk = null;
-    this.#refuse("BDAT", refusal);
+    this.#refuseAll("BDAT", refusal, chunk.times);
     return undefined;
   }
 
@@ -381,17 +386,13 @@ export class ServerSession implements Dialogue {
       this.#verb = "DATA";
       return { type: "message", asks: true };
     }
-    const reply = this.#spoiled;
-    const times = this.options.lmtp ? this.recipients : 1;
-    for (let i = 1; i < times; i++) this.#output += writeReply(this.#signed(reply));
-    this.#refuse("message", reply);
+    this.#refuseAll("message", this.#spoiled, this.options.lmtp ? this.recipients : 1);
     this.#drop();
     this.state = "ready";
     return undefined;
   }
 
   // ---- answers ------------------------------------------------------------------------------------------------------
-
   #answered(event: Asking, reply: Reply): void {
     switch (event.type) {
       case "connect":
@@ -500,7 +501,9 @@ export class ServerSession implements Dialogue {
     const bdat = this.#verb === "BDAT";
     if (reply.verdict !== "accept") {
       if (bdat) {
-        this.#chunk!.refusal = reply;
+        const chunk = this.#chunk!;
+        chunk.refusal = reply;
+        if (this.options.lmtp && chunk.last) chunk.times = this.recipients;
         this.#drop();
         this.state = "spoiled";
       } else this.#refused("DATA", reply, reply, false); // the host's, and signed
@@ -555,6 +558,3 @@ export class ServerSession implements Dialogue {
 
 const unsigned = (reply: Reply): Reply => reply;
 const SHUTTING_DOWN: Reply = defer("4.3.2", "Shutting down", { code: 421 });
-
-/** The plain yes of a host. */
-export const YES: Reply<"accept"> = accept();

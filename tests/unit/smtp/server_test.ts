@@ -167,3 +167,13 @@ Deno.test("a command out of order is told what is missing", () => {
   }
   assertEquals(last(HELLO + MAIL + RCPT + "BDAT 1\r\nx" + MAIL), last(HELLO + MAIL + MAIL));
 });
+
+Deno.test("LMTP: a last chunk that the host has no room for is refused to each recipient (RFC 2033 4.2)", () => {
+  const full = defer("4.3.1", "No space", { code: 452 });
+  const text = "LHLO c.example\r\nMAIL FROM:<a@s.example>\r\nRCPT TO:<b@example.org>\r\nRCPT TO:<c@example.org>\r\n";
+  const host: HostAnswer = (event) => event.type === "content" ? full : undefined;
+  for (const [chunk, replies] of [["BDAT 3 LAST\r\nabc", 2], ["BDAT 3\r\nabc", 1]] as const) {
+    const { output } = converse([text + chunk], { lmtp: true }, host);
+    assertEquals(output.split("\r\n").filter((line) => line.startsWith("452 4.3.1 ")).length, replies, chunk);
+  }
+});
