@@ -4,6 +4,8 @@
  * Works on any cut of the input and keeps nothing of it but its state. Non-job: where the content goes.
  */
 
+import { nextBreak, wordsOf } from "./line_break.ts";
+
 /** What is wrong with the content; the first fault stands. */
 export type ContentFault = "bare-cr" | "bare-lf" | "size" | "header" | "line";
 
@@ -75,15 +77,13 @@ export class ContentReader {
     }
     const { dots, bare } = this.#options;
     const normalize = bare === "normalize";
+    const words = wordsOf(input, end - start);
     let state = this.#state, at = start, from = start;
     for (; at < end; at++) {
       const octet = input[at]!;
       if (state === TEXT) {
         if (octet !== CR && octet !== LF) {
-          // The inner loop: most octets end here.
-          let next = at + 1;
-          while (next < end && input[next] !== CR && input[next] !== LF) next++;
-          at = next - 1;
+          at = nextBreak(input, words, at + 1, end) - 1; // most octets end here
           continue;
         }
         if (octet === CR) {
