@@ -315,7 +315,7 @@ export class OutboundConnection implements Timed, FeedHost {
     this.#handshaking = true;
     this.#since = performance.now();
     tls.client.handshake(this.#raw, tls.serverName).then(
-      (peer) => this.#secured(peer, tls),
+      (peer) => this.#secured(peer),
       (error: Error) => {
         if (!this.#handshaking) return; // ended by us
         this.#handshaking = false;
@@ -326,7 +326,7 @@ export class OutboundConnection implements Timed, FeedHost {
     );
   }
 
-  #secured(peer: ServerPeer, tls: OutboundTls): void {
+  #secured(peer: ServerPeer): void {
     if (!this.#handshaking) return void peer.socket.destroy(); // given up meanwhile
     this.#handshaking = false;
     this.#socket = peer.socket;

@@ -75,9 +75,9 @@ export class OutboundPool implements Timed {
   #adopt(key: string, connection: OutboundConnection): void {
     if (this.#all.size === 0) this.#options.deadlines.add(this);
     this.#all.set(connection, { key, opened: performance.now(), idleSince: null });
-    connection.onEnd = () => this.#forget(connection);
-    if (!connection.usable) this.#forget(connection);
-    else if (this.#stop.signal.aborted) connection.destroy("shutting down");
+    connection.onEnd = () => this.#unlist(connection);
+    connection.ended.then(() => this.#forget(connection));
+    if (this.#stop.signal.aborted) connection.destroy("shutting down");
   }
 
   /** The caller is done with it: it is kept for the next message, or parted from. */
@@ -124,7 +124,7 @@ export class OutboundPool implements Timed {
     clearTimeout(cut);
   }
 
-  /** It is of no use any more. */
+  /** Its socket is closed. */
   #forget(connection: OutboundConnection): void {
     this.#unlist(connection);
     if (this.#all.delete(connection) && this.#all.size === 0) this.#options.deadlines.remove(this);
