@@ -5,7 +5,6 @@ import type { OutboundConnection } from "../../../core/net/outbound.ts";
 import { OutboundPool, type OutboundPoolOptions } from "../../../core/net/outbound_pool.ts";
 import { octets } from "../../support/bytes.ts";
 import { clientOptions, described, transaction } from "../../support/client_dialogue.ts";
-import { serverOptions } from "../../support/engine.ts";
 import { HandmadeServer, MailSink } from "../../support/mail_sink.ts";
 import { waitFor, within } from "../../support/wait.ts";
 
@@ -89,7 +88,7 @@ Deno.test("an idle connection has its time, and then says QUIT", async () => {
 });
 
 Deno.test("an idle connection that its peer ends is handed to nobody", async () => {
-  await using sink = await MailSink.open({ engine: serverOptions() });
+  await using sink = await MailSink.open();
   await using pool = new TestPool();
   await pool.mail(sink.port);
   for (const socket of sink.sockets) socket.destroy();

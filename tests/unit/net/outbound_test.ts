@@ -1,4 +1,5 @@
 /** Connections to mail servers: our own engine at the other end of a real socket, and peers that do everything wrong. */
+import type { Socket } from "node:net";
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { Deadlines } from "../../../core/net/deadline.ts";
 import type { OutboundConnection } from "../../../core/net/outbound.ts";
@@ -157,7 +158,7 @@ const STEPS: readonly (readonly [heard: string, reply: string])[] = [
   ["DATA\r\n", "354 go"],
   ["\r\n.\r\n", "250 OK"],
 ];
-const ENDS: Readonly<Record<string, (peer: { socket: import("node:net").Socket; say(text: string): void }) => void>> = {
+const ENDS: Readonly<Record<string, (peer: { socket: Socket; say(text: string): void }) => void>> = {
   "closes": ({ socket }) => void socket.end(),
   "resets": ({ socket }) => void socket.resetAndDestroy(),
   "is silent": () => {},
