@@ -101,12 +101,14 @@ export class ServerTls {
   /** What the handshake settled. Ask while the socket is open. */
   facts(socket: TLSSocket): TlsFacts {
     const { servername } = socket as { servername?: string | false | null };
+    const certificate = this.#clientCertificate(socket);
     return {
       version: socket.getProtocol() ?? "",
       cipher: socket.getCipher()?.standardName ?? "",
       serverName: servername || null,
       resumed: socket.isSessionReused(),
-      certificate: this.#clientCertificate(socket),
+      certificate: typeof certificate === "string" ? null : certificate,
+      ...(typeof certificate === "string" ? { distrust: certificate } : {}),
     };
   }
 
@@ -143,24 +145,27 @@ export class ServerTls {
   /**
    * The client's certificate, if our authorities vouch for it. The TLS stack verifies the chain in a full handshake and
    * nothing in a resumed one: there a forged certificate looks as good as any, and tickets are good for all listeners of
-   * the process. So a resumed session has one only if this listener saw it verified. `authorized` is always false.
+   * the process. So a resumed session has one only if this listener saw it verified. `authorized` is always false. A text
+   * says why one that was shown does not count.
    */
-  #clientCertificate(socket: TLSSocket): ClientCertificate | null {
+  #clientCertificate(socket: TLSSocket): ClientCertificate | string | null {
     const trusted = this.#begun.get(socket)?.trusted ?? null;
-    if (trusted === null || verifyError(socket) !== "") return null;
+    if (trusted === null) return null;
     const { raw } = socket.getPeerCertificate() as { raw?: Uint8Array } | null ?? {};
+    const distrust = verifyError(socket);
     if (raw === undefined) return null;
+    if (distrust !== "") return distrust.slice(0, 100);
     let certificate;
     try {
       certificate = readCertificate(new Uint8Array(raw));
     } catch {
-      return null;
+      return "it cannot be read";
     }
     const now = this.#now(), { fingerprint, commonName, emails } = certificate;
-    if (!isValidAt(certificate, now)) return null;
+    if (!isValidAt(certificate, now)) return "it is not valid now";
     if (socket.isSessionReused()) {
       const last = this.#verified.get(fingerprint);
-      if (last === undefined || now - last > TICKET_MS) return null;
+      if (last === undefined || now - last > TICKET_MS) return "the session was resumed, and nobody verified it here";
     } else if (trusted === this.#trusted) {
       this.#verified.delete(fingerprint);
       this.#verified.set(fingerprint, now);
