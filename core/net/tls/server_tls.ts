@@ -10,6 +10,7 @@ import type { ClientCertificate, TlsFacts } from "../../pipeline/contexts/contex
 import { isValidAt, readCertificate } from "./certificate.ts";
 import type { Authorities, Certificates, ClientCa } from "./certificates.ts";
 import { LONGEST_HELLO, serverNameOf } from "./client_hello.ts";
+import { HandshakeError, handshaken, ignore, LEFT } from "./handshake.ts";
 import type { Pair } from "./pair.ts";
 
 export interface ServerTlsOptions {
@@ -20,11 +21,6 @@ export interface ServerTlsOptions {
   readonly clientCa?: ClientCa | null;
   /** Milliseconds since 1970; default the present. */
   now?(): number;
-}
-
-/** No session came of it. The message is for the log; both sockets are destroyed. */
-export class HandshakeError extends Error {
-  override readonly name = "HandshakeError";
 }
 
 /** Tickets are good for half a day; twice that is surely over. */
@@ -60,42 +56,20 @@ export class ServerTls {
     const { certificates } = this.#options;
     const name = certificates.several ? await peekServerName(socket) : null;
     if (socket.destroyed) throw new HandshakeError(LEFT);
-    const secured = await this.#upgrade(socket, certificates.pick(name));
-    // Who left in the segment that ended the handshake has had its "end", which nobody could hear
-    if (!secured.destroyed && !secured.readableEnded) return secured;
-    secured.destroy();
-    throw new HandshakeError(LEFT);
+    return await handshaken(this.#upgrade(socket, certificates.pick(name)), socket, "secure");
   }
 
-  #upgrade(socket: Socket, pair: Pair): Promise<TLSSocket> {
-    return new Promise((resolve, reject) => {
-      let secured: TLSSocket;
-      try {
-        const secureContext = this.#context(pair), requestCert = this.#trusted !== null;
-        // A client without a certificate may log in by password; and `true` would not reject a forged one
-        secured = new TLSSocket(socket, { isServer: true, secureContext, requestCert, rejectUnauthorized: false });
-      } catch (error) {
-        socket.destroy();
-        return reject(new HandshakeError((error as Error).message));
-      }
+  #upgrade(socket: Socket, pair: Pair): TLSSocket {
+    try {
+      const secureContext = this.#context(pair), requestCert = this.#trusted !== null;
+      // A client without a certificate may log in by password; and `true` would not reject a forged one
+      const secured = new TLSSocket(socket, { isServer: true, secureContext, requestCert, rejectUnauthorized: false });
       this.#begun.set(secured, { pair, trusted: this.#trusted });
-      const fail = (reason: string) => {
-        secured.off("secure", done).off("end", left).off("close", left).off("error", broken);
-        secured.destroy();
-        socket.destroy();
-        reject(new HandshakeError(reason));
-      };
-      const left = () => fail(LEFT);
-      const broken = (error: Error) => fail(error.message);
-      const done = () => {
-        secured.off("end", left).off("close", left).off("error", broken);
-        // Octets that are no TLS in the middle of a session make no "error": it would hang (case 46)
-        secured.on("_tlsError", (error) => secured.destroy(error));
-        resolve(secured);
-      };
-      secured.on("error", ignore);
-      secured.once("secure", done).once("end", left).once("close", left).once("error", broken);
-    });
+      return secured;
+    } catch (error) {
+      socket.destroy();
+      throw new HandshakeError((error as Error).message);
+    }
   }
 
   /** What the handshake settled. Ask while the socket is open. */
@@ -210,7 +184,3 @@ function peekServerName(socket: Socket): Promise<string | null> {
     socket.resume();
   });
 }
-
-function ignore(): void {} // whoever owns the socket now hears of it by its own listeners
-
-const LEFT = "the peer left in the handshake";
