@@ -57,6 +57,7 @@ export class OutboundConnection implements Timed, FeedHost {
   readonly #ended = Promise.withResolvers<void>();
 
   private constructor(socket: Socket, settings: OutboundSettings, begun: (begun: Begun) => void) {
+    if (settings.tls === null && settings.session.tls !== "never") throw new TypeError("TLS without its settings");
     this.#session = new ClientSession(settings.session);
     this.#raw = this.#socket = socket;
     this.#settings = settings;
@@ -70,7 +71,7 @@ export class OutboundConnection implements Timed, FeedHost {
   /**
    * Greets on a socket that nobody reads yet. An abort of the signal, which is only heard till mail can be sent, ends it.
    *
-   * @throws {TypeError} when our host name is none.
+   * @throws {TypeError} when our host name is none, or TLS is wanted without its settings.
    */
   static async begin(socket: Socket, settings: OutboundSettings, signal?: AbortSignal): Promise<Begun> {
     const { promise, resolve } = Promise.withResolvers<Begun>();
@@ -374,7 +375,14 @@ export class OutboundConnection implements Timed, FeedHost {
   }
 
   #judge(reached: TlsReached): TlsJudgement {
-    const judgement = this.#settings.tls!.judge(reached), { next, reply } = judgement;
+    let judgement: TlsJudgement;
+    try {
+      judgement = this.#settings.tls!.judge(reached);
+    } catch (error) { // a defect of the judge's: no mail goes where nobody knows whether it may
+      judgement = { next: "refuse", strength: "none", reply: null };
+      this.#failure = found("defer", "4.3.0", `TLS could not be judged: ${(error as Error).message}`, "starttls");
+    }
+    const { next, reply } = judgement;
     this.#judged = true;
     this.#clear = next === "clear";
     if (reply !== null) this.#failure = found(reply.verdict, reply.status, reply.text, "starttls");

@@ -187,6 +187,26 @@ Deno.test("case 63: octets in clear behind the 220 end the attempt, also where T
   assertEquals(server.connections, 2);
 });
 
+testWith(["openssl"], "a judge that throws lets nothing through, with TLS or without", async () => {
+  await using folder = await TempFolder.make();
+  const { serverTls, client } = await certified(folder);
+  await using secure = await MailSink.open({ tls: serverTls, engine: OFFERS_TLS });
+  await using clear = await MailSink.open();
+  const judge = () => {
+    throw new Error("a defect");
+  };
+  for (const { port } of [secure, clear]) {
+    const { connection, failures } = await openOutbound({
+      to: { addresses: ["127.0.0.1"], port },
+      session: clientOptions({ tls: "if offered" }),
+      tls: { client, serverName: HOST, judge },
+      deadlines: new Deadlines(20),
+    });
+    assertEquals(connection, null);
+    assertEquals(failures.map(({ outcome }) => described(outcome)), ["defer 4.3.0 starttls"]);
+  }
+});
+
 Deno.test("a handshake that never ends is given up in time", async () => {
   await using silent = await breaking((socket) => void socket.write("220 go\r\n"));
   const before = descriptors(), judged: Judged = [];
