@@ -95,6 +95,22 @@ for (const chunking of [true, false]) {
   });
 }
 
+Deno.test("envelope and a small message are one write where the peer pipelines and takes BDAT", async () => {
+  const writes: string[] = [];
+  await using server = await HandmadeServer.open(async (peer) => {
+    peer.say("220 mx.y.example");
+    await peer.answer("EHLO", "250-mx.y.example\r\n250-PIPELINING\r\n250 CHUNKING");
+    peer.socket.on("data", (chunk: Uint8Array) => writes.push(new TextDecoder().decode(chunk)));
+    await peer.answer(TEXT, "250 OK\r\n250 OK\r\n250 taken");
+  });
+  const connection = await connected(server.port);
+  assertEquals(await deliver(connection), ["accept 2.0.0 dot"]);
+  assertEquals(writes.filter((each) => each.includes("MAIL")), [
+    `MAIL FROM:<a@b.example>\r\nRCPT TO:<x@y.example>\r\nBDAT ${TEXT.length} LAST\r\n${TEXT}`,
+  ]);
+  connection.destroy("enough");
+});
+
 Deno.test("a peer that takes its time is not written ahead of", async () => {
   const gate = Promise.withResolvers<void>();
   await using server = await HandmadeServer.open(async (peer) => {
