@@ -4,7 +4,7 @@
  * is set neither wakes nor buries anybody (case 74). Non-job: rates (rates.ts), each message's own schedule
  * (core/queue/backoff.ts).
  */
-import { longestWait, nextAttempt } from "../queue/backoff.ts";
+import { nextAttempt } from "../queue/backoff.ts";
 
 /**
  * What an attempt says of its destination, not of its message. `success`: the host talked with us as far as MAIL,
@@ -66,9 +66,7 @@ export class Concurrency {
 
   /** When it may be probed, null when there is nothing to wait for. */
   restsUntil(now: number): number | null {
-    if (this.#until === null || this.#until <= now) return null;
-    // Sane whatever the clock did: nothing that was planned lies further away (case 74).
-    return Math.min(this.#until, now + longestWait(this.#options.schedule));
+    return this.#until !== null && this.#until > now ? this.#until : null;
   }
 
   /** How many more may begin. Of a dead destination one, when its rest is over and nothing is under way. */

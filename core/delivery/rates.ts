@@ -30,14 +30,12 @@ export class StartRate {
 
   /** The first moment, not before `now`, at which a start is permitted. */
   next(now: number): number {
-    // A clock that was set back must not stop deliveries (case 74): no bucket is ever fuller than this.
-    const empty = Math.min(this.#empty, now + this.#slack + this.#interval);
-    return Math.max(now, empty - this.#slack);
+    return Math.max(now, this.#empty - this.#slack);
   }
 
   /** Counts a start at `now`, which must be permitted. */
   take(now: number): void {
-    this.#empty = Math.max(now, Math.min(this.#empty, now + this.#slack)) + this.#interval;
+    this.#empty = Math.max(now, this.#empty) + this.#interval;
   }
 
   /** Nothing left to remember. */
