@@ -119,8 +119,10 @@ export class Window<T> {
       else if (held > most) most = held;
     }
     this.#fed.clear();
-    if (free === 0) this.#least = 0; // everybody is left out
-    if (free === 0) return null;
+    if (free === 0) {
+      this.#least = 0; // everybody is left out, the unknown too
+      return null;
+    }
     return { limit: Math.min(jobsPerDestination - most, Math.ceil((free - most) / 2)), exclude };
   }
 
