@@ -25,7 +25,7 @@ export class StartRate {
     if (!(count >= 1 && milliseconds > 0)) throw new RangeError(`no rate: ${count} in ${milliseconds} ms`);
     const together = Math.max(1, Math.floor(count / 10));
     this.#interval = milliseconds / (count - together + 1);
-    this.#slack = (together - 1) * this.#interval;
+    this.#slack = (together - 1) * this.#interval + 1e-3; // sums of fractions are not exact
   }
 
   /** The first moment, not before `now`, at which a start is permitted. */

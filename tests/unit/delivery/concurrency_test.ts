@@ -23,9 +23,9 @@ function kill(concurrency: Concurrency, now: number): void {
   while (!concurrency.dead) concurrency.end(concurrency.begin(), "failure", now);
 }
 
-Deno.test("a round of successes adds about one, up to the cap", () => {
+Deno.test("a round of successes adds at most one, up to the cap", () => {
   const concurrency = new Concurrency(OPTIONS);
-  const rounds = Array.from({ length: 40 }, () => round(concurrency, "success", 0));
+  const rounds = Array.from({ length: 200 }, () => round(concurrency, "success", 0));
   assertEquals(rounds[0], 5);
   for (let i = 1; i < rounds.length; i++) assert(rounds[i]! - rounds[i - 1]! <= 1 && rounds[i]! >= rounds[i - 1]!);
   assertEquals(rounds.at(-1), 20);
@@ -57,8 +57,8 @@ Deno.test("a success between failures begins the count again, and the limit shri
   for (let i = 0; i < 50; i++) {
     assertEquals(concurrency.end(concurrency.begin(), "failure", 0), false);
     concurrency.end(concurrency.begin(), "success", 0);
-    assert(concurrency.limit >= 1);
   }
+  concurrency.end(concurrency.begin(), "failure", 0);
   assertEquals(concurrency.limit, 1);
 });
 
