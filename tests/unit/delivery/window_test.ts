@@ -146,7 +146,7 @@ Deno.test("case 76: a dead destination with 90 % of the queue costs a probe per 
   const { done, tried } = simulate(window, lopsided(3000), 60 * MINUTE, ({ to }) => (
     to === "d0" ? { lasts: 30_000, feedback: "failure" } : { lasts: 100, feedback: "success" }
   ));
-  for (let i = 1; i < 10; i++) assert(done.get(`d${i}`)!.at(-1)! < 5000);
+  for (let i = 1; i < 10; i++) assert(done.get(`d${i}`)!.at(-1)! < 5000, `d${i}: ${done.get(`d${i}`)}`);
   const probes = tried.get("d0")!.filter((each) => each > 30_000);
   assert(probes.length >= 8, `${probes}`);
   assert(probes.every((each, i) => i === 0 || each - probes[i - 1]! >= MINUTE), `${probes}`);
