@@ -28,7 +28,7 @@ const CONTENT = octets([
   "",
   "pre",
   "--=_a b",
-  "Content-Type: multipart/alternative; boundary==_a",
+  'Content-Type: multipart/alternative; boundary="=_a"',
   "",
   "--=_a",
   "Content-Type: text/plain; charset=utf-8",
