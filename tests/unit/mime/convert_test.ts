@@ -137,6 +137,23 @@ Deno.test("for a peer with 8BITMIME only what is binary is coded anew", async ()
   );
 });
 
+Deno.test("case 2: LF alone ends lines of the structure, and the outcome has CRLF only; in parts it is an octet", async () => {
+  const from = "MIME-Version: 1.0\nX: a\rb\0c\nContent-Type: multipart/mixed; boundary=b\n\npre\n--b\n" +
+    "Content-Type: text/plain; charset=utf-8\n\none\ntwo\n--b\n\nthree\r\n--b--\n";
+  const to = "MIME-Version: 1.0\r\nX: a b c\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\npre\r\n--b\r\n" +
+    "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\none=0Atwo\r\n" +
+    "--b\r\n\r\nthree\r\n--b--\r\n";
+  assertEquals(await converted(octets(from)), to);
+  assertEquals(await converted(octets(from), "8BITMIME"), to);
+  assertEquals((await look(octets(from))).body, "BINARYMIME");
+});
+
+Deno.test("lines that nobody reads are broken where they are too long, and make no boundary", async () => {
+  const head = "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n";
+  const out = await converted(mail(`${head}${"x".repeat(998)}--b\n--b\n\na\n--b--\n`));
+  assertEquals(out, latin1(mail(`${head}${"x".repeat(998)}\n --b\n--b\n\na\n--b--\n`)));
+});
+
 Deno.test("case 66: what is signed, encrypted or not understood is impossible when it would have to change", async () => {
   const heads = [
     "Content-Type: multipart/signed; boundary=s",
