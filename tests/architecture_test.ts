@@ -8,6 +8,7 @@ const ROOT = fromFileUrl(new URL("../", import.meta.url));
 const BELOW: Readonly<Record<string, readonly string[]>> = {
   std: [],
   model: [],
+  mime: ["model"],
   smtp: ["model"],
   dns: ["model"],
   observe: ["model", "std"],
@@ -17,12 +18,12 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   dsn: ["model", "store", "pipeline"],
   auth: ["model", "smtp", "dns", "observe", "store", "pipeline"],
   net: ["model", "smtp", "dns", "observe", "store", "pipeline", "auth"],
-  delivery: ["model", "smtp", "dns", "observe", "store", "pipeline", "queue", "dsn", "net"],
+  delivery: ["model", "mime", "smtp", "dns", "observe", "store", "pipeline", "queue", "dsn", "net"],
   config: ["model", "smtp", "dns", "observe", "store", "pipeline", "queue", "auth", "net", "delivery", "std"],
   admin: ["model", "smtp", "dns", "observe", "store", "pipeline", "queue", "auth", "net", "delivery", "config", "std"],
 };
 /** Nothing but web-standard APIs. */
-const ANYWHERE = ["core/model/", "core/smtp/", "core/pipeline/", "core/dsn/"];
+const ANYWHERE = ["core/model/", "core/smtp/", "core/pipeline/", "core/dsn/", "core/mime/"];
 /** Plugins that keep files. */
 const WITH_DISK = ["plugins/storage/", "plugins/accounts/", "plugins/auth/"];
 
