@@ -128,6 +128,13 @@ const SCHEMAS: Json = {
     })),
     ret: nullable("string", "RET: FULL or HDRS (RFC 3461 4.3)."),
     envid: nullable("string", "ENVID as it stood on the wire, xtext (RFC 3461 4.4)."),
+    requireTls: { type: "boolean", description: "REQUIRETLS (RFC 8689)." },
+    holdUntil: { type: ["string", "null"], format: "date-time", description: "HOLDFOR, HOLDUNTIL (RFC 4865)." },
+    deliverBy: {
+      type: ["object", "null"],
+      description: "BY (RFC 2852): `at`, `mode` R or N, `trace`.",
+    },
+    priority: integer("MT-PRIORITY, -9 to 9 (RFC 6710)."),
     size: integer("Octets."),
     queuedAt: time(),
     subject: string(),

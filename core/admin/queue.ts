@@ -107,8 +107,19 @@ export function queueItemJson({ message, recipients }: QueueItem): Record<string
     })),
     ret: message.parameters.ret,
     envid: message.parameters.envid,
+    requireTls: message.parameters.requireTls ?? false,
+    holdUntil: moment(message.parameters.holdUntil),
+    deliverBy: message.parameters.deliverBy === undefined ? null : {
+      ...message.parameters.deliverBy,
+      at: moment(message.parameters.deliverBy.at),
+    },
+    priority: message.parameters.priority ?? 0,
     size: message.size,
     queuedAt: new Date(message.receivedAt).toISOString(),
     subject: message.summary.subject,
   };
+}
+
+function moment(at: number | undefined): string | null {
+  return at === undefined ? null : new Date(at).toISOString();
 }

@@ -161,7 +161,7 @@ export class Authentication implements SaslPeer {
       const { delay } = await lockout.failed(attempt, { exists: credentials.asked ? credentials.known : null });
       await sleep(delay, this.#over.signal);
     }
-    return reply;
+    return left ? CANCELLED : reply;
   }
 
   #ask(credentials: Credentials): Reply | Promise<Reply> {

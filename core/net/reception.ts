@@ -118,8 +118,9 @@ export class Reception implements Host {
     context.secure(facts);
     this.#bindings = bindings;
     this.#helo = "HELO";
-    const { version, cipher, resumed } = facts;
-    this.#emit({ type: "session-secured", session: this.#session, ip: context.client.ip, version, cipher, resumed });
+    const { version, cipher, resumed, distrust = null } = facts;
+    const { ip } = context.client;
+    this.#emit({ type: "session-secured", session: this.#session, ip, version, cipher, resumed, distrust });
   }
 
   body(chunk: Uint8Array): void | Promise<void> {

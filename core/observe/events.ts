@@ -57,6 +57,8 @@ export interface SessionSecured {
   readonly cipher: string;
   /** An earlier session was resumed. */
   readonly resumed: boolean;
+  /** Why a certificate that the client showed does not count; null: it showed none, or a good one. */
+  readonly distrust: string | null;
 }
 /** A trusted proxy said who is really there (XCLIENT); from here on the session is that peer's. */
 export interface SessionProxied {

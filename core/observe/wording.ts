@@ -34,8 +34,9 @@ export function levelOf(event: Event): EventLevel {
       return "info";
     case "alert":
       return "warning";
-    case "session-opened":
     case "session-secured":
+      return event.distrust === null ? "debug" : "info";
+    case "session-opened":
     case "session-proxied":
       return "debug";
   }
@@ -83,7 +84,9 @@ export function textOf(event: Event): string {
     case "session-secured":
       return `${shortId(event.session)} secured   ip=${printable(event.ip)} tls=${event.version} cipher=${
         printable(event.cipher)
-      }${event.resumed ? " resumed" : ""}`;
+      }${event.resumed ? " resumed" : ""}${
+        event.distrust === null ? "" : ` certificate=refused reason=${printable(event.distrust)}`
+      }`;
     case "session-proxied":
       return `${shortId(event.session)} proxied   ip=${printable(event.ip)} by=${printable(event.by)}`;
     case "login":

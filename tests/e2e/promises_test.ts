@@ -58,6 +58,9 @@ testWith(MAKES_CERTIFICATES, "RFC 4865: a message is there at its hour and not b
   assertEquals((await server.api.messages()).map(({ subject }) => subject), ["at once"]);
   const { items } = await server.api.queue();
   assertEquals(items.map(({ recipients }) => recipients.map(({ state }) => state)), [["deferred"]]);
+  const [{ requireTls, holdUntil, priority }] = items as [(typeof items)[number]];
+  assertEquals([requireTls, priority], [true, 2]);
+  assert(Math.abs(Date.parse(holdUntil!) - said - 3000) < 2000, String(holdUntil));
   await waitFor("the hour", async () => (await server.api.messages()).length === 2, { deadline: 15_000 });
   assert(Date.now() - said >= 3000, "too early");
   await waitFor("an empty queue", async () => (await server.api.queue()).total === 0);

@@ -11,6 +11,9 @@ export interface InboxEntry {
   readonly size: number;
 }
 export interface QueueEntry {
+  readonly requireTls: boolean;
+  readonly holdUntil: string | null;
+  readonly priority: number;
   readonly id: string;
   readonly from: string;
   readonly recipients: readonly { readonly address: string; readonly state: string; readonly attempts: number }[];

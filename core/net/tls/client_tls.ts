@@ -7,7 +7,7 @@
 import type { Socket } from "node:net";
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
 import { isIPv4, isIPv6 } from "../../model/ip.ts";
-import { HandshakeError } from "./server_tls.ts";
+import { HandshakeError, handshaken, ignore, LEFT } from "./handshake.ts";
 
 /** A session that the handshake made. */
 export interface ServerPeer {
@@ -49,47 +49,30 @@ export class ClientTls {
    * @param serverName what we ask for in the ClientHello (RFC 6066 3); an address or null asks for nothing.
    * @throws {HandshakeError}
    */
-  handshake(socket: Socket, serverName: string | null): Promise<ServerPeer> {
+  async handshake(socket: Socket, serverName: string | null): Promise<ServerPeer> {
     socket.pause(); // without it octets of the handshake go to the old stream under load, and it hangs
     socket.on("error", ignore);
-    return new Promise((resolve, reject) => {
-      // A server waits for our hello: what came before it was put there by somebody on the way (RFC 3207 6, case 63)
-      if (socket.destroyed || socket.readableLength > 0) {
-        const reason = socket.destroyed ? LEFT : "octets in clear where the handshake should begin";
-        socket.destroy();
-        return reject(new HandshakeError(reason));
-      }
-      const secured = connect({
-        socket,
-        secureContext: this.#context,
-        servername: serverName === null || isIPv4(serverName) || isIPv6(serverName) ? "" : serverName,
-        rejectUnauthorized: false, // says `authorized` all the same, and the connection lives to say QUIT
-        checkServerIdentity: () => undefined, // names are not for the runtime to judge: DANE has others
-      });
-      const fail = (reason: string) => {
-        secured.off("secureConnect", done).off("end", left).off("close", left).off("error", broken);
-        secured.destroy();
-        socket.destroy();
-        reject(new HandshakeError(reason));
-      };
-      const left = () => fail(LEFT);
-      const broken = (error: Error) => fail(error.message);
-      const done = () => {
-        secured.off("end", left).off("close", left).off("error", broken);
-        if (secured.destroyed || secured.readableEnded) return fail(LEFT);
-        // Octets that are no TLS in the middle of a session make no "error": it would hang (case 46)
-        secured.on("_tlsError", (error) => secured.destroy(error));
-        resolve({
-          socket: secured,
-          version: secured.getProtocol() ?? "",
-          cipher: secured.getCipher()?.standardName ?? "",
-          chain: () => chainOf(secured),
-          distrust: secured.authorized ? null : String(secured.authorizationError || "unverified"),
-        });
-      };
-      secured.on("error", ignore);
-      secured.once("secureConnect", done).once("end", left).once("close", left).once("error", broken);
+    // A server waits for our hello: what came before it was put there by somebody on the way (RFC 3207 6, case 63)
+    if (socket.destroyed || socket.readableLength > 0) {
+      const reason = socket.destroyed ? LEFT : "octets in clear where the handshake should begin";
+      socket.destroy();
+      throw new HandshakeError(reason);
+    }
+    const begun = connect({
+      socket,
+      secureContext: this.#context,
+      servername: serverName === null || isIPv4(serverName) || isIPv6(serverName) ? "" : serverName,
+      rejectUnauthorized: false, // says `authorized` all the same, and the connection lives to say QUIT
+      checkServerIdentity: () => undefined, // names are not for the runtime to judge: DANE has others
     });
+    const secured = await handshaken(begun, socket, "secureConnect");
+    return {
+      socket: secured,
+      version: secured.getProtocol() ?? "",
+      cipher: secured.getCipher()?.standardName ?? "",
+      chain: () => chainOf(secured),
+      distrust: secured.authorized ? null : String(secured.authorizationError || "unverified"),
+    };
   }
 }
 
@@ -109,7 +92,3 @@ function chainOf(secured: TLSSocket): readonly Uint8Array<ArrayBuffer>[] {
   }
   return chain;
 }
-
-function ignore(): void {} // whoever owns the socket now hears of it by its own listeners
-
-const LEFT = "the peer left in the handshake";

@@ -10,6 +10,7 @@ import type { ClientCertificate, TlsFacts } from "../../pipeline/contexts/contex
 import { isValidAt, readCertificate } from "./certificate.ts";
 import type { Authorities, Certificates, ClientCa } from "./certificates.ts";
 import { LONGEST_HELLO, serverNameOf } from "./client_hello.ts";
+import { HandshakeError, handshaken, ignore, LEFT } from "./handshake.ts";
 import type { Pair } from "./pair.ts";
 
 export interface ServerTlsOptions {
@@ -20,11 +21,6 @@ export interface ServerTlsOptions {
   readonly clientCa?: ClientCa | null;
   /** Milliseconds since 1970; default the present. */
   now?(): number;
-}
-
-/** No session came of it. The message is for the log; both sockets are destroyed. */
-export class HandshakeError extends Error {
-  override readonly name = "HandshakeError";
 }
 
 /** Tickets are good for half a day; twice that is surely over. */
@@ -60,53 +56,33 @@ export class ServerTls {
     const { certificates } = this.#options;
     const name = certificates.several ? await peekServerName(socket) : null;
     if (socket.destroyed) throw new HandshakeError(LEFT);
-    const secured = await this.#upgrade(socket, certificates.pick(name));
-    // Who left in the segment that ended the handshake has had its "end", which nobody could hear
-    if (!secured.destroyed && !secured.readableEnded) return secured;
-    secured.destroy();
-    throw new HandshakeError(LEFT);
+    return await handshaken(this.#upgrade(socket, certificates.pick(name)), socket, "secure");
   }
 
-  #upgrade(socket: Socket, pair: Pair): Promise<TLSSocket> {
-    return new Promise((resolve, reject) => {
-      let secured: TLSSocket;
-      try {
-        const secureContext = this.#context(pair), requestCert = this.#trusted !== null;
-        // A client without a certificate may log in by password; and `true` would not reject a forged one
-        secured = new TLSSocket(socket, { isServer: true, secureContext, requestCert, rejectUnauthorized: false });
-      } catch (error) {
-        socket.destroy();
-        return reject(new HandshakeError((error as Error).message));
-      }
+  #upgrade(socket: Socket, pair: Pair): TLSSocket {
+    try {
+      const secureContext = this.#context(pair), requestCert = this.#trusted !== null;
+      // A client without a certificate may log in by password; and `true` would not reject a forged one
+      const secured = new TLSSocket(socket, { isServer: true, secureContext, requestCert, rejectUnauthorized: false });
       this.#begun.set(secured, { pair, trusted: this.#trusted });
-      const fail = (reason: string) => {
-        secured.off("secure", done).off("end", left).off("close", left).off("error", broken);
-        secured.destroy();
-        socket.destroy();
-        reject(new HandshakeError(reason));
-      };
-      const left = () => fail(LEFT);
-      const broken = (error: Error) => fail(error.message);
-      const done = () => {
-        secured.off("end", left).off("close", left).off("error", broken);
-        // Octets that are no TLS in the middle of a session make no "error": it would hang (case 46)
-        secured.on("_tlsError", (error) => secured.destroy(error));
-        resolve(secured);
-      };
-      secured.on("error", ignore);
-      secured.once("secure", done).once("end", left).once("close", left).once("error", broken);
-    });
+      return secured;
+    } catch (error) {
+      socket.destroy();
+      throw new HandshakeError((error as Error).message);
+    }
   }
 
   /** What the handshake settled. Ask while the socket is open. */
   facts(socket: TLSSocket): TlsFacts {
     const { servername } = socket as { servername?: string | false | null };
+    const certificate = this.#clientCertificate(socket);
     return {
       version: socket.getProtocol() ?? "",
       cipher: socket.getCipher()?.standardName ?? "",
       serverName: servername || null,
       resumed: socket.isSessionReused(),
-      certificate: this.#clientCertificate(socket),
+      certificate: typeof certificate === "string" ? null : certificate,
+      ...(typeof certificate === "string" ? { distrust: certificate } : {}),
     };
   }
 
@@ -143,24 +119,27 @@ export class ServerTls {
   /**
    * The client's certificate, if our authorities vouch for it. The TLS stack verifies the chain in a full handshake and
    * nothing in a resumed one: there a forged certificate looks as good as any, and tickets are good for all listeners of
-   * the process. So a resumed session has one only if this listener saw it verified. `authorized` is always false.
+   * the process. So a resumed session has one only if this listener saw it verified. `authorized` is always false. A text
+   * says why one that was shown does not count.
    */
-  #clientCertificate(socket: TLSSocket): ClientCertificate | null {
+  #clientCertificate(socket: TLSSocket): ClientCertificate | string | null {
     const trusted = this.#begun.get(socket)?.trusted ?? null;
-    if (trusted === null || verifyError(socket) !== "") return null;
+    if (trusted === null) return null;
     const { raw } = socket.getPeerCertificate() as { raw?: Uint8Array } | null ?? {};
+    const distrust = verifyError(socket);
     if (raw === undefined) return null;
+    if (distrust !== "") return distrust.slice(0, 100);
     let certificate;
     try {
       certificate = readCertificate(new Uint8Array(raw));
     } catch {
-      return null;
+      return "it cannot be read";
     }
     const now = this.#now(), { fingerprint, commonName, emails } = certificate;
-    if (!isValidAt(certificate, now)) return null;
+    if (!isValidAt(certificate, now)) return "it is not valid now";
     if (socket.isSessionReused()) {
       const last = this.#verified.get(fingerprint);
-      if (last === undefined || now - last > TICKET_MS) return null;
+      if (last === undefined || now - last > TICKET_MS) return "the session was resumed, and nobody verified it here";
     } else if (trusted === this.#trusted) {
       this.#verified.delete(fingerprint);
       this.#verified.set(fingerprint, now);
@@ -205,7 +184,3 @@ function peekServerName(socket: Socket): Promise<string | null> {
     socket.resume();
   });
 }
-
-function ignore(): void {} // whoever owns the socket now hears of it by its own listeners
-
-const LEFT = "the peer left in the handshake";

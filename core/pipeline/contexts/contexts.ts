@@ -37,6 +37,8 @@ export interface TlsFacts {
   readonly resumed: boolean;
   /** The client's certificate, if it showed one that the listener's client CA vouches for. */
   readonly certificate: ClientCertificate | null;
+  /** Why a certificate that it showed does not count. */
+  readonly distrust?: string;
 }
 /** A client's certificate whose chain was verified. */
 export interface ClientCertificate {

@@ -42,6 +42,7 @@ export class ClientSession {
   #mails = 0;
   /** The peer takes no more of us in this session. */
   #spent = false;
+  #replies = 0;
 
   /** @throws {TypeError} when the host name is none (case 67). */
   constructor(options: ClientOptions) {
@@ -60,6 +61,10 @@ export class ClientSession {
   /** We have logged in. */
   get identified(): boolean {
     return this.#line.identified;
+  }
+  /** Whole replies so far: only these show that the peer gets on, not the octets that trickle in. */
+  get replies(): number {
+    return this.#replies;
   }
   /** True when `send`, `probe` and `quit` are in order. */
   get ready(): boolean {
@@ -96,6 +101,7 @@ export class ClientSession {
       if (this.#state === "closed" || this.#state === "handshake") return null;
       const reply = this.#reader.read(this.#input);
       if (reply === null) return null;
+      this.#replies++;
       this.#replied(reply);
     }
   }

@@ -88,7 +88,8 @@ testWith(["openssl"], "a certificate of the authority counts, with its names; no
       (await visit(p.server, [version], { certificate: below, chain })).facts.certificate?.commonName,
       "bob",
     );
-    assertEquals((await visit(p.server, [version])).facts.certificate, null);
+    const none = (await visit(p.server, [version])).facts;
+    assertEquals([none.certificate, none.distrust], [null, undefined]);
   }
   assertEquals(p.server.failures, []);
 });
@@ -159,6 +160,7 @@ testWith(
         const weak = name === "SHA-1" ? ["-cipher", "DEFAULT:@SECLEVEL=0"] : []; // else openssl itself refuses to show it
         const first = await visit(p.server, [version, "-sess_out", ticket, ...weak], forgery);
         assertEquals(first.facts.certificate, null, `${version}: ${name}`);
+        assert(first.facts.distrust !== undefined, `${version}: ${name}: why is told`);
         assertEquals(first.facts.resumed, false);
         const second = await visit(p.server, [version, "-sess_in", ticket, ...weak]);
         assertEquals(second.facts.certificate, null, `${version}, resumed: ${name}`);

@@ -4,7 +4,8 @@
  */
 import { createServer, type Server, type Socket } from "node:net";
 import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
-import { HandshakeError, type ServerTls } from "../../../../core/net/tls/server_tls.ts";
+import { HandshakeError } from "../../../../core/net/tls/handshake.ts";
+import type { ServerTls } from "../../../../core/net/tls/server_tls.ts";
 import type { TlsFacts } from "../../../../core/pipeline/contexts/contexts.ts";
 import { waitFor } from "../../../support/wait.ts";
 
