@@ -91,7 +91,8 @@ export class Window<T> {
    * The store may have something for us that it had not when `want` was last asked: a destination opened, or there is
    * room again for one that was left out. What newly falls due the caller knows himself.
    */
-  get hungry(): boolean {
+  hungry(now: number): boolean {
+    this.#rouse(now);
     return this.#hungry;
   }
 

@@ -82,7 +82,7 @@ function simulate(
   const note = (map: Map<string, number[]>, to: string, now: number) => map.set(to, [...(map.get(to) ?? []), now]);
   let now = 0;
   while (now < until) {
-    if (window.hungry) fill(window, backlog, now);
+    if (window.hungry(now)) fill(window, backlog, now);
     for (let start = window.next(now); start !== null; start = window.next(now)) {
       const { lasts, feedback } = meet(start.item, now);
       under.push({ start, end: now + lasts, feedback });
@@ -196,11 +196,11 @@ Deno.test("a suspended destination gives its jobs back, is left out until its mo
   window.add("d", { priority: 0, item: "a" }, 0);
   assertEquals(window.suspend("d", MINUTE, 0), { items: ["a"], until: MINUTE });
   assertEquals([window.want(0)?.exclude, window.add("d", { priority: 0, item: "a" }, 0)], [["d"], false]);
-  assertEquals([window.nextWake(), window.hungry], [MINUTE, false]);
+  assertEquals([window.nextWake(), window.hungry(0)], [MINUTE, false]);
   assertEquals(window.want(MINUTE)?.exclude, []);
   window.suspend("d", 3 * MINUTE, MINUTE);
   window.wake("d", MINUTE);
-  assertEquals([window.hungry, window.add("d", { priority: 0, item: "a" }, MINUTE)], [true, true]);
+  assertEquals([window.hungry(MINUTE), window.add("d", { priority: 0, item: "a" }, MINUTE)], [true, true]);
   assertEquals(window.next(MINUTE)?.item, "a");
 });
 
