@@ -4,6 +4,8 @@
  * Non-job: judging the message. Whatever is odd in it gets the default certificate and is the TLS stack's to refuse.
  */
 
+import { concat } from "../../model/octets.ts";
+
 /** A hello is at most 64 KB, in records of at most 16 KB. */
 export const LONGEST_HELLO = 0x10000 + 4096;
 
@@ -27,11 +29,11 @@ function handshakeMessage(octets: Uint8Array): Uint8Array | null | undefined {
     have += part.length;
     if (wanted < 0 && have > 0 && parts[0]![0] !== CLIENT_HELLO) return null;
     if (wanted < 0 && have >= 4) {
-      const head = parts.length === 1 ? parts[0]! : join(parts, have);
+      const head = parts.length === 1 ? parts[0]! : concat(parts);
       wanted = 4 + (head[1]! << 16 | head[2]! << 8 | head[3]!);
       if (wanted > LONGEST_HELLO) return null;
     }
-    if (wanted >= 0 && have >= wanted) return (parts.length === 1 ? parts[0]! : join(parts, have)).subarray(4, wanted);
+    if (wanted >= 0 && have >= wanted) return (parts.length === 1 ? parts[0]! : concat(parts)).subarray(4, wanted);
     if (part.length < length) return undefined;
     at += 5 + length;
   }
@@ -39,16 +41,6 @@ function handshakeMessage(octets: Uint8Array): Uint8Array | null | undefined {
 /** Of one hello: whoever cuts it smaller wants it read over and over. */
 const MOST_RECORDS = 64;
 const HANDSHAKE = 22, CLIENT_HELLO = 1, LONGEST_RECORD = 0x4000 + 256;
-
-function join(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
 
 function nameIn(hello: Uint8Array): string | null {
   let at = 2 + 32; // legacy_version, random
