@@ -5,11 +5,6 @@
 const CR = 13, LF = 10, SPACE = 32, TAB = 9, EQUALS = 61;
 const MAX_LINE = 998; // RFC 5322 2.1.1
 
-/** Of one character in UTF-8. */
-export function octetsOf(code: number): number {
-  return code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-}
-
 /** `binary`: NUL, a bare CR or LF, or a line that is too long. */
 export type Form = "7bit" | "8bit" | "binary";
 

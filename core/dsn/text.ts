@@ -2,9 +2,9 @@
  * Text for reports: what strangers said made harmless, lines wrapped and folded, octets made fit for transport
  * (RFC 5322 2.1.1, 2.2.3; RFC 2045 6.7). Everything is linear. Non-job: what is said (wording.ts), fields (status.ts).
  */
-import { octetsOf } from "./octets.ts";
+import { fold } from "../model/fold.ts";
 
-const LINE = 76, HARD_LINE = 900; // octets; the law is 998                                            RFC 5322 2.1.1
+const LINE = 76;
 /** Controls, line ends of any kind, and marks that turn the direction of what is read. */
 const UNSAFE = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]+/gu;
 const SPACES = / {2,}/g, MANY_SPACES = / {65,}/g; // no address has more than 64 in a row
@@ -27,31 +27,8 @@ export function inLine(text: string): string {
  * unfolding gives the value back. What has no space for 900 octets gets one.
  */
 export function field(name: string, value: string): string {
-  const text = `${name}: ${inLine(value).trim()}`;
-  const first = name.length + 2; // no break before this: some readers take the first line for all of it
-  let out = "", line = 0, octets = 0, cut = -1;
-  for (let at = 0; at < text.length;) {
-    const code = text.codePointAt(at)!, width = code > 0xffff ? 2 : 1;
-    const size = octetsOf(code);
-    if (octets + size > HARD_LINE && cut < 0) {
-      out += `${text.slice(line, at)}\r\n `;
-      line = at;
-      octets = 1;
-    } else if (octets + size > LINE && cut >= 0) {
-      out += `${text.slice(line, cut)}\r\n`;
-      line = at = cut; // again from the break, which is less than a line back
-      octets = 0;
-      cut = -1;
-      at++; // the space that the line begins with is no place to break
-      octets++;
-      continue;
-    }
-    // A break before a run of spaces, never inside one: a line of spaces alone is none                RFC 5322 3.2.2
-    if (code === 32 && at > first && at > line && text.charCodeAt(at - 1) !== 32) cut = at;
-    octets += size;
-    at += width;
-  }
-  return `${out}${text.slice(line)}\r\n`;
+  const from = name.length + 2; // no break before this: some readers take the first line for all of it
+  return fold(`${name}: ${inLine(value).trim()}`, { from, line: LINE });
 }
 
 /** Lines of at most 72 characters where there is a space to break at, each with `indent` in front and LF behind. */

@@ -4,11 +4,12 @@
  */
 import { type Address, formatAddress } from "./address.ts";
 import type { HeaderEdits } from "./envelope.ts";
+import { fold } from "./fold.ts";
 import { HeaderSection } from "./headers.ts";
 
 const utf8 = new TextEncoder();
 const NAME = /^[!-9;-~]{1,76}$/; // ftext, and a name that leaves room on its line                      RFC 5322 3.6.8
-const LINE = 78, HARD_LINE = 900; // RFC 5322 2.1.1; the law is 998 octets, a character may take four
+const LINE = 78; //                                                                                     RFC 5322 2.1.1
 
 /**
  * One field as the wire writes it, with its CRLF. Nothing in a value can begin a line of its own (case 54, 67): controls
@@ -27,34 +28,7 @@ export function formatField(name: string, value: string): string {
   // deno-lint-ignore no-control-regex
   const clean = value.replace(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028\u2029]+/g, " ").trim();
   if (name.length + 2 + clean.length <= LINE) return `${name}: ${clean}\r\n`;
-  return fold(`${name}: ${clean}`, name.length + 2);
-}
-
-/** Breaks before spaces, so that unfolding gives the text back. `from`: no break before this index. Linear. */
-function fold(text: string, from: number): string {
-  // The limit is in octets (RFC 5322 2.1.1), and outside of ASCII a character has up to three for each half
-  const hard = /[^\x00-\x7f]/.test(text) ? Math.floor(HARD_LINE / 3) : HARD_LINE;
-  let out = "", line = 0;
-  while (text.length - line > LINE) {
-    const start = Math.max(line + 1, from); // the space that a continuation line begins with is no place to break
-    let cut = -1;
-    for (let at = line + LINE; at >= start && cut < 0; at--) if (text[at] === " ") cut = at;
-    while (cut > start && text[cut - 1] === " ") cut--; // before the run: no line of spaces alone
-    for (let at = line + LINE; at <= line + hard && at < text.length && cut < 0; at++) {
-      if (text[at] === " ") cut = at;
-    }
-    if (cut >= 0) {
-      out += `${text.slice(line, cut)}\r\n`;
-    } else {
-      cut = line + hard;
-      if (cut >= text.length) break;
-      const low = text.charCodeAt(cut);
-      if (low >= 0xdc00 && low <= 0xdfff) cut--; // between characters, not inside one
-      out += `${text.slice(line, cut)}\r\n `; // no space to break at: the line limit is worth one
-    }
-    line = cut;
-  }
-  return `${out}${text.slice(line)}\r\n`;
+  return fold(`${name}: ${clean}`, { from: name.length + 2, line: LINE });
 }
 
 /** The edits with one field more, in front. */
