@@ -42,6 +42,8 @@ export class ContentReader {
   #lineStart = 0;
   #inHeader = true;
   #held: Uint8Array | null = null;
+  /** Of the input that was read last: a stuffed dot makes many readings of one. */
+  #words: Int32Array | null = null;
   readonly #options: ContentOptions;
 
   constructor(options: ContentOptions) {
@@ -77,7 +79,8 @@ export class ContentReader {
     }
     const { dots, bare } = this.#options;
     const normalize = bare === "normalize";
-    const words = wordsOf(input, end - start);
+    if (this.#words?.buffer !== input.buffer) this.#words = wordsOf(input, end - start);
+    const words = this.#words;
     let state = this.#state, at = start, from = start;
     for (; at < end; at++) {
       const octet = input[at]!;
