@@ -15,7 +15,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   store: ["model", "observe", "dns"],
   pipeline: ["model", "smtp", "dns", "observe", "store"], // of smtp, what is stored of a password
   queue: ["model", "dns", "observe", "store", "pipeline"],
-  dsn: ["model", "store", "pipeline"],
+  dsn: ["model", "mime", "store", "pipeline"],
   auth: ["model", "smtp", "dns", "observe", "store", "pipeline"],
   net: ["model", "smtp", "dns", "observe", "store", "pipeline", "auth"],
   delivery: ["model", "mime", "smtp", "dns", "observe", "store", "pipeline", "queue", "dsn", "net"],
