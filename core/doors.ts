@@ -155,7 +155,7 @@ export class Doors {
       recipients: limits.recipients,
       hideClient: config.hideClient,
       mechanisms: MECHANISMS,
-      bindingOffered: config.mechanisms.some((name) => name.endsWith("-PLUS")),
+      bindingOffered: config.mechanisms.some((name) => MECHANISMS.get(name)?.needsBinding),
       passwords,
       logins,
       receive: (id) => store.receive(id),

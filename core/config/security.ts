@@ -68,9 +68,10 @@ export function readSecurity(
     faults.add([...path, "auth", "mechanisms", index], `no plugin of this listener can check ${name}${found}`);
   }
   // A client that binds itself to TLS expects tls-exporter (RFC 9266), which not every runtime has: only where asked for
-  const mechanisms = [...MECHANISMS.keys()].filter((name) =>
-    checkable.has(name) && (auth.mechanisms?.includes(name) ?? !name.endsWith("-PLUS"))
+  const offered = [...MECHANISMS.values()].filter(({ name, needsBinding }) =>
+    checkable.has(name) && (auth.mechanisms?.includes(name) ?? !needsBinding)
   );
+  const mechanisms = offered.map(({ name }) => name);
   // A plugin whose options are bad stands here without handlers: its own faults are told, and it may be the one
   const unread = leavesOf(plugins, role).some(({ plugin }) => Object.keys(plugin.handlers).length === 0);
   if (requireAuth && checkable.size === 0 && !unread) {
@@ -79,7 +80,8 @@ export function readSecurity(
   if (mechanisms.length > 0 && tls === "off" && !authWithoutTls && (requireAuth || auth.mechanisms !== undefined)) {
     faults.add(path, "logins need TLS: set tls, or auth: { withoutTls: true } where nobody can listen in");
   }
-  if (requireAuth && mechanisms.join() === "EXTERNAL" && options.tls !== null && options.tls.clientCa === null) {
+  const byCertificate = offered.length > 0 && offered.every(({ needsCertificate }) => needsCertificate);
+  if (requireAuth && byCertificate && options.tls !== null && options.tls.clientCa === null) {
     faults.add(
       path,
       "takes logins by certificate only (EXTERNAL), and nobody vouches for certificates: set tls.clientCa",

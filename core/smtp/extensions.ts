@@ -2,6 +2,7 @@
  * What the answer to EHLO announces to whom: an `Offer` is a listener's, the `Extensions` of it are a session's as it
  * stands. params.ts and the commands take only what is announced. SEMANTICS 22.
  */
+import { MECHANISMS } from "./sasl/mod.ts";
 import { formatDateTime } from "./date_time.ts";
 import { XCLIENT_KEYWORDS } from "./xclient.ts";
 
@@ -108,10 +109,11 @@ export class Extensions {
     if (options.submission && identified) names.add("FUTURERELEASE"); // strangers could park mail        RFC 4865 4
     if (secure && !proxied) names.add("REQUIRETLS"); //                                                             RFC 8689 2
     if (options.xclient && !identified && !proxied) names.add("XCLIENT");
-    const all = (options.mechanisms ?? []).filter((name) => name !== "EXTERNAL" || certificate);
-    const usable = secure || options.authWithoutTls
-      ? all.filter((name) => secure && !proxied || !name.endsWith("-PLUS"))
-      : [];
+    const usable = (options.mechanisms ?? []).filter((name) => {
+      const { needsBinding = false, needsCertificate = false } = MECHANISMS.get(name) ?? {};
+      if (!secure && !options.authWithoutTls) return false;
+      return (certificate || !needsCertificate) && (secure && !proxied || !needsBinding);
+    });
     this.mechanisms = new Set(identified ? [] : usable);
     this.afterTls = new Set(options.startTls && !secure ? options.mechanisms : []);
     this.authParameter = usable.length > 0;
