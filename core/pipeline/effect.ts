@@ -12,9 +12,12 @@ export type Effect =
   | { readonly do: "identify"; readonly user: string }
   | { readonly do: "route"; readonly route: Route }
   | { readonly do: "expand"; readonly members: readonly Address[] }
+  | { readonly do: "copy"; readonly address: Address }
   | { readonly do: "score"; readonly points: number; readonly reason: string }
   /** A null value removes every field of that name. */
   | { readonly do: "header"; readonly name: string; readonly value: string | null }
+  /** One field of that name, where the first of them stood. */
+  | { readonly do: "replace"; readonly name: string; readonly value: string }
   | { readonly do: "hold"; readonly reason: string }
   | { readonly do: "refuse"; readonly recipient: number; readonly reply: Reply<"defer" | "reject"> }
   | { readonly do: "settle"; readonly recipient: number; readonly result: "stored" | "discarded" }
@@ -27,8 +30,10 @@ const EFFECT_PHASES: { readonly [D in Effect["do"]]: readonly Phase[] } = {
   identify: ["auth"],
   route: ["rcpt"],
   expand: ["rcpt"],
+  copy: ["data"],
   score: MESSAGE,
   header: MESSAGE,
+  replace: MESSAGE,
   hold: MESSAGE,
   refuse: MESSAGE,
   settle: ["queue"],
@@ -58,7 +63,9 @@ export function checkEffect(effect: Effect, phase: Phase): Effect {
     }
     case "expand":
       if (effect.members.length > MAX_MEMBERS) throw new TypeError(`expand() wants at most ${MAX_MEMBERS} members`);
-      return { do: "expand", members: effect.members.map(canonical) };
+      return { do: "expand", members: effect.members.map((member) => canonical("expand", member)) };
+    case "copy":
+      return { do: "copy", address: canonical("copyTo", effect.address) };
     case "score":
       if (!Number.isFinite(effect.points)) throw new TypeError(`score() wants a number, not ${effect.points}`);
       break;
@@ -84,8 +91,8 @@ function text(verb: string, value: unknown): void {
   }
 }
 
-function canonical(member: Address): Address {
-  const address = parseAddress(formatAddress(member));
-  if (address === null) throw new TypeError(`expand() wants addresses, not ${JSON.stringify(formatAddress(member))}`);
+function canonical(verb: string, given: Address): Address {
+  const address = parseAddress(formatAddress(given));
+  if (address === null) throw new TypeError(`${verb}() wants an address, not ${JSON.stringify(formatAddress(given))}`);
   return address;
 }
