@@ -101,6 +101,12 @@ export function decodeMessage(row: MessageRow): StoredMessage {
   if (!Array.isArray(drop) || !drop.every((range) => Array.isArray(range) && range.every(Number.isSafeInteger))) {
     throw new CorruptRow("bad edits");
   }
+  const { insert = [] } = edits as { insert?: unknown }; // not there in rows without one, and in those of old
+  if (
+    !Array.isArray(insert) || !insert.every((each) => Number.isSafeInteger(each?.[0]) && typeof each[1] === "string")
+  ) {
+    throw new CorruptRow("bad edits");
+  }
   texts(summary, ["from", "to", "subject"], "summary");
   return {
     id,
