@@ -79,6 +79,8 @@ export interface Plugin<P = Phases> {
   readonly policy?: Policy;
   /** Plugins that its routes name: each must be in the list and store mail. */
   readonly routesTo?: readonly string[];
+  /** Next hops that its routes name: each must be in the configuration. */
+  readonly routesVia?: readonly string[];
   /** SASL mechanisms that its `auth` handler can check; unset with such a handler: PLAIN and LOGIN. */
   readonly mechanisms?: readonly string[];
   /** What it does in each phase. */
@@ -122,6 +124,8 @@ export interface Setup {
   trouble(message: string): void;
   /** Says which storage plugins its routes name, so that one that is not there is found at the start. */
   routesTo(plugins: readonly string[]): void;
+  /** Says which next hops its routes name, so that one that is not there is found at the start. */
+  routesVia(nextHops: readonly string[]): void;
   /** Says which SASL mechanisms its `auth` handler can check with these options: EHLO announces them. */
   mechanisms(names: readonly string[]): void;
 }
@@ -171,15 +175,26 @@ function define<In, Out, P>(definition: Definition<In, Out, P>): PluginFactory<I
       const trouble = (message: string) => console.error(JSON.stringify(`${name}: ${message}`));
       let targets: readonly string[] = [];
       const routesTo = (plugins: readonly string[]) => void (targets = [...targets, ...plugins]);
+      let hops: readonly string[] = [];
+      const routesVia = (nextHops: readonly string[]) => void (hops = [...hops, ...nextHops]);
       let offered: readonly string[] | null = null;
       const mechanisms = (names: readonly string[]) => void (offered = names);
-      const handlers = definition.create(checked.value, { base: ".", trouble, ...setup, name, routesTo, mechanisms });
+      const handlers = definition.create(checked.value, {
+        base: ".",
+        trouble,
+        ...setup,
+        name,
+        routesTo,
+        routesVia,
+        mechanisms,
+      });
       return {
         name,
         after,
         ...(roles ? { roles } : {}),
         ...(bindsSender ? { bindsSender } : {}),
         ...(targets.length > 0 ? { routesTo: [...new Set(targets)] } : {}),
+        ...(hops.length > 0 ? { routesVia: [...new Set(hops)] } : {}),
         ...(offered === null ? {} : { mechanisms: offered }),
         handlers,
       };
