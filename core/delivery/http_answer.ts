@@ -137,5 +137,5 @@ async function firstOctets(response: Response, most: number): Promise<Uint8Array
 
 /** A stranger's words as one line. */
 function plain(text: string): string {
-  return text.slice(0, LONGEST_LINE).replace(/[\p{C}\u2028\u2029]+/gu, " ").trim();
+  return text.slice(0, LONGEST_LINE).replace(/[\s\p{C}]+/gu, " ").trim();
 }

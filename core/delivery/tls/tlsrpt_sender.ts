@@ -41,7 +41,7 @@ export interface TlsrptSenderOptions {
 
 const HOUR = 3_600_000;
 /** Requests at a time. */
-const AT_ONCE = 4;
+const AT_ONCE = 8;
 
 export class TlsrptSender {
   readonly #options: TlsrptSenderOptions;
