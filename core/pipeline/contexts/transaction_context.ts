@@ -107,6 +107,8 @@ export class TransactionContext implements Facts {
   recipients: TransactionRecipient[] = [];
   /** Places of the recipients behind each accepted RCPT, in order: LMTP owes each command a reply (RFC 2033 4.2). */
   commands: number[][] = [];
+  /** By its place in `commands`: whom an RCPT named whose sender asked to hear of success, when several are behind it. */
+  expanded: Map<number, TransactionRecipient> = new Map();
   /** Those of the command that is being decided. */
   command: number[] = [];
   /** Place by final address and ORCPT. */
@@ -223,6 +225,7 @@ export class TransactionContext implements Facts {
     this.recipients = [];
     this.commands = [];
     this.command = [];
+    this.expanded.clear();
     this.places.clear();
     this.received = null;
     this.edits = NO_EDITS;
@@ -405,6 +408,7 @@ export class TransactionContext implements Facts {
   withdraw(count: number): void {
     this.dismiss(count);
     this.commands.pop();
+    this.expanded.delete(this.commands.length);
   }
 }
 
