@@ -300,7 +300,7 @@ export class TransactionContext implements Facts {
         this.client = { ...this.client, identity: change.user };
         return null;
       case "route":
-        if (this.departure !== null) return this.#depart(change);
+        if (this.departure !== null) return changeDeparture(this, change);
         if (this.recipient!.route !== null) return "a second route was ignored";
         this.recipient = this.recipient!.withRoute(change.route);
         return null;
@@ -332,20 +332,14 @@ export class TransactionContext implements Facts {
       }
       case "reversePath":
         if (this.sender === null) throw new TypeError("reversePath() wants a sender: <> stays <>"); // RFC 5321 4.5.5
-        if (this.departure !== null) return this.#depart(change);
+        if (this.departure !== null) return changeDeparture(this, change);
         this.sender = change.address;
         return null;
       case "forwardPath":
       case "postpone":
       case "sign":
-        return this.#depart(change);
+        return changeDeparture(this, change);
     }
-  }
-  /** A change of the attempt. A view changes a copy of its own. */
-  #depart(change: Parameters<Departure["change"]>[0]): null {
-    if (!Object.hasOwn(this, "departure")) this.departure = this.departure!.copy();
-    this.departure!.change(change);
-    return null;
   }
 
   /** The place of a recipient that a plugin names. */
@@ -416,4 +410,11 @@ export class TransactionContext implements Facts {
 function placeKey({ address, route, parameters }: TransactionRecipient): string {
   const local = route?.to === "local" ? address.local.toLowerCase() : address.local;
   return `${local}@${address.domain} ${parameters.orcpt ?? ""}`;
+}
+
+/** A change of the attempt. A view changes a copy of its own. */
+function changeDeparture(ctx: TransactionContext, change: Parameters<Departure["change"]>[0]): null {
+  if (!Object.hasOwn(ctx, "departure")) ctx.departure = ctx.departure!.copy();
+  ctx.departure!.change(change);
+  return null;
 }
