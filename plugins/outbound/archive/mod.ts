@@ -46,7 +46,6 @@ const Options = z.strictObject({
  */
 export const archive: PluginFactory<z.input<typeof Options>> = definePlugin({
   name: "archive",
-  after: ["relay"],
   options: Options,
   create({ to, direction, senders, recipients, returnPath }) {
     function isWanted(ctx: DataContext): boolean {
