@@ -18,6 +18,8 @@ export type { DeferCode, RejectCode, ReplyOptions, Verdict } from "../model/repl
 // ---- Values of the envelope and the message --------------------------------------------------------------------------
 export { formatAddress, parseAddress, sameAddress } from "../model/address.ts";
 export type { Address } from "../model/address.ts";
+export { isNameOrDetail, parseAddressPattern } from "../model/address_pattern.ts";
+export type { AddressPattern } from "../model/address_pattern.ts";
 export type {
   BodyType,
   DeliverBy,

@@ -66,7 +66,7 @@ export function rows(ctx: TransactionContext): Row[] {
     if (result instanceof Reply) {
       if (kept === undefined) kept = promised(ctx);
       if (kept !== null && !kept.has(recipient.place)) continue;
-      list.push({ recipient, ...refused(ctx, result) });
+      list.push({ recipient, ...refused(ctx, recipient, result) });
     } else if (!ctx.isSettled(recipient)) {
       const state = ctx.held !== null ? "held" : isParked(ctx.parameters, ctx.now()) ? "deferred" : "ready";
       list.push({ recipient, state, reply: null, route: null });
@@ -82,10 +82,14 @@ export function rows(ctx: TransactionContext): Row[] {
 
 const EXPANDED: Route = { to: "report", action: "expanded", reason: "" };
 
-function refused(ctx: TransactionContext, reply: Reply<"defer" | "reject">): Omit<Row, "recipient"> {
+function refused(
+  ctx: TransactionContext,
+  { copy }: Recipient,
+  reply: Reply<"defer" | "reject">,
+): Omit<Row, "recipient"> {
   if (ctx.held !== null) return { state: "held", reply, route: null };
   if (reply.verdict === "defer") return { state: "deferred", reply, route: null };
-  return ctx.client.identity === null
+  return copy || ctx.client.identity === null // of a copy no sender knows
     ? { state: "held", reply, route: null }
     : { state: "ready", reply, route: { to: "report", action: "failed", reason: reply.toString() } };
 }

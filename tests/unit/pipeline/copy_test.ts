@@ -86,8 +86,9 @@ Deno.test("no reply depends on a copy, and no copy on another recipient's refusa
     const lmtp = await simulate([...site, ...last], { to, role: "lmtp" });
     assertEquals(lmtp.recipientReplies.map(({ code }) => code), codes.lmtp, `${name}, LMTP`);
     assertEquals(kept(lmtp), expected.map((row) => row.replace(" ", "@example.org ")), `${name}, LMTP`);
-    const smtp = await simulate([...site, ...last], { to });
+    const smtp = await simulate([...site, ...last], { to, identity: "amy" });
     assertEquals(smtp.reply.code, codes.smtp, name);
+    assertEquals(smtp.rows.filter(({ route }) => route !== null), [], `${name}: no report to a sender`);
     const deferred = name === "one refused" ? ["b@example.org deferred"] : [];
     assertEquals(kept(smtp), [...deferred, ...expected.map((row) => row.replace(" ", "@example.org "))], name);
   }
