@@ -148,12 +148,12 @@ function readTls({ rules, mtaSts, dane, ca, reports }: Written["tls"], options: 
     mtaSts,
     dane,
     ca: ca === undefined ? null : resolve(base, ca),
-    reports: reports === "off" ? null : readReports(reports, options),
+    reports: reports === null ? null : readReports(reports, options),
   };
 }
 
 function readReports(
-  { from, contact, organization }: Exclude<Written["tls"]["reports"], "off">,
+  { from, contact, organization }: NonNullable<Written["tls"]["reports"]>,
   { hostname, postmaster }: DeliveryOptions,
 ): TlsReports {
   const sender = from ?? postmaster ?? { local: "postmaster", domain: hostname };

@@ -93,6 +93,8 @@ const Level = z.enum(TLS_LEVELS as [string, ...string[]]).transform((level) => (
   level: level as typeof TLS_LEVELS[number],
 }));
 
+const REPORTS = "must be off, or a group of keys: {} has good defaults";
+
 const Tls = z.strictObject({
   rules: z.record(domainPattern, z.union([TlsRule, Level])).prefault({}).describe(
     "What TLS there must be, by the recipient's domain or the host of a next hop: a level, or a group of keys.",
@@ -109,8 +111,8 @@ const Tls = z.strictObject({
         .describe(
           "Who reports; the sender's domain unless given.",
         ),
-    }),
-    z.literal("off"),
+    }, { error: (issue) => issue.code === "invalid_type" ? REPORTS : undefined }),
+    z.string({ error: REPORTS }).regex(/^off$/, { error: REPORTS }).transform(() => null),
   ]).prefault("off").describe(
     "Daily reports about TLS to domains that ask for them (RFC 8460): off, or a group of keys.",
   ),
