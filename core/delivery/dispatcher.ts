@@ -80,7 +80,6 @@ export class Dispatcher {
       now,
       seconds: LEASE_SECONDS,
       limit: AT_ONCE - this.#attempts.size,
-      local: true,
       horizon: now + longestWait(schedule),
     });
     for (const lease of leases) {
@@ -102,7 +101,7 @@ export class Dispatcher {
   }
 
   async #nextDue(): Promise<number> {
-    const due = await this.#options.store.nextDue({ local: true });
+    const due = await this.#options.store.nextDue({ now: this.#options.services.now() });
     return due === null ? LONGEST_SLEEP : Math.min(LONGEST_SLEEP, Math.max(50, due - this.#options.services.now()));
   }
 

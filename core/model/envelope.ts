@@ -68,10 +68,14 @@ export interface RcptParameters {
 }
 export const NO_RCPT_PARAMETERS: RcptParameters = { notify: null, orcpt: null };
 
-/** Where a recipient's copy goes. `local` names the storage plugin whose `queue` handler stores it. */
+/**
+ * Where a recipient's copy goes. `local` names the storage plugin whose `queue` handler stores it. With `report` nothing
+ * is delivered: the sender is told what became of it. No plugin may route so.
+ */
 export type Route =
   | { readonly to: "local"; readonly plugin: string }
-  | { readonly to: "remote"; readonly via?: string };
+  | { readonly to: "remote"; readonly via?: string }
+  | { readonly to: "report"; readonly action: "failed" | "expanded"; readonly reason: string };
 
 /**
  * What became of a recipient: a copy is durable at its place (`stored`), was dropped on purpose (`discarded`), is a row

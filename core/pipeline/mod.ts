@@ -49,7 +49,7 @@ export type { DnsFault, LookupOptions, Mx, Resolver, Tlsa } from "../dns/resolve
 export type { Answer as DnsAnswer, AnswerOrigin, RecordOf, RecordType } from "../dns/answer.ts";
 
 // ---- State that threads share, and what observers are told -----------------------------------------------------------
-export type { CounterOptions, Counters } from "../store/store.ts";
+export type { CounterEntry, CounterOptions, CounterQuery, Counters } from "../store/store.ts";
 export type * from "../observe/events.ts";
 
 // ---- Testing a plugin ------------------------------------------------------------------------------------------------

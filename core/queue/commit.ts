@@ -10,6 +10,7 @@ import type { TransactionContext } from "../pipeline/contexts/transaction_contex
 import { rows } from "../pipeline/settlement.ts";
 import { type NewDeposit, type NewMessage, type NewRecipient, type Store, StoreError } from "../store/store.ts";
 import { nextAttempt, notAfter } from "./backoff.ts";
+import { destinationKey } from "./destination.ts";
 
 export interface CommitOptions {
   readonly store: Store;
@@ -50,7 +51,8 @@ function plan(transaction: TransactionContext, origin: Origin, options: CommitOp
   for (const { recipient: { address, original, parameters, route }, state, reply } of rows(transaction)) {
     if (route === null) continue; // the pipeline lets none in without
     const why = reply?.toString() ?? transaction.held;
-    const common = { address, original, parameters, route, state };
+    const destination = destinationKey(route, address.domain);
+    const common = { address, original, parameters, route, destination, deadline: null, state };
     if (state !== "deferred") recipients.push({ ...common, nextAttempt: now, lastReply: why });
     else if (release !== null) { //                                                                    RFC 4865 4.2
       recipients.push({ ...common, nextAttempt: release, appointed: true, lastReply: why ?? KEPT });

@@ -355,6 +355,8 @@ export class Operations {
            where ${where} and ${idle("'ready', 'deferred', 'held'")} and json_valid(facts)`,
           ...[...given, now, JSON.stringify(change.route), isLocal(change.route)],
         );
+      case "bounce":
+        return 0;
       case "delete": {
         const changed = this.#run(`delete from recipient where ${where}`, ...given);
         this.#tidy(id);

@@ -5,6 +5,7 @@
 import type { HeaderEdits } from "../model/envelope.ts";
 import type { NewEntry, NewRecipientRow } from "./rows.ts";
 import type {
+  CounterQuery,
   InboxPage,
   InboxQuery,
   Lease,
@@ -114,6 +115,7 @@ export type ReaderRequest =
   | { readonly ask: "entry"; readonly id: string }
   | { readonly ask: "counter"; readonly name: string }
   | { readonly ask: "counters"; readonly limit: number }
+  | { readonly ask: "namedCounters"; readonly query: CounterQuery; readonly now: number }
   | { readonly ask: "close" };
 export interface ReaderResults {
   open: null;
@@ -126,6 +128,7 @@ export interface ReaderResults {
   entry: { readonly entry: InboxPage["messages"][number]; readonly message: StoredMessage } | null;
   counter: CounterRow | null;
   counters: readonly CounterRow[];
+  namedCounters: readonly CounterRow[];
   close: null;
 }
 export interface StoredBody {

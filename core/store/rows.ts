@@ -44,6 +44,11 @@ export interface RecipientRow {
   readonly last_reply: string | null;
   readonly facts: string;
 }
+/** When a recipient that waits for itself is due: at its next attempt, and no later than its sender is owed a word. */
+export function dueAt(nextAttempt: number, deadline: number | null): number {
+  return deadline === null ? nextAttempt : Math.min(nextAttempt, deadline);
+}
+
 /** A new recipient's row. */
 export interface NewRecipientRow extends RecipientRow {
   /** Its next attempt is at a moment that the sender chose. */

@@ -30,6 +30,7 @@ import {
   type InboxPage,
   type InboxQuery,
   type Lease,
+  type LeaseOptions,
   type NewMessage,
   type QueueChange,
   type QueueItem,
@@ -145,6 +146,7 @@ class SqliteStore implements Store {
       now: this.#now,
       limit: COUNTERS,
       load: (name) => this.#read({ ask: "counter", name }),
+      list: (query) => this.#read({ ask: "namedCounters", query, now: this.#now() }),
       save: async (rows, now) => void await this.#write({ do: "count", rows, now }),
       ...(rows.length <= COUNTERS ? { all: rows } : {}),
     });
@@ -208,11 +210,9 @@ class SqliteStore implements Store {
     }
   }
 
-  lease(
-    options: { owner: string; now: number; seconds: number; limit: number; local?: boolean; horizon?: number },
-  ): Promise<readonly Lease[]> {
-    const { owner, now, seconds, limit, local = false, horizon = Number.MAX_SAFE_INTEGER } = options;
-    return this.#write({ do: "lease", owner, now, seconds, limit, local, horizon: Math.round(horizon) });
+  lease(options: LeaseOptions): Promise<readonly Lease[]> {
+    const { owner, now, seconds, limit, horizon = Number.MAX_SAFE_INTEGER } = options;
+    return this.#write({ do: "lease", owner, now, seconds, limit, local: false, horizon: Math.round(horizon) });
   }
 
   async settle({ message, owner, until }: Lease, outcomes: readonly RecipientOutcome[]): Promise<boolean> {
@@ -222,8 +222,12 @@ class SqliteStore implements Store {
     return done;
   }
 
-  nextDue({ local = false }: { readonly local?: boolean } = {}): Promise<number | null> {
-    return this.#read({ ask: "due", local });
+  postpone(_: { readonly destination: string; readonly until: number; readonly now: number }): Promise<number> {
+    return Promise.resolve(0);
+  }
+
+  nextDue(_: { readonly now: number }): Promise<number | null> {
+    return this.#read({ ask: "due", local: false });
   }
 
   queue(query: QueueQuery): Promise<QueuePage> {

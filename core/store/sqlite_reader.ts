@@ -63,10 +63,14 @@ export class Reader {
       case "counter":
         return this.#counter(request.name);
       case "counters":
-        return this.#all<{ name: string; value: string; expires: number }>(
-          "select name, value, expires from counter limit ?",
-          request.limit,
-        ).map(({ name, value, expires }): CounterRow => [name, value, expires]);
+        return this.#counters("limit ?", request.limit);
+      case "namedCounters": {
+        const { query: { prefix, limit, after = "" }, now } = request;
+        return this.#counters(
+          "where name >= ? and name > ? and name < ? || char(1114111) and expires > ? order by name limit ?",
+          ...[prefix, after, prefix, now, limit],
+        );
+      }
       default:
         return null;
     }
@@ -174,6 +178,14 @@ export class Reader {
       name,
     );
     return row && [row.name, row.value, row.expires];
+  }
+
+  #counters(rest: string, ...values: SQLInputValue[]): readonly CounterRow[] {
+    const rows = this.#all<{ name: string; value: string; expires: number }>(
+      `select name, value, expires from counter ${rest}`,
+      ...values,
+    );
+    return rows.map(({ name, value, expires }) => [name, value, expires]);
   }
 
   #get<T = Record<string, unknown>>(sql: string, ...values: SQLInputValue[]): T | null {

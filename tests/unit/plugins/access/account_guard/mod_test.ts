@@ -135,6 +135,7 @@ Deno.test("account_guard: recipients that bounced later count like those refused
   await times(20, (i) => world.rcpt(`a${i}@example.net`));
   const part: Counters = { // as the store hands it out: under the plugin's name
     get: (name) => world.counters.get(`plugin:account_guard:${name}`),
+    list: (query) => world.counters.list({ ...query, prefix: `plugin:account_guard:${query.prefix}` }),
     put: (name, value, options) => world.counters.put(`plugin:account_guard:${name}`, value, options),
     add: (name, amount, options) => world.counters.add(`plugin:account_guard:${name}`, amount, options),
   };
@@ -190,6 +191,7 @@ Deno.test("account_guard: a suspension is durable, and holds where the store can
   const inner = new SimulatedCounters(() => START), durable: string[] = [];
   const full: Counters = {
     get: (name) => inner.get(name),
+    list: (query) => inner.list(query),
     add: (name, amount, options) => inner.add(name, amount, options),
     put: async (name, value, options) => {
       await inner.put(name, value, options);
