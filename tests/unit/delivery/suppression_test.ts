@@ -1,29 +1,27 @@
 /** The suppression list: whose address is on it, until when, in which order it is listed. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { Suppression, type SuppressionCounters } from "../../../core/delivery/suppression.ts";
+import { Suppression } from "../../../core/delivery/suppression.ts";
 import { formatAddress, parseAddress } from "../../../core/model/address.ts";
-import { StoreError } from "../../../core/store/store.ts";
-import { Clock, PlainCounters } from "./tls/fixture.ts";
+import { MemoryStore } from "../../../core/store/memory.ts";
+import { type Counters, StoreError } from "../../../core/store/store.ts";
+import { Clock } from "./tls/fixture.ts";
 
 const of = (text: string) => parseAddress(text)!;
 
 /** A list over counters that outlive it. */
 class Office {
   readonly clock = new Clock();
-  readonly plain = new PlainCounters(this.clock);
+  readonly store = new MemoryStore({ now: this.clock.read });
+  readonly plain = this.store.counters;
   readonly durable: (boolean | undefined)[] = [];
-  readonly counters: SuppressionCounters = {
+  readonly counters: Counters = {
     get: (name) => this.plain.get(name),
     put: (name, value, options) => {
       this.durable.push(options.durable);
       return this.plain.put(name, value, options);
     },
-    list: ({ prefix, limit, after = "" }) =>
-      Promise.resolve(
-        [...this.plain.rows].filter(([name, { expires }]) =>
-          name.startsWith(prefix) && name > after && expires > this.clock.now
-        ).sort(([a], [b]) => a < b ? -1 : 1).slice(0, limit).map(([name, { value }]) => ({ name, value })),
-      ),
+    add: (name, amount, options) => this.plain.add(name, amount, options),
+    list: (query) => this.plain.list(query),
   };
   list = new Suppression({ counters: this.counters, now: this.clock.read });
 

@@ -5,8 +5,10 @@ import type { ReportedPolicy } from "../../../../core/delivery/tls/policy.ts";
 import { type DayCounts, dayOf } from "../../../../core/delivery/tls/tlsrpt.ts";
 import { TlsrptCounts } from "../../../../core/delivery/tls/tlsrpt_counts.ts";
 import { type Reporter, tlsReportJson } from "../../../../core/delivery/tls/tlsrpt_report.ts";
-import { type TlsReportLetter, TlsrptSender } from "../../../../core/delivery/tls/tlsrpt_sender.ts";
+import { TlsrptSender } from "../../../../core/delivery/tls/tlsrpt_sender.ts";
+import { NO_MAIL_PARAMETERS } from "../../../../core/model/envelope.ts";
 import { MemoryStore } from "../../../../core/store/memory.ts";
+import type { NewMessage, QueueItem } from "../../../../core/store/store.ts";
 import { waitFor, within } from "../../../support/wait.ts";
 import { Clock } from "./fixture.ts";
 
@@ -28,14 +30,17 @@ class Office implements AsyncDisposable {
     counters: this.store.counters,
     now: this.clock.read,
   });
-  readonly letters: TlsReportLetter[] = [];
+  readonly letters: { readonly message: NewMessage; readonly content: Uint8Array<ArrayBuffer> }[] = [];
   readonly troubles: string[] = [];
   /** Every request, as "host/path", and the reports that were in them. */
   readonly requests: string[] = [];
   readonly posted: unknown[] = [];
-  commit: (letter: TlsReportLetter) => Promise<void> = (letter) => {
-    this.letters.push(letter);
-    return Promise.resolve();
+  /** Into the store, as the server does it. */
+  commit = async (message: NewMessage, content: Uint8Array<ArrayBuffer>): Promise<void> => {
+    this.letters.push({ message, content });
+    const writer = this.store.receive(message.id);
+    await writer.write(content);
+    await this.store.commit(message, await writer.finish());
   };
   answer: (host: string) => number | Promise<number> = () => 200;
   readonly #web = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
@@ -53,12 +58,13 @@ class Office implements AsyncDisposable {
       counts: this.counts,
       reporter: REPORTER,
       from: FROM,
+      listener: "submission",
       fetch: (url, init) => {
         const headers = new Headers(init.headers);
         headers.set("x-meant-for", url.replace("https://", ""));
         return fetch(`http://127.0.0.1:${this.#web.addr.port}/`, { ...init, headers });
       },
-      commit: (letter) => this.commit(letter),
+      commit: (message, content) => this.commit(message, content),
       now: this.clock.read,
       trouble: (message) => this.troubles.push(message),
       every,
@@ -94,13 +100,17 @@ Deno.test("a report by mail is a message for the queue, and says what was counte
   await sender.look();
   const [letter, ...more] = office.letters;
   assertEquals(more, [], "once");
-  assertEquals(letter!.sender, FROM);
-  assertEquals(letter!.to, { local: "reports", domain: "company-y.example" });
-  assertEquals(letter!.at, office.clock.now);
+  const [{ message, recipients: [recipient] }] = (await office.store.queue({})).items as [QueueItem];
+  assertEquals(message.sender, FROM);
+  assertEquals([message.origin.listener, message.origin.identity], ["submission", null]);
+  assertEquals(message.parameters, NO_MAIL_PARAMETERS);
+  assertEquals(recipient!.address, { local: "reports", domain: "company-y.example" });
+  assertEquals([recipient!.state, recipient!.destination], ["ready", "mx:company-y.example"]);
+  assertEquals(recipient!.parameters.notify, ["NEVER"]);
   const mail = await PostalMime.parse(letter!.content);
   assertEquals(mail.from?.address, "tls@company-x.example");
   assertEquals(mail.to?.[0]?.address, "reports@company-y.example");
-  assert(mail.subject!.startsWith(letter!.subject));
+  assert(mail.subject!.startsWith(message.summary.subject));
   const [attachment] = mail.attachments;
   assertEquals(attachment!.mimeType, "application/tlsrpt+gzip");
   const packed = new Blob([attachment!.content as ArrayBuffer]).stream();
@@ -150,6 +160,15 @@ Deno.test("a host that fails is asked once a look, and keeps no other report fro
   assertEquals((await office.due()).length, 60);
 });
 
+Deno.test("an address in UTF-8 wants a next hop that knows it", async () => {
+  await using office = new Office();
+  await office.mailed("company-y.example", "mailto:m%C3%BCller@company-y.example");
+  office.nextDay();
+  await office.sender().look();
+  const { parameters } = office.letters[0]!.message;
+  assertEquals([parameters.smtputf8, parameters.body], [true, "8BITMIME"]);
+});
+
 Deno.test("a queue that takes nothing is asked again; counters that fail are told of", async () => {
   await using office = new Office();
   await office.mailed("company-y.example", "mailto:reports@company-y.example");
@@ -171,6 +190,7 @@ Deno.test("a queue that takes nothing is asked again; counters that fail are tol
     },
     reporter: REPORTER,
     from: FROM,
+    listener: "submission",
     fetch,
     commit,
     now: office.clock.read,
