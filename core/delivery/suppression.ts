@@ -3,17 +3,7 @@
  * change is on disk before it is answered. Non-job: who is put on it and what becomes of the mail (dispatcher.ts).
  */
 import { type Address, formatAddress, parseAddress } from "../model/address.ts";
-import type { CounterOptions } from "../store/store.ts";
-
-/** What it needs of `Counters`. */
-export interface SuppressionCounters {
-  get(name: string): Promise<string | undefined>;
-  put(name: string, value: string, options: CounterOptions): Promise<void>;
-  /** Live entries in the order of their names. */
-  list(options: { readonly prefix: string; readonly limit: number; readonly after?: string }): Promise<
-    readonly { readonly name: string; readonly value: string }[]
-  >;
-}
+import type { Counters } from "../store/store.ts";
 
 export interface Suppressed {
   /** As it was put there; every spelling of its local part's case is meant. */
@@ -41,10 +31,10 @@ export const LONGEST_SUPPRESSION = 10 * 365 * 86_400;
 const LONGEST_REASON = 500;
 
 export class Suppression {
-  readonly #counters: SuppressionCounters;
+  readonly #counters: Pick<Counters, "get" | "put" | "list">;
   readonly #now: () => number;
 
-  constructor(options: { readonly counters: SuppressionCounters; now(): number }) {
+  constructor(options: { readonly counters: Pick<Counters, "get" | "put" | "list">; now(): number }) {
     this.#counters = options.counters;
     this.#now = options.now;
   }

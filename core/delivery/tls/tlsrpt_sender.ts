@@ -3,32 +3,26 @@
  * at each look until their days are over (RFC 8460 5.3, 5.4). One timer, one look at a time, bounded; no fault ends it.
  * Non-job: what is due (tlsrpt_counts.ts), what a report says (tlsrpt_report.ts), the mail's delivery and signature.
  */
-import type { Address } from "../../model/address.ts";
+import { type Address, formatAddress } from "../../model/address.ts";
+import { NO_EDITS, NO_MAIL_PARAMETERS } from "../../model/envelope.ts";
+import { newId } from "../../model/id.ts";
+import { destinationKey } from "../../queue/destination.ts";
+import type { NewMessage } from "../../store/store.ts";
 import type { HttpFetch } from "./mta_sts_fetch.ts";
 import type { DayCounts, TlsrptTarget } from "./tlsrpt.ts";
 import type { TlsrptCounts } from "./tlsrpt_counts.ts";
 import { postTlsReport, type Reporter, type TlsReport, tlsReport, tlsReportMail } from "./tlsrpt_report.ts";
 
-/** A report as mail: what the queue is given. */
-export interface TlsReportLetter {
-  /** Takes bounces. */
-  readonly sender: Address;
-  readonly to: Address;
-  /** Milliseconds since 1970. */
-  readonly at: number;
-  readonly subject: string;
-  /** A whole message, ASCII, CRLF. */
-  readonly content: Uint8Array<ArrayBuffer>;
-}
-
 export interface TlsrptSenderOptions {
   readonly counts: Pick<TlsrptCounts, "due" | "sent">;
   readonly reporter: Reporter;
-  /** Of the mails' envelopes: an address of the reporter's domain. */
+  /** The sender of the mails: an address of the reporter's domain. */
   readonly from: Address;
+  /** Whose plugins the mails pass on their way out, the signature among them. */
+  readonly listener: string;
   readonly fetch: HttpFetch;
   /** Makes it durable in the queue, then resolves. */
-  commit(letter: TlsReportLetter): Promise<void>;
+  commit(message: NewMessage, content: Uint8Array<ArrayBuffer>): Promise<void>;
   /** Milliseconds since 1970. */
   now(): number;
   /** What went wrong, a sentence each. */
@@ -114,7 +108,7 @@ export class TlsrptSender {
 
   /** False: not this time. */
   async #deliver(report: TlsReport, target: TlsrptTarget, silent: ReadonlySet<string>): Promise<boolean> {
-    const { commit, fetch, from: sender, now, reporter, timeout = 30_000 } = this.#options;
+    const { commit, fetch, now, reporter, timeout = 30_000 } = this.#options;
     const { signal } = this.#stop;
     if (signal.aborted) return false;
     if (target.kind === "https") {
@@ -126,11 +120,41 @@ export class TlsrptSender {
     }
     const at = now(), to = target.address;
     const content = new TextEncoder().encode(tlsReportMail(report, reporter, { to, now: at }));
-    await commit({ sender, to, at, subject: `Report Domain: ${report.domain}`, content });
+    await commit(messageOf(report, to, { ...this.#options, at }), content);
     return true;
   }
 
   #trouble(what: string, error: unknown): void {
     this.#options.trouble(`${what}: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+/** Nobody is told when it cannot be delivered: there is another one tomorrow. */
+function messageOf(
+  { domain }: TlsReport,
+  to: Address,
+  { at, from, listener }: Pick<TlsrptSenderOptions, "from" | "listener"> & { readonly at: number },
+): NewMessage {
+  const wide = /[^\x00-\x7f]/.test(to.local); // it stands in the header too                               RFC 6531 3.1
+  return {
+    id: newId(at),
+    sender: from,
+    parameters: wide ? { ...NO_MAIL_PARAMETERS, body: "8BITMIME", smtputf8: true } : NO_MAIL_PARAMETERS,
+    origin: { session: "", ip: "", helo: "", identity: null, protocol: "", listener },
+    receivedAt: at,
+    edits: NO_EDITS,
+    summary: { from: formatAddress(from), to: formatAddress(to), subject: `Report Domain: ${domain}` },
+    recipients: [{
+      address: to,
+      original: to,
+      parameters: { notify: ["NEVER"], orcpt: null },
+      route: { to: "remote" },
+      destination: destinationKey({ to: "remote" }, to.domain),
+      deadline: null,
+      state: "ready",
+      nextAttempt: at,
+      lastReply: null,
+    }],
+    deposits: [],
+  };
 }

@@ -97,6 +97,18 @@ function message(given: Partial<HttpMessage> = {}): HttpMessage {
     ...given,
   };
 }
+/** So many octets in pieces, as the store reads them. */
+function zeros(size: number): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let left = size;
+  return new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull(controller) {
+      const piece = Math.min(left, 65_536);
+      left -= piece;
+      controller.enqueue(new Uint8Array(piece));
+      if (left === 0) controller.close();
+    },
+  }, { highWaterMark: 0 });
+}
 const post = (given: HttpHop, sent = message(), signal?: AbortSignal) =>
   postMessage(given, sent, { fetch, now: () => NOW, ...signal && { signal } });
 const brief = ({ outcomes }: Awaited<ReturnType<typeof post>>) =>
@@ -175,7 +187,7 @@ Deno.test("a signature over moment, envelope and body", async () => {
   await using hook = new Hook();
   for (const format of ["raw", "json"] as const) {
     for (const size of [10, 3_000_000]) { // in memory, and as a stream
-      const stream = () => new Blob([new Uint8Array(size)]).stream();
+      const stream = () => zeros(size);
       await post(hop(hook.url, { format, secret: SECRET }), message({ stream }));
       const seen = hook.seen.at(-1)!;
       assert(verified(seen, SECRET), `${format} ${size}`);
@@ -346,9 +358,9 @@ Deno.test("who does not answer, breaks off, or never ends", async (t) => {
       connection.close();
     });
     for (const size of [10, 20_000_000]) {
-      const stream = () => new Blob([new Uint8Array(size)]).stream();
+      const stream = () => zeros(size);
       const posted = await post(hop(rude.url), message({ stream }));
-      assertMatch(brief(posted)[0]!, /^defer 4\.4\.1 client error/);
+      assertMatch(brief(posted)[0]!, /^defer 4\.4\.1 (?:client error|\S+ \S+ \(os error)/);
       assertEquals(posted.outcomes[0]!.mayHaveArrived, size === 10);
     }
   });
@@ -356,7 +368,7 @@ Deno.test("who does not answer, breaks off, or never ends", async (t) => {
     let reads = 0;
     const stream = () => {
       reads++;
-      return new Blob([new Uint8Array(20_000_000)]).stream();
+      return zeros(20_000_000);
     };
     await using rude = new Rude(async (connection) => {
       await answer(connection, "HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
