@@ -328,7 +328,8 @@ function placeOf(stop: Stop, connection: OutboundConnection): Place {
 
 /** As the log has it: `mx.example.net[192.0.2.1]:25`. */
 function relayOf({ name, port }: Stop, address: string): string {
-  return address.startsWith("/") ? address : `${name}[${address}]:${port}`;
+  if (address.startsWith("/")) return address;
+  return name.startsWith("[") ? `[${address}]:${port}` : `${name}[${address}]:${port}`;
 }
 
 /** All that two messages must have in common to share a connection. */
