@@ -175,7 +175,6 @@ const STATES: ReadonlySet<string> = new Set<QueueState>(
   ["ready", "active", "deferred", "held", "corrupt", "delivered", "failed", "expired"],
 );
 
-
 export function decodeRecipient(row: RecipientRow): StoredRecipient {
   const where = `recipient ${row.idx}`;
   const facts = object(parse(row.facts, where), where);

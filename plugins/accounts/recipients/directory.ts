@@ -58,7 +58,7 @@ export class Directory {
     return [...new Set(named)];
   }
 
-  #routes(): Route[] {
+  #routes(): PluginRoute[] {
     return [this.shared, ...this.domains.values()].flatMap(({ accounts }) => [...accounts.values()]);
   }
 
