@@ -18,10 +18,10 @@ import {
   type Recipient,
   reject,
 } from "../../../core/pipeline/mod.ts";
+import { fromValue } from "../node.ts";
 import type { Directory, Found, Targets } from "./directory.ts";
 import { MAILBOX } from "./key.ts";
 import { NO_VIA } from "./build.ts";
-import { fromValue } from "./node.ts";
 import { Source } from "./source.ts";
 
 export { MAILBOX, type Mailbox } from "./key.ts";
