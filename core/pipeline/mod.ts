@@ -33,7 +33,7 @@ export type {
   Route,
 } from "../model/envelope.ts";
 export { decodeWords } from "../model/encoded_word.ts";
-export { countMailboxes, mailboxesIn } from "../model/mailboxes.ts";
+export { countMailboxes, mailboxesIn, replaceMailboxes } from "../model/mailboxes.ts";
 export type { Mailboxes } from "../model/mailboxes.ts";
 export { formatDate } from "../model/trace.ts";
 export { canonicalDomain, DomainSet, isDomainPattern } from "../model/domain.ts";

@@ -32,7 +32,13 @@ import { type NextHopAnswer, SimulatedAttempt, type SimulatedDeparture } from ".
 /** One recipient of the simulated envelope; a string is an address without parameters. */
 export type SimulatedRecipient =
   | string
-  | { readonly address: string; readonly parameters?: RcptParameters; readonly route?: Route };
+  | {
+    readonly address: string;
+    /** In `deliver`: what the client named, where that was another address. */
+    readonly original?: string;
+    readonly parameters?: RcptParameters;
+    readonly route?: Route;
+  };
 
 /** A client that logs in. No SASL is spoken: what it proves is said here. */
 export interface SimulatedLogin {
@@ -289,9 +295,9 @@ class Stage {
   depart(given: readonly SimulatedRecipient[]): void {
     const { ctx, facts } = this, { ip, identity } = ctx.client;
     const recipients = given.map((each) => {
-      const { address: text, parameters = NO_RCPT_PARAMETERS, route = { to: "remote" } as const } =
-        typeof each === "string" ? { address: each } : each;
-      return { address: address(text), original: address(text), parameters, route };
+      const given = typeof each === "string" ? { address: each } : each;
+      const { address: text, original = text, parameters = NO_RCPT_PARAMETERS, route = { to: "remote" } } = given;
+      return { address: address(text), original: address(original), parameters, route };
     });
     this.#attempt = new SimulatedAttempt(ctx, facts.attempt);
     const { session, listener, helo } = ctx;
