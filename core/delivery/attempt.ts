@@ -98,7 +98,7 @@ export class Attempt {
       .filter(({ recipient }) => context.placeOf(recipient) === place)
       .map(({ inbox }) => ({ inbox, address, original }));
     if (deposits.length > 0) return { index, state: "delivered", deposits, lastReply: null };
-    if (result === "stored" || result === "discarded") return { index, state: "delivered", lastReply: null };
+    if (typeof result === "string" && result !== "queued") return { index, state: "delivered", lastReply: null };
     if (result instanceof Reply && result.verdict === "reject") {
       return { index, state: "failed", lastReply: result.toString() };
     }

@@ -9,6 +9,7 @@ import { type Rate, StartRate } from "./rates.ts";
 /** What names a destination: everything under one name shares concurrency, rate, rest and suspension. */
 export function destinationKey(route: Route, domain: string): string {
   if (route.to === "local") return `local:${route.plugin}`;
+  if (route.to === "report") return "report";
   return route.via === undefined ? `mx:${domain.toLowerCase()}` : `via:${route.via}`;
 }
 

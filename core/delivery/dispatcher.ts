@@ -125,15 +125,28 @@ export class Dispatcher {
   }
 
   #tell({ message, recipients }: Lease, outcomes: readonly RecipientOutcome[]): void {
-    for (const { index, state, lastReply } of outcomes) {
-      const recipient = recipients.find((each) => each.index === index)!;
-      this.#options.services.emit({
-        type: "settled",
+    const { emit, now } = this.#options.services;
+    for (const { index, state, lastReply, nextAttempt, attempt = true } of outcomes) {
+      const { address, route, attempts } = recipients.find((each) => each.index === index)!;
+      const status = /^[245]\d\d ([245]\.\d{1,3}\.\d{1,3}) /.exec(lastReply ?? "")?.[1];
+      const category = state === "delivered" ? "2" : state === "deferred" ? "4" : "5";
+      const facts = {
         transaction: message.id,
-        recipient: formatAddress(recipient.address),
-        outcome: state === "delivered" ? "stored" : state,
-        reason: lastReply ?? "",
-      });
+        sender: formatAddress(message.sender),
+        recipient: formatAddress(address),
+        identity: message.origin.identity,
+        relay: route.to === "local" ? route.plugin : null,
+        delay: now() - message.receivedAt,
+        attempts: attempts + (attempt ? 1 : 0),
+        status: status ?? `${category}.0.0`,
+        reply: lastReply ?? "stored",
+        tls: null,
+      };
+      if (state === "delivered") emit({ type: "delivered", ...facts });
+      else if (state === "deferred") emit({ type: "deferred", next: nextAttempt ?? now(), ...facts });
+      else if (state === "failed" || state === "expired") {
+        emit({ type: "bounced", expired: state === "expired", ...facts });
+      }
     }
   }
 

@@ -24,6 +24,8 @@ export type {
   HeaderEdits,
   MailParameters,
   Notify,
+  Origin,
+  PluginRoute,
   RcptParameters,
   Result,
   Route,

@@ -139,6 +139,8 @@ const STATES: ReadonlySet<string> = new Set<QueueState>(
   ["ready", "active", "deferred", "held", "corrupt", "delivered", "failed", "expired"],
 );
 
+const ROUTES: ReadonlySet<string> = new Set<Route["to"]>(["local", "remote", "report"]);
+
 export function decodeRecipient(row: RecipientRow): StoredRecipient {
   const where = `recipient ${row.idx}`;
   const facts = object(parse(row.facts, where), where);
@@ -146,7 +148,7 @@ export function decodeRecipient(row: RecipientRow): StoredRecipient {
   address(facts.original, where);
   object(facts.parameters, where);
   const route = object(facts.route, where);
-  if (route.to !== "remote" && (route.to !== "local" || typeof route.plugin !== "string")) {
+  if (!ROUTES.has(String(route.to)) || route.to === "local" && typeof route.plugin !== "string") {
     throw new CorruptRow(`${where}: bad route`);
   }
   if (!STATES.has(row.state)) throw new CorruptRow(`${where}: no such state ${JSON.stringify(row.state)}`);

@@ -289,7 +289,11 @@ export function queueItemPage(context: PageContext, item: QueueItem): Html {
       }</th>
               <td>${stateWord(each.state)}</td>
               <td class="wide">${
-        each.route.to === "local" ? markup`<code>${each.route.plugin}</code>` : each.route.via ?? "by MX"
+        each.route.to === "local"
+          ? markup`<code>${each.route.plugin}</code>`
+          : each.route.to === "report"
+          ? "report to the sender"
+          : each.route.via ?? "by MX"
       }</td>
               <td class="num wide">${count(each.attempts)}</td>
               <td class="num wide">${next(context, each)}</td>

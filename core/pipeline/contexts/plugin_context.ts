@@ -4,7 +4,7 @@
  * next message. Non-job: making the change (transaction_context.ts), time (call.ts).
  */
 import type { Address } from "../../model/address.ts";
-import type { MailParameters, Route } from "../../model/envelope.ts";
+import type { MailParameters, Origin, PluginRoute } from "../../model/envelope.ts";
 import type { Reply } from "../../model/reply.ts";
 import type { Resolver } from "../../dns/resolver.ts";
 import type { CounterOptions, Counters } from "../../store/store.ts";
@@ -22,6 +22,7 @@ import type {
   Recipient,
   Role,
   Score,
+  Signer,
 } from "./contexts.ts";
 import type { TransactionContext } from "./transaction_context.ts";
 
@@ -110,7 +111,10 @@ export class PluginContext implements Every {
     return this.#ctx.tries;
   }
   get destination(): DeliverContext["destination"] {
-    return this.#ctx.destination!;
+    return this.#ctx.departure!.destination;
+  }
+  get origin(): Origin {
+    return this.#ctx.departure!.origin;
   }
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
@@ -145,12 +149,25 @@ export class PluginContext implements Every {
     if (!this.#late(`set(${key.name})`)) this.#ctx.keysOf(key.scope).set(key.name, value);
   }
 
+  // ---- Calls ---------------------------------------------------------------------------------------------------------
+
+  async callAhead(options: { readonly sender?: Address | null } = {}): Promise<Reply> {
+    const { services, phase, recipient, parameters } = this.#ctx;
+    if (phase !== "rcpt" || recipient?.route?.to !== "remote") {
+      throw new TypeError("callAhead() wants a recipient with a remote route");
+    }
+    if (services.callAhead === undefined) throw new TypeError("callAhead(): nobody here asks other hosts");
+    const { address, route } = recipient;
+    const question = { sender: options.sender ?? null, recipient: address, route, parameters };
+    return await services.callAhead(question, this.signal);
+  }
+
   // ---- Changes -------------------------------------------------------------------------------------------------------
 
   identify(user: string): void {
     this.change({ do: "identify", user });
   }
-  route(route: Route): void {
+  route(route: PluginRoute): void {
     this.change({ do: "route", route });
   }
   expand(members: readonly Address[]): void {
@@ -176,6 +193,19 @@ export class PluginContext implements Every {
   }
   deposit(recipient: Recipient, inbox: string): void {
     this.change({ do: "deposit", recipient: this.#ctx.placeOf(recipient), inbox });
+  }
+
+  reversePath(address: Address, recipient?: Recipient): void {
+    this.change({ do: "reversePath", address, recipient: recipient ? this.#ctx.placeOf(recipient) : null });
+  }
+  forwardPath(recipient: Recipient, address: Address): void {
+    this.change({ do: "forwardPath", recipient: this.#ctx.placeOf(recipient), address });
+  }
+  postpone(until: number): void {
+    this.change({ do: "postpone", until });
+  }
+  sign(signer: Signer): void {
+    this.change({ do: "sign", signer });
   }
 
   /** The one door for changes. A sandbox brings its effects here. */

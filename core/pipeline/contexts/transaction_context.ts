@@ -13,7 +13,6 @@ import {
   NO_MAIL_PARAMETERS,
   type RcptParameters,
   type Result,
-  type Route,
 } from "../../model/envelope.ts";
 import type { Reply } from "../../model/reply.ts";
 import type { Resolver } from "../../dns/resolver.ts";
@@ -22,18 +21,8 @@ import type { Counters } from "../../store/store.ts";
 import { checkEffect, type Effect } from "../effect.ts";
 import type { Key, Scope } from "../key.ts";
 import type { Phase } from "../plugin.ts";
-import type {
-  AuthContext,
-  Client,
-  DeliverContext,
-  Deposit,
-  Facts,
-  Host,
-  Message,
-  Recipient,
-  Role,
-  Score,
-} from "./contexts.ts";
+import type { AuthContext, Client, Deposit, Facts, Host, Message, Recipient, Role, Score } from "./contexts.ts";
+import { type Departing, Departure, type RemoteRoute, type Resumed } from "./departure.ts";
 import type { ReceivedMessage } from "./received_message.ts";
 import { TransactionRecipient } from "./recipient.ts";
 
@@ -50,6 +39,19 @@ export interface Services {
    * From the moment it is called the body is its business; a body whose transaction never came here is the caller's.
    */
   commit(ctx: TransactionContext): Promise<Reply<"defer"> | null>;
+  /**
+   * Asks another host about a recipient, by MAIL and RCPT. Resolves with its words, or with a deferral when nobody could
+   * be asked. Absent: nobody here asks other hosts.
+   */
+  callAhead?(question: CallAhead, signal: AbortSignal): Promise<Reply>;
+}
+/** May this recipient come? */
+export interface CallAhead {
+  readonly sender: Address | null;
+  readonly recipient: Address;
+  readonly route: RemoteRoute;
+  /** What MAIL said: the same TLS and the same alphabet are wanted of the next hop. */
+  readonly parameters: MailParameters;
 }
 export interface Peer {
   readonly session: string;
@@ -72,23 +74,6 @@ export interface Blame {
   /** Where it was decided, when it is spoken later. */
   readonly delayedFrom: Phase | null;
 }
-/** A message of the durable queue that the dispatcher tries again. */
-export interface Resumed {
-  readonly id: string;
-  readonly sender: Address | null;
-  readonly parameters: MailParameters;
-  readonly recipients: readonly {
-    readonly address: Address;
-    readonly original: Address;
-    readonly parameters: RcptParameters;
-    readonly route: Route;
-  }[];
-  readonly message: ReceivedMessage;
-  readonly edits: HeaderEdits;
-  /** Attempts before this one, at least 1. */
-  readonly tries: number;
-}
-
 export class TransactionContext implements Facts {
   readonly services: Services;
   readonly session: string;
@@ -132,7 +117,10 @@ export class TransactionContext implements Facts {
   held: string | null = null;
   deposits: readonly Deposit[] = [];
   tries = 0;
-  destination: DeliverContext["destination"] | null = null;
+  /** On the way out: this attempt. */
+  departure: Departure | null = null;
+  /** It was made: nothing changes it any more. */
+  attempted = false;
   /** End of the time that plugins have after the last octet, by performance.now(); 0: not running. */
   expires = 0;
   /** What the commit of this transaction said; undefined: there was none. */
@@ -217,6 +205,11 @@ export class TransactionContext implements Facts {
     this.complete(item.message, item.edits);
     this.tries = item.tries;
   }
+  /** A message on the way out, instead of begin, propose and complete. Then run "deliver". */
+  depart(item: Departing): void {
+    this.resume(item);
+    this.departure = new Departure(item);
+  }
   /** End of the transaction: RSET, EHLO, end of message. */
   reset(): void {
     if (this.transaction === null) return;
@@ -237,6 +230,8 @@ export class TransactionContext implements Facts {
     this.held = null;
     this.deposits = [];
     this.tries = 0;
+    this.departure = null;
+    this.attempted = false;
     this.expires = 0;
     this.committed = undefined;
   }
@@ -296,11 +291,13 @@ export class TransactionContext implements Facts {
    */
   apply(effect: Effect): string | null {
     const change = checkEffect(effect, this.phase);
+    if (this.attempted) return "the attempt was made already";
     switch (change.do) {
       case "identify":
         this.client = { ...this.client, identity: change.user };
         return null;
       case "route":
+        if (this.departure !== null) return this.#depart(change);
         if (this.recipient!.route !== null) return "a second route was ignored";
         this.recipient = this.recipient!.withRoute(change.route);
         return null;
@@ -330,7 +327,22 @@ export class TransactionContext implements Facts {
         this.deposits = [...this.deposits, { recipient, inbox: change.inbox }];
         return null;
       }
+      case "reversePath":
+        if (this.sender === null) throw new TypeError("reversePath() wants a sender: <> stays <>"); // RFC 5321 4.5.5
+        if (this.departure !== null) return this.#depart(change);
+        this.sender = change.address;
+        return null;
+      case "forwardPath":
+      case "postpone":
+      case "sign":
+        return this.#depart(change);
     }
+  }
+  /** A change of the attempt. A view changes a copy of its own. */
+  #depart(change: Parameters<Departure["change"]>[0]): null {
+    if (!Object.hasOwn(this, "departure")) this.departure = this.departure!.copy();
+    this.departure!.change(change);
+    return null;
   }
 
   /** The place of a recipient that a plugin names. */
