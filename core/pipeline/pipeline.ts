@@ -6,6 +6,7 @@
 import { isOverdue, isParked } from "../model/envelope.ts";
 import type { Reply } from "../model/reply.ts";
 import type { Decision } from "../observe/events.ts";
+import { AttemptEnding } from "./attempt.ts";
 import { readClock, type Step } from "./call.ts";
 import { checkPlugins, type Compiled, PHASES, stepsOf, storesOf } from "./compile.ts";
 import { after, proceed } from "./compose.ts";
@@ -32,7 +33,7 @@ export interface PipelineOptions {
 const BUDGET = 120_000;
 const MAX_BUDGET = 540_000; // the client waits 600 s for the reply after the dot                   RFC 5321 4.5.3.2.6
 
-type AskedPhase = Exclude<Phase, "queue">;
+type AskedPhase = Exclude<Phase, "queue" | "deliver">;
 
 /**
  * @throws {Error} when a plugin stands in the wrong place, naming it.
@@ -75,6 +76,7 @@ export class Pipeline {
     ctx.phase = phase;
     if (phase === "rcpt") return this.#rcpt(ctx);
     if (phase === "queue") return this.#queue(ctx);
+    if (phase === "deliver") return this.#deliver(ctx);
     if (phase === "data") ctx.expires = readClock() + this.#budget;
     const answer = this.#ask(phase, ctx);
     return answer instanceof Promise
@@ -162,6 +164,13 @@ export class Pipeline {
     const waits = ctx.held !== null || first && isParked(ctx.parameters, ctx.now());
     const answer = chain.length === 0 || waits ? commitRest(ctx) : proceed(chain, 0, ctx, () => commitRest(ctx));
     return after(answer, (reply) => settled(ctx, reply));
+  }
+
+  /** Without a budget: nobody waits for the reply, and an attempt takes the time that other hosts take. */
+  #deliver(ctx: TransactionContext): Answer {
+    const ending = new AttemptEnding(ctx);
+    readClock();
+    return after(proceed(this.#chains.deliver, 0, ctx, ending.make), (reply) => ending.conclude(reply));
   }
 
   #tell(phase: Phase, ctx: TransactionContext, reply: Reply, verdict: Decision["verdict"], reason: string): void {

@@ -47,7 +47,8 @@ function plan(transaction: TransactionContext, origin: Origin, options: CommitOp
   const now = options.now();
   const release = isParked(transaction.parameters, now) ? transaction.parameters.holdUntil! : null;
   const recipients: NewRecipient[] = [];
-  for (const { recipient: { address, original, parameters, route }, state, reply } of rows(transaction)) {
+  for (const { recipient, state, reply, route: instead } of rows(transaction)) {
+    const { address, original, parameters } = recipient, route = instead ?? recipient.route;
     if (route === null) continue; // the pipeline lets none in without
     const why = reply?.toString() ?? transaction.held;
     const common = { address, original, parameters, route, state };

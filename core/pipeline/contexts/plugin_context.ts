@@ -233,7 +233,7 @@ export class PluginContext implements Every {
 }
 
 /** A plugin's own part of the counters. */
-class NamespacedCounters implements Counters {
+export class NamespacedCounters implements Counters {
   constructor(readonly counters: Counters, readonly prefix: string) {}
   get(name: string): Promise<string | undefined> {
     return this.counters.get(this.prefix + name);

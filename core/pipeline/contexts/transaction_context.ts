@@ -107,6 +107,8 @@ export class TransactionContext implements Facts {
   recipients: TransactionRecipient[] = [];
   /** Places of the recipients behind each accepted RCPT, in order: LMTP owes each command a reply (RFC 2033 4.2). */
   commands: number[][] = [];
+  /** By its place in `commands`: whom an RCPT named whose sender asked to hear of success, when several are behind it. */
+  expanded: Map<number, TransactionRecipient> = new Map();
   /** Those of the command that is being decided. */
   command: number[] = [];
   /** Place by final address and ORCPT. */
@@ -223,6 +225,7 @@ export class TransactionContext implements Facts {
     this.recipients = [];
     this.commands = [];
     this.command = [];
+    this.expanded.clear();
     this.places.clear();
     this.received = null;
     this.edits = NO_EDITS;
@@ -297,7 +300,7 @@ export class TransactionContext implements Facts {
         this.client = { ...this.client, identity: change.user };
         return null;
       case "route":
-        if (this.departure !== null) return this.#depart(change);
+        if (this.departure !== null) return changeDeparture(this, change);
         if (this.recipient!.route !== null) return "a second route was ignored";
         this.recipient = this.recipient!.withRoute(change.route);
         return null;
@@ -329,20 +332,14 @@ export class TransactionContext implements Facts {
       }
       case "reversePath":
         if (this.sender === null) throw new TypeError("reversePath() wants a sender: <> stays <>"); // RFC 5321 4.5.5
-        if (this.departure !== null) return this.#depart(change);
+        if (this.departure !== null) return changeDeparture(this, change);
         this.sender = change.address;
         return null;
       case "forwardPath":
       case "postpone":
       case "sign":
-        return this.#depart(change);
+        return changeDeparture(this, change);
     }
-  }
-  /** A change of the attempt. A view changes a copy of its own. */
-  #depart(change: Parameters<Departure["change"]>[0]): null {
-    if (!Object.hasOwn(this, "departure")) this.departure = this.departure!.copy();
-    this.departure!.change(change);
-    return null;
   }
 
   /** The place of a recipient that a plugin names. */
@@ -405,6 +402,7 @@ export class TransactionContext implements Facts {
   withdraw(count: number): void {
     this.dismiss(count);
     this.commands.pop();
+    this.expanded.delete(this.commands.length);
   }
 }
 
@@ -412,4 +410,11 @@ export class TransactionContext implements Facts {
 function placeKey({ address, route, parameters }: TransactionRecipient): string {
   const local = route?.to === "local" ? address.local.toLowerCase() : address.local;
   return `${local}@${address.domain} ${parameters.orcpt ?? ""}`;
+}
+
+/** A change of the attempt. A view changes a copy of its own. */
+function changeDeparture(ctx: TransactionContext, change: Parameters<Departure["change"]>[0]): null {
+  if (!Object.hasOwn(ctx, "departure")) ctx.departure = ctx.departure!.copy();
+  ctx.departure!.change(change);
+  return null;
 }
