@@ -16,6 +16,7 @@ import { headers } from "./content/headers/mod.ts";
 import { spamScore } from "./content/spam_score/mod.ts";
 import { submission } from "./content/submission/mod.ts";
 import { spf } from "./identity/spf/mod.ts";
+import { dkim_sign } from "./outbound/dkim_sign/mod.ts";
 import { discard } from "./storage/discard/mod.ts";
 import { inbox } from "./storage/inbox/mod.ts";
 import { maildir } from "./storage/maildir/mod.ts";
@@ -42,6 +43,7 @@ export const PLUGINS = {
   maildir,
   inbox,
   discard,
+  dkim_sign,
 } as const;
 
 export { openNetworks } from "./access/relay/world.ts";

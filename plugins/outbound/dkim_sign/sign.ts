@@ -2,7 +2,7 @@
  * DKIM signatures of one content (RFC 6376 5, RFC 8301, RFC 8463). The body is read once, in pieces, whatever its size.
  * Never with l=: others could add to what was signed (case 55). Non-job: whose mail is signed, and for which domain.
  */
-import { fold, HeaderSection } from "../../../core/pipeline/mod.ts";
+import { fold, HeaderSection, type SignedContent } from "../../../core/pipeline/mod.ts";
 import { BodyHash, canonicalField, type Canonicalization } from "./canonical.ts";
 import type { PrivateKey } from "./private_key.ts";
 import { type SignedField, signedFields } from "./signed_fields.ts";
@@ -12,16 +12,6 @@ export interface SigningKey {
   readonly domain: string;
   readonly selector: string;
   readonly key: PrivateKey;
-}
-
-/** What goes out, with every edit applied. */
-export interface Content {
-  /** The first octets, at least the whole header section. */
-  readonly head: Uint8Array;
-  /** All of it, afresh. */
-  stream(): ReadableStream<Uint8Array>;
-  /** All of it, where it is in memory. */
-  readonly memory: Uint8Array | null;
 }
 
 /** How to sign. */
@@ -48,7 +38,7 @@ const LINE = 76;
  * @throws what the stream or WebCrypto throws.
  */
 export async function sign(
-  content: Content,
+  content: SignedContent,
   keys: readonly SigningKey[],
   options: SignOptions,
 ): Promise<string | null> {
@@ -105,7 +95,7 @@ export function hashInput(
   return out;
 }
 
-async function hashBody(content: Content, start: number, form: Canonicalization): Promise<Uint8Array> {
+async function hashBody(content: SignedContent, start: number, form: Canonicalization): Promise<Uint8Array> {
   const hash = new BodyHash(form);
   if (content.memory !== null) {
     hash.update(content.memory.subarray(start));

@@ -1,16 +1,11 @@
 /** Signatures against those of RFC 8463 and of other signers, octet for octet; what h= covers; any cut of the content. */
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { HeaderSection } from "../../../../../core/model/headers.ts";
+import { headerEnd, HeaderSection } from "../../../../../core/model/headers.ts";
 import { BodyHash, type Canonicalization } from "../../../../../plugins/outbound/dkim_sign/canonical.ts";
+import type { SignedContent } from "../../../../../core/pipeline/mod.ts";
 import { PrivateKey } from "../../../../../plugins/outbound/dkim_sign/private_key.ts";
-import {
-  type Content,
-  hashInput,
-  sign,
-  signField,
-  type SignOptions,
-} from "../../../../../plugins/outbound/dkim_sign/sign.ts";
+import { hashInput, sign, signField, type SignOptions } from "../../../../../plugins/outbound/dkim_sign/sign.ts";
 import { canBeSigned, signedFields } from "../../../../../plugins/outbound/dkim_sign/signed_fields.ts";
 import { mail, octets } from "../../../../support/bytes.ts";
 import { readVectorText } from "../../../../support/vectors.ts";
@@ -35,11 +30,12 @@ Hello  Bob
 `);
 
 /** A content in these pieces, as a spool file has it; without any cut, in memory. */
-function content(octets: Uint8Array<ArrayBuffer>, cuts: readonly number[] | null = null): Content {
-  const end = new HeaderSection(octets).bodyStart;
+function content(octets: Uint8Array<ArrayBuffer>, cuts: readonly number[] | null = null): SignedContent {
+  const end = headerEnd(octets);
   const places = [0, ...(cuts ?? []).map((cut) => cut % (octets.length + 1)).sort((a, b) => a - b), octets.length];
   return {
-    head: octets.subarray(0, end),
+    size: octets.length,
+    head: end < 0 ? octets : octets.subarray(0, end),
     memory: cuts === null ? octets : null,
     stream: () => ReadableStream.from(places.slice(1).map((to, at) => octets.subarray(places[at], to))),
   };
