@@ -1,7 +1,9 @@
 /** What we sign, as others check it: dkimpy, and OpenDKIM with our records in a real zone. Case 56. */
 import { assert, assertEquals } from "@std/assert";
 import { headerEnd } from "../../core/model/headers.ts";
+import { on, runPhase } from "../../core/pipeline/mod.ts";
 import type { Canonicalization } from "../../plugins/outbound/dkim_sign/canonical.ts";
+import { dkim_sign } from "../../plugins/outbound/dkim_sign/mod.ts";
 import { PrivateKey } from "../../plugins/outbound/dkim_sign/private_key.ts";
 import { recordName, recordText, zoneRecord } from "../../plugins/outbound/dkim_sign/record.ts";
 import { sign, type SigningKey } from "../../plugins/outbound/dkim_sign/sign.ts";
@@ -9,7 +11,7 @@ import { join, latin1, mail, octets } from "../support/bytes.ts";
 import { testWith, testWithPython } from "../support/debian.ts";
 import { NAME_SERVERS, NameServers } from "../support/name_servers.ts";
 import { TempFolder } from "../support/temp.ts";
-import { pem, RFC_ED25519, rsaPkcs8 } from "../unit/plugins/outbound/dkim_sign/keys.ts";
+import { pem, RFC_ED25519, RFC_ED25519_PEM, rsaPkcs8 } from "../unit/plugins/outbound/dkim_sign/keys.ts";
 import { run } from "./run.ts";
 
 const FORMS: readonly (readonly [Canonicalization, Canonicalization])[] = [
@@ -146,6 +148,23 @@ testWithPython(
     assertEquals(await dkimpy(python, kept.map(octets), [ED25519]), kept.map(() => [true]));
   },
 );
+
+testWithPython("dkim", "case 56: what is signed is what goes out", async (python) => {
+  const edits = on("deliver", (ctx, next) => {
+    ctx.removeHeader("Subject");
+    ctx.prependHeader("Subject", `[external] ${"gr\u00fc\u00dfe ".repeat(20)}`);
+    ctx.prependHeader("Reply-To", "list@example.org");
+    return next();
+  });
+  const key = { domain: "example.org", selector: "ed25519", key: RFC_ED25519_PEM };
+  const { departure } = await runPhase([edits, dkim_sign({ keys: [key] })], "deliver", {
+    origin: { identity: "alice" },
+    message: MESSAGES["text"]!,
+  });
+  const sent = new TextEncoder().encode(departure!.sent);
+  assert(departure!.sent.includes("\r\nReply-To: list@example.org\r\n"));
+  assertEquals(await dkimpy(python, [sent], [ED25519]), [[true]]);
+});
 
 testWith(["opendkim", ...NAME_SERVERS], "OpenDKIM takes every signature, by our records in a zone", async () => {
   const keys = await allKeys();
