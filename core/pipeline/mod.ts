@@ -58,11 +58,10 @@ export type { CounterOptions, Counters } from "../store/store.ts";
 export type * from "../observe/events.ts";
 
 // ---- Testing a plugin ------------------------------------------------------------------------------------------------
-export { observersOf } from "./observers.ts";
+export { type ObserverServices, observersOf } from "./observers.ts";
 export { runPhase, simulate, SimulatedCounters } from "./testing.ts";
 export type { Simulated, SimulatedLogin, SimulatedRecipient, SimulatedResult } from "./testing.ts";
 export type { NextHopAnswer, SimulatedDeparture } from "./simulated_departure.ts";
-export type { CallAhead } from "./contexts/transaction_context.ts";
 export type { PipelineOptions } from "./pipeline.ts";
 export type { Row } from "./settlement.ts";
 export { MemoryResolver } from "../dns/memory_resolver.ts";

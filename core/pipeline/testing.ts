@@ -20,9 +20,9 @@ import { accept, type Reply } from "../model/reply.ts";
 import { DnsError, type Resolver } from "../dns/resolver.ts";
 import type { Decision, Event } from "../observe/events.ts";
 import type { Body, CounterOptions, Counters } from "../store/store.ts";
-import type { Client, DeliverContext, Deposit, Host, Recipient, Role, Score } from "./contexts/contexts.ts";
+import type { CallAhead, Client, DeliverContext, Deposit, Host, Recipient, Role, Score } from "./contexts/contexts.ts";
 import { ReceivedMessage } from "./contexts/received_message.ts";
-import { type Services, TransactionContext } from "./contexts/transaction_context.ts";
+import { TransactionContext } from "./contexts/transaction_context.ts";
 import type { Key, Scope } from "./key.ts";
 import { Pipeline, type PipelineOptions } from "./pipeline.ts";
 import type { Phase, Plugin } from "./plugin.ts";
@@ -88,7 +88,7 @@ export interface Simulated {
   /** How often the queue tried before. */
   readonly tries?: number;
   /** What `ctx.callAhead` asks; default: nobody here asks other hosts. */
-  readonly callAhead?: Services["callAhead"];
+  readonly callAhead?: CallAhead;
   /** Of an attempt in `deliver`; default: the first recipient's domain, by its own hosts. */
   readonly destination?: Partial<DeliverContext["destination"]>;
   /** Who brought the message that is on its way out; default: the client above. */

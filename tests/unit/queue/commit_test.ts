@@ -91,6 +91,20 @@ Deno.test("each result has its row: none waits, a deferral waits its step, a ref
   assertEquals(desk.store.health().bodyBytes, 0);
 });
 
+Deno.test("SEMANTICS 8: for who had logged in a late refusal is a report that is due now", async () => {
+  const desk = new Desk();
+  const context = await desk.transaction([box, box]);
+  context.client = { ...context.client, identity: "amy" };
+  context.settleRecipient(1, reject("5.2.1", "Mailbox closed"));
+  assertEquals(await commitTransaction(context, ORIGIN, desk.options), null);
+  const reason = "550 5.2.1 Mailbox closed";
+  const { recipients } = (await desk.store.item(context.id))!;
+  assertEquals(recipients.map(({ state, route, nextAttempt, lastReply }) => [state, route, nextAttempt, lastReply]), [
+    ["ready", box, T0, null],
+    ["ready", { to: "report", action: "failed", reason }, T0, reason],
+  ]);
+});
+
 Deno.test("a held message is held for all, with its reason", async () => {
   const desk = new Desk();
   const context = await desk.transaction([remote, box], "looks like spam");
