@@ -6,6 +6,7 @@ import { Command, CommanderError } from "commander";
 import about from "../deno.json" with { type: "json" };
 import { ConfigError } from "../core/config/issue.ts";
 import { checkCommand } from "./check.ts";
+import { dkimCommand } from "./dkim.ts";
 import { queueCommand } from "./queue.ts";
 import { schemaCommand } from "./schema.ts";
 import { sendCommand } from "./send.ts";
@@ -23,7 +24,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   const program = new Command("postern")
     .description("An SMTP server whose policy you write yourself")
     .version(about.version);
-  for (const make of [serveCommand, checkCommand, schemaCommand, sendCommand, queueCommand, userCommand]) {
+  for (const make of [serveCommand, checkCommand, schemaCommand, sendCommand, queueCommand, userCommand, dkimCommand]) {
     program.addCommand(make(terminal, finish));
   }
   settle(program, terminal);

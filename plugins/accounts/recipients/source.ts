@@ -41,7 +41,7 @@ export class Source {
 
   /** The next hops that the tables name, as they were read last. */
   get nextHops(): string[] {
-    return this.#directory.nextHops;
+    return (this.#inline ?? this.#file!.value).nextHops;
   }
 
   /** The tables as they are at the moment `now` (milliseconds). */
