@@ -18,12 +18,16 @@ export type { DeferCode, RejectCode, ReplyOptions, Verdict } from "../model/repl
 // ---- Values of the envelope and the message --------------------------------------------------------------------------
 export { formatAddress, parseAddress, sameAddress } from "../model/address.ts";
 export type { Address } from "../model/address.ts";
+export { isNameOrDetail, parseAddressPattern } from "../model/address_pattern.ts";
+export type { AddressPattern } from "../model/address_pattern.ts";
 export type {
   BodyType,
   DeliverBy,
   HeaderEdits,
   MailParameters,
   Notify,
+  Origin,
+  PluginRoute,
   RcptParameters,
   Result,
   Route,
@@ -50,12 +54,15 @@ export type { DnsFault, LookupOptions, Mx, Resolver, Tlsa } from "../dns/resolve
 export type { Answer as DnsAnswer, AnswerOrigin, RecordOf, RecordType } from "../dns/answer.ts";
 
 // ---- State that threads share, and what observers are told -----------------------------------------------------------
-export type { CounterOptions, Counters } from "../store/store.ts";
+export type { CounterEntry, CounterOptions, CounterQuery, Counters } from "../store/store.ts";
 export type * from "../observe/events.ts";
 
 // ---- Testing a plugin ------------------------------------------------------------------------------------------------
+export { observersOf } from "./observers.ts";
 export { runPhase, simulate, SimulatedCounters } from "./testing.ts";
 export type { Simulated, SimulatedLogin, SimulatedRecipient, SimulatedResult } from "./testing.ts";
+export type { NextHopAnswer, SimulatedDeparture } from "./simulated_departure.ts";
+export type { CallAhead } from "./contexts/transaction_context.ts";
 export type { PipelineOptions } from "./pipeline.ts";
 export type { Row } from "./settlement.ts";
 export { MemoryResolver } from "../dns/memory_resolver.ts";

@@ -14,9 +14,9 @@ import {
   formatAddress,
   type Host,
   type PluginFactory,
+  type PluginRoute,
   type Recipient,
   reject,
-  type Route,
 } from "../../../core/pipeline/mod.ts";
 import type { Directory, Found, Targets } from "./directory.ts";
 import { MAILBOX } from "./key.ts";
@@ -131,7 +131,7 @@ export const recipients: PluginFactory<z.input<typeof Options>> = definePlugin({
   },
 });
 
-function routeOf(store: z.output<typeof Store>): Route {
+function routeOf(store: z.output<typeof Store>): PluginRoute {
   if (typeof store === "string") return { to: "local", plugin: store };
   if (store.to === "local") return store;
   return store.via === undefined ? { to: "remote" } : { to: "remote", via: store.via };

@@ -19,7 +19,9 @@ async function ask(options: Options, to: string, facts: Simulated = {}): Promise
   const reply = result.replies.find(({ phase }) => phase === "rcpt")!.reply;
   if (reply.verdict !== "accept") return `${reply.code} ${reply.status}`;
   return result.recipients.map(({ address, route }) =>
-    `${formatAddress(address)} ${route?.to === "local" ? route.plugin : `> ${route?.via ?? "MX"}`}`
+    `${formatAddress(address)} ${
+      route?.to === "local" ? route.plugin : `> ${route?.to === "remote" && route.via || "MX"}`
+    }`
   ).sort().join(", ");
 }
 
