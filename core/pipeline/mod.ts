@@ -18,12 +18,16 @@ export type { DeferCode, RejectCode, ReplyOptions, Verdict } from "../model/repl
 // ---- Values of the envelope and the message --------------------------------------------------------------------------
 export { formatAddress, parseAddress, sameAddress } from "../model/address.ts";
 export type { Address } from "../model/address.ts";
+export { isNameOrDetail, parseAddressPattern } from "../model/address_pattern.ts";
+export type { AddressPattern } from "../model/address_pattern.ts";
 export type {
   BodyType,
   DeliverBy,
   HeaderEdits,
   MailParameters,
   Notify,
+  Origin,
+  PluginRoute,
   RcptParameters,
   Result,
   Route,
@@ -34,7 +38,8 @@ export type { Mailboxes } from "../model/mailboxes.ts";
 export { formatDate } from "../model/trace.ts";
 export { canonicalDomain, DomainSet, isDomainPattern } from "../model/domain.ts";
 export { canonicalIp, isIPv4, isIPv6, isLoopback, isNetwork, networkOf, Networks } from "../model/ip.ts";
-export { parseDuration, parseSize } from "../model/units.ts";
+export { parseDuration, parseRate, parseSize, RATE } from "../model/units.ts";
+export type { Rate } from "../model/units.ts";
 
 // ---- What is stored of a password ------------------------------------------------------------------------------------
 export { formatScryptHash, parseScryptHash } from "../model/scrypt_hash.ts";
@@ -53,8 +58,11 @@ export type { CounterEntry, CounterOptions, CounterQuery, Counters } from "../st
 export type * from "../observe/events.ts";
 
 // ---- Testing a plugin ------------------------------------------------------------------------------------------------
+export { observersOf } from "./observers.ts";
 export { runPhase, simulate, SimulatedCounters } from "./testing.ts";
 export type { Simulated, SimulatedLogin, SimulatedRecipient, SimulatedResult } from "./testing.ts";
+export type { NextHopAnswer, SimulatedDeparture } from "./simulated_departure.ts";
+export type { CallAhead } from "./contexts/transaction_context.ts";
 export type { PipelineOptions } from "./pipeline.ts";
 export type { Row } from "./settlement.ts";
 export { MemoryResolver } from "../dns/memory_resolver.ts";

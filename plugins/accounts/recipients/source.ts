@@ -49,6 +49,11 @@ export class Source {
     return this.#directory.stores;
   }
 
+  /** The next hops that the tables name, as they were read last. */
+  get nextHops(): string[] {
+    return this.#directory.nextHops;
+  }
+
   /** The tables as they are at the moment `now` (milliseconds). */
   current(now: number): Directory {
     if (this.#path !== null && (now - this.#looked >= SECOND || now < this.#looked)) {

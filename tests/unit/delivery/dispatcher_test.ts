@@ -97,7 +97,7 @@ Deno.test("what is due is stored and leaves the queue; remote recipients wait", 
   const message = await site.put({ recipients: [local("a@example.org"), recipient("b@far.example"), local("c@x.y")] });
   await site.until(["delivered 1", "ready 0", "delivered 1"]);
   assertEquals(site.tried, [{ id: message.id, to: ["a", "c"], tries: 1, at: T0 }]);
-  assertEquals(site.events.filter(({ type }) => type === "settled").length, 2);
+  assertEquals(site.events.filter(({ type }) => type === "delivered").length, 2);
 });
 
 Deno.test("a deferral follows the schedule, its last step repeats, and success ends it", async () => {

@@ -1,7 +1,7 @@
 /** What becomes of a transaction in the queue, and how the store's refusals are worded (SEMANTICS 1 to 4, 8, 17). */
 import { assert, assertEquals } from "@std/assert";
 import { MemoryResolver } from "../../../core/dns/memory_resolver.ts";
-import { NO_MAIL_PARAMETERS, NO_RCPT_PARAMETERS, type Route } from "../../../core/model/envelope.ts";
+import { NO_MAIL_PARAMETERS, NO_RCPT_PARAMETERS, type PluginRoute } from "../../../core/model/envelope.ts";
 import { defer, reject, Reply } from "../../../core/model/reply.ts";
 import { parseAddress } from "../../../core/model/address.ts";
 import { ReceivedMessage } from "../../../core/pipeline/contexts/received_message.ts";
@@ -14,8 +14,8 @@ import { nextId, T0 } from "../store/messages.ts";
 const ORIGIN = { session: "s1", ip: "192.0.2.1", helo: "c", identity: null, protocol: "ESMTP", listener: "l" };
 const HEADER =
   "From: =?utf-8?Q?J=C3=BCrgen?= <j@example.org>\r\nTo: b@example.org\r\nSubject: Gr\u00fc\u00dfe\r\n\r\nText\r\n";
-const box: Route = { to: "local", plugin: "box" };
-const remote: Route = { to: "remote" };
+const box: PluginRoute = { to: "local", plugin: "box" };
+const remote: PluginRoute = { to: "remote" };
 
 class Desk {
   readonly committed: NewMessage[] = [];
@@ -33,7 +33,7 @@ class Desk {
 
   /** A transaction after the last octet, with a recipient for each route. */
   async transaction(
-    routes: readonly Route[],
+    routes: readonly PluginRoute[],
     held: string | null = null,
     parameters = NO_MAIL_PARAMETERS,
   ): Promise<TransactionContext> {

@@ -89,10 +89,12 @@ export function storeContract(name: string, open: OpenStore): void {
     for (const size of [0, 1, 4096, 8191, 8192, 8193, 70_000, 262_143, 262_144, 262_145, 1_000_000, 3_000_000]) {
       const content = size < 14 ? new Uint8Array(size).fill(65) : octets(size, size);
       const drop = size < 100 ? [] : [[0, 10], [size - 5, size - 1]] as const;
-      const { id } = await put(store, { deposits: [deposit("a")], edits: { prepend, drop } }, content);
+      const edits = { prepend, drop, ...(size < 100 ? {} : { insert: [[10, "Y: ü\r\n"]] as const }) };
+      const { id } = await put(store, { deposits: [deposit("a")], edits }, content);
       assertEquals(await read(await store.received(id)), content, `${size} octets as received`);
       const kept = size < 100 ? [...content] : [...content.subarray(10, size - 5), content[size - 1]!];
-      const written = new Uint8Array([...new TextEncoder().encode(prepend), ...kept]);
+      const front = new TextEncoder().encode(size < 100 ? prepend : `${prepend}Y: ü\r\n`);
+      const written = new Uint8Array([...front, ...kept]);
       assertEquals(await read(await store.raw(id)), written, `${size} octets as written`);
     }
     assertEquals(store.health().bodyBytes, 0);

@@ -20,7 +20,7 @@ async function ask(options: Options, to: string, facts: Simulated = {}): Promise
   if (reply.verdict !== "accept") return `${reply.code} ${reply.status}`;
   return result.recipients.map(({ address, route }) =>
     `${formatAddress(address)} ${
-      route?.to === "local" ? route.plugin : `> ${(route?.to === "remote" && route.via) || "MX"}`
+      route?.to === "local" ? route.plugin : `> ${route?.to === "remote" && route.via || "MX"}`
     }`
   ).sort().join(", ");
 }
