@@ -32,8 +32,11 @@ export type {
   Result,
   Route,
 } from "../model/envelope.ts";
+export { HeaderSection } from "../model/headers.ts";
+export type { FieldRange } from "../model/headers.ts";
+export { fold } from "../model/fold.ts";
 export { decodeWords } from "../model/encoded_word.ts";
-export { countMailboxes, mailboxesIn } from "../model/mailboxes.ts";
+export { countMailboxes, mailboxesIn, replaceMailboxes } from "../model/mailboxes.ts";
 export type { Mailboxes } from "../model/mailboxes.ts";
 export { formatDate } from "../model/trace.ts";
 export { canonicalDomain, DomainSet, isDomainPattern } from "../model/domain.ts";
@@ -58,11 +61,10 @@ export type { CounterEntry, CounterOptions, CounterQuery, Counters } from "../st
 export type * from "../observe/events.ts";
 
 // ---- Testing a plugin ------------------------------------------------------------------------------------------------
-export { observersOf } from "./observers.ts";
+export { type ObserverServices, observersOf } from "./observers.ts";
 export { runPhase, simulate, SimulatedCounters } from "./testing.ts";
 export type { Simulated, SimulatedLogin, SimulatedRecipient, SimulatedResult } from "./testing.ts";
 export type { NextHopAnswer, SimulatedDeparture } from "./simulated_departure.ts";
-export type { CallAhead } from "./contexts/transaction_context.ts";
 export type { PipelineOptions } from "./pipeline.ts";
 export type { Row } from "./settlement.ts";
 export { MemoryResolver } from "../dns/memory_resolver.ts";

@@ -3,10 +3,20 @@
  * own part of the counters. Non-job: handing events round (core/observe/bus.ts).
  */
 import type { Event, Observer } from "../observe/events.ts";
+import type { Counters } from "../store/store.ts";
 import { leavesOf } from "./compile.ts";
 import { NamespacedCounters } from "./contexts/plugin_context.ts";
-import type { Services } from "./contexts/transaction_context.ts";
 import type { Observe, ObserverHouse, Plugin } from "./plugin.ts";
+
+/** What observers need from the house. */
+export interface ObserverServices {
+  /** All counters: each plugin gets its own part of them. */
+  readonly counters: Counters;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Where their alerts go, and what is told of their faults. */
+  emit(event: Event): void;
+}
 
 /**
  * An observer for each plugin that has one, combinations taken apart, each instance once: give it the lists of all
@@ -34,7 +44,7 @@ import type { Observe, ObserverHouse, Plugin } from "./plugin.ts";
  */
 export function observersOf(
   plugins: readonly Plugin[],
-  services: Pick<Services, "counters" | "now" | "emit">,
+  services: ObserverServices,
 ): Observer[] {
   const found = new Map<Observe, Observer>();
   for (const { plugin: { name, observe } } of leavesOf(plugins, undefined)) {
@@ -46,7 +56,7 @@ export function observersOf(
 function observer(
   name: string,
   observe: Observe,
-  { counters, now, emit }: Pick<Services, "counters" | "now" | "emit">,
+  { counters, now, emit }: ObserverServices,
 ): Observer {
   const house: ObserverHouse = {
     store: new NamespacedCounters(counters, `plugin:${name}:`),

@@ -5,7 +5,7 @@
 import type { SignedContent, Signer } from "./contexts/contexts.ts";
 
 const MAX = 64 * 1024; // characters of one signer: some signatures with 8192 bit, or a sealed chain of fifty hops
-const FIELD = /^[!-9;-~]+:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*/y; // a name, a value, its folded lines   RFC 5322 2.2, 2.2.3
+const FIELD = /[!-9;-~]+:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*/y; // a name, a value, its folded lines   RFC 5322 2.2, 2.2.3
 const utf8 = new TextEncoder();
 
 /**

@@ -5,8 +5,7 @@
 import { formatAddress } from "../model/address.ts";
 import { applyEditsToBytes } from "../model/edits.ts";
 import { accept, type Reply } from "../model/reply.ts";
-import type { Recipient } from "./contexts/contexts.ts";
-import type { RemoteRoute } from "./contexts/departure.ts";
+import type { Recipient, RemoteRoute } from "./contexts/contexts.ts";
 import type { TransactionContext } from "./contexts/transaction_context.ts";
 import { worst } from "./settlement.ts";
 import { signatures } from "./signatures.ts";

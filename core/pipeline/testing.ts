@@ -20,9 +20,9 @@ import { accept, type Reply } from "../model/reply.ts";
 import { DnsError, type Resolver } from "../dns/resolver.ts";
 import type { Decision, Event } from "../observe/events.ts";
 import type { Body, CounterEntry, CounterOptions, CounterQuery, Counters } from "../store/store.ts";
-import type { Client, DeliverContext, Deposit, Host, Recipient, Role, Score } from "./contexts/contexts.ts";
+import type { CallAhead, Client, DeliverContext, Deposit, Host, Recipient, Role, Score } from "./contexts/contexts.ts";
 import { ReceivedMessage } from "./contexts/received_message.ts";
-import { type Services, TransactionContext } from "./contexts/transaction_context.ts";
+import { TransactionContext } from "./contexts/transaction_context.ts";
 import type { Key, Scope } from "./key.ts";
 import { Pipeline, type PipelineOptions } from "./pipeline.ts";
 import type { Phase, Plugin } from "./plugin.ts";
@@ -32,7 +32,13 @@ import { type NextHopAnswer, SimulatedAttempt, type SimulatedDeparture } from ".
 /** One recipient of the simulated envelope; a string is an address without parameters. */
 export type SimulatedRecipient =
   | string
-  | { readonly address: string; readonly parameters?: RcptParameters; readonly route?: Route };
+  | {
+    readonly address: string;
+    /** In `deliver`: what the client named, where that was another address. */
+    readonly original?: string;
+    readonly parameters?: RcptParameters;
+    readonly route?: Route;
+  };
 
 /** A client that logs in. No SASL is spoken: what it proves is said here. */
 export interface SimulatedLogin {
@@ -88,7 +94,7 @@ export interface Simulated {
   /** How often the queue tried before. */
   readonly tries?: number;
   /** What `ctx.callAhead` asks; default: nobody here asks other hosts. */
-  readonly callAhead?: Services["callAhead"];
+  readonly callAhead?: CallAhead;
   /** Of an attempt in `deliver`; default: the first recipient's domain, by its own hosts. */
   readonly destination?: Partial<DeliverContext["destination"]>;
   /** Who brought the message that is on its way out; default: the client above. */
@@ -289,9 +295,9 @@ class Stage {
   depart(given: readonly SimulatedRecipient[]): void {
     const { ctx, facts } = this, { ip, identity } = ctx.client;
     const recipients = given.map((each) => {
-      const { address: text, parameters = NO_RCPT_PARAMETERS, route = { to: "remote" } as const } =
-        typeof each === "string" ? { address: each } : each;
-      return { address: address(text), original: address(text), parameters, route };
+      const given = typeof each === "string" ? { address: each } : each;
+      const { address: text, original = text, parameters = NO_RCPT_PARAMETERS, route = { to: "remote" } } = given;
+      return { address: address(text), original: address(original), parameters, route };
     });
     this.#attempt = new SimulatedAttempt(ctx, facts.attempt);
     const { session, listener, helo } = ctx;

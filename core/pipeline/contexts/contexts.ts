@@ -244,6 +244,24 @@ export interface MailContext extends Context<Lasting> {
    */
   reversePath(address: Address): void;
 }
+/** A route to another host. */
+export type RemoteRoute = Extract<PluginRoute, { readonly to: "remote" }>;
+/** May this recipient come? */
+export interface Question {
+  /** Who to say it is from; null for `<>`. */
+  readonly sender: Address | null;
+  /** Who is asked about. */
+  readonly recipient: Address;
+  /** Where the next hop is. */
+  readonly route: RemoteRoute;
+  /** What MAIL said: the same TLS and the same alphabet are wanted of the next hop. */
+  readonly parameters: MailParameters;
+}
+/**
+ * Asks another host about a recipient, by MAIL and RCPT. Resolves with its words, or with a deferral when nobody could be
+ * asked.
+ */
+export type CallAhead = (question: Question, signal: AbortSignal) => Promise<Reply>;
 /** RCPT: who is it, and where does its copy go? The phase accepts only a recipient with a route, or an expanded one. */
 export interface RcptContext extends MailContext {
   /** The one that is being decided. */
@@ -354,7 +372,7 @@ export interface DeliverContext extends MessageContext {
   /** What MAIL said besides the address when the message came. */
   readonly parameters: MailParameters;
   /** Another next hop. The last word counts. */
-  route(route: Extract<PluginRoute, { readonly to: "remote" }>): void;
+  route(route: RemoteRoute): void;
   /**
    * MAIL FROM of this attempt, for one recipient or for all; the last word counts. Recipients with different ones go in
    * transactions of their own. `ctx.sender` stays who the sender is, and is told of failures.

@@ -3,10 +3,10 @@
  * the phase `deliver`; `copy` makes one that an observing plugin may change. Non-job: making the attempt (core/delivery).
  */
 import type { Address } from "../../model/address.ts";
-import type { HeaderEdits, MailParameters, Origin, PluginRoute, RcptParameters, Route } from "../../model/envelope.ts";
+import type { HeaderEdits, MailParameters, Origin, RcptParameters, Route } from "../../model/envelope.ts";
 import type { Reply } from "../../model/reply.ts";
 import type { Effect } from "../effect.ts";
-import type { DeliverContext, Signer } from "./contexts.ts";
+import type { DeliverContext, RemoteRoute, Signer } from "./contexts.ts";
 import type { ReceivedMessage } from "./received_message.ts";
 
 /** A message of the durable queue that the dispatcher tries again. */
@@ -36,9 +36,6 @@ export interface Departing extends Resumed {
    */
   attempt(): Promise<Reply>;
 }
-
-/** A next hop that a plugin may choose. */
-export type RemoteRoute = Extract<PluginRoute, { readonly to: "remote" }>;
 
 type Change = Extract<Effect, { do: "route" | "reversePath" | "forwardPath" | "postpone" | "sign" }>;
 

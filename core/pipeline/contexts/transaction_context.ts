@@ -21,8 +21,19 @@ import type { Counters } from "../../store/store.ts";
 import { checkEffect, type Effect } from "../effect.ts";
 import type { Key, Scope } from "../key.ts";
 import type { Phase } from "../plugin.ts";
-import type { AuthContext, Client, Deposit, Facts, Host, Message, Recipient, Role, Score } from "./contexts.ts";
-import { type Departing, Departure, type RemoteRoute, type Resumed } from "./departure.ts";
+import type {
+  AuthContext,
+  CallAhead,
+  Client,
+  Deposit,
+  Facts,
+  Host,
+  Message,
+  Recipient,
+  Role,
+  Score,
+} from "./contexts.ts";
+import { type Departing, Departure, type Resumed } from "./departure.ts";
 import type { ReceivedMessage } from "./received_message.ts";
 import { TransactionRecipient } from "./recipient.ts";
 
@@ -39,19 +50,8 @@ export interface Services {
    * From the moment it is called the body is its business; a body whose transaction never came here is the caller's.
    */
   commit(ctx: TransactionContext): Promise<Reply<"defer"> | null>;
-  /**
-   * Asks another host about a recipient, by MAIL and RCPT. Resolves with its words, or with a deferral when nobody could
-   * be asked. Absent: nobody here asks other hosts.
-   */
-  callAhead?(question: CallAhead, signal: AbortSignal): Promise<Reply>;
-}
-/** May this recipient come? */
-export interface CallAhead {
-  readonly sender: Address | null;
-  readonly recipient: Address;
-  readonly route: RemoteRoute;
-  /** What MAIL said: the same TLS and the same alphabet are wanted of the next hop. */
-  readonly parameters: MailParameters;
+  /** Absent: nobody here asks other hosts. */
+  readonly callAhead?: CallAhead;
 }
 export interface Peer {
   readonly session: string;

@@ -3,8 +3,8 @@
  * so that nothing is left to go wrong at RCPT.
  */
 import { type Address, canonicalDomain, parseAddress, type PluginRoute } from "../../../core/pipeline/mod.ts";
+import { type Entry, type Fault, type Node, type Place, TablesError } from "../node.ts";
 import { Directory, fold, type Section, type Targets } from "./directory.ts";
-import type { Entry, Fault, Node, Place } from "./node.ts";
 
 export interface BuildOptions {
   /** The route of accounts that name no store. */
@@ -15,13 +15,6 @@ export interface BuildOptions {
   readonly closed: boolean;
 }
 
-/** Why the tables are none, with every fault up to some twenty. */
-export class TablesError extends Error {
-  override readonly name = "TablesError";
-  constructor(readonly faults: readonly Fault[]) {
-    super(faults.map(({ message }) => message).join("\n"));
-  }
-}
 const ENOUGH = 20;
 
 /** @throws {TablesError} */

@@ -18,9 +18,9 @@ import {
   type Recipient,
   reject,
 } from "../../../core/pipeline/mod.ts";
+import { fromValue } from "../node.ts";
 import type { Directory, Found, Targets } from "./directory.ts";
 import { MAILBOX } from "./key.ts";
-import { fromValue } from "./node.ts";
 import { Source } from "./source.ts";
 
 export { MAILBOX, type Mailbox } from "./key.ts";

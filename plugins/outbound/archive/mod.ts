@@ -5,7 +5,6 @@
  */
 import { z } from "zod";
 import {
-  type Address,
   type DataContext,
   definePlugin,
   parseAddress,

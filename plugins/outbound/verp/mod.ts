@@ -10,7 +10,6 @@ import {
   definePlugin,
   parseAddressPattern,
   type PluginFactory,
-  sameAddress,
 } from "../../../core/pipeline/mod.ts";
 import { BOUNCED, type Bounced } from "./key.ts";
 import { verpPath, verpRecipient } from "./path.ts";
@@ -50,16 +49,16 @@ export const verp: PluginFactory<z.input<typeof Options>> = definePlugin({
 
     return {
       rcpt(ctx, next) {
-        const { address, origin } = ctx.recipient;
-        const above = origin === null ? null : read(origin.address);
-        if (above !== null && sameAddress(above.sender, address)) {
-          ctx.set(BOUNCED, above);
-          return next();
+        const found = read(ctx.recipient.address);
+        if (found !== null) {
+          ctx.expand([found.sender]);
+          return accept(); // the sender's own address is asked everything
         }
-        const found = read(address);
-        if (found === null) return next();
-        ctx.expand([found.sender]);
-        return accept(); // the sender's own address is asked everything
+        for (let { origin } = ctx.recipient; origin !== null; origin = origin.origin) {
+          const above = read(origin.address);
+          if (above !== null) ctx.set(BOUNCED, above);
+        }
+        return next();
       },
       deliver(ctx, next) {
         const { sender } = ctx;

@@ -7,6 +7,7 @@ import { parseAddress } from "../../../core/model/address.ts";
 import { ReceivedMessage } from "../../../core/pipeline/contexts/received_message.ts";
 import { TransactionContext } from "../../../core/pipeline/contexts/transaction_context.ts";
 import { type CommitOptions, commitTransaction, storeRefusal } from "../../../core/queue/commit.ts";
+import { destinationKey } from "../../../core/queue/destination.ts";
 import { MemoryStore } from "../../../core/store/memory.ts";
 import { type Body, type NewMessage, StoreError } from "../../../core/store/store.ts";
 import { nextId, T0 } from "../store/messages.ts";
@@ -25,6 +26,7 @@ class Desk {
   readonly options: CommitOptions = {
     store: this.store,
     schedule: [60_000],
+    place: ({ route, address }) => ({ destination: destinationKey(route, address.domain), deadline: T0 + 1 }),
     now: () => T0,
     random: () => 0.5,
     committed: (message) => void this.committed.push(message),
@@ -89,6 +91,20 @@ Deno.test("each result has its row: none waits, a deferral waits its step, a ref
   assertEquals(item.message.summary, { from: "Jürgen <j@example.org>", to: "b@example.org", subject: "Grüße" });
   assertEquals(desk.committed.length, 1);
   assertEquals(desk.store.health().bodyBytes, 0);
+});
+
+Deno.test("SEMANTICS 8: for who had logged in a late refusal is a report that is due now", async () => {
+  const desk = new Desk();
+  const context = await desk.transaction([box, box]);
+  context.client = { ...context.client, identity: "amy" };
+  context.settleRecipient(1, reject("5.2.1", "Mailbox closed"));
+  assertEquals(await commitTransaction(context, ORIGIN, desk.options), null);
+  const reason = "550 5.2.1 Mailbox closed";
+  const { recipients } = (await desk.store.item(context.id))!;
+  assertEquals(recipients.map(({ state, route, nextAttempt, lastReply }) => [state, route, nextAttempt, lastReply]), [
+    ["ready", box, T0, null],
+    ["ready", { to: "report", action: "failed", reason }, T0, reason],
+  ]);
 });
 
 Deno.test("a held message is held for all, with its reason", async () => {
