@@ -50,7 +50,7 @@ Deno.test("the help lists the commands that there are", async () => {
   const terminal = new FakeTerminal();
   await run(["--help"], terminal);
   const commands = [...terminal.text.matchAll(/^ {2}([a-z]+)\b.* {2,}\S/gm)].map((match) => match[1]);
-  assertEquals(commands, ["serve", "check", "schema", "send", "queue", "user", "help"]);
+  assertEquals(commands, ["serve", "check", "schema", "send", "queue", "user", "dkim", "help"]);
 });
 
 Deno.test("check prints listeners and the plugins of each phase, and every fault of a bad file", async () => {
