@@ -104,12 +104,15 @@ export interface Origin {
 
 /**
  * Changes to the header that are made when the message is written, never before: `prepend` goes in front, the octet
- * ranges of `drop` (half open, ascending, apart) are left out of the received octets.
+ * ranges of `drop` (half open, ascending, apart) are left out of the received octets, the texts of `insert` stand between
+ * them. A field that is replaced where it stands is dropped and its successor inserted.
  */
 export interface HeaderEdits {
   /** Whole fields with their line ends. */
   readonly prepend: string;
   /** Ranges of the received octets. */
   readonly drop: readonly (readonly [start: number, end: number])[];
+  /** One whole field each, before the received octet of that index, also where that is dropped; ascending. */
+  readonly insert?: readonly (readonly [at: number, field: string])[];
 }
 export const NO_EDITS: HeaderEdits = { prepend: "", drop: [] };

@@ -16,9 +16,12 @@ export type Effect =
   | { readonly do: "identify"; readonly user: string }
   | { readonly do: "route"; readonly route: PluginRoute }
   | { readonly do: "expand"; readonly members: readonly Address[] }
+  | { readonly do: "copy"; readonly address: Address }
   | { readonly do: "score"; readonly points: number; readonly reason: string }
   /** A null value removes every field of that name. */
   | { readonly do: "header"; readonly name: string; readonly value: string | null }
+  /** One field of that name, where the first of them stood. */
+  | { readonly do: "replace"; readonly name: string; readonly value: string }
   | { readonly do: "hold"; readonly reason: string }
   | { readonly do: "refuse"; readonly recipient: number; readonly reply: Reply<"defer" | "reject"> }
   | { readonly do: "settle"; readonly recipient: number; readonly result: "stored" | "discarded" }
@@ -36,8 +39,10 @@ const EFFECT_PHASES: { readonly [D in Effect["do"]]: readonly Phase[] } = {
   identify: ["auth"],
   route: ["rcpt", "deliver"],
   expand: ["rcpt"],
+  copy: ["data"],
   score: MESSAGE,
   header: MESSAGE,
+  replace: MESSAGE,
   hold: MESSAGE,
   refuse: MESSAGE,
   settle: ["queue"],
@@ -73,6 +78,8 @@ export function checkEffect(effect: Effect, phase: Phase): Effect {
     case "expand":
       if (effect.members.length > MAX_MEMBERS) throw new TypeError(`expand() wants at most ${MAX_MEMBERS} members`);
       return { do: "expand", members: effect.members.map((each) => canonical("expand", each)) };
+    case "copy":
+      return { do: "copy", address: canonical("copyTo", effect.address) };
     case "reversePath":
     case "forwardPath":
       return { ...effect, address: canonical(effect.do, effect.address) };

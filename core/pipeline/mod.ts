@@ -18,6 +18,8 @@ export type { DeferCode, RejectCode, ReplyOptions, Verdict } from "../model/repl
 // ---- Values of the envelope and the message --------------------------------------------------------------------------
 export { formatAddress, parseAddress, sameAddress } from "../model/address.ts";
 export type { Address } from "../model/address.ts";
+export { isNameOrDetail, parseAddressPattern } from "../model/address_pattern.ts";
+export type { AddressPattern } from "../model/address_pattern.ts";
 export type {
   BodyType,
   DeliverBy,
@@ -34,12 +36,13 @@ export { HeaderSection } from "../model/headers.ts";
 export type { FieldRange } from "../model/headers.ts";
 export { fold } from "../model/fold.ts";
 export { decodeWords } from "../model/encoded_word.ts";
-export { countMailboxes, mailboxesIn } from "../model/mailboxes.ts";
+export { countMailboxes, mailboxesIn, replaceMailboxes } from "../model/mailboxes.ts";
 export type { Mailboxes } from "../model/mailboxes.ts";
 export { formatDate } from "../model/trace.ts";
 export { canonicalDomain, DomainSet, isDomainPattern } from "../model/domain.ts";
 export { canonicalIp, isIPv4, isIPv6, isLoopback, isNetwork, networkOf, Networks } from "../model/ip.ts";
-export { parseDuration, parseSize } from "../model/units.ts";
+export { parseDuration, parseRate, parseSize, RATE } from "../model/units.ts";
+export type { Rate } from "../model/units.ts";
 
 // ---- What is stored of a password ------------------------------------------------------------------------------------
 export { formatScryptHash, parseScryptHash } from "../model/scrypt_hash.ts";
@@ -54,7 +57,7 @@ export type { DnsFault, LookupOptions, Mx, Resolver, Tlsa } from "../dns/resolve
 export type { Answer as DnsAnswer, AnswerOrigin, RecordOf, RecordType } from "../dns/answer.ts";
 
 // ---- State that threads share, and what observers are told -----------------------------------------------------------
-export type { CounterOptions, Counters } from "../store/store.ts";
+export type { CounterEntry, CounterOptions, CounterQuery, Counters } from "../store/store.ts";
 export type * from "../observe/events.ts";
 
 // ---- Testing a plugin ------------------------------------------------------------------------------------------------

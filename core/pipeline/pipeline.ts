@@ -12,6 +12,7 @@ import { checkPlugins, type Compiled, PHASES, stepsOf, storesOf } from "./compil
 import { after, proceed } from "./compose.ts";
 import type { Role } from "./contexts/contexts.ts";
 import type { TransactionContext } from "./contexts/transaction_context.ts";
+import { addCopies } from "./copy.ts";
 import { delayed, spoken } from "./delay.ts";
 import { ENDINGS, failure, OVERDUE, YES } from "./endings.ts";
 import { expand } from "./expand.ts";
@@ -111,7 +112,7 @@ export class Pipeline {
     return refusal;
   }
 
-  #conclude(phase: AskedPhase, ctx: TransactionContext, reply: Reply): Reply {
+  #conclude(phase: AskedPhase, ctx: TransactionContext, reply: Reply): Answer {
     switch (phase) {
       case "connect":
         return this.#delay ? delayed(ctx, phase, reply) : reply;
@@ -127,8 +128,11 @@ export class Pipeline {
         ctx.credentials = null;
         if (reply.verdict !== "accept") ctx.forgetIdentity();
         return reply;
-      case "data":
-        return reply.verdict === "accept" ? allRefused(ctx) ?? reply : reply;
+      case "data": {
+        const refusal = reply.verdict === "accept" ? allRefused(ctx) : reply;
+        if (refusal !== null || ctx.copies.length === 0) return refusal ?? reply;
+        return addCopies(ctx, () => this.#ask("rcpt", ctx)).then((missing) => missing ?? reply);
+      }
       default:
         return reply;
     }

@@ -33,7 +33,8 @@ export function worst(replies: readonly Reply[]): Reply | undefined {
 /** The reply of a group whose members are all refused, else null. */
 function refusalOf(group: readonly TransactionRecipient[]): Reply | null {
   const replies: Reply[] = [];
-  for (const { result } of group) {
+  for (const { result, copy } of group) {
+    if (copy) continue; // the peer has not named it: whatever becomes of it changes no reply
     if (!(result instanceof Reply)) return null;
     replies.push(result);
   }
@@ -48,7 +49,9 @@ export function allRefused(ctx: TransactionContext): Reply | null {
 /** The recipients behind an accepted reply: what is refused there was promised all the same. */
 function promised(ctx: TransactionContext): Set<number> | null {
   if (ctx.role !== "lmtp") return allRefused(ctx) ? new Set() : null;
-  return new Set(ctx.commands.filter((places) => !refusalOf(places.map((place) => ctx.recipients[place]!))).flat());
+  const kept = ctx.commands.filter((places) => !refusalOf(places.map((place) => ctx.recipients[place]!))).flat();
+  const copies = kept.length === 0 ? [] : ctx.recipients.filter(({ copy }) => copy).map(({ place }) => place);
+  return new Set([...kept, ...copies]);
 }
 
 /**
@@ -63,7 +66,7 @@ export function rows(ctx: TransactionContext): Row[] {
     if (result instanceof Reply) {
       if (kept === undefined) kept = promised(ctx);
       if (kept !== null && !kept.has(recipient.place)) continue;
-      list.push({ recipient, ...refused(ctx, result) });
+      list.push({ recipient, ...refused(ctx, recipient, result) });
     } else if (!ctx.isSettled(recipient)) {
       const state = ctx.held !== null ? "held" : isParked(ctx.parameters, ctx.now()) ? "deferred" : "ready";
       list.push({ recipient, state, reply: null, route: null });
@@ -79,10 +82,14 @@ export function rows(ctx: TransactionContext): Row[] {
 
 const EXPANDED: Route = { to: "report", action: "expanded", reason: "" };
 
-function refused(ctx: TransactionContext, reply: Reply<"defer" | "reject">): Omit<Row, "recipient"> {
+function refused(
+  ctx: TransactionContext,
+  { copy }: Recipient,
+  reply: Reply<"defer" | "reject">,
+): Omit<Row, "recipient"> {
   if (ctx.held !== null) return { state: "held", reply, route: null };
   if (reply.verdict === "defer") return { state: "deferred", reply, route: null };
-  return ctx.client.identity === null
+  return copy || ctx.client.identity === null // of a copy no sender knows
     ? { state: "held", reply, route: null }
     : { state: "ready", reply, route: { to: "report", action: "failed", reason: reply.toString() } };
 }
@@ -109,11 +116,9 @@ export function repliesPerRecipient(ctx: TransactionContext, reply: Reply): Repl
 /** The ending of `queue`: makes durable what nobody settled. */
 export function commitRest(ctx: TransactionContext): Answer {
   if (ctx.gone !== null) return failure("queue"); // nothing has begun: nothing is kept                   SEMANTICS 9
-  if (ctx.deposits.length === 0) {
-    const refusal = allRefused(ctx);
-    if (refusal) return refusal;
-    if (rows(ctx).length === 0) return YES;
-  }
+  const refusal = allRefused(ctx);
+  if (refusal) return refusal;
+  if (ctx.deposits.length === 0 && rows(ctx).length === 0) return YES;
   return committed(ctx);
 }
 

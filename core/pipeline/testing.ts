@@ -19,7 +19,7 @@ import { newId } from "../model/id.ts";
 import { accept, type Reply } from "../model/reply.ts";
 import { DnsError, type Resolver } from "../dns/resolver.ts";
 import type { Decision, Event } from "../observe/events.ts";
-import type { Body, CounterOptions, Counters } from "../store/store.ts";
+import type { Body, CounterEntry, CounterOptions, CounterQuery, Counters } from "../store/store.ts";
 import type { CallAhead, Client, DeliverContext, Deposit, Host, Recipient, Role, Score } from "./contexts/contexts.ts";
 import { ReceivedMessage } from "./contexts/received_message.ts";
 import { TransactionContext } from "./contexts/transaction_context.ts";
@@ -32,7 +32,13 @@ import { type NextHopAnswer, SimulatedAttempt, type SimulatedDeparture } from ".
 /** One recipient of the simulated envelope; a string is an address without parameters. */
 export type SimulatedRecipient =
   | string
-  | { readonly address: string; readonly parameters?: RcptParameters; readonly route?: Route };
+  | {
+    readonly address: string;
+    /** In `deliver`: what the client named, where that was another address. */
+    readonly original?: string;
+    readonly parameters?: RcptParameters;
+    readonly route?: Route;
+  };
 
 /** A client that logs in. No SASL is spoken: what it proves is said here. */
 export interface SimulatedLogin {
@@ -172,6 +178,13 @@ export class SimulatedCounters implements Counters {
     this.#entries.set(name, { value: String(sum), until: alive ? entry.until : now + options.seconds * 1000 });
     return Promise.resolve(sum);
   }
+  /** Entries that have not ended, in order of name. */
+  list({ prefix, limit, after = "" }: CounterQuery): Promise<readonly CounterEntry[]> {
+    const now = this.now();
+    const live = [...this.#entries].map(([name, { value, until }]) => ({ name, value, expires: until }))
+      .filter(({ name, expires }) => name.startsWith(prefix) && name > after && expires > now);
+    return Promise.resolve(live.sort((a, b) => a.name < b.name ? -1 : 1).slice(0, limit));
+  }
   /** Every name that was written, also the expired. */
   get names(): string[] {
     return [...this.#entries.keys()];
@@ -282,9 +295,9 @@ class Stage {
   depart(given: readonly SimulatedRecipient[]): void {
     const { ctx, facts } = this, { ip, identity } = ctx.client;
     const recipients = given.map((each) => {
-      const { address: text, parameters = NO_RCPT_PARAMETERS, route = { to: "remote" } as const } =
-        typeof each === "string" ? { address: each } : each;
-      return { address: address(text), original: address(text), parameters, route };
+      const given = typeof each === "string" ? { address: each } : each;
+      const { address: text, original = text, parameters = NO_RCPT_PARAMETERS, route = { to: "remote" } } = given;
+      return { address: address(text), original: address(original), parameters, route };
     });
     this.#attempt = new SimulatedAttempt(ctx, facts.attempt);
     const { session, listener, helo } = ctx;

@@ -78,6 +78,8 @@ export interface Recipient {
   readonly origin: Recipient | null;
   /** What RCPT said besides the address. */
   readonly parameters: RcptParameters;
+  /** A plugin added it (`copyTo`): nobody is told of it, and no limit counts it. `origin` is null all the same. */
+  readonly copy: boolean;
   /** Null until a plugin gave it one. */
   readonly route: Route | null;
   /** Null until it is settled or refused. */
@@ -300,6 +302,8 @@ export interface MessageContext extends Context<Lasting> {
   prependHeader(name: string, value: string): void;
   /** Removes every field of that name that was received or added so far. */
   removeHeader(name: string): void;
+  /** One field of that name: where the first of them stands now, or in front when there is none. The others go. */
+  replaceHeader(name: string, value: string): void;
   /** Take the message, and keep it in quarantine until a person releases it (SEMANTICS 17). */
   hold(reason: string): void;
   /**
@@ -310,7 +314,14 @@ export interface MessageContext extends Context<Lasting> {
   refuse(recipient: Recipient, reply: Reply<"defer" | "reject">): void;
 }
 /** After the last octet (a milter's eom). There is no phase between DATA and the body: BDAT has no such moment. */
-export interface DataContext extends MessageContext, MailContext {}
+export interface DataContext extends MessageContext, MailContext {
+  /**
+   * One recipient more, if the message is accepted: durable with it in one commit, and told to nobody (NOTIFY=NEVER). An
+   * address of ours is routed by the `rcpt` handlers (`recipient.copy`), a foreign one goes out. If it cannot be routed
+   * the message is deferred. Who is a recipient already gets no second copy.
+   */
+  copyTo(address: Address): void;
+}
 /**
  * Where to, no longer whether. Runs before the 250 (tries 0) and again from the durable queue for routes that name the
  * plugin, hours later and without a peer: hence no `client` here, and transaction keys are gone when tries > 0.

@@ -7,13 +7,14 @@ import type { Address } from "../../model/address.ts";
 import type { MailParameters, Origin, PluginRoute } from "../../model/envelope.ts";
 import type { Reply } from "../../model/reply.ts";
 import type { Resolver } from "../../dns/resolver.ts";
-import type { CounterOptions, Counters } from "../../store/store.ts";
+import type { CounterEntry, CounterOptions, CounterQuery, Counters } from "../../store/store.ts";
 import type { Effect } from "../effect.ts";
 import type { Key, Scope } from "../key.ts";
 import type { Phases } from "../plugin.ts";
 import type {
   AuthContext,
   Client,
+  DataContext,
   DeliverContext,
   Host,
   Message,
@@ -27,7 +28,7 @@ import type {
 import type { TransactionContext } from "./transaction_context.ts";
 
 /** It is every phase's context at once; which of it a handler may know is said by the handler's type. */
-type Every = Omit<AuthContext & RcptContext & QueueContext & DeliverContext, "get" | "set">;
+type Every = Omit<AuthContext & RcptContext & DataContext & QueueContext & DeliverContext, "get" | "set">;
 
 export class PluginContext implements Every {
   readonly #ctx: TransactionContext;
@@ -173,6 +174,9 @@ export class PluginContext implements Every {
   expand(members: readonly Address[]): void {
     this.change({ do: "expand", members });
   }
+  copyTo(address: Address): void {
+    this.change({ do: "copy", address });
+  }
   score(points: number, reason: string): void {
     this.change({ do: "score", points, reason });
   }
@@ -181,6 +185,9 @@ export class PluginContext implements Every {
   }
   removeHeader(name: string): void {
     this.change({ do: "header", name, value: null });
+  }
+  replaceHeader(name: string, value: string): void {
+    this.change({ do: "replace", name, value: String(value) });
   }
   hold(reason: string): void {
     this.change({ do: "hold", reason });
@@ -213,6 +220,7 @@ export class PluginContext implements Every {
     if (this.#late(`${effect.do}()`)) return;
     const note = this.#ctx.apply(effect);
     if (effect.do === "expand" && note === null) this.#ctx.expandedBy = this.#plugin;
+    if (effect.do === "copy" && note === null) this.#ctx.copiedBy = this.#plugin;
     if (effect.do === "refuse" && note === null) {
       const { reply } = effect;
       this.#ctx.blame(reply, this.#plugin, reply.options.reason ?? reply.text);
@@ -243,5 +251,11 @@ export class NamespacedCounters implements Counters {
   }
   add(name: string, amount: number, options: CounterOptions): Promise<number> {
     return this.counters.add(this.prefix + name, amount, options);
+  }
+  async list({ prefix, limit, after }: CounterQuery): Promise<readonly CounterEntry[]> {
+    const own = this.prefix;
+    const behind = after === undefined ? {} : { after: own + after };
+    const entries = await this.counters.list({ prefix: own + prefix, limit, ...behind });
+    return entries.map((entry) => ({ ...entry, name: entry.name.slice(own.length) }));
   }
 }

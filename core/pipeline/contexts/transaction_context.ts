@@ -5,7 +5,7 @@
  * Non-job: what a plugin is shown (plugin_context.ts), the order of things (pipeline.ts).
  */
 import { type Address, sameAddress } from "../../model/address.ts";
-import { applyEdits, prependField, removeField, withReturnPath } from "../../model/edits.ts";
+import { applyEdits, prependField, removeField, replaceField, withReturnPath } from "../../model/edits.ts";
 import {
   type HeaderEdits,
   type MailParameters,
@@ -74,6 +74,8 @@ export interface Blame {
   /** Where it was decided, when it is spoken later. */
   readonly delayedFrom: Phase | null;
 }
+const MAX_COPIES = 100;
+
 export class TransactionContext implements Facts {
   readonly services: Services;
   readonly session: string;
@@ -116,6 +118,8 @@ export class TransactionContext implements Facts {
   received: ReceivedMessage | null = null;
   edits: HeaderEdits = NO_EDITS;
   scores: readonly Score[] = [];
+  /** Addresses that get a copy when the message is accepted. */
+  copies: readonly Address[] = [];
   held: string | null = null;
   deposits: readonly Deposit[] = [];
   tries = 0;
@@ -132,6 +136,8 @@ export class TransactionContext implements Facts {
   blames: WeakMap<Reply, Blame> | null = null;
   /** Who named `members`. */
   expandedBy = "core";
+  /** Who named the last of `copies`. */
+  copiedBy = "core";
 
   /** Signals of calls under way. */
   readonly controllers: Set<AbortController> = new Set();
@@ -230,6 +236,7 @@ export class TransactionContext implements Facts {
     this.received = null;
     this.edits = NO_EDITS;
     this.scores = [];
+    this.copies = [];
     this.held = null;
     this.deposits = [];
     this.tries = 0;
@@ -308,6 +315,11 @@ export class TransactionContext implements Facts {
         if (this.members !== null) return "a second expansion was ignored";
         this.members = change.members;
         return null;
+      case "copy":
+        if (this.copies.some((each) => sameAddress(each, change.address))) return "it was copied there already";
+        if (this.copies.length === MAX_COPIES) throw new TypeError(`copyTo() wants at most ${MAX_COPIES} addresses`);
+        this.copies = [...this.copies, change.address];
+        return null;
       case "score":
         this.scores = [...this.scores, { points: change.points, reason: change.reason }];
         return null;
@@ -315,6 +327,9 @@ export class TransactionContext implements Facts {
         this.edits = change.value === null
           ? removeField(this.edits, this.received!.section, change.name)
           : prependField(this.edits, change.name, change.value);
+        return null;
+      case "replace":
+        this.edits = replaceField(this.edits, this.received!.section, change);
         return null;
       case "hold":
         if (this.held !== null) return "the message was held already";

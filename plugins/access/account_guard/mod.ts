@@ -129,7 +129,8 @@ export const account_guard: PluginFactory<z.input<typeof Options>> = definePlugi
         return await exceeded(ctx, "messages", messageRates, account) ?? next();
       },
       async rcpt(ctx, next) {
-        const account = ctx.recipient.origin === null ? counted(ctx.client.identity) : null; // aliases are our doing
+        const { origin, copy } = ctx.recipient; // aliases and copies are our doing
+        const account = origin === null && !copy ? counted(ctx.client.identity) : null;
         if (account === null) return next();
         const refusal = await suspended(ctx, account);
         if (refusal !== null) return refusal;
