@@ -38,7 +38,8 @@ export type { Mailboxes } from "../model/mailboxes.ts";
 export { formatDate } from "../model/trace.ts";
 export { canonicalDomain, DomainSet, isDomainPattern } from "../model/domain.ts";
 export { canonicalIp, isIPv4, isIPv6, isLoopback, isNetwork, networkOf, Networks } from "../model/ip.ts";
-export { parseDuration, parseSize } from "../model/units.ts";
+export { parseDuration, parseRate, parseSize, RATE } from "../model/units.ts";
+export type { Rate } from "../model/units.ts";
 
 // ---- What is stored of a password ------------------------------------------------------------------------------------
 export { formatScryptHash, parseScryptHash } from "../model/scrypt_hash.ts";
@@ -53,7 +54,7 @@ export type { DnsFault, LookupOptions, Mx, Resolver, Tlsa } from "../dns/resolve
 export type { Answer as DnsAnswer, AnswerOrigin, RecordOf, RecordType } from "../dns/answer.ts";
 
 // ---- State that threads share, and what observers are told -----------------------------------------------------------
-export type { CounterOptions, Counters } from "../store/store.ts";
+export type { CounterEntry, CounterOptions, CounterQuery, Counters } from "../store/store.ts";
 export type * from "../observe/events.ts";
 
 // ---- Testing a plugin ------------------------------------------------------------------------------------------------

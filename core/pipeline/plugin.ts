@@ -100,6 +100,8 @@ export interface Plugin<P = Phases> {
   readonly policy?: Policy;
   /** Plugins that its routes name: each must be in the list and store mail. */
   readonly routesTo?: readonly string[];
+  /** Next hops that its routes name: each must be in the configuration. */
+  readonly routesVia?: readonly string[];
   /** SASL mechanisms that its `auth` handler can check; unset with such a handler: PLAIN and LOGIN. */
   readonly mechanisms?: readonly string[];
   /** What it does in each phase. */
@@ -145,6 +147,8 @@ export interface Setup {
   trouble(message: string): void;
   /** Says which storage plugins its routes name, so that one that is not there is found at the start. */
   routesTo(plugins: readonly string[]): void;
+  /** Says which next hops its routes name, so that one that is not there is found at the start. */
+  routesVia(nextHops: readonly string[]): void;
   /** Says which SASL mechanisms its `auth` handler can check with these options: EHLO announces them. */
   mechanisms(names: readonly string[]): void;
 }
@@ -194,6 +198,8 @@ function define<In, Out, P>(definition: Definition<In, Out, P>): PluginFactory<I
       const trouble = (message: string) => console.error(JSON.stringify(`${name}: ${message}`));
       let targets: readonly string[] = [];
       const routesTo = (plugins: readonly string[]) => void (targets = [...targets, ...plugins]);
+      let hops: readonly string[] = [];
+      const routesVia = (nextHops: readonly string[]) => void (hops = [...hops, ...nextHops]);
       let offered: readonly string[] | null = null;
       const mechanisms = (names: readonly string[]) => void (offered = names);
       const { observe, ...handlers } = definition.create(checked.value, {
@@ -202,6 +208,7 @@ function define<In, Out, P>(definition: Definition<In, Out, P>): PluginFactory<I
         ...setup,
         name,
         routesTo,
+        routesVia,
         mechanisms,
       });
       return {
@@ -210,6 +217,7 @@ function define<In, Out, P>(definition: Definition<In, Out, P>): PluginFactory<I
         ...(roles ? { roles } : {}),
         ...(bindsSender ? { bindsSender } : {}),
         ...(targets.length > 0 ? { routesTo: [...new Set(targets)] } : {}),
+        ...(hops.length > 0 ? { routesVia: [...new Set(hops)] } : {}),
         ...(offered === null ? {} : { mechanisms: offered }),
         ...(observe ? { observe } : {}),
         handlers: handlers as unknown as Handlers<P>, // what is left is keyed by phases, which no type can say

@@ -19,7 +19,7 @@ import { newId } from "../model/id.ts";
 import { accept, type Reply } from "../model/reply.ts";
 import { DnsError, type Resolver } from "../dns/resolver.ts";
 import type { Decision, Event } from "../observe/events.ts";
-import type { Body, CounterOptions, Counters } from "../store/store.ts";
+import type { Body, CounterEntry, CounterOptions, CounterQuery, Counters } from "../store/store.ts";
 import type { CallAhead, Client, DeliverContext, Deposit, Host, Recipient, Role, Score } from "./contexts/contexts.ts";
 import { ReceivedMessage } from "./contexts/received_message.ts";
 import { TransactionContext } from "./contexts/transaction_context.ts";
@@ -177,6 +177,13 @@ export class SimulatedCounters implements Counters {
     const sum = (alive ? Number(entry.value) : 0) + amount;
     this.#entries.set(name, { value: String(sum), until: alive ? entry.until : now + options.seconds * 1000 });
     return Promise.resolve(sum);
+  }
+  /** Entries that have not ended, in order of name. */
+  list({ prefix, limit, after = "" }: CounterQuery): Promise<readonly CounterEntry[]> {
+    const now = this.now();
+    const live = [...this.#entries].map(([name, { value, until }]) => ({ name, value, expires: until }))
+      .filter(({ name, expires }) => name.startsWith(prefix) && name > after && expires > now);
+    return Promise.resolve(live.sort((a, b) => a.name < b.name ? -1 : 1).slice(0, limit));
   }
   /** Every name that was written, also the expired. */
   get names(): string[] {

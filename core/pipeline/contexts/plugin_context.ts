@@ -7,7 +7,7 @@ import type { Address } from "../../model/address.ts";
 import type { MailParameters, Origin, PluginRoute } from "../../model/envelope.ts";
 import type { Reply } from "../../model/reply.ts";
 import type { Resolver } from "../../dns/resolver.ts";
-import type { CounterOptions, Counters } from "../../store/store.ts";
+import type { CounterEntry, CounterOptions, CounterQuery, Counters } from "../../store/store.ts";
 import type { Effect } from "../effect.ts";
 import type { Key, Scope } from "../key.ts";
 import type { Phases } from "../plugin.ts";
@@ -251,5 +251,11 @@ export class NamespacedCounters implements Counters {
   }
   add(name: string, amount: number, options: CounterOptions): Promise<number> {
     return this.counters.add(this.prefix + name, amount, options);
+  }
+  async list({ prefix, limit, after }: CounterQuery): Promise<readonly CounterEntry[]> {
+    const own = this.prefix;
+    const behind = after === undefined ? {} : { after: own + after };
+    const entries = await this.counters.list({ prefix: own + prefix, limit, ...behind });
+    return entries.map((entry) => ({ ...entry, name: entry.name.slice(own.length) }));
   }
 }

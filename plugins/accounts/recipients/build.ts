@@ -16,8 +16,6 @@ export interface BuildOptions {
 }
 
 const ENOUGH = 20;
-/** What is promised and not there yet must not be passed over in silence. */
-export const NO_VIA = "delivery to other hosts is not in this version; leave the key out";
 
 /** @throws {TablesError} */
 export function buildDirectory(trees: readonly Node[], options: BuildOptions): Directory {
@@ -114,9 +112,9 @@ class Builder {
     this.#table(node, "store", { to: take("to"), plugin: take("plugin"), via: take("via") });
     const to = said.get("to"), plugin = said.get("plugin"), via = said.get("via");
     if (to === "local" && plugin && via === undefined) return this.#route(plugin, { to, plugin });
-    if (to === "remote" && via !== undefined) return this.#fault(node.at, `via: ${NO_VIA}`);
-    if (to === "remote" && plugin === undefined) return this.#route(">", { to });
-    return this.#fault(node.at, "expected { to: local, plugin: NAME } or { to: remote }");
+    if (to === "remote" && plugin === undefined && via === undefined) return this.#route(">", { to });
+    if (to === "remote" && plugin === undefined && via) return this.#route(`>${via}`, { to, via });
+    return this.#fault(node.at, "expected { to: local, plugin: NAME }, { to: remote } or { to: remote, via: NAME }");
   }
 
   #route(key: string, route: PluginRoute): PluginRoute {

@@ -49,11 +49,17 @@ export class Directory {
 
   /** The storage plugins that accounts name, each once. */
   get stores(): string[] {
-    const names = new Set<string>();
-    for (const { accounts } of [this.shared, ...this.domains.values()]) {
-      for (const route of accounts.values()) if (route.to === "local") names.add(route.plugin);
-    }
-    return [...names];
+    return [...new Set(this.#routes().flatMap((route) => route.to === "local" ? [route.plugin] : []))];
+  }
+
+  /** The next hops that accounts name, each once. */
+  get nextHops(): string[] {
+    const named = this.#routes().flatMap((route) => route.to === "remote" && route.via ? [route.via] : []);
+    return [...new Set(named)];
+  }
+
+  #routes(): PluginRoute[] {
+    return [this.shared, ...this.domains.values()].flatMap(({ accounts }) => [...accounts.values()]);
   }
 
   /** What `address` is, without the alias `skip`: an alias that names itself means the account behind it. */

@@ -235,6 +235,7 @@ Deno.test("account_guard: a suspension is durable, and holds where the store can
   const inner = new SimulatedCounters(() => START), durable: string[] = [];
   const full: Counters = {
     get: (name) => inner.get(name),
+    list: (query) => inner.list(query),
     add: (name, amount, options) => inner.add(name, amount, options),
     put: async (name, value, options) => {
       await inner.put(name, value, options);
