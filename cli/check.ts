@@ -8,8 +8,7 @@ import { formatSelection, possible, selectionOf } from "../core/config/entry.ts"
 import { loadConfig } from "../core/config/load.ts";
 import { resolverOptions } from "../core/dns/system_resolver.ts";
 import { Certificates } from "../core/net/tls/certificates.ts";
-import { ClientTls } from "../core/net/tls/client_tls.ts";
-import { PairError } from "../core/net/tls/pair.ts";
+import { certificatesIn, PairError, readPem } from "../core/net/tls/pair.ts";
 import { formatSize } from "../core/model/units.ts";
 import { COMBINED, type Combined, leavesOf, PHASES } from "../core/pipeline/compile.ts";
 import { formatAddress, type Plugin, runPhase } from "../core/pipeline/mod.ts";
@@ -64,12 +63,10 @@ async function describeTls({ tls }: Config, trouble: (where: string, message: st
 async function checkAuthorities(file: string | null): Promise<void> {
   if (file === null) return;
   try {
-    const text = await Deno.readTextFile(file);
-    if (!text.includes("-----BEGIN CERTIFICATE-----")) throw new Error("has no certificate");
-    new ClientTls({ authorities: [text] });
+    if (certificatesIn(await readPem(file), file).length === 0) throw new PairError(`${file}: no certificate in it`);
   } catch (error) {
-    const why = error instanceof Deno.errors.NotFound ? "there is no such file" : String((error as Error).message);
-    throw new CommandError(`delivery.tls.ca: ${file}: ${why.replace(/\s+/g, " ").slice(0, 200)}`);
+    if (error instanceof PairError) throw new CommandError(`delivery.tls.ca: ${error.message}`);
+    throw error;
   }
 }
 

@@ -22,7 +22,7 @@ export function describeDelivery({ delivery, nextHops }: Config, resolver: StubO
     line("at once", `${concurrencyPerDomain} to a destination, ${connections} in all`),
     ...Object.entries(rates).map(([domain, rate]) => line("rate", `${domain}: ${formatRate(rate)}`)),
     ...[...nextHops.values()].map((hop) => line("next hop", describeHop(hop))),
-    ...delivery.routes.map((route) => line("route", describeRoute(route))),
+    ...delivery.routes.map((route) => line("route", describeRoute(route, delivery.port))),
     ...takesEverything(delivery.routes) ? [] : [line("route", `${others(delivery.routes)}${byMx(delivery.port)}`)],
     ...Object.entries(tls.rules).map(([domain, rule]) => line("TLS", `${domain}: ${describeRule(rule)}`)),
     ...Object.hasOwn(tls.rules, "*") ? [] : [line("TLS", `${others(Object.keys(tls.rules))}where it is offered`)],
@@ -54,7 +54,7 @@ function describeHop({ name, hosts, auth, mx, http, concurrency, rate }: NextHop
   return notes.filter((each) => each !== "").join("; ");
 }
 
-function describeRoute({ domains, senders, to, via, plugin, reason }: RouteRule): string {
+function describeRoute({ domains, senders, to, via, plugin, reason }: RouteRule, port: number): string {
   const which = `${domains.join(", ")}${senders === null ? "" : ` from ${senders.join(", ")}`}`;
   const where = to === "hold"
     ? `held: ${reason}`
@@ -63,7 +63,7 @@ function describeRoute({ domains, senders, to, via, plugin, reason }: RouteRule)
     : to === "local"
     ? `stored by ${plugin}`
     : via === null
-    ? "the hosts of the domain"
+    ? byMx(port)
     : `via ${via}`;
   return `${which}: ${where}`;
 }

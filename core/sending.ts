@@ -40,6 +40,8 @@ export interface SendingOptions {
   readonly services: Omit<Services, "commit">;
   /** The pipeline of the listener that took a message; any when it is not there any more. */
   pipelineOf(listener: string): Pipeline;
+  /** From 0 up to and without 1 (default `Math.random`). */
+  readonly random?: () => number;
 }
 
 /** Jobs in memory, all together and of one destination. */
@@ -64,7 +66,7 @@ export class Sending {
 
   constructor(options: SendingOptions) {
     this.#options = options;
-    const { config, store, services, pipelineOf } = options, { delivery, hostname } = config;
+    const { config, store, services, pipelineOf, random = Math.random } = options, { delivery, hostname } = config;
     const { counters } = store, { dns, now } = services, deadlines = new Deadlines(), families = new GoodFamilies();
     const fetch: HttpFetch = (url, init) => globalThis.fetch(url, init);
     this.#terms = delivery;
@@ -84,7 +86,7 @@ export class Sending {
         rules: new TlsRules(delivery.tls.rules),
         sts: this.#sts,
         dane: delivery.tls.dane,
-        random: Math.random,
+        random,
       }),
       pool: this.#pool,
       deadlines,
@@ -113,7 +115,7 @@ export class Sending {
         fetch,
         eightBit: delivery.eightBit,
       }),
-      settlement: new Settlement({ terms: this.#terms, softBounce: delivery.softBounce, now, random: Math.random }),
+      settlement: new Settlement({ terms: this.#terms, softBounce: delivery.softBounce, now, random }),
       reports: new Reports({
         store,
         services,
@@ -144,7 +146,7 @@ export class Sending {
         rate: (key) => key.startsWith("mx:") ? rates.of(key.slice(3)) ?? null : this.#hopOf(key)?.rate ?? null,
         cohorts: 1,
         schedule: delivery.retry,
-        random: Math.random,
+        random,
       },
     });
   }

@@ -20,6 +20,7 @@ import { spf } from "./identity/spf/mod.ts";
 import { archive } from "./outbound/archive/mod.ts";
 import { srs } from "./outbound/srs/mod.ts";
 import { verp } from "./outbound/verp/mod.ts";
+import { dkim_sign } from "./outbound/dkim_sign/mod.ts";
 import { discard } from "./storage/discard/mod.ts";
 import { inbox } from "./storage/inbox/mod.ts";
 import { maildir } from "./storage/maildir/mod.ts";
@@ -50,6 +51,7 @@ export const PLUGINS = {
   maildir,
   inbox,
   discard,
+  dkim_sign,
 } as const;
 
 export { openNetworks } from "./access/relay/world.ts";

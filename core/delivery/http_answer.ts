@@ -3,6 +3,7 @@
  * Reads no more of a body than it needs. Non-job: making the request (http_request.ts), when the next one is due.
  */
 import { formatAddress } from "../model/address.ts";
+import { concat } from "../model/octets.ts";
 import { found, type Outcome } from "../smtp/client/outcome.ts";
 import type { HttpRecipient } from "./http_request.ts";
 
@@ -126,13 +127,7 @@ async function firstOctets(response: Response, most: number): Promise<Uint8Array
     if (length > most) return null;
     pieces.push(chunk);
   }
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
+  return concat(pieces);
 }
 
 /** A stranger's words as one line. */

@@ -6,6 +6,7 @@
 import { createHash, createHmac } from "node:crypto";
 import { type Address, formatAddress } from "../model/address.ts";
 import type { MailParameters, Origin } from "../model/envelope.ts";
+import { concat } from "../model/octets.ts";
 
 type Octets = Uint8Array<ArrayBuffer>;
 
@@ -108,7 +109,7 @@ export async function httpRequest(
   if (hmac !== null) headers.set("Postern-Signature", `t=${time},v1=${hmac.digest("hex")}`);
   if (length <= IN_MEMORY) {
     const close = () => Promise.resolve();
-    return { headers, body: joined(small, length), recipients, sent: () => true, close };
+    return { headers, body: concat(small), recipients, sent: () => true, close };
   }
   let sent = false;
   const again = async function* () {
@@ -181,7 +182,7 @@ async function* jsonPieces(message: HttpMessage, envelope: string): AsyncGenerat
     let from = 0;
     if (rest.length > 0) {
       from = Math.min(3 - rest.length, chunk.length);
-      rest = joined([rest, chunk.subarray(0, from)], rest.length + from);
+      rest = concat([rest, chunk.subarray(0, from)]);
       if (rest.length < 3) continue;
       yield utf8.encode(rest.toBase64());
     }
@@ -192,14 +193,4 @@ async function* jsonPieces(message: HttpMessage, envelope: string): AsyncGenerat
     rest = chunk.slice(end);
   }
   yield utf8.encode(`${rest.toBase64()}"}`);
-}
-
-function joined(pieces: readonly Octets[], length: number): Octets {
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
 }

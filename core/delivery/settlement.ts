@@ -56,7 +56,7 @@ export class Settlement {
         return this.#delivered(message, recipient, result);
       case "rejected":
         if (result.expired || !this.#options.softBounce) {
-          return this.#failed(message, recipient, result, result.expired === true);
+          return this.#failed(message, recipient, result, { isExpired: result.expired === true });
         }
         return this.#deferred(message, recipient, { ...result, status: `4${result.status.slice(1)}` }, standing);
       case "deferred":
@@ -75,7 +75,9 @@ export class Settlement {
       relay: null,
       tls: null,
     };
-    if (isGivenUp(message, attempts, now, terms)) return this.#failed(message, recipient, result, true);
+    if (isGivenUp(message, attempts, now, terms)) {
+      return this.#failed(message, recipient, result, { isExpired: true, tried: false });
+    }
     const delay = delayToTell(message, recipient, attempts, { now, terms });
     if (delay === null) return null;
     const told = { ...recipient, told: now };
@@ -112,7 +114,13 @@ export class Settlement {
     };
   }
 
-  #failed(message: StoredMessage, recipient: StoredRecipient, result: Result, isExpired: boolean): Settled {
+  /** `tried`: it was an attempt that this came of. */
+  #failed(
+    message: StoredMessage,
+    recipient: StoredRecipient,
+    result: Result,
+    { isExpired = false, tried = true } = {},
+  ): Settled {
     const { index } = recipient, now = this.#options.now();
     return {
       outcome: {
@@ -120,7 +128,7 @@ export class Settlement {
         state: isExpired ? "expired" : "failed",
         lastReply: result.words,
         deadline: null,
-        attempt: result.relay !== null,
+        attempt: result.expired !== true && tried,
         told: now, // in the same write as the report: then nobody has to look after it
       },
       report: {
@@ -156,7 +164,9 @@ export class Settlement {
     const { terms, now: clock, random } = this.#options, now = clock();
     const { index } = recipient, counts = result.postponed === undefined;
     const attempts = recipient.attempts + (counts ? 1 : 0);
-    if (counts && isGivenUp(message, attempts, now, terms)) return this.#failed(message, recipient, result, true);
+    if (counts && isGivenUp(message, attempts, now, terms)) {
+      return this.#failed(message, recipient, result, { isExpired: true });
+    }
     const delay = delayToTell(message, recipient, attempts, { now, terms });
     const told = delay === null ? recipient.told : now;
     const planned = result.postponed ?? nextAttempt(now, attempts, terms.retry, random());

@@ -32,6 +32,9 @@ export type {
   Result,
   Route,
 } from "../model/envelope.ts";
+export { HeaderSection } from "../model/headers.ts";
+export type { FieldRange } from "../model/headers.ts";
+export { fold } from "../model/fold.ts";
 export { decodeWords } from "../model/encoded_word.ts";
 export { countMailboxes, mailboxesIn, replaceMailboxes } from "../model/mailboxes.ts";
 export type { Mailboxes } from "../model/mailboxes.ts";

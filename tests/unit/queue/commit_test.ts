@@ -7,6 +7,7 @@ import { parseAddress } from "../../../core/model/address.ts";
 import { ReceivedMessage } from "../../../core/pipeline/contexts/received_message.ts";
 import { TransactionContext } from "../../../core/pipeline/contexts/transaction_context.ts";
 import { type CommitOptions, commitTransaction, storeRefusal } from "../../../core/queue/commit.ts";
+import { destinationKey } from "../../../core/queue/destination.ts";
 import { MemoryStore } from "../../../core/store/memory.ts";
 import { type Body, type NewMessage, StoreError } from "../../../core/store/store.ts";
 import { nextId, T0 } from "../store/messages.ts";
@@ -25,6 +26,7 @@ class Desk {
   readonly options: CommitOptions = {
     store: this.store,
     schedule: [60_000],
+    place: ({ route, address }) => ({ destination: destinationKey(route, address.domain), deadline: T0 + 1 }),
     now: () => T0,
     random: () => 0.5,
     committed: (message) => void this.committed.push(message),
