@@ -34,7 +34,8 @@ export type { Mailboxes } from "../model/mailboxes.ts";
 export { formatDate } from "../model/trace.ts";
 export { canonicalDomain, DomainSet, isDomainPattern } from "../model/domain.ts";
 export { canonicalIp, isIPv4, isIPv6, isLoopback, isNetwork, networkOf, Networks } from "../model/ip.ts";
-export { parseDuration, parseSize } from "../model/units.ts";
+export { parseDuration, parseRate, parseSize, RATE } from "../model/units.ts";
+export type { Rate } from "../model/units.ts";
 
 // ---- What is stored of a password ------------------------------------------------------------------------------------
 export { formatScryptHash, parseScryptHash } from "../model/scrypt_hash.ts";
