@@ -171,8 +171,10 @@ ${accounts.length > 0 ? keeps(folder.at("mail"), accounts) : ""}${settings}
     return await waitForMail(this.folder.at(`mail/${address}`), { count, log: () => this.log() });
   }
 
-  /** Tries everything again, now. */
+  /** Tries everything again, now: also what has failed this moment, and is logged before it is put aside. */
   async flush(): Promise<void> {
+    const busy = (name: string) => [...Deno.readDirSync(this.folder.at(`spool/${name}`))].length > 0;
+    await waitFor("Postfix to be through with what it has", () => !busy("incoming") && !busy("active"));
     await new Deno.Command("postqueue", { args: ["-c", this.folder.at("etc"), "-f"] }).output();
   }
 
