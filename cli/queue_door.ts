@@ -2,8 +2,8 @@
  * Two ways to one queue: the HTTP API of the running server, or the data folder where no server runs. Which one it is
  * makes no difference to a command.
  */
-import { type Config, formatEndpoint } from "../core/config/config.ts";
-import { CommandError } from "./terminal.ts";
+import type { Config } from "../core/config/config.ts";
+import { type AdminApi, runningServer } from "./admin_api.ts";
 
 export type QueueVerb = "retry" | "hold" | "release" | "delete";
 export interface QueueFilter {
@@ -49,26 +49,14 @@ export interface QueueDoor {
  * @throws {CommandError} when neither is there, {StoreError} when the folder cannot be had.
  */
 export async function openQueue(config: Config): Promise<QueueDoor> {
-  if (config.admin !== null) {
-    const door = new HttpQueue(`http://${formatEndpoint(config.admin.address)}`, config.admin.token);
-    if (await door.answers()) return door;
-  }
+  const api = await runningServer(config);
+  if (api !== null) return new HttpQueue(api);
   const { openStoredQueue } = await import("./queue_folder.ts"); // brings the database along: only where it is needed
   return await openStoredQueue(config);
 }
 
 export class HttpQueue implements QueueDoor {
-  constructor(readonly base: string, readonly token: string | null) {}
-
-  /** False when nobody listens there. */
-  async answers(): Promise<boolean> {
-    try {
-      await (await fetch(`${this.base}/healthz`, { signal: AbortSignal.timeout(5000) })).body?.cancel();
-      return true;
-    } catch {
-      return false;
-    }
-  }
+  constructor(readonly api: AdminApi) {}
 
   async list({ limit, ...filter }: QueueFilter & { readonly limit: number }): Promise<QueueList> {
     const query = new URLSearchParams({ ...filter, limit: String(limit) });
@@ -93,18 +81,7 @@ export class HttpQueue implements QueueDoor {
   }
 
   /** Null on 404. */
-  async #call(method: string, path: string): Promise<unknown> {
-    const headers: Record<string, string> = this.token === null ? {} : { Authorization: `Bearer ${this.token}` };
-    const response = await fetch(`${this.base}/api/v1/queue${path}`, {
-      method,
-      headers,
-      signal: AbortSignal.timeout(30_000),
-    });
-    const body: unknown = await response.json().catch(() => null);
-    if (response.ok) return body;
-    if (response.status === 404) return null;
-    if (response.status === 401) throw new CommandError(`${this.base} wants another token: set POSTERN_ADMIN_TOKEN`);
-    const detail = (body as { detail?: string; title?: string } | null)?.detail;
-    throw new CommandError(`${this.base} answered ${response.status}${detail ? `: ${detail}` : ""}`);
+  #call(method: string, path: string): Promise<unknown> {
+    return this.api.call(method, `/api/v1/queue${path}`);
   }
 }

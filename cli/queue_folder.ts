@@ -7,12 +7,17 @@ import type { QueueDoor, QueueFilter, QueueList, QueueRow, QueueVerb } from "./q
 import { CommandError } from "./terminal.ts";
 
 export async function openStoredQueue(config: Config): Promise<QueueDoor> {
+  return new StoredQueue(await openFolder(config));
+}
+
+/** The store of a configuration. @throws {CommandError} when there is none, {StoreError} when it cannot be had. */
+export async function openFolder(config: Config): Promise<Store> {
   const { data, store, limits } = config;
   const where = "start the server, or name its configuration with --config";
   if (store === "memory") throw new CommandError(`no server answers, and its store is in memory; ${where}`);
   const there = await Deno.stat(`${data}/postern.db`).then((info) => info.isFile, () => false);
   if (!there) throw new CommandError(`no server answers, and ${data} holds no queue; ${where}`);
-  return new StoredQueue(await openSqliteStore({ folder: data, headLimit: limits.headerBytes }));
+  return await openSqliteStore({ folder: data, headLimit: limits.headerBytes });
 }
 
 export class StoredQueue implements QueueDoor {

@@ -17,7 +17,7 @@ import { Listener } from "./net/listener.ts";
 import { Reception, type ReceptionOptions } from "./net/reception.ts";
 import type { Services } from "./pipeline/contexts/transaction_context.ts";
 import type { Pipeline } from "./pipeline/pipeline.ts";
-import { commitTransaction, storeRefusal } from "./queue/commit.ts";
+import { type CommitOptions, commitTransaction, storeRefusal } from "./queue/commit.ts";
 import { Offer } from "./smtp/extensions.ts";
 import type { Passwords } from "./smtp/sasl/mechanism.ts";
 import { MECHANISMS } from "./smtp/sasl/mod.ts";
@@ -35,6 +35,8 @@ export interface House {
   readonly passwords: Passwords;
   readonly logins: LoginServices;
   pipelineOf(listener: string): Pipeline;
+  /** Where a new recipient stands in the queue. */
+  readonly place: CommitOptions["place"];
   /** Something is in the queue that may be tried at once. */
   due(): void;
 }
@@ -145,7 +147,7 @@ export class Doors {
   }
 
   #reception(config: ListenerConfig, trouble: (message: string) => void): ReceptionOptions {
-    const { config: { limits, delivery }, store, services, passwords, logins, due, pipelineOf } = this.#house;
+    const { config: { limits, delivery }, store, services, passwords, logins, place, due, pipelineOf } = this.#house;
     return {
       pipeline: pipelineOf(config.name),
       services,
@@ -163,10 +165,11 @@ export class Doors {
         commitTransaction(transaction, origin, {
           store,
           schedule: delivery.retry,
+          place,
           now: services.now,
           random: Math.random,
           committed: ({ recipients }) => {
-            if (recipients.some((each) => each.route.to === "local" && each.state !== "held")) due();
+            if (recipients.some((each) => each.state !== "held")) due();
           },
           trouble,
         }),

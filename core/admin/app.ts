@@ -3,6 +3,7 @@
  * and asks it for changes. Non-job: listening (serve.ts).
  */
 import { Hono } from "hono";
+import { Suppression } from "../delivery/suppression.ts";
 import { events, EventStreams } from "./events.ts";
 import { hostGuard, isApi, originGuard, secureHeaders, tokenGuard } from "./guard.ts";
 import { health } from "./health.ts";
@@ -15,6 +16,7 @@ import { Problem, problemOf } from "./problem.ts";
 import { queue } from "./queue.ts";
 import { MailReader } from "./reader.ts";
 import { Sessions } from "./session.ts";
+import { suppressions } from "./suppressions.ts";
 
 export type { AdminOptions } from "./options.ts";
 
@@ -55,6 +57,7 @@ export function createAdmin(options: AdminOptions): Admin {
   app.get("/openapi.json", (c) => c.json(openapi(options.site.version)));
   app.route("/api/v1/messages", messages(options.store, reader));
   app.route("/api/v1/queue", queue(options.store));
+  app.route("/api/v1/suppressions", suppressions(new Suppression({ counters: options.store.counters, now })));
   app.route("/api/v1/plugins", plugins(options));
   app.route("/api/v1/events", events(streams));
   app.route("/", pages.routes());

@@ -57,6 +57,7 @@ function operation(summary: string, options: {
 
 const ID = inPath("id", "Message id, 26 characters; `ID.n` names a further copy.");
 const ITEM = inPath("id", "Message id, 26 characters.");
+const SUPPRESSED = inPath("address", "The address, percent-encoded.");
 const FILTER = [
   query("state", { type: "string", enum: QUEUE_STATES }, "A recipient is in this state."),
   query("domain", string(), "A recipient is at this domain."),
@@ -139,6 +140,12 @@ const SCHEMAS: Json = {
     queuedAt: time(),
     subject: string(),
   }),
+  Suppressed: object({
+    address: string("As it was put there; the case of its local part does not matter."),
+    reason: string(),
+    since: time(),
+    until: { type: ["string", "null"], format: "date-time", description: "Null: not by itself." },
+  }),
   Listener: object({
     listener: string(),
     plugins: array(object({ name: string(), mode: string(), phases: array(string()) })),
@@ -158,7 +165,7 @@ export function openapi(version: string): Json {
       license: { name: "MIT", identifier: "MIT" },
     },
     security: [{ token: [] }],
-    tags: [{ name: "messages" }, { name: "queue" }, { name: "server" }],
+    tags: [{ name: "messages" }, { name: "queue" }, { name: "suppressions" }, { name: "server" }],
     paths: {
       "/healthz": {
         get: operation("The process answers", {
@@ -285,6 +292,42 @@ export function openapi(version: string): Json {
       "/api/v1/queue/{id}/retry": { post: change("Try one now", "id") },
       "/api/v1/queue/{id}/hold": { post: change("Hold one until a person releases it", "id") },
       "/api/v1/queue/{id}/release": { post: change("Release one", "id") },
+      "/api/v1/suppressions": {
+        get: operation("Addresses to which nothing is sent, in order", {
+          tag: "suppressions",
+          parameters: [
+            query("prefix", { type: "string", maxLength: 256 }, "Only addresses that begin like this."),
+            query("after", string(), "Only addresses behind this one."),
+            query("limit", { type: "integer", minimum: 1, maximum: 1000, default: 100 }, "At most this many."),
+          ],
+          ok: json("A page of the list.", object({ items: array(ref("Suppressed")) })),
+          faults: [400],
+        }),
+        post: operation("Put an address on the list, or change its entry", {
+          tag: "suppressions",
+          body: object({
+            address: string(),
+            reason: { type: "string", maxLength: 500, default: "" },
+            days: { type: ["number", "null"], maximum: 3650, default: null, description: "Null: without an end." },
+          }, ["address"]),
+          ok: json("The entry.", ref("Suppressed")),
+          faults: [400, 403, 413, 415, 503],
+        }),
+      },
+      "/api/v1/suppressions/{address}": {
+        get: operation("One entry", {
+          tag: "suppressions",
+          parameters: [SUPPRESSED],
+          ok: json("The entry.", ref("Suppressed")),
+          faults: [400, 404],
+        }),
+        delete: operation("Take an address off the list", {
+          tag: "suppressions",
+          parameters: [SUPPRESSED],
+          ok: json("How many were there.", object({ removed: integer() })),
+          faults: [400, 403, 404, 503],
+        }),
+      },
       "/api/v1/plugins": {
         get: operation("The plugin list of each listener", {
           tag: "server",

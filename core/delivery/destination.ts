@@ -2,15 +2,8 @@
  * One destination of the window: its short queue, what is under way to it, and why it may have to wait. Pure; `now` is a
  * monotonic clock. (RFC 6710 for the order.) Non-job: whose turn it is (window.ts).
  */
-import type { Route } from "../model/envelope.ts";
 import { Concurrency, type ConcurrencyOptions } from "./concurrency.ts";
 import { type Rate, StartRate } from "./rates.ts";
-
-/** What names a destination: everything under one name shares concurrency, rate, rest and suspension. */
-export function destinationKey(route: Route, domain: string): string {
-  if (route.to === "local") return `local:${route.plugin}`;
-  return route.via === undefined ? `mx:${domain.toLowerCase()}` : `via:${route.via}`;
-}
 
 /** What waits in the window. `T` is the caller's: a lease, or one destination's part of it. */
 export interface Job<T> {

@@ -1,43 +1,108 @@
 /**
- * Tries what could not be stored at once: takes due recipients of local routes from the store by lease, runs the
- * `queue` phase for them and writes down what came of it, a bounded number of messages at a time. Recipients with a
- * remote route are not its business: they wait until delivery to other hosts is there. (SEMANTICS 2, 3, 16, 23.)
- * Non-job: one attempt (attempt.ts), when the next one is due (core/queue/backoff.ts).
+ * Takes what is due out of the queue, by destination and in fair turns, has each attempt made, and writes down what came
+ * of it together with the reports that it calls for. The window decides whose turn it is; nothing of the million messages
+ * behind it is in memory. (SEMANTICS 2, 3, 16, 23; docs/decisions/delivery-window.md.)
+ * Non-job: one attempt (delivery.ts), what a result means (settlement.ts), when the next is due (core/queue/backoff.ts).
  */
-import { formatAddress } from "../model/address.ts";
+import type { DeliveryEvent } from "../dsn/mod.ts";
+import type { Services } from "../pipeline/contexts/transaction_context.ts";
 import { longestWait } from "../queue/backoff.ts";
-import type { Lease, RecipientOutcome } from "../store/store.ts";
-import { Attempt, type AttemptOptions } from "./attempt.ts";
+import type {
+  Lease,
+  NewReport,
+  QueueChange,
+  QueueQuery,
+  RecipientOutcome,
+  Store,
+  StoredRecipient,
+} from "../store/store.ts";
+import type { Attempted, Delivery } from "./delivery.ts";
+import { type Reports, ReportWaits } from "./reports.ts";
+import { ours, type Result, UNTOUCHED } from "./result.ts";
+import type { Settled, Settlement, Standing } from "./settlement.ts";
+import type { SuspensionRules } from "./suspension.ts";
+import { keyOf, type Target, type Targets } from "./target.ts";
+import { deadlineOf, type Terms } from "./terms.ts";
+import { type Returned, type Start, Window, type WindowOptions } from "./window.ts";
 
-const LEASE_SECONDS = 900; // longer than any plugin may take
-const AT_ONCE = 16;
+export interface DispatcherOptions {
+  readonly store: Store;
+  readonly services: Omit<Services, "commit">;
+  readonly delivery: Delivery;
+  readonly targets: Targets;
+  readonly settlement: Settlement;
+  readonly reports: Reports;
+  readonly terms: Terms;
+  readonly suspension: SuspensionRules;
+  /** Told of a recipient that refused for good, before that is written down. */
+  hardBounce?(recipient: StoredRecipient, result: Result): Promise<void>;
+  readonly window: WindowOptions;
+  /** Milliseconds on a clock that never jumps (default `performance.now`). */
+  readonly monotonic?: () => number;
+}
+
+/** Recipients of one lease that go to one target. */
+interface Job {
+  lease: Lease;
+  readonly recipients: readonly StoredRecipient[];
+  readonly target: Target;
+  readonly key: string;
+}
+
+const LEASE_SECONDS = 900;
 const LONGEST_SLEEP = 60_000; // a clock that is set forward is noticed within a minute
 const STORE_RETRY = 5000; // milliseconds between two questions to a store that fails
+const MOST_ASKED = 500; // jobs of one question to the store
 
 export class Dispatcher {
-  readonly #options: AttemptOptions;
-  readonly #owner: string;
-  readonly #attempts = new Map<Attempt, Promise<void>>();
+  readonly #options: DispatcherOptions;
+  readonly #owner = crypto.randomUUID();
+  readonly #window: Window<Job>;
+  readonly #monotonic: () => number;
+  /** Jobs in the window by message and destination: waiting or under way. */
+  readonly #jobs = new Map<string, Job>();
+  readonly #running = new Set<Promise<void>>();
   /** Ends the waits for a store that fails. */
   readonly #pauses = new Set<() => void>();
+  readonly #cut = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #looking: Promise<void> | null = null;
   #busy = false;
   #again = false;
+  /** Something may have fallen due since the store was last asked. */
+  #due = true;
+  /** When the window was last searched for what has waited too long. */
+  #drained = 0;
   #stopped = false;
 
-  constructor(options: AttemptOptions) {
+  constructor(options: DispatcherOptions) {
     this.#options = options;
-    this.#owner = crypto.randomUUID();
+    this.#window = new Window(options.window);
+    this.#monotonic = options.monotonic ?? (() => performance.now());
   }
 
   /** Something may be due. Cheap, any number of times. */
   kick(): void {
-    this.#again = true;
-    if (this.#stopped || this.#busy) return;
-    this.#busy = true;
-    clearTimeout(this.#timer);
-    this.#looking = this.#look();
+    this.#due = true;
+    this.#look();
+  }
+
+  /** Attempts under way, and jobs that wait for their turn. */
+  get load(): { readonly running: number; readonly waiting: number } {
+    return { running: this.#window.running, waiting: this.#window.held - this.#window.running };
+  }
+
+  /** A person's change of the queue; what may go on by it does so now, resting destinations included. */
+  async change(what: { readonly id: string } | QueueQuery, change: QueueChange): Promise<number> {
+    const { store } = this.#options;
+    const keys = new Set<string>();
+    if (change.do === "retry" || change.do === "release" || change.do === "route") {
+      for (const key of await this.#keysOf(what)) keys.add(key);
+    }
+    const changed = await store.change(what, change);
+    for (const key of keys) this.#window.wake(key, this.#monotonic());
+    this.kick();
+    return changed;
   }
 
   /** No new attempts; those under way may finish for so long, then they are ended and count for nothing. */
@@ -46,95 +111,263 @@ export class Dispatcher {
     clearTimeout(this.#timer);
     for (const wake of this.#pauses) wake();
     await this.#looking;
-    if (this.#attempts.size === 0) return;
-    const cut = setTimeout(() => {
-      for (const attempt of this.#attempts.keys()) attempt.abort("the server stops");
-    }, milliseconds);
-    await Promise.all(this.#attempts.values());
+    await Promise.all(this.#window.drain(this.#monotonic()).map((job) => this.#giveBack(job, null).catch(ignore)));
+    if (this.#running.size === 0) return;
+    const cut = setTimeout(() => this.#cut.abort(new Error("the server stops")), milliseconds);
+    while (this.#running.size > 0) await Promise.all(this.#running);
     clearTimeout(cut);
   }
 
-  /** Begins attempts while something is due and there is room, then sleeps until more is. */
-  async #look(): Promise<void> {
+  #look(): void {
+    this.#again = true;
+    if (this.#stopped || this.#busy) return;
+    this.#busy = true;
+    clearTimeout(this.#timer);
+    this.#looking = this.#round();
+  }
+
+  /** Begins attempts and asks for more while there is something to do, then sleeps until there is. */
+  async #round(): Promise<void> {
     let wait = LONGEST_SLEEP;
     try {
-      while (this.#again && !this.#stopped && this.#attempts.size < AT_ONCE) {
+      while (this.#again && !this.#stopped) {
         this.#again = false;
-        if (await this.#begin() > 0) this.#again = true;
-        else wait = await this.#nextDue();
+        this.#begin();
+        await this.#returnOld();
+        if (this.#due || this.#window.hungry(this.#monotonic())) await this.#ask();
       }
+      if (!this.#stopped) wait = await this.#nextLook();
     } catch (error) {
       this.#trouble(error);
+      this.#due = true;
       wait = STORE_RETRY;
     }
     this.#busy = false; // in the same turn as the last look at #again: no kick falls between
-    // With no room left, the end of an attempt looks again.
-    if (!this.#stopped) this.#timer = setTimeout(() => this.kick(), wait);
+    if (this.#stopped) return;
+    if (this.#again) return this.#look();
+    this.#timer = setTimeout(() => {
+      this.#due = true;
+      this.#look();
+    }, wait);
   }
 
-  async #begin(): Promise<number> {
-    const { store, services, schedule } = this.#options;
-    const now = services.now();
+  #begin(): void {
+    for (;;) {
+      const start = this.#window.next(this.#monotonic());
+      if (start === null) return;
+      const running = this.#run(start).catch((error) => this.#trouble(error)).finally(() => {
+        this.#running.delete(running);
+        this.#look();
+      });
+      this.#running.add(running);
+    }
+  }
+
+  /** Fills the window. An empty answer means that there is nothing for now. */
+  async #ask(): Promise<void> {
+    const want = this.#window.want(this.#monotonic());
+    if (want === null) return; // full: the end of an attempt looks again
+    const { store, services, terms } = this.#options, now = services.now();
+    this.#due = false; // what is committed from here on says so
     const leases = await store.lease({
       owner: this.#owner,
       now,
       seconds: LEASE_SECONDS,
-      limit: AT_ONCE - this.#attempts.size,
-      local: true,
-      horizon: now + longestWait(schedule),
+      limit: Math.min(want.limit, MOST_ASKED),
+      exclude: want.exclude,
+      horizon: now + longestWait(terms.retry),
     });
-    for (const lease of leases) {
-      const running = [...this.#attempts.keys()].find((each) => each.lease.message.id === lease.message.id);
-      if (running !== undefined) { // the wall clock jumped past a lease of our own: no second attempt beside the first
-        running.lease = lease;
-        continue;
-      }
-      const attempt = new Attempt(lease, this.#options);
-      this.#attempts.set(
-        attempt,
-        this.#run(attempt).finally(() => {
-          this.#attempts.delete(attempt);
-          this.kick();
-        }),
-      );
+    if (leases.length === 0) return;
+    this.#due = this.#again = true;
+    const back: Job[] = [];
+    for (const lease of leases) for (const job of this.#jobsOf(lease)) if (!this.#admit(job)) back.push(job);
+    await Promise.all(back.map((job) => this.#giveBack(job, this.#window.closedUntil(job.key, this.#monotonic()))));
+  }
+
+  /** By today's routes, which may be others than when it was committed. */
+  #jobsOf(lease: Lease): Iterable<Job> {
+    const { message, recipients } = lease,
+      groups = new Map<string, { target: Target; recipients: StoredRecipient[] }>();
+    for (const recipient of recipients) {
+      const target = this.#options.targets.of(recipient, message.sender);
+      const name = target.kind === "report" || target.kind === "hold" || target.kind === "nowhere"
+        ? `${keyOf(target)} ${target.kind} ${target.reason}`
+        : `${keyOf(target)} ${target.kind}`;
+      const group = groups.get(name);
+      if (group === undefined) groups.set(name, { target, recipients: [recipient] });
+      else group.recipients.push(recipient);
     }
-    return leases.length;
+    return [...groups.values()].map((group) => ({ lease, key: keyOf(group.target), ...group }));
   }
 
-  async #nextDue(): Promise<number> {
-    const due = await this.#options.store.nextDue({ local: true });
-    return due === null ? LONGEST_SLEEP : Math.min(LONGEST_SLEEP, Math.max(50, due - this.#options.services.now()));
+  #admit(job: Job): boolean {
+    const name = nameOf(job), known = this.#jobs.get(name);
+    if (known !== undefined) { // the wall clock jumped past a lease of our own: no second attempt beside the first
+      known.lease = job.lease;
+      return true;
+    }
+    const priority = job.lease.message.parameters.priority ?? 0;
+    if (!this.#window.add(job.key, { priority, item: job }, this.#monotonic())) return false;
+    this.#jobs.set(name, job);
+    return true;
   }
 
-  async #run(attempt: Attempt): Promise<void> {
-    const outcomes = await attempt.run();
+  /** What has waited here for half of its lease goes back: no attempt begins under a lease that is about to end. */
+  async #returnOld(): Promise<void> {
+    const now = this.#monotonic();
+    if (now - this.#drained < LONGEST_SLEEP) return;
+    this.#drained = now;
+    const old = this.#window.drain(now, now - LEASE_SECONDS * 500);
+    await Promise.all(old.map((job) => this.#giveBack(job, null)));
+  }
+
+  async #nextLook(): Promise<number> {
+    const { store, services } = this.#options, now = services.now();
+    const due = await store.nextDue({ now }), wake = this.#window.nextWake();
+    const waits = [
+      LONGEST_SLEEP,
+      due === null ? Infinity : due - now,
+      wake === null ? Infinity : wake - this.#monotonic(),
+    ];
+    return Math.max(20, Math.min(...waits));
+  }
+
+  /** A job that the window does not hold (any more), untried. A word that its sender is owed is said all the same. */
+  async #giveBack(job: Job, closed: number | null): Promise<void> {
+    const { settlement, services, terms } = this.#options, { message } = job.lease;
+    const now = services.now(), closedUntil = closed === null ? null : this.#wall(closed);
+    this.#jobs.delete(nameOf(job));
+    const standing: Standing = { destination: job.key, closedUntil };
+    await this.#write(
+      job,
+      job.recipients.map((recipient): Settled => {
+        const word = settlement.overdue(message, recipient, standing);
+        if (word !== null) return word;
+        const { index } = recipient, deadline = deadlineOf(message, recipient, now, terms);
+        const common = { index, attempt: false, destination: job.key, deadline };
+        const outcome: RecipientOutcome = closedUntil === null
+          ? { ...common, state: "ready" }
+          : { ...common, state: "deferred", nextAttempt: Math.max(recipient.nextAttempt, closedUntil) };
+        return { outcome, report: null, event: null };
+      }),
+    );
+  }
+
+  async #run(start: Start<Job>): Promise<void> {
+    const job = start.item, { delivery, settlement, suspension } = this.#options;
+    const { lease: { message }, recipients, target } = job;
+    let attempted: Attempted = { results: recipients.map(() => UNTOUCHED), feedback: "neutral" };
+    try {
+      attempted = await delivery.attempt({ message, recipients, target }, this.#cut.signal);
+      const { results } = attempted, standing = { destination: job.key };
+      await this.#hardBounces(job, results);
+      await this.#write(job, recipients.map((each, place) => settlement.of(message, each, results[place]!, standing)));
+    } catch (error) {
+      this.#trouble(error);
+    } finally {
+      this.#jobs.delete(nameOf(job));
+      const now = this.#monotonic(), returned = this.#window.done(start, attempted.feedback, now);
+      const words = attempted.results.find(({ verdict }) => verdict === "deferred")?.words ?? "";
+      if (returned !== null) await this.#rest(job.key, returned, words);
+      const milliseconds = Math.max(attempted.leaveAlone ?? 0, longestOf(attempted.results, suspension));
+      if (milliseconds > 0) await this.#suspend(job.key, milliseconds, words);
+    }
+  }
+
+  /** The destination is dead: what waited for it has had an attempt by that, and so has what the store holds. */
+  async #rest(key: string, { items, until }: Returned<Job>, words: string): Promise<void> {
+    const { settlement, store, services } = this.#options, closedUntil = this.#wall(until);
+    const result: Result = { ...ours("deferred", "4.4.1", `its destination does not answer: ${words}`.slice(0, 1000)) };
+    await Promise.all(items.map((job) => {
+      this.#jobs.delete(nameOf(job));
+      const { message } = job.lease, standing = { destination: key, closedUntil };
+      return this.#write(job, job.recipients.map((each) => settlement.of(message, each, result, standing)));
+    }));
+    if (key !== NOBODY_ASKED) await store.postpone({ destination: key, until: closedUntil, now: services.now() });
+  }
+
+  /** A reply says that we are not wanted for a while: nobody's fault, and no attempt. */
+  async #suspend(key: string, milliseconds: number, words: string): Promise<void> {
+    const now = this.#monotonic(), { services } = this.#options;
+    const { items, until } = this.#window.suspend(key, now + milliseconds, now);
+    const seconds = Math.round(milliseconds / 1000);
+    services.emit({ type: "notice", where: "delivery", message: `${key} is left alone for ${seconds} s: ${words}` });
+    await Promise.all(items.map((job) => this.#giveBack(job, until)));
+  }
+
+  async #hardBounces({ recipients }: Job, results: readonly Result[]): Promise<void> {
+    const { hardBounce } = this.#options;
+    if (hardBounce === undefined) return;
+    for (const [place, result] of results.entries()) {
+      if (result.verdict === "rejected" && result.remote !== null) await hardBounce(recipients[place]!, result);
+    }
+  }
+
+  /** Outcomes and reports in one write; then observers hear of it. */
+  async #write(job: Job, settled: readonly Settled[]): Promise<void> {
+    const { message } = job.lease;
     for (let failed = false;; failed = true) {
-      const { lease } = attempt;
+      const { lease } = job;
       try {
-        if (await this.#options.store.settle(lease, outcomes)) return this.#tell(lease, outcomes);
+        const [reports, parts] = await this.#reported(message, settled);
+        if (await this.#options.store.settle(lease, parts.map(({ outcome }) => outcome), reports)) {
+          for (const { event } of parts) if (event !== null) this.#options.services.emit(event);
+          if (reports.length > 0) this.kick();
+          return;
+        }
         // A write that failed may have been made all the same.
-        if (!failed) this.#trouble(`the lease of ${lease.message.id} had ended before its result was written`);
+        if (!failed) this.#trouble(`the lease of ${message.id} had ended before its result was written`);
         return;
       } catch (error) {
         this.#trouble(error);
       }
-      // What is stored is stored: say so as soon as the store can hear it. Else the lease's end makes it due again.
+      // What is delivered is delivered: say so as soon as the store can hear it. Else the lease's end makes it due again.
       if (this.#stopped || this.#options.services.now() + STORE_RETRY >= lease.until) return;
       await this.#pause(STORE_RETRY);
     }
   }
 
-  #tell({ message, recipients }: Lease, outcomes: readonly RecipientOutcome[]): void {
-    for (const { index, state, lastReply } of outcomes) {
-      const recipient = recipients.find((each) => each.index === index)!;
-      this.#options.services.emit({
-        type: "settled",
-        transaction: message.id,
-        recipient: formatAddress(recipient.address),
-        outcome: state === "delivered" ? "stored" : state,
-        reason: lastReply ?? "",
-      });
+  /**
+   * The reports that are owed. Where nobody can say yet how the sender is reached, what failed waits to have failed; what
+   * was delivered stays so and is not told.
+   */
+  async #reported(
+    message: Lease["message"],
+    settled: readonly Settled[],
+  ): Promise<[readonly NewReport[], readonly Settled[]]> {
+    const events = settled.flatMap(({ report }) => report === null ? [] : [report]);
+    if (events.length === 0) return [[], settled];
+    try {
+      return [await this.#options.reports.of(message, events), settled];
+    } catch (error) {
+      if (!(error instanceof ReportWaits)) throw error;
+      this.#trouble(`a report about ${message.id} has to wait: ${error.message}`);
+      return [[], settled.map((each) => isEnd(each.report) ? this.#waiting(each, error.message) : each)];
     }
+  }
+
+  #waiting({ outcome: { index }, report }: Settled, why: string): Settled {
+    const { terms, services } = this.#options;
+    const lastReply = `${report!.words ?? "expanded"} (${why})`.slice(0, 1000);
+    const nextAttempt = services.now() + terms.retry[0]!;
+    return { outcome: { index, state: "deferred", nextAttempt, lastReply, deadline: null }, report: null, event: null };
+  }
+
+  /** The destinations of what a person's change is about. */
+  async #keysOf(what: { readonly id: string } | QueueQuery): Promise<readonly string[]> {
+    const { store, targets } = this.#options;
+    const items = "id" in what ? [await store.item(what.id)] : (await store.queue({ ...what, limit: 1000 })).items;
+    const keys = items.flatMap((item) =>
+      item === null
+        ? []
+        : item.recipients.map((each) => keyOf(targets.of({ ...each, released: true }, item.message.sender)))
+    );
+    return [...new Set(keys)];
+  }
+
+  /** A moment of the monotonic clock on the wall. */
+  #wall(moment: number): number {
+    return Math.round(this.#options.services.now() + Math.max(0, moment - this.#monotonic()));
   }
 
   #pause(milliseconds: number): Promise<void> {
@@ -154,3 +387,24 @@ export class Dispatcher {
     this.#options.services.emit({ type: "trouble", where: "dispatcher", message });
   }
 }
+
+/** Where rules are that ask nobody: it has no host that could be dead. */
+const NOBODY_ASKED = "report";
+
+function nameOf({ lease, recipients }: Job): string {
+  return `${lease.message.id} ${recipients[0]!.index}`;
+}
+
+function isEnd(report: DeliveryEvent | null): boolean {
+  return report?.action === "failed" || report?.action === "expanded";
+}
+
+function longestOf(results: readonly Result[], rules: SuspensionRules): number {
+  let longest = 0;
+  for (const { verdict, words, remote } of results) {
+    if (verdict === "deferred" && remote !== null) longest = Math.max(longest, rules.after(words));
+  }
+  return longest;
+}
+
+function ignore(): void {}

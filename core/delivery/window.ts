@@ -19,6 +19,8 @@ export interface WindowOptions extends ConcurrencyOptions {
   readonly remembered: number;
   /** How often attempts at a destination may start, null for no bound. Asked once, when it comes up. */
   rate(destination: string): Rate | null;
+  /** Instead of `cap`, for one destination. Asked once, when it comes up. */
+  capOf?(destination: string): number;
 }
 
 /** An attempt to make. It is owed one `done`. */
@@ -303,7 +305,8 @@ export class Window<T> {
   }
 
   #meet(key: string): Destination<T> {
-    const destination = new Destination<T>(key, { ...this.#options, rate: this.#options.rate(key) });
+    const { rate, cap, capOf = () => cap } = this.#options;
+    const destination = new Destination<T>(key, { ...this.#options, rate: rate(key), cap: capOf(key) });
     this.#destinations.set(key, destination);
     return destination;
   }

@@ -89,6 +89,10 @@ export class OutboundConnection implements Timed, FeedHost {
   get usable(): boolean {
     return this.#session.ready && !this.#socket.destroyed;
   }
+  /** Where it leads to: an IP address, or the path of a socket file. */
+  get address(): string {
+    return this.#settings.address;
+  }
   /** Transactions so far. */
   get deliveries(): number {
     return this.#deliveries;

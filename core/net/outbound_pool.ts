@@ -54,6 +54,11 @@ export class OutboundPool implements Timed {
     return this.#idleCount;
   }
 
+  /** An idle connection of that key is there. */
+  has(key: string): boolean {
+    return this.#idle.has(key);
+  }
+
   /** An idle connection of that key, or null. It is the caller's till `release`. */
   take(key: string): OutboundConnection | null {
     const connection = this.#idle.get(key)?.at(-1);

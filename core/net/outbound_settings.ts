@@ -33,6 +33,8 @@ export interface OutboundTls {
 }
 
 export interface OutboundSettings {
+  /** Of the peer: an IP address, or the path of a socket file. */
+  readonly address: string;
   /** Its `tls` says whether STARTTLS is said, and what a peer without it means. */
   readonly session: ClientOptions;
   /** Null only where the session's `tls` is `never`. */

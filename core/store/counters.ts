@@ -5,12 +5,14 @@
  * Non-job: whose counter it is and what it means.
  */
 import type { CounterRow } from "./protocol.ts";
-import { type CounterOptions, type Counters, StoreError } from "./store.ts";
+import { type CounterEntry, type CounterOptions, type CounterQuery, type Counters, StoreError } from "./store.ts";
 
 export interface CounterCacheOptions {
   now(): number;
   /** A counter that the map does not hold. */
   load(name: string): Promise<CounterRow | null>;
+  /** Live counters that the map may not hold, in order of name; not asked while the map holds them all. */
+  list(query: CounterQuery): Promise<readonly CounterRow[]>;
   /** Keeps the rows; once in a while with the moment up to which counters have expired. */
   save(rows: readonly CounterRow[], expired: number): Promise<void>;
   /** Counters in memory (default 50,000). */
@@ -67,6 +69,30 @@ export class CounterCache implements Counters {
   add(name: string, amount: number, options: CounterOptions): Promise<number> {
     if (this.#knows(name)) return this.#added(name, amount, options);
     return this.#load(name).then(() => this.#added(name, amount, options));
+  }
+
+  async list({ prefix, limit, after = "" }: CounterQuery): Promise<readonly CounterEntry[]> {
+    const found: CounterEntry[] = [];
+    for (let from = after; found.length < limit;) {
+      const rows = this.#complete ? [] : await this.#options.list({ prefix, limit, after: from });
+      const last = rows.length < limit ? null : rows.at(-1)![0]; // behind it there may be more that only the table has
+      const page = this.#page({ prefix, after: from }, last);
+      for (const [name, value, expires] of rows) if (!this.#entries.has(name)) page.push({ name, value, expires });
+      found.push(...page.sort((a, b) => inOrder(a.name, b.name)));
+      if (last === null) break;
+      from = last;
+    }
+    return found.slice(0, limit);
+  }
+
+  /** What the map holds of them, up to a name. */
+  #page({ prefix, after }: Pick<Required<CounterQuery>, "prefix" | "after">, last: string | null): CounterEntry[] {
+    const page: CounterEntry[] = [], now = this.#options.now();
+    for (const [name, { value, expires }] of this.#entries) {
+      if (expires <= now || !name.startsWith(prefix) || inOrder(name, after) <= 0) continue;
+      if (last === null || inOrder(name, last) <= 0) page.push({ name, value, expires });
+    }
+    return page;
   }
 
   /** Saves what has changed so far. */
@@ -175,6 +201,20 @@ export class CounterCache implements Counters {
 
   #sweep(now: number): void {
     this.#swept = now;
-    for (const [name, { expires }] of this.#entries) if (expires <= now) this.#entries.delete(name);
+    for (const [name, { expires, changes, saved }] of this.#entries) {
+      // What was cut short must still reach the table, where its longer life would go on.
+      if (expires <= now && changes === saved) this.#entries.delete(name);
+    }
+  }
+}
+
+/** The order of names in the table: by code point, which UTF-16 is not. */
+function inOrder(a: string, b: string): number {
+  for (let at = 0;; at++) {
+    if (at >= a.length || at >= b.length) return a.length - b.length;
+    const one = a.charCodeAt(at), other = b.charCodeAt(at);
+    if (one === other) continue;
+    const high = (unit: number) => unit >= 0xd800 && unit <= 0xdfff; // half of what comes after U+FFFF
+    return high(one) === high(other) ? one - other : high(one) ? 1 : -1;
   }
 }

@@ -5,20 +5,19 @@
 import { applyEdits } from "../model/edits.ts";
 import type { Observer } from "../observe/events.ts";
 import { CounterCache } from "./counters.ts";
-import { decodeEntry, entrySender, type InboxRow, newEntries, type NewEntry, readEntryId, searchable } from "./rows.ts";
+import { MemoryInboxes } from "./memory_inboxes.ts";
+import { dueAt, readEntryId } from "./rows.ts";
 import { octetStream, Spool } from "./spool.ts";
 import {
   type Body,
   type BodyWriter,
   type Counters,
   FINAL_STATES,
-  type Inboxes,
-  type InboxMessage,
-  type InboxPage,
-  type InboxQuery,
   type Lease,
+  type LeaseOptions,
   type NewDeposit,
   type NewMessage,
+  type NewReport,
   type QueueChange,
   type QueueItem,
   type QueuePage,
@@ -30,7 +29,6 @@ import {
   StoreError,
   type StoreHealth,
 } from "./store.ts";
-import { Watchers } from "./watchers.ts";
 
 export interface MemoryOptions {
   /** Octets of bodies under way (default 32 MiB). */
@@ -54,20 +52,19 @@ interface Message {
   readonly octets: Uint8Array<ArrayBuffer>;
   readonly recipients: Recipient[];
 }
-interface Entry {
-  row: InboxRow;
-  search: string;
+/** One destination's part of a message: what a lease covers. */
+interface Part {
+  readonly item: Message;
+  readonly due: Recipient[];
 }
 type Octets = ReadableStream<Uint8Array<ArrayBuffer>>;
 
 export class MemoryStore implements Store {
-  readonly inboxes: Inboxes;
+  readonly inboxes: MemoryInboxes;
   readonly counters: Counters;
   readonly #spool: Spool;
   readonly #now: () => number;
   readonly #messages = new Map<string, Message>();
-  #entries: Entry[] = [];
-  readonly #watchers: Watchers;
   #closed = false;
 
   constructor(options: MemoryOptions = {}) {
@@ -77,22 +74,20 @@ export class MemoryStore implements Store {
       folder: null,
       ...(memoryBudget === undefined ? {} : { budget: memoryBudget, memoryLimit: memoryBudget }),
     });
-    this.#watchers = new Watchers((message) => observer?.({ type: "trouble", where: "store", message }));
     this.counters = new CounterCache({
       now,
       limit: Infinity,
       all: [],
       load: () => Promise.resolve(null),
+      list: () => Promise.resolve([]),
       save: () => Promise.resolve(),
     });
-    this.inboxes = {
-      names: () => this.#ask(() => this.#names()),
-      list: (query) => this.#ask(() => this.#list(query)),
-      get: (id) => this.#ask(() => this.#get(id)),
-      markRead: (id, read) => this.#ask(() => this.#mark(id, read)),
-      remove: (what) => this.#ask(() => this.#remove(what)),
-      watch: (listener) => this.#watchers.add(listener),
-    };
+    this.inboxes = new MemoryInboxes({
+      ask: (answer) => this.#ask(answer),
+      message: (id) => this.#messages.get(id)?.message,
+      tidy: (id) => this.#tidy(id),
+      trouble: (message) => observer?.({ type: "trouble", where: "store", message }),
+    });
   }
 
   receive(id: string): BodyWriter {
@@ -104,52 +99,76 @@ export class MemoryStore implements Store {
     try {
       if (this.#closed) throw closed();
       const octets = body.memory ?? new Uint8Array(await new Response(body.stream()).arrayBuffer());
-      if (this.#messages.has(message.id)) throw new StoreError("io", `message ${message.id} is there already`);
-      const { recipients, deposits, ...facts } = structuredClone(message) as NewMessage;
-      if (recipients.length === 0 && deposits.length === 0) return;
-      const stored: StoredMessage = { ...facts, size: body.size, version: 1 };
-      this.#messages.set(message.id, {
-        message: stored,
-        octets: octets.slice(),
-        recipients: recipients.map(({ appointed = false, ...recipient }, index) => ({
-          facts: { ...recipient, index, attempts: 0 },
-          due: recipient.state === "held" ? null : recipient.nextAttempt,
-          appointed,
-          owner: null,
-        })),
-      });
+      const stored = this.#keep(message, octets.slice());
       await Promise.resolve(); // as with a disk, nobody hears of it before the caller goes on
-      this.#deposit(stored, deposits);
+      if (stored !== null) this.inboxes.deposit(stored, message.deposits);
     } finally {
       body.discard();
     }
   }
 
-  lease(
-    options: { owner: string; now: number; seconds: number; limit: number; local?: boolean; horizon?: number },
-  ): Promise<readonly Lease[]> {
+  /** Null when nobody would ever read it. */
+  #keep(message: NewMessage, octets: Uint8Array<ArrayBuffer>): StoredMessage | null {
+    if (this.#messages.has(message.id)) throw new StoreError("io", `message ${message.id} is there already`);
+    const { recipients, deposits, ...facts } = structuredClone(message) as NewMessage;
+    if (recipients.length === 0 && deposits.length === 0) return null;
+    const stored: StoredMessage = { ...facts, size: octets.length, version: 1 };
+    this.#messages.set(message.id, {
+      message: stored,
+      octets,
+      recipients: recipients.map(({ appointed = false, ...recipient }, index) => ({
+        facts: { ...recipient, index, attempts: 0, told: null, released: false },
+        due: recipient.state === "held" ? null : dueAt(recipient.nextAttempt, recipient.deadline),
+        appointed,
+        owner: null,
+      })),
+    });
+    return stored;
+  }
+
+  lease(options: LeaseOptions): Promise<readonly Lease[]> {
     return this.#ask(() => {
-      const { owner, now, seconds, limit, local = false, horizon = Infinity } = options;
+      const { owner, now, seconds, limit } = options;
       const until = now + seconds * 1000;
-      const mine = ({ due, appointed, facts }: Recipient) =>
-        due !== null && (due <= now || (due > horizon && facts.state !== "active" && !appointed)) &&
-        (!local || facts.route.to === "local");
-      const found = [...this.#messages.values()]
-        .map((item) => ({ item, due: item.recipients.filter(mine) }))
-        .filter(({ due }) => due.length > 0)
-        .sort((a, b) => Math.min(...a.due.map((r) => r.due!)) - Math.min(...b.due.map((r) => r.due!)));
-      return found.slice(0, limit).map(({ item, due }): Lease => {
+      const parts = this.#parts(options);
+      const deadline = ({ due }: Part) => Math.min(...due.map(({ facts }) => facts.deadline ?? Infinity));
+      const owed = parts.filter((part) => deadline(part) <= now).sort((a, b) => deadline(a) - deadline(b))
+        .slice(0, Math.ceil(limit / 2)); // the others have a right to the rest
+      const since = ({ due }: Part) => Math.min(...due.map((recipient) => recipient.due!));
+      const rest = parts.filter((part) => !owed.includes(part)).sort((a, b) => since(a) - since(b));
+      return [...owed, ...rest].slice(0, limit).map(({ item, due }): Lease => {
         for (const recipient of due) {
           recipient.facts.state = "active";
           recipient.due = until;
           recipient.owner = owner;
+          recipient.appointed = false;
         }
         return { message: item.message, recipients: due.map(({ facts }) => structuredClone(facts)), owner, until };
       });
     });
   }
 
-  settle(lease: Lease, outcomes: readonly RecipientOutcome[]): Promise<boolean> {
+  #parts({ now, exclude = [], horizon = Infinity }: LeaseOptions): readonly Part[] {
+    const excluded = new Set(exclude), parts = new Map<string, Part>();
+    for (const item of this.#messages.values()) {
+      for (const recipient of item.recipients) {
+        const { facts, appointed } = recipient;
+        if (recipient.due === null) continue;
+        if (recipient.due > horizon && facts.state !== "active" && !appointed) {
+          facts.nextAttempt = now;
+          recipient.due = dueAt(now, facts.deadline);
+        }
+        if (recipient.due > now) continue;
+        if (excluded.has(facts.destination) && (facts.deadline === null || facts.deadline > now)) continue;
+        const key = `${item.message.id} ${facts.destination}`, part = parts.get(key);
+        if (part) part.due.push(recipient);
+        else parts.set(key, { item, due: [recipient] });
+      }
+    }
+    return [...parts.values()];
+  }
+
+  settle(lease: Lease, outcomes: readonly RecipientOutcome[], reports: readonly NewReport[] = []): Promise<boolean> {
     return this.#ask(() => {
       const item = this.#messages.get(lease.message.id);
       const pairs = outcomes.map((outcome) => {
@@ -159,29 +178,43 @@ export class MemoryStore implements Store {
         return held ? { recipient, outcome } : null;
       });
       if (item === undefined || pairs.includes(null)) return false;
+      const ids = reports.map(({ message }) => message.id);
+      const taken = ids.find((id, place) => this.#messages.has(id) || ids.indexOf(id) < place);
+      if (taken !== undefined) throw new StoreError("io", `message ${taken} is there already`);
       for (const { recipient, outcome } of pairs as { recipient: Recipient; outcome: RecipientOutcome }[]) {
-        const { facts } = recipient, { state, nextAttempt, lastReply, attempt = true, deposits = [] } = outcome;
-        recipient.appointed = outcome.appointed ?? false;
-        facts.state = state;
-        facts.attempts += attempt ? 1 : 0;
-        facts.nextAttempt = nextAttempt ?? facts.nextAttempt;
-        if (lastReply !== undefined) facts.lastReply = lastReply;
-        recipient.due = state === "ready" || state === "deferred" ? facts.nextAttempt : null;
-        recipient.owner = null;
-        this.#deposit(item.message, structuredClone(deposits) as readonly NewDeposit[]);
+        settleOne(recipient, outcome);
+        this.inboxes.deposit(item.message, structuredClone(outcome.deposits ?? []) as readonly NewDeposit[]);
       }
-      this.#tidy(item);
+      this.#tidy(lease.message.id);
+      for (const { message, content } of reports) {
+        const stored = this.#keep(message, content.slice());
+        if (stored !== null) this.inboxes.deposit(stored, message.deposits);
+      }
       return true;
     });
   }
 
-  nextDue({ local = false }: { readonly local?: boolean } = {}): Promise<number | null> {
+  postpone({ destination, until }: { destination: string; until: number; now: number }): Promise<number> {
+    return this.#ask(() => {
+      let changed = 0;
+      for (const recipient of [...this.#messages.values()].flatMap(({ recipients }) => recipients)) {
+        const { facts, due, appointed } = recipient;
+        const waits = facts.state === "ready" || facts.state === "deferred";
+        if (facts.destination !== destination || !waits || due === null || appointed) continue;
+        if (due >= until || facts.nextAttempt >= until) continue;
+        Object.assign(facts, { state: "deferred", nextAttempt: until, attempts: facts.attempts + 1 });
+        recipient.due = dueAt(until, facts.deadline);
+        changed++;
+      }
+      return changed;
+    });
+  }
+
+  nextDue({ now }: { readonly now: number }): Promise<number | null> {
     return this.#ask(() => {
       let next: number | null = null;
       for (const { recipients } of this.#messages.values()) {
-        for (const { due, facts } of recipients) {
-          if (due !== null && (!local || facts.route.to === "local") && (next === null || due < next)) next = due;
-        }
+        for (const { due } of recipients) if (due !== null && due > now && (next === null || due < next)) next = due;
       }
       return next;
     });
@@ -213,7 +246,7 @@ export class MemoryStore implements Store {
         for (const recipient of [...item.recipients]) {
           if (matches(recipient, query) && this.#changeOne(item, recipient, change)) changed++;
         }
-        this.#tidy(item);
+        this.#tidy(item.message.id);
       }
       return changed;
     });
@@ -265,15 +298,18 @@ export class MemoryStore implements Store {
     const state = facts.state === "active" && recipient.due! <= this.#now() ? "ready" : facts.state;
     const ready = () => {
       facts.state = "ready";
-      facts.nextAttempt = recipient.due = this.#now();
-      recipient.owner = null;
+      facts.nextAttempt = this.#now();
+      recipient.due = dueAt(facts.nextAttempt, facts.deadline);
+      Object.assign(recipient, { owner: null, appointed: false });
       return true;
     };
     switch (change.do) {
       case "retry":
         return ["ready", "deferred", "corrupt", "failed", "expired"].includes(state) && ready();
       case "release":
-        return state === "held" && ready();
+        if (state !== "held") return false;
+        facts.released = true;
+        return ready();
       case "hold":
         if (state !== "ready" && state !== "deferred") return false;
         Object.assign(recipient, { due: null, owner: null });
@@ -281,8 +317,13 @@ export class MemoryStore implements Store {
         return true;
       case "route":
         if (state !== "ready" && state !== "deferred" && state !== "held") return false;
-        facts.route = change.route;
+        Object.assign(facts, { route: change.route, destination: change.destination });
         return true;
+      case "bounce":
+        if (state !== "ready" && state !== "deferred" && state !== "held") return false;
+        facts.route = { to: "report", action: "failed", reason: change.reason };
+        facts.destination = "report";
+        return ready();
       case "delete":
         item.recipients.splice(item.recipients.indexOf(recipient), 1);
         return true;
@@ -290,104 +331,29 @@ export class MemoryStore implements Store {
   }
 
   /** Delivered recipients go when nothing is under way any more; a message goes when nothing names it. */
-  #tidy(item: Message): void {
-    const { message: { id }, recipients } = item;
+  #tidy(id: string): void {
+    const recipients = this.#messages.get(id)?.recipients;
+    if (recipients === undefined) return;
     if (recipients.every(({ facts }) => FINAL_STATES.includes(facts.state))) {
       const left = recipients.filter(({ facts }) => facts.state !== "delivered");
       recipients.splice(0, recipients.length, ...left);
     }
-    if (recipients.length === 0 && !this.#entries.some(({ row }) => row.message === id)) this.#messages.delete(id);
+    if (recipients.length === 0 && !this.inboxes.holds(id)) this.#messages.delete(id);
   }
+}
 
-  // ---- Inboxes -------------------------------------------------------------------------------------------------------
-
-  #deposit(message: StoredMessage, deposits: readonly NewDeposit[]): void {
-    for (const entry of newEntries(deposits, message)) {
-      const n = this.#enter(message, entry);
-      this.#watchers.tell("arrived", { id: n === 1 ? message.id : `${message.id}.${n}`, inbox: entry.name });
-    }
-  }
-
-  #enter(message: StoredMessage, { name, recipients, search }: NewEntry): number {
-    const copies = this.#entries.filter(({ row }) => row.message === message.id);
-    const there = copies.find(({ row }) => row.name === name);
-    if (there) { // a copy that is there already is not made twice
-      const all = new Set([...JSON.parse(there.row.recipients) as string[], ...recipients]);
-      there.row = { ...there.row, recipients: JSON.stringify([...all]) };
-      there.search += `\n${search}`;
-      return there.row.n;
-    }
-    const n = Math.max(0, ...copies.map(({ row }) => row.n)) + 1;
-    const row: InboxRow = {
-      message: message.id,
-      n,
-      name,
-      unread: 1,
-      sender: entrySender(message),
-      recipients: JSON.stringify(recipients),
-      subject: message.summary.subject,
-      size: message.size,
-      received_at: message.receivedAt,
-    };
-    this.#entries.push({ row, search });
-    return n;
-  }
-
-  #names(): readonly { readonly name: string; readonly total: number; readonly unread: number }[] {
-    const names = new Map<string, { name: string; total: number; unread: number }>();
-    for (const { row: { name, unread } } of this.#entries) {
-      const sum = names.get(name) ?? { name, total: 0, unread: 0 };
-      sum.total++;
-      sum.unread += unread;
-      names.set(name, sum);
-    }
-    return [...names.values()].sort((a, b) => a.name < b.name ? -1 : 1);
-  }
-
-  #list({ inbox, q, limit = 50, before }: InboxQuery): InboxPage {
-    const text = q === undefined ? "" : searchable(q);
-    const found = this.#entries
-      .filter(({ row, search }) => (inbox === undefined || row.name === inbox) && search.includes(text))
-      .map(({ row }) => row)
-      .sort((a, b) => a.message === b.message ? b.n - a.n : a.message < b.message ? 1 : -1);
-    const than = before === undefined ? undefined : readEntryId(before);
-    if (than === null) return { total: 0, messages: [] };
-    const older = than === undefined
-      ? found
-      : found.filter(({ message, n }) => message < than.message || (message === than.message && n < than.n));
-    return { total: found.length, messages: older.slice(0, Math.max(0, Math.min(limit, 500))).map(decodeEntry) };
-  }
-
-  #entry(id: string): Entry | undefined {
-    const at = readEntryId(id);
-    return this.#entries.find(({ row }) => row.message === at?.message && row.n === at.n);
-  }
-
-  #get(id: string): { readonly entry: InboxMessage; readonly message: StoredMessage } | null {
-    const entry = this.#entry(id);
-    return entry ? { entry: decodeEntry(entry.row), message: this.#messages.get(entry.row.message)!.message } : null;
-  }
-
-  #mark(id: string, read: boolean): boolean {
-    const entry = this.#entry(id);
-    if (entry) entry.row = { ...entry.row, unread: read ? 0 : 1 };
-    return entry !== undefined;
-  }
-
-  #remove({ id, inbox }: { readonly id?: string; readonly inbox?: string }): number {
-    const only = id === undefined ? undefined : this.#entry(id);
-    if (id !== undefined && only === undefined) return 0;
-    const goes = (entry: Entry) =>
-      (only === undefined || entry === only) && (inbox === undefined || entry.row.name === inbox);
-    const gone = this.#entries.filter(goes);
-    this.#entries = this.#entries.filter((entry) => !goes(entry));
-    for (const { row } of gone) {
-      const item = this.#messages.get(row.message);
-      if (item) this.#tidy(item);
-      this.#watchers.tell("removed", { id: decodeEntry(row).id, inbox: row.name });
-    }
-    return gone.length;
-  }
+function settleOne(recipient: Recipient, outcome: RecipientOutcome): void {
+  const { facts } = recipient, { state, nextAttempt, lastReply, attempt = true } = outcome;
+  recipient.appointed = outcome.appointed ?? false;
+  facts.state = state;
+  facts.attempts += attempt ? 1 : 0;
+  facts.nextAttempt = nextAttempt ?? facts.nextAttempt;
+  if (lastReply !== undefined) facts.lastReply = lastReply;
+  if (outcome.destination !== undefined) facts.destination = outcome.destination;
+  if (outcome.deadline !== undefined) facts.deadline = outcome.deadline;
+  if (outcome.told !== undefined) facts.told = outcome.told;
+  recipient.due = state === "ready" || state === "deferred" ? dueAt(facts.nextAttempt, facts.deadline) : null;
+  recipient.owner = null;
 }
 
 function matches({ facts }: Recipient, { state, domain }: QueueQuery): boolean {

@@ -5,6 +5,7 @@
 import type { HeaderEdits } from "../model/envelope.ts";
 import type { NewEntry, NewRecipientRow } from "./rows.ts";
 import type {
+  CounterQuery,
   InboxPage,
   InboxQuery,
   Lease,
@@ -25,10 +26,18 @@ export type Operation =
     readonly now: number;
     readonly seconds: number;
     readonly limit: number;
-    readonly local: boolean;
+    readonly exclude: readonly string[];
     readonly horizon: number;
   }
-  | { readonly do: "settle"; readonly lease: LeaseName; readonly outcomes: readonly RecipientOutcome[] }
+  | SettleOperation
+  | {
+    readonly do: "postpone";
+    readonly destination: string;
+    readonly until: number;
+    /** Only rows behind this one: the next piece of it. */
+    readonly after: DueRow;
+    readonly limit: number;
+  }
   | {
     readonly do: "change";
     readonly id: string | null;
@@ -58,6 +67,16 @@ export interface CommitOperation {
   readonly subject: string;
   readonly entries: readonly NewEntry[];
 }
+export interface SettleOperation {
+  readonly do: "settle";
+  readonly lease: LeaseName;
+  readonly outcomes: readonly RecipientOutcome[];
+  /** Messages that become durable with the outcomes; their own `at` counts from the operation's. */
+  readonly reports: readonly CommitOperation[];
+  at: number;
+}
+/** A recipient's row in the order of one destination's due rows. */
+export type DueRow = readonly [due: number, message: string, idx: number];
 type LeaseName = Pick<Lease, "owner" | "until"> & { readonly id: string };
 export type CounterRow = readonly [name: string, value: string, expires: number];
 export interface EntryChange {
@@ -73,8 +92,9 @@ export interface Refused {
 /** Results by operation. */
 export interface Results {
   commit: null;
-  lease: readonly Lease[];
+  lease: { readonly leases: readonly Lease[]; readonly more: boolean };
   settle: { readonly done: boolean; readonly arrived: readonly EntryChange[] };
+  postpone: { readonly changed: number; readonly last: DueRow | null };
   change: { readonly changed: number; readonly last: string | null };
   mark: boolean;
   remove: readonly EntryChange[];
@@ -108,12 +128,13 @@ export type ReaderRequest =
   | { readonly ask: "queue"; readonly query: QueueQuery }
   | { readonly ask: "item"; readonly id: string }
   | { readonly ask: "body"; readonly id: string }
-  | { readonly ask: "due"; readonly local: boolean }
+  | { readonly ask: "due"; readonly after: number }
   | { readonly ask: "names" }
   | { readonly ask: "list"; readonly query: InboxQuery }
   | { readonly ask: "entry"; readonly id: string }
   | { readonly ask: "counter"; readonly name: string }
   | { readonly ask: "counters"; readonly limit: number }
+  | { readonly ask: "namedCounters"; readonly query: CounterQuery; readonly now: number }
   | { readonly ask: "close" };
 export interface ReaderResults {
   open: null;
@@ -126,6 +147,7 @@ export interface ReaderResults {
   entry: { readonly entry: InboxPage["messages"][number]; readonly message: StoredMessage } | null;
   counter: CounterRow | null;
   counters: readonly CounterRow[];
+  namedCounters: readonly CounterRow[];
   close: null;
 }
 export interface StoredBody {

@@ -1,10 +1,10 @@
 /**
  * What stands in the rows of the database, and how it is read back: every row that the present format does not explain
  * is a CorruptRow with a reason, never an exception of some parser deep below. Values only.
- * Non-job: SQL (schema.ts, sqlite_queue.ts, sqlite_reader.ts).
+ * Non-job: SQL (operations.ts, leasing.ts, sqlite_reader.ts).
  */
 import { type Address, formatAddress } from "../model/address.ts";
-import type { Route } from "../model/envelope.ts";
+import type { CommitOperation } from "./protocol.ts";
 import type {
   InboxMessage,
   NewDeposit,
@@ -17,6 +17,12 @@ import type {
 
 /** Version of the message rows written now; `version` of each row says which it has. */
 export const ROW_VERSION = 1;
+
+/** Columns of a MessageRow. */
+export const MESSAGE = "id, version, received_at, size, envelope, file, length(body) as stored";
+/** Columns of a RecipientRow. */
+export const RECIPIENT =
+  "idx, state, domain, destination, next_attempt, attempts, last_reply, facts, deadline, told, released";
 
 /** A row that cannot be read; the message is one sentence. */
 export class CorruptRow extends Error {
@@ -38,12 +44,20 @@ export interface RecipientRow {
   readonly idx: number;
   readonly state: string;
   readonly domain: string;
-  readonly local: number;
+  readonly destination: string;
   readonly next_attempt: number;
   readonly attempts: number;
   readonly last_reply: string | null;
   readonly facts: string;
+  readonly deadline: number | null;
+  readonly told: number | null;
+  readonly released: number;
 }
+/** When a recipient that waits for itself is due: at its next attempt, and no later than its sender is owed a word. */
+export function dueAt(nextAttempt: number, deadline: number | null): number {
+  return deadline === null ? nextAttempt : Math.min(nextAttempt, deadline);
+}
+
 /** A new recipient's row. */
 export interface NewRecipientRow extends RecipientRow {
   /** Its next attempt is at a moment that the sender chose. */
@@ -67,10 +81,27 @@ export interface NewEntry {
   readonly search: string;
 }
 
-export function encodeEnvelope(message: NewMessage): string {
+function encodeEnvelope(message: NewMessage): string {
   const { sender, parameters, origin, edits, summary } = message;
   const rest = JSON.stringify({ sender, edits, summary });
   return `{"parameters":${written(parameters)},"origin":${written(origin)},${rest.slice(1)}`;
+}
+
+/** What the writer makes of a message whose body is in that file of the spool folder, or null: in the batch. */
+export function encodeCommit(message: NewMessage, size: number, file: string | null): CommitOperation {
+  return {
+    do: "commit",
+    id: message.id,
+    receivedAt: message.receivedAt,
+    size,
+    envelope: encodeEnvelope(message),
+    file,
+    at: 0,
+    recipients: message.recipients.map(encodeRecipient),
+    sender: entrySender(message),
+    subject: column(message.summary.subject),
+    entries: newEntries(message.deposits, message),
+  };
 }
 
 const shared = new WeakMap<object, string>();
@@ -101,6 +132,12 @@ export function decodeMessage(row: MessageRow): StoredMessage {
   if (!Array.isArray(drop) || !drop.every((range) => Array.isArray(range) && range.every(Number.isSafeInteger))) {
     throw new CorruptRow("bad edits");
   }
+  const { insert = [] } = edits as { insert?: unknown }; // not there in rows without one, and in those of old
+  if (
+    !Array.isArray(insert) || !insert.every((each) => Number.isSafeInteger(each?.[0]) && typeof each[1] === "string")
+  ) {
+    throw new CorruptRow("bad edits");
+  }
   texts(summary, ["from", "to", "subject"], "summary");
   return {
     id,
@@ -115,24 +152,23 @@ export function decodeMessage(row: MessageRow): StoredMessage {
   } as StoredMessage;
 }
 
-/** A recipient's row. `local` is 1 when a plugin of this site stores the copy. */
-export function encodeRecipient(recipient: NewRecipient, idx: number): NewRecipientRow {
-  const { address, original, parameters, route, state, nextAttempt, appointed = false, lastReply } = recipient;
+function encodeRecipient(recipient: NewRecipient, idx: number): NewRecipientRow {
+  const { address, original, parameters, route, destination, deadline } = recipient;
+  const { state, nextAttempt, appointed = false, lastReply } = recipient;
   return {
     idx,
     state,
     domain: address.domain,
-    local: isLocal(route),
+    destination,
     next_attempt: nextAttempt,
     attempts: 0,
     last_reply: lastReply,
+    deadline,
+    told: null,
+    released: 0,
     appointed,
     facts: JSON.stringify({ address, original, parameters, route }),
   };
-}
-
-export function isLocal(route: Route): 0 | 1 {
-  return route.to === "local" ? 1 : 0;
 }
 
 const STATES: ReadonlySet<string> = new Set<QueueState>(
@@ -146,21 +182,29 @@ export function decodeRecipient(row: RecipientRow): StoredRecipient {
   address(facts.original, where);
   object(facts.parameters, where);
   const route = object(facts.route, where);
-  if (route.to !== "remote" && (route.to !== "local" || typeof route.plugin !== "string")) {
-    throw new CorruptRow(`${where}: bad route`);
-  }
+  if (!isRoute(route)) throw new CorruptRow(`${where}: bad route`);
   if (!STATES.has(row.state)) throw new CorruptRow(`${where}: no such state ${JSON.stringify(row.state)}`);
   return {
     address: facts.address,
     original: facts.original,
     parameters: facts.parameters,
     route,
+    destination: row.destination,
+    deadline: row.deadline,
     nextAttempt: row.next_attempt,
     lastReply: row.last_reply,
     index: row.idx,
     state: row.state,
     attempts: row.attempts,
+    told: row.told,
+    released: row.released === 1,
   } as StoredRecipient;
+}
+
+function isRoute({ to, plugin, via, action, reason }: Record<string, unknown>): boolean {
+  if (to === "local") return typeof plugin === "string";
+  if (to === "report") return (action === "failed" || action === "expanded") && typeof reason === "string";
+  return to === "remote" && (via === undefined || typeof via === "string");
 }
 
 /** One entry per inbox: recipients of one message that share an inbox share the copy. */

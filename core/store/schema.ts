@@ -16,10 +16,13 @@ const CHECKED = 64 * 1024 * 1024; // a file up to this size is checked whole at 
  * Step n brings version n to n + 1. A released step is never changed.
  *
  * `due` is the moment from which a worker may take a recipient: its next attempt, or the end of a lease. Null when
- * nothing will happen by itself, so the indexes hold live rows only. `appointed` is a moment that the sender chose
+ * nothing will happen by itself, so the indexes of what is due hold live rows only. `appointed` is a moment that the sender chose
  * (RFC 4865): once it has come it becomes `due`, until then the row is out of the way of what our own clock planned.
+ * `destination` has a row for each destination with live rows; its `due` is never later than that of any of them, which
+ * the triggers see to, and may be earlier until somebody looks (leasing.ts). Tables without rowid keep their key in each
+ * index, so an index on (state, message) and one on (domain, message, state) answer for lists and totals alone.
  */
-const STEPS: readonly string[] = [
+export const STEPS: readonly string[] = [
   `
   create table message (
     id text not null unique, version integer not null, received_at integer not null, size integer not null,
@@ -50,6 +53,40 @@ const STEPS: readonly string[] = [
   `
   alter table recipient add column appointed integer;
   create index recipient_appointed on recipient (local, appointed) where appointed is not null;
+`,
+  `
+  drop index recipient_due;
+  drop index recipient_due_local;
+  drop index recipient_appointed;
+  alter table recipient drop column local;
+  alter table recipient add column destination text not null default '';
+  alter table recipient add column deadline integer;
+  alter table recipient add column told integer;
+  alter table recipient add column released integer not null default 0;
+  update recipient set destination = case
+    when not json_valid(facts) then 'mx:' || lower(domain)
+    when facts ->> '$.route.to' = 'local' then 'local:' || coalesce(facts ->> '$.route.plugin', '')
+    when facts ->> '$.route.via' is not null then 'via:' || (facts ->> '$.route.via')
+    else 'mx:' || lower(domain) end;
+  create index recipient_due on recipient (due, destination) where due is not null;
+  create index recipient_destination on recipient (destination, due, message, idx) where due is not null;
+  create index recipient_deadline on recipient (deadline, due, destination)
+    where deadline is not null and due is not null;
+  create index recipient_appointed on recipient (appointed) where appointed is not null;
+  create index recipient_state on recipient (state, message);
+  create index recipient_domain on recipient (domain, message, state);
+  create table destination (name text primary key, due integer not null) strict, without rowid;
+  create index destination_due on destination (due);
+  insert into destination select destination, min(due) from recipient where due is not null group by destination;
+  create trigger recipient_inserted after insert on recipient when new.due is not null begin
+    insert into destination values (new.destination, new.due)
+      on conflict (name) do update set due = excluded.due where excluded.due < due;
+  end;
+  create trigger recipient_updated after update of due, destination on recipient
+    when new.due is not null and (old.due is null or new.due < old.due or new.destination <> old.destination) begin
+    insert into destination values (new.destination, new.due)
+      on conflict (name) do update set due = excluded.due where excluded.due < due;
+  end;
 `,
 ];
 

@@ -5,11 +5,13 @@
  */
 import { statfsSync } from "node:fs";
 import { applyEdits, applyEditsToBytes } from "../model/edits.ts";
+import { concat } from "../model/octets.ts";
 import type { Observer } from "../observe/events.ts";
 import { CounterCache } from "./counters.ts";
 import { diskError, durableFolder } from "./durable_write.ts";
 import { type FolderLock, lockFolder } from "./lock.ts";
 import type {
+  DueRow,
   EntryChange,
   Operation,
   ReaderRequest,
@@ -20,7 +22,7 @@ import type {
   WriterReply,
   WriterRequest,
 } from "./protocol.ts";
-import { column, encodeEnvelope, encodeRecipient, entryId, entrySender, newEntries, readEntryId } from "./rows.ts";
+import { encodeCommit, entryId, readEntryId } from "./rows.ts";
 import { FileBody, fileStream, octetStream, Spool } from "./spool.ts";
 import type { ReaderReply } from "./sqlite_reader.ts";
 import {
@@ -30,7 +32,9 @@ import {
   type InboxPage,
   type InboxQuery,
   type Lease,
+  type LeaseOptions,
   type NewMessage,
+  type NewReport,
   type QueueChange,
   type QueueItem,
   type QueuePage,
@@ -145,6 +149,7 @@ class SqliteStore implements Store {
       now: this.#now,
       limit: COUNTERS,
       load: (name) => this.#read({ ask: "counter", name }),
+      list: (query) => this.#read({ ask: "namedCounters", query, now: this.#now() }),
       save: async (rows, now) => void await this.#write({ do: "count", rows, now }),
       ...(rows.length <= COUNTERS ? { all: rows } : {}),
     });
@@ -169,19 +174,7 @@ class SqliteStore implements Store {
       if (message.recipients.length === 0 && message.deposits.length === 0) return; // nobody would ever read it
       if (body.memory === null && !(body instanceof FileBody)) body = await this.#adopt(message.id, body);
       if (body instanceof FileBody) await body.sync();
-      const operation: Operation = {
-        do: "commit",
-        id: message.id,
-        receivedAt: message.receivedAt,
-        size: body.size,
-        envelope: encodeEnvelope(message),
-        file: body instanceof FileBody ? body.name : null,
-        at: 0,
-        recipients: message.recipients.map(encodeRecipient),
-        sender: entrySender(message),
-        subject: column(message.summary.subject),
-        entries: newEntries(message.deposits, message),
-      };
+      const operation = encodeCommit(message, body.size, body instanceof FileBody ? body.name : null);
       const answer = await this.#writer.submit(operation, body.memory);
       if (body instanceof FileBody && (answer.fault === undefined || answer.lost)) body.keep();
       taken(answer);
@@ -208,22 +201,62 @@ class SqliteStore implements Store {
     }
   }
 
-  lease(
-    options: { owner: string; now: number; seconds: number; limit: number; local?: boolean; horizon?: number },
-  ): Promise<readonly Lease[]> {
-    const { owner, now, seconds, limit, local = false, horizon = Number.MAX_SAFE_INTEGER } = options;
-    return this.#write({ do: "lease", owner, now, seconds, limit, local, horizon: Math.round(horizon) });
+  async lease(options: LeaseOptions): Promise<readonly Lease[]> {
+    const { owner, now, seconds, limit, exclude = [], horizon = Number.MAX_SAFE_INTEGER } = options;
+    const common = { do: "lease", owner, now, seconds, exclude, horizon: Math.round(horizon) } as const;
+    const leases: Lease[] = [];
+    for (let more = true; more && leases.length < limit;) { // in pieces: commits get in between
+      try {
+        const piece: Results["lease"] = await this.#write({ ...common, limit: limit - leases.length });
+        leases.push(...piece.leases);
+        more = piece.more;
+      } catch (error) {
+        if (leases.length === 0) throw error;
+        return leases; // these are taken, whatever became of the next piece
+      }
+    }
+    return leases;
   }
 
-  async settle({ message, owner, until }: Lease, outcomes: readonly RecipientOutcome[]): Promise<boolean> {
-    const lease = { id: message.id, owner, until };
-    const { done, arrived } = await this.#write({ do: "settle", lease, outcomes });
+  async settle(
+    { message: { id }, owner, until }: Lease,
+    outcomes: readonly RecipientOutcome[],
+    reports: readonly NewReport[] = [],
+  ): Promise<boolean> {
+    let size = 0;
+    const commits = reports.filter(({ message }) => message.recipients.length > 0 || message.deposits.length > 0)
+      .map(({ message, content }) => {
+        const commit = encodeCommit(message, content.length, null);
+        commit.at = size;
+        size += content.length;
+        return { commit, content };
+      });
+    const octets = commits.length === 0 ? null : concat(commits.map(({ content }) => content));
+    const { done, arrived } = await this.#write({
+      do: "settle",
+      lease: { id, owner, until },
+      outcomes,
+      reports: commits.map(({ commit }) => commit),
+      at: 0,
+    }, octets);
     for (const entry of arrived) this.#watchers.tell("arrived", entry);
     return done;
   }
 
-  nextDue({ local = false }: { readonly local?: boolean } = {}): Promise<number | null> {
-    return this.#read({ ask: "due", local });
+  async postpone({ destination, until }: { readonly destination: string; readonly until: number }): Promise<number> {
+    let changed = 0, after: DueRow | null = [Number.MIN_SAFE_INTEGER, "", -1];
+    do {
+      const piece: Results["postpone"] = await this.#write(
+        { do: "postpone", destination, until, after, limit: PIECE },
+      );
+      changed += piece.changed;
+      after = piece.last;
+    } while (after !== null);
+    return changed;
+  }
+
+  nextDue({ now }: { readonly now: number }): Promise<number | null> {
+    return this.#read({ ask: "due", after: now });
   }
 
   queue(query: QueueQuery): Promise<QueuePage> {
@@ -342,9 +375,10 @@ class SqliteStore implements Store {
 
   async #write<K extends Exclude<Operation["do"], "commit">>(
     operation: Operation & { readonly do: K },
+    octets: Uint8Array | null = null,
   ): Promise<Results[K]> {
     if (this.#closed && operation.do !== "count") throw closed();
-    return taken(await this.#writer.submit(operation)) as Results[K];
+    return taken(await this.#writer.submit(operation, octets)) as Results[K];
   }
 
   async #read<K extends ReaderRequest["ask"]>(request: Extract<ReaderRequest, { ask: K }>): Promise<ReaderResults[K]> {

@@ -4,7 +4,6 @@
  * Non-job: anything that writes; a row found damaged here is reported, the writer sets it aside when it meets it.
  */
 import type { DatabaseSync } from "node:sqlite";
-import { MESSAGE, RECIPIENT } from "./operations.ts";
 import type { CounterRow, ReaderRequest, ReaderResults, StoredBody } from "./protocol.ts";
 import {
   CorruptRow,
@@ -12,8 +11,10 @@ import {
   decodeMessage,
   decodeRecipient,
   type InboxRow,
+  MESSAGE,
   type MessageRow,
   readEntryId,
+  RECIPIENT,
   type RecipientRow,
   searchable,
 } from "./rows.ts";
@@ -51,7 +52,7 @@ export class Reader {
       case "body":
         return this.#body(request.id);
       case "due":
-        return this.#due(request.local);
+        return this.#due(request.after);
       case "names":
         return this.#all<ReaderResults["names"][number]>(
           "select name, count(*) as total, sum(unread) as unread from inbox group by name order by name",
@@ -63,10 +64,14 @@ export class Reader {
       case "counter":
         return this.#counter(request.name);
       case "counters":
-        return this.#all<{ name: string; value: string; expires: number }>(
-          "select name, value, expires from counter limit ?",
-          request.limit,
-        ).map(({ name, value, expires }): CounterRow => [name, value, expires]);
+        return this.#counters("limit ?", request.limit);
+      case "namedCounters": {
+        const { query: { prefix, limit, after = "" }, now } = request;
+        return this.#counters(
+          "where name >= ? and name > ? and name < ? || char(1114111) and expires > ? order by name limit ?",
+          ...[prefix, after, prefix, now, limit],
+        );
+      }
       default:
         return null;
     }
@@ -137,11 +142,11 @@ export class Reader {
     }
   }
 
-  #due(local: boolean): number | null {
-    const only = local ? "and local = 1" : "";
+  #due(after: number): number | null {
     const { due, appointed } = this.#get<{ due: number | null; appointed: number | null }>(
-      `select (select min(due) from recipient where due is not null ${only}) as due,
-         (select min(appointed) from recipient where appointed is not null ${only}) as appointed`,
+      `select (select min(due) from recipient where due > ?1) as due,
+         (select min(appointed) from recipient where appointed > ?1) as appointed`,
+      after,
     )!;
     return due === null || appointed === null ? due ?? appointed : Math.min(due, appointed);
   }
@@ -174,6 +179,14 @@ export class Reader {
       name,
     );
     return row && [row.name, row.value, row.expires];
+  }
+
+  #counters(rest: string, ...values: SQLInputValue[]): readonly CounterRow[] {
+    const rows = this.#all<{ name: string; value: string; expires: number }>(
+      `select name, value, expires from counter ${rest}`,
+      ...values,
+    );
+    return rows.map(({ name, value, expires }) => [name, value, expires]);
   }
 
   #get<T = Record<string, unknown>>(sql: string, ...values: SQLInputValue[]): T | null {

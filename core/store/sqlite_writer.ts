@@ -49,7 +49,7 @@ export class Writer {
       syncFolder(folder); // the names of the database and its log
       this.#transact(() => {
         if (first) {
-          this.#operations.endLeases();
+          this.#operations.leasing.endLeases();
           this.#checkFiles(now);
         }
         this.#operations.fence(refused);
@@ -138,7 +138,7 @@ export class Writer {
   /** The transaction never was. */
   #forget(): void {
     this.#operations.takeFiles();
-    this.#operations.takeNotes();
+    this.#operations.aside.takeNotes();
     try {
       this.#rollback.run();
     } catch { /* SQLite did it by itself */ }
@@ -153,7 +153,7 @@ export class Writer {
         if (!(error instanceof Deno.errors.NotFound)) this.#trouble.push(`cannot remove spool/${file}: ${text(error)}`);
       }
     }
-    this.#trouble.push(...this.#operations.takeNotes());
+    this.#trouble.push(...this.#operations.aside.takeNotes());
   }
 
   #fence(operations: readonly Operation[]): void {
@@ -215,7 +215,7 @@ export class Writer {
       const file = String(row.file);
       files.add(file);
       const fault = fileFault(`${this.#folder}/spool/${file}`, Number(row.size));
-      if (fault !== null) this.#operations.markCorrupt(String(row.id), fault);
+      if (fault !== null) this.#operations.aside.mark(String(row.id), fault);
     }
     for (const { name, isFile } of Deno.readDirSync(`${this.#folder}/spool`)) {
       const path = `${this.#folder}/spool/${name}`;

@@ -47,6 +47,10 @@ export interface NewRecipient {
   readonly original: Address;
   readonly parameters: RcptParameters;
   readonly route: Route;
+  /** Who shares one is leased, postponed and woken together: `mx:DOMAIN`, `via:NAME`, `local:PLUGIN`, `report`. */
+  readonly destination: string;
+  /** The moment, milliseconds since 1970, at which its sender is owed a word, whatever happens. Null: none. */
+  readonly deadline: number | null;
   /** `held` waits for a person, `deferred` for `nextAttempt`, `ready` for a worker. */
   readonly state: "ready" | "deferred" | "held";
   /** Milliseconds since 1970. */
@@ -88,15 +92,19 @@ export interface StoredRecipient extends Omit<NewRecipient, "state" | "appointed
   readonly index: number;
   readonly state: QueueState;
   readonly attempts: number;
+  /** When its sender was told of a delay, milliseconds since 1970. */
+  readonly told: number | null;
+  /** A person released it: what holds mail does not hold it again. */
+  readonly released: boolean;
 }
 export interface QueueItem {
   readonly message: StoredMessage;
   readonly recipients: readonly StoredRecipient[];
 }
-/** What a worker may try until `until`; then somebody else may. */
+/** What a worker may try until `until`; then somebody else may. It is one destination's part of one message. */
 export interface Lease {
   readonly message: StoredMessage;
-  /** The due recipients that this lease covers, now `active`. */
+  /** The due recipients that this lease covers, now `active`; all of them have the destination of the first. */
   readonly recipients: readonly StoredRecipient[];
   readonly owner: string;
   readonly until: number;
@@ -112,6 +120,29 @@ export interface RecipientOutcome {
   readonly attempt?: boolean;
   /** Deposits that become durable together with this outcome. */
   readonly deposits?: readonly NewDeposit[];
+  /** From now on; what is left out stays as it is. */
+  readonly destination?: string;
+  readonly deadline?: number | null;
+  readonly told?: number;
+}
+/** A message about others that becomes durable with their outcomes: a delivery status notification. */
+export interface NewReport {
+  readonly message: NewMessage;
+  /** In memory and small: it lies in the database. */
+  readonly content: Uint8Array;
+}
+export interface LeaseOptions {
+  /** Who asks. */
+  readonly owner: string;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  readonly seconds: number;
+  /** At most so many leases. */
+  readonly limit: number;
+  /** Destinations to leave out, except those recipients of theirs whose deadline has come. */
+  readonly exclude?: readonly string[];
+  /** What waits for a later moment is due too, unless it was appointed: a clock that ran ahead planned it (case 74). */
+  readonly horizon?: number;
 }
 export interface QueueQuery {
   readonly state?: QueueState;
@@ -132,7 +163,9 @@ export type QueueChange =
   | { readonly do: "hold"; readonly reason: string }
   | { readonly do: "release" }
   | { readonly do: "delete" }
-  | { readonly do: "route"; readonly route: Route };
+  | { readonly do: "route"; readonly route: Route; readonly destination: string }
+  /** Its sender is told that it failed, now. What is ready, deferred or held. */
+  | { readonly do: "bounce"; readonly reason: string };
 
 export interface InboxMessage {
   /** The message id, or `ID.n` for the copies after the first. */
@@ -191,6 +224,22 @@ export interface Counters {
   put(name: string, value: string, options: CounterOptions): Promise<void>;
   /** Atomic; returns the new sum. A new counter starts its seconds, later additions keep them. */
   add(name: string, amount: number, options: CounterOptions): Promise<number>;
+  /** Entries that have not ended, in order of name, what was written a moment ago included. */
+  list(options: CounterQuery): Promise<readonly CounterEntry[]>;
+}
+export interface CounterQuery {
+  /** What the names begin with. */
+  readonly prefix: string;
+  /** At most so many. */
+  readonly limit: number;
+  /** Only names behind this one: the next page. */
+  readonly after?: string;
+}
+export interface CounterEntry {
+  readonly name: string;
+  readonly value: string;
+  /** Milliseconds since 1970. */
+  readonly expires: number;
 }
 
 export interface StoreHealth {
@@ -210,20 +259,27 @@ export interface Store {
    */
   commit(message: NewMessage, body: Body): Promise<void>;
 
-  /** Takes due recipients for `seconds`, oldest first; only routes to local plugins when `local` is set. */
-  lease(options: {
-    readonly owner: string;
-    readonly now: number;
-    readonly seconds: number;
-    readonly limit: number;
-    readonly local?: boolean;
-    /** What waits for a later moment is due too, unless it was appointed: a clock that ran ahead planned it (case 74). */
-    readonly horizon?: number;
-  }): Promise<readonly Lease[]>;
-  /** Writes what became of a lease's recipients, all or nothing. False when the lease had ended and somebody has it. */
-  settle(lease: Lease, outcomes: readonly RecipientOutcome[]): Promise<boolean>;
-  /** When the next recipient falls due (milliseconds since 1970), or null. */
-  nextDue(options?: { readonly local?: boolean }): Promise<number | null>;
+  /**
+   * Takes due recipients for `seconds`: those whose senders are owed a word first, then the oldest, as far as that can be
+   * had without walking over a great many of excluded destinations; then every destination gets its share. Fewer than
+   * `limit` leases mean that nothing else is due and not excluded.
+   */
+  lease(options: LeaseOptions): Promise<readonly Lease[]>;
+  /**
+   * Writes what became of a lease's recipients, and the reports about them, all or nothing. Several times for one lease,
+   * each for a part of it, is fine. False when the lease of one of them had ended: then nothing was written.
+   */
+  settle(lease: Lease, outcomes: readonly RecipientOutcome[], reports?: readonly NewReport[]): Promise<boolean>;
+  /**
+   * Nothing of a destination is tried before `until`: what is ready or deferred and due before then waits until then, or
+   * until its deadline, and that counts as an attempt. What is active, held or appointed stays as it is. Other writes
+   * may come in between. Returns how many recipients it changed.
+   */
+  postpone(
+    options: { readonly destination: string; readonly until: number; readonly now: number },
+  ): Promise<number>;
+  /** The first moment after `now` at which a recipient falls due (milliseconds since 1970), or null. */
+  nextDue(options: { readonly now: number }): Promise<number | null>;
 
   queue(query: QueueQuery): Promise<QueuePage>;
   item(id: string): Promise<QueueItem | null>;

@@ -117,7 +117,7 @@ export class WriterQueue {
     const octets = new Uint8Array(buffer);
     let at = 0;
     for (const { operation, octets: body } of batch) {
-      if (operation.do !== "commit" || body === null) continue;
+      if (body === null || !("at" in operation)) continue;
       octets.set(body, at);
       operation.at = at;
       at += body.length;

@@ -2,6 +2,16 @@
  * Configurations that several tests run a server with. `local.example` is ours: box@ goes to the inbox, dir@ and dirN@ to a Maildir each;
  * everything else leaves by the relay and waits in the queue.
  */
+import type { Config } from "../../core/config/config.ts";
+import { loadConfig } from "../../core/config/load.ts";
+import { TempFolder } from "./temp.ts";
+
+/** What a configuration file with this text means. */
+export async function configured(text: string): Promise<Config> {
+  await using folder = await TempFolder.make();
+  await Deno.writeTextFile(`${folder.path}/postern.yaml`, text);
+  return await loadConfig({ env: {}, cwd: folder.path });
+}
 
 const HEAD = `hostname: mx.local.example
 domains: [local.example]

@@ -1,5 +1,6 @@
 /** The queue page: what waits, why, until when, and what a person can do about it; and one item in full. */
 import { formatAddress } from "../../model/address.ts";
+import type { Route } from "../../model/envelope.ts";
 import { shortId } from "../../model/id.ts";
 import type { QueueItem, QueuePage, QueueState, StoredRecipient } from "../../store/store.ts";
 import { FINAL_STATES } from "../../store/store.ts";
@@ -211,6 +212,11 @@ function next(context: PageContext, recipient: StoredRecipient): string | Html {
     }">in ${age(wait)}</time>`;
 }
 
+function routeWord(route: Route): string | Html {
+  if (route.to === "local") return markup`<code>${route.plugin}</code>`;
+  return route.to === "report" ? "its sender is told" : route.via ?? "by MX";
+}
+
 /** The changes that make sense for the item in its state. */
 function buttons(context: PageContext, item: QueueItem, options: { quiet: boolean }): Html {
   const path = `/queue/${item.message.id}`;
@@ -288,9 +294,7 @@ export function queueItemPage(context: PageContext, item: QueueItem): Html {
         markup`<small class="sub">for <bdi>${formatAddress(each.original)}</bdi></small>`
       }</th>
               <td>${stateWord(each.state)}</td>
-              <td class="wide">${
-        each.route.to === "local" ? markup`<code>${each.route.plugin}</code>` : each.route.via ?? "by MX"
-      }</td>
+              <td class="wide">${routeWord(each.route)}</td>
               <td class="num wide">${count(each.attempts)}</td>
               <td class="num wide">${next(context, each)}</td>
               <td class="words">${each.lastReply ?? markup`<span class="dim">none</span>`}</td>

@@ -76,6 +76,8 @@ export class TestStore extends MemoryStore {
           original: addressOf(address),
           parameters: NO_RCPT_PARAMETERS,
           route: { to: "remote" },
+          destination: `mx:${addressOf(address).domain}`,
+          deadline: null,
           state: tried ? "ready" : state,
           nextAttempt: tried ? at : NOW + 600_000,
           lastReply: reply ?? null,

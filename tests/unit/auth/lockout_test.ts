@@ -244,6 +244,7 @@ Deno.test("a store that cannot write locks out all the same", async () => {
   const inner = new SimulatedCounters(() => START);
   const full: Counters = {
     get: (name) => inner.get(name),
+    list: (query) => inner.list(query),
     put: async (name, value, options) => {
       await inner.put(name, value, options);
       if (options.durable) throw new StoreError("full", "no space");

@@ -20,6 +20,8 @@ async function fill(folder: string, id = newId(Date.now())): Promise<string> {
       ? { notify: ["FAILURE" as const, "DELAY" as const], orcpt: "rfc822;c+2B@example.com" }
       : NO_RCPT_PARAMETERS,
     route: { to: "remote" } as const,
+    destination: `mx:${domain}`,
+    deadline: null,
     state: "ready" as const,
     nextAttempt: 0,
     lastReply: null,

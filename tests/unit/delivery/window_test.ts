@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { Feedback } from "../../../core/delivery/concurrency.ts";
-import { destinationKey } from "../../../core/delivery/destination.ts";
+import { destinationKey } from "../../../core/queue/destination.ts";
 import { type Start, Window, type WindowOptions } from "../../../core/delivery/window.ts";
 
 const MINUTE = 60_000;

@@ -38,7 +38,10 @@ export function storeContract(name: string, open: OpenStore): void {
     const { recipients: _, deposits: __, ...facts } = sent;
     const item = await store.item(sent.id);
     assertEquals(item!.message, { ...facts, size: 100, version: 1 });
-    assertEquals(item!.recipients, sent.recipients.map((one, index) => ({ ...one, index, attempts: 0 })));
+    assertEquals(
+      item!.recipients,
+      sent.recipients.map((one, index) => ({ ...one, index, attempts: 0, told: null, released: false })),
+    );
     assertEquals(await store.queue({}), { total: 1, items: [item!], corrupt: [] });
     const { messages: [entry], total } = await store.inboxes.list({});
     assertEquals(total, 1);
@@ -66,7 +69,7 @@ export function storeContract(name: string, open: OpenStore): void {
       assertEquals(await store.inboxes.remove({ id }), 0);
       assertEquals(await store.change({ id }, { do: "delete" }), 0);
     }
-    assertEquals(await store.nextDue(), null);
+    assertEquals(await store.nextDue({ now: 0 }), null);
     assertEquals(await store.lease(lease), []);
     assertEquals(await store.queue({}), { total: 0, items: [], corrupt: [] });
     assertEquals(await store.inboxes.list({ before: "no such.id" }), { total: 0, messages: [] });
@@ -86,10 +89,12 @@ export function storeContract(name: string, open: OpenStore): void {
     for (const size of [0, 1, 4096, 8191, 8192, 8193, 70_000, 262_143, 262_144, 262_145, 1_000_000, 3_000_000]) {
       const content = size < 14 ? new Uint8Array(size).fill(65) : octets(size, size);
       const drop = size < 100 ? [] : [[0, 10], [size - 5, size - 1]] as const;
-      const { id } = await put(store, { deposits: [deposit("a")], edits: { prepend, drop } }, content);
+      const edits = { prepend, drop, ...(size < 100 ? {} : { insert: [[10, "Y: ü\r\n"]] as const }) };
+      const { id } = await put(store, { deposits: [deposit("a")], edits }, content);
       assertEquals(await read(await store.received(id)), content, `${size} octets as received`);
       const kept = size < 100 ? [...content] : [...content.subarray(10, size - 5), content[size - 1]!];
-      const written = new Uint8Array([...new TextEncoder().encode(prepend), ...kept]);
+      const front = new TextEncoder().encode(size < 100 ? prepend : `${prepend}Y: ü\r\n`);
+      const written = new Uint8Array([...front, ...kept]);
       assertEquals(await read(await store.raw(id)), written, `${size} octets as written`);
     }
     assertEquals(store.health().bodyBytes, 0);
@@ -165,24 +170,34 @@ export function storeContract(name: string, open: OpenStore): void {
     const rest = await store.lease({ ...lease, owner: "w2" });
     assertEquals(rest.map(({ message }) => message.id), [late.id]);
     assertEquals(await store.lease(lease), []);
-    assertEquals(await store.nextDue(), T0 + 1);
+    assertEquals(await store.nextDue({ now: 0 }), T0 + 1);
     assertEquals((await store.queue({ state: "active" })).total, 2);
   });
 
-  test("a lease covers the due recipients of its message, and local ones only when asked", async (store) => {
+  test("a lease covers the due recipients of one destination of its message", async (store) => {
     const { id } = await put(store, {
       recipients: [
         recipient("a@x.example"),
         recipient("b@x.example", { route: LOCAL }),
         recipient("c@x.example", { state: "deferred", nextAttempt: T0 + 9, route: LOCAL }),
+        recipient("d@X.example", { nextAttempt: T0 - 1 }),
+        recipient("e@y.example", { route: LOCAL }),
       ],
     });
-    assertEquals(await store.nextDue({ local: true }), T0);
-    const [local] = await store.lease({ ...lease, local: true });
-    assertEquals(local!.recipients.map(({ index }) => index), [1]);
-    assertEquals(await store.nextDue({ local: true }), T0 + 9);
-    const [remote] = await store.lease(lease);
-    assertEquals([remote!.message.id, remote!.recipients.map(({ index }) => index)], [id, [0]]);
+    const [remote] = await store.lease({ ...lease, limit: 1 });
+    assertEquals([remote!.message.id, remote!.recipients.map(({ index }) => index)], [id, [0, 3]]);
+    const [local] = await store.lease(lease);
+    assertEquals(local!.recipients.map(({ index, destination }) => [index, destination]), [
+      [1, "local:maildir"],
+      [4, "local:maildir"],
+    ]);
+    assertEquals(await store.nextDue({ now: T0 }), T0 + 9);
+    assertEquals(await store.settle(remote!, [{ index: 3, state: "delivered" }]), true);
+    assertEquals(await store.settle(local!, [{ index: 1, state: "failed" }, { index: 4, state: "failed" }]), true);
+    assertEquals(await store.settle(remote!, [{ index: 0, state: "failed" }]), true, "the rest of it");
+    assertEquals((await store.item(id))!.recipients.map(({ state }) => state), [
+      ...["failed", "failed", "deferred", "delivered", "failed"],
+    ]);
   });
 
   test("case 74: what waits beyond the horizon is due, but not a lease", async (store) => {
@@ -204,21 +219,22 @@ export function storeContract(name: string, open: OpenStore): void {
       const appointed = { state: "deferred", nextAttempt: far, appointed: true } as const;
       const { id } = await put(store, { recipients: [recipient("a@b.example", { ...appointed, route: LOCAL })] });
       await put(store, { recipients: [recipient("a@b.example", { ...appointed, nextAttempt: far - 1 })] });
-      assertEquals([await store.nextDue(), await store.nextDue({ local: true })], [far - 1, far]);
-      assertEquals(await store.lease({ ...lease, horizon: T0 + 1, local: true }), []);
-      assertEquals(await store.lease({ ...lease, now: far - 1, local: true }), []);
-      const [first] = await store.lease({ ...lease, now: far, local: true });
+      assertEquals([await store.nextDue({ now: T0 }), await store.nextDue({ now: far - 1 })], [far - 1, far]);
+      assertEquals(await store.lease({ ...lease, horizon: T0 + 1 }), []);
+      const other = { exclude: ["mx:b.example"] };
+      assertEquals(await store.lease({ ...lease, now: far - 1, ...other }), []);
+      const [first] = await store.lease({ ...lease, now: far, ...other });
       assertEquals([first!.message.id, first!.recipients[0]!.nextAttempt], [id, far]);
       assertEquals(
         await store.settle(first!, [{ index: 0, state: "deferred", nextAttempt: far + 9, appointed: true }]),
         true,
       );
-      assertEquals(await store.nextDue({ local: true }), far + 9);
-      assertEquals(await store.lease({ ...lease, now: far, horizon: far + 1, local: true }), []);
+      assertEquals(await store.nextDue({ now: far }), far + 9);
+      assertEquals(await store.lease({ ...lease, now: far, horizon: far + 1, ...other }), []);
       clock.now = far;
       for (const change of [{ do: "hold", reason: "x" }, { do: "release" }, { do: "retry" }] as const) {
         assertEquals(await store.change({ id }, change), 1, change.do);
-        assertEquals(await store.nextDue({ local: true }), change.do === "hold" ? null : far, change.do);
+        assertEquals(await store.nextDue({ now: far - 1 }), change.do === "hold" ? null : far, change.do);
       }
       assertEquals((await store.lease({ ...lease, now: far })).length, 2);
     },
@@ -228,7 +244,7 @@ export function storeContract(name: string, open: OpenStore): void {
     const { id } = await put(store, { recipients: [recipient("a@x.example")] });
     const [first] = await store.lease({ ...lease, seconds: 10 });
     assertEquals(await store.lease({ ...lease, now: T0 + 9_999 }), []);
-    assertEquals(await store.nextDue(), T0 + 10_000);
+    assertEquals(await store.nextDue({ now: 0 }), T0 + 10_000);
     const [second] = await store.lease({ ...lease, now: T0 + 10_000 });
     assertEquals(second!.message.id, id);
     assertEquals(await store.settle(first!, [{ index: 0, state: "failed" }]), false);
@@ -304,15 +320,21 @@ export function storeContract(name: string, open: OpenStore): void {
     assertEquals([(await row()).state, (await row()).lastReply], ["held", "wait"]);
     assertEquals(await store.change({ id }, { do: "hold", reason: "again" }), 0);
     assertEquals(await store.change({ id }, { do: "retry" }), 0); // what is held is released, not retried
-    assertEquals(await store.nextDue(), null);
+    assertEquals(await store.nextDue({ now: 0 }), null);
     clock.now = T0 + 7;
     assertEquals(await store.change({ id }, { do: "release" }), 1);
     assertEquals([(await row()).state, (await row()).nextAttempt], ["ready", T0 + 7]);
-    assertEquals(await store.change({ id }, { do: "route", route: LOCAL }), 1);
+    assertEquals(await store.change({ id }, { do: "route", route: LOCAL, destination: "local:maildir" }), 1);
     assertEquals((await row()).route, LOCAL);
-    assertEquals(await store.nextDue({ local: true }), T0 + 7);
+    assertEquals(await store.nextDue({ now: 0 }), T0 + 7);
     const [held] = await store.lease({ ...lease, now: T0 + 7 });
-    for (const change of [{ do: "retry" }, { do: "hold", reason: "x" }, { do: "route", route: LOCAL }] as const) {
+    for (
+      const change of [{ do: "retry" }, { do: "hold", reason: "x" }, {
+        do: "route",
+        route: LOCAL,
+        destination: "local:maildir",
+      }] as const
+    ) {
       assertEquals(await store.change({ id }, change), 0, `${change.do} while somebody works on it`);
     }
     await store.settle(held!, [{ index: 0, state: "failed", lastReply: "550" }]);

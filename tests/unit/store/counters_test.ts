@@ -15,6 +15,12 @@ function table(limit: number, now: () => number = () => 0) {
         state.loads++;
         return Promise.resolve(rows.get(name) ?? null);
       },
+      list: ({ prefix, limit, after = "" }) => {
+        const found = [...rows.values()].filter(([name, , expires]) =>
+          name.startsWith(prefix) && name > after && expires > now()
+        );
+        return Promise.resolve(found.sort(([a], [b]) => a < b ? -1 : 1).slice(0, limit));
+      },
       save: (changed, expired) => {
         state.saves++;
         if (state.broken) return Promise.reject(new Error("broken"));

@@ -2,6 +2,7 @@
 import { newId } from "../../../core/model/id.ts";
 import type { Address } from "../../../core/model/address.ts";
 import { NO_EDITS, NO_MAIL_PARAMETERS, NO_RCPT_PARAMETERS } from "../../../core/model/envelope.ts";
+import { destinationKey } from "../../../core/queue/destination.ts";
 import type { Body, NewDeposit, NewMessage, NewRecipient, Store } from "../../../core/store/store.ts";
 
 export const T0 = 1_700_000_000_000;
@@ -14,11 +15,14 @@ export function address(text: string): Address {
   return { local: text.slice(0, at), domain: text.slice(at + 1) };
 }
 export function recipient(text: string, more: Partial<NewRecipient> = {}): NewRecipient {
+  const { route = { to: "remote" } } = more;
   return {
+    destination: destinationKey(route, address(text).domain),
+    deadline: null,
     address: address(text),
     original: address(text),
     parameters: NO_RCPT_PARAMETERS,
-    route: { to: "remote" },
+    route,
     state: "ready",
     nextAttempt: T0,
     lastReply: null,

@@ -137,7 +137,7 @@ async function check(store: Store, steps: readonly Step[], clock: { now: number 
     const there = page.items.flatMap((item) => item.recipients.map((r) => `${item.message.id} ${r.index} ${r.state}`));
     assertEquals(there.sort(), rows.map((row) => `${row.message} ${row.index} ${row.state}`).sort(), one.do);
     const next = rows.flatMap(({ due }) => due ?? []);
-    assertEquals(await store.nextDue(), next.length === 0 ? null : Math.min(...next));
+    assertEquals(await store.nextDue({ now: 0 }), next.length === 0 ? null : Math.min(...next));
   }
   assertEquals((await store.inboxes.names()).length, delivered, "each delivery made its copy once");
 }

@@ -4,7 +4,9 @@ import { DatabaseSync } from "node:sqlite";
 import type { Event } from "../../../core/observe/events.ts";
 import { openSqliteStore, type SqliteOptions } from "../../../core/store/sqlite.ts";
 import { NO_MAIL_PARAMETERS } from "../../../core/model/envelope.ts";
-import { type Store, StoreError } from "../../../core/store/store.ts";
+import { encodeCommit } from "../../../core/store/rows.ts";
+import { openDatabase, STEPS } from "../../../core/store/schema.ts";
+import { type NewMessage, type Store, StoreError } from "../../../core/store/store.ts";
 import { storeContract } from "./contract.ts";
 import { body, deposit, message, nextId, octets, put, read, recipient, T0 } from "./messages.ts";
 
@@ -148,25 +150,53 @@ test("case 75: a database of a newer version, and one of another program, are re
   );
 });
 
-test("a database of the version before is brought up to date, with what stands in it", async (folder, open) => {
-  const first = await open();
-  const parameters = { size: null, body: "8BITMIME", smtputf8: false, ret: null, envid: null, auth: null } as const;
-  const { id } = await put(first, { parameters, recipients: [recipient("a@x.example")] });
-  await first.close();
-  damage(
-    folder,
-    "drop index recipient_appointed",
-    "alter table recipient drop column appointed",
-    "pragma user_version = 1",
-  );
-  const second = await open();
-  assertEquals((await second.item(id))!.message.parameters, parameters);
-  assertEquals((await second.lease(lease)).map(({ message }) => message.id), [id]);
-  const later = { state: "deferred", nextAttempt: T0 + 5, appointed: true } as const;
-  await put(second, { recipients: [recipient("a@x.example", later)] });
-  await second.close();
-  assertEquals(await (await open()).nextDue(), T0, "and what was appointed outlives the process");
-});
+for (const version of [1, 2]) {
+  test(`a database of version ${version} is brought up to date, with what stands in it`, async (folder, open) => {
+    const later = { state: "deferred", nextAttempt: T0 + 5, lastReply: "451 4.3.0 no" } as const;
+    const sent = message({
+      parameters: { ...NO_MAIL_PARAMETERS, body: "8BITMIME" },
+      recipients: [
+        recipient("a@x.example", { nextAttempt: T0 - 1 }),
+        recipient("b@x.example", { ...later, route: { to: "remote", via: "up" } }),
+        recipient("c@x.example", { state: "held", route: { to: "local", plugin: "box" } }),
+        recipient("d@x.example", { ...later, nextAttempt: T0 + 9 }),
+      ],
+    });
+    writtenBefore(folder, sent, version);
+    const store = await open();
+    const { recipients: _, deposits: __, ...facts } = sent;
+    const item = await store.item(sent.id);
+    assertEquals(item!.message, { ...facts, size: 100, version: 1 });
+    assertEquals(
+      item!.recipients,
+      sent.recipients.map((one, index) => ({ ...one, index, attempts: 0, told: null, released: false })),
+    );
+    const due = (now: number) => store.lease({ ...lease, now, exclude: ["mx:y.example"] });
+    const taken = async (now: number) => (await due(now)).map(({ recipients: [first] }) => first!.destination);
+    assertEquals(await taken(T0), ["mx:x.example"]);
+    assertEquals(await store.nextDue({ now: T0 }), T0 + 5);
+    assertEquals(await taken(T0 + 5), ["via:up"]);
+    assertEquals(await taken(T0 + 9), version === 1 ? ["mx:x.example"] : []);
+    assertEquals(await taken(T0 + 10), version === 1 ? [] : ["mx:x.example"], "which its sender appointed");
+    assertEquals((await store.queue({ state: "held" })).total, 1);
+  });
+}
+
+/** A database as an earlier version made it, with one message; version 2 knew appointed moments: its last one is. */
+function writtenBefore(folder: string, sent: NewMessage, version: number): void {
+  const db = openDatabase(`${folder}/postern.db`, { steps: STEPS.slice(0, version) });
+  const { id, receivedAt, size, envelope, recipients } = encodeCommit(sent, 100, null);
+  db.prepare("insert into message values (?, 1, ?, ?, ?, null, ?)").run(id, receivedAt, size, envelope, octets(100));
+  for (const row of recipients) {
+    const local = row.destination.startsWith("local:") ? 1 : 0, due = row.state === "held" ? null : row.next_attempt;
+    const appointed = version === 2 && row.idx === 3;
+    db.prepare(`insert into recipient values (${"?, ".repeat(10)}null${version === 2 ? ", ?" : ""})`).run(
+      ...[id, row.idx, row.state, row.domain, local, row.next_attempt, 0, row.last_reply, row.facts],
+      ...(appointed ? [null, T0 + 10] : version === 2 ? [due, null] : [due]),
+    );
+  }
+  db.close();
+}
 
 test("what a row says of promises is believed only when it makes sense", async (folder, open) => {
   const bad = [
@@ -208,7 +238,7 @@ test("leases end with the process that had them", async (_, open) => {
   const [held] = await first.lease({ ...lease, seconds: 3600 });
   await first.close();
   const second = await open();
-  assertEquals(await second.nextDue(), T0);
+  assertEquals(await second.nextDue({ now: 0 }), T0);
   assertEquals((await second.item(id))!.recipients[0]!.state, "ready");
   assertEquals(await second.settle(held!, [{ index: 0, state: "failed" }]), false);
   assertEquals((await second.lease(lease)).length, 1);
@@ -289,7 +319,7 @@ test(
     const taken = leases.flatMap((one) => one.recipients.map(({ index }) => [one.message.id, index]));
     assertEquals(taken.sort(), [[good!.id, 0], [good!.id, 1], [route!.id, 1], [state!.id, 0]].sort());
     assertEquals(await second.lease(lease), []);
-    assertEquals(await second.nextDue(), T0 + 60_000);
+    assertEquals(await second.nextDue({ now: 0 }), T0 + 60_000);
     const after = await second.queue({});
     assertEquals(after.corrupt.map(({ id }) => id).sort(), [...bad].sort());
     assertEquals(after.items.map(({ message }) => message.id).includes(json!.id), false);

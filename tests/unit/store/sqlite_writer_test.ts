@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { DatabaseSync } from "node:sqlite";
 import type { CommitOperation, Operation, Outcome } from "../../../core/store/protocol.ts";
-import { encodeEnvelope, encodeRecipient, newEntries } from "../../../core/store/rows.ts";
+import { encodeCommit } from "../../../core/store/rows.ts";
 import { openDatabase } from "../../../core/store/schema.ts";
 import { Writer } from "../../../core/store/sqlite_writer.ts";
 import { deposit, message, nextId, octets, recipient, T0 } from "./messages.ts";
@@ -52,19 +52,7 @@ function commit(size = 500, id = nextId()): { operation: CommitOperation; body: 
   const body = octets(size);
   return {
     body,
-    operation: {
-      do: "commit",
-      id,
-      receivedAt: T0,
-      size,
-      envelope: encodeEnvelope(made),
-      file: null,
-      at: 0,
-      recipients: made.recipients.map(encodeRecipient),
-      sender: "a",
-      subject: "s",
-      entries: newEntries(made.deposits, made),
-    },
+    operation: encodeCommit(made, size, null),
   };
 }
 

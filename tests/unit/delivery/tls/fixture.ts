@@ -1,7 +1,7 @@
 /** Counters, a clock and TLSA records for the tests of delivery's TLS. Non-job: certificates (tests/unit/net/tls/pki.ts). */
 import { createHash, X509Certificate } from "node:crypto";
 import type { TlsaRecord } from "../../../../core/delivery/tls/dane.ts";
-import type { CounterOptions, Counters } from "../../../../core/store/store.ts";
+import type { CounterEntry, CounterOptions, CounterQuery, Counters } from "../../../../core/store/store.ts";
 
 /** A clock that is moved by hand. */
 export class Clock {
@@ -28,6 +28,11 @@ export class PlainCounters implements Counters {
     if (before === undefined) await this.put(name, String(sum), options);
     else this.rows.get(name)!.value = String(sum);
     return sum;
+  }
+  list({ prefix, limit, after = "" }: CounterQuery): Promise<readonly CounterEntry[]> {
+    const live = [...this.rows].map(([name, row]) => ({ name, ...row }))
+      .filter(({ name, expires }) => name.startsWith(prefix) && name > after && expires > this.clock.now);
+    return Promise.resolve(live.sort((a, b) => a.name < b.name ? -1 : 1).slice(0, limit));
   }
 }
 

@@ -209,7 +209,7 @@ Deno.test("a store that fails costs statistics and nothing else", async () => {
   const fail = () => Promise.reject(new Error("disk"));
   const counts = new TlsrptCounts({
     dns: { txt: () => Promise.resolve(["v=TLSRPTv1; rua=mailto:a@example.com"]) },
-    counters: { get: fail, put: fail, add: fail },
+    counters: { get: fail, put: fail, add: fail, list: fail },
     now: clock.read,
   });
   await counts.count(session());

@@ -23,7 +23,9 @@ async function routes(plugin: Plugin, to: string, facts: { ip?: string } = {}): 
   const { recipients, reply } = await simulate([plugin], { host: HOST, to, ...facts });
   if (recipients.length === 0) return `${reply.code} ${reply.status}`;
   return recipients.map(({ address, route }) =>
-    `${formatAddress(address)} ${route!.to === "local" ? route!.plugin : route!.via ?? "out"}`
+    `${formatAddress(address)} ${
+      route!.to === "local" ? route!.plugin : route!.to === "remote" ? route!.via ?? "out" : route!.to
+    }`
   ).join(", ");
 }
 

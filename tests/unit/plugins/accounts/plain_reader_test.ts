@@ -2,9 +2,9 @@
 import { assert, assertEquals, assertGreater, assertLess, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { isMap, isScalar, isSeq, parseDocument } from "yaml";
-import { FaultError, type Node } from "../../../../../plugins/accounts/recipients/node.ts";
-import { readPlain } from "../../../../../plugins/accounts/recipients/plain_reader.ts";
-import { position, readTables } from "../../../../../plugins/accounts/recipients/reader.ts";
+import { FaultError, type Node } from "../../../../plugins/accounts/node.ts";
+import { readPlain } from "../../../../plugins/accounts/plain_reader.ts";
+import { position, readTables } from "../../../../plugins/accounts/reader.ts";
 
 /** A tree without its places, tables as pairs. */
 function bare(node: Node): unknown {

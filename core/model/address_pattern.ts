@@ -1,25 +1,28 @@
 /**
- * What a login may send as, as an operator writes it: an address, `*@example.org` or `@example.org` for every address of a
- * domain, `user+*@example.org`, `*` for anything. Local parts are compared without case, here as everywhere for mailboxes
- * of ours: whoever may send as Bob may send as bob. Non-job: whose pattern it is.
+ * Addresses as an operator writes them: one, `*@example.org` or `@example.org` for every address of a domain,
+ * `user+*@example.org`, `*` for anything. Local parts are compared without case, here as everywhere for mailboxes of
+ * ours: whoever may send as Bob may send as bob. Non-job: what a pattern is for.
  */
-import { type Address, DomainSet, isDomainPattern, parseAddress } from "../../../core/pipeline/mod.ts";
+import { type Address, parseAddress } from "./address.ts";
+import { DomainSet, isDomainPattern } from "./domain.ts";
 
-export type Pattern = (address: Address) => boolean;
+/** True for the addresses that are meant. */
+export type AddressPattern = (address: Address) => boolean;
 
 /**
- * Null when the text is none. `separator`: what stands behind it in a local part is still the same person; empty: nothing.
+ * Reads a pattern; null when the text is none. `separator`: what stands behind it in a local part is still the same
+ * person; empty (the default): nothing.
  *
  * @example
  * ```ts
- * import { parsePattern } from "./pattern.ts";
+ * import { parseAddressPattern } from "postern";
  * import { assertEquals } from "@std/assert";
- * const may = parsePattern("bob@example.org", "+")!;
+ * const may = parseAddressPattern("bob@example.org", "+")!;
  * const tried = [["Bob", "example.org"], ["bob+x", "example.org"], ["bobby", "example.org"], ["bob", "example.net"]] as const;
  * assertEquals(tried.map(([local, domain]) => may({ local, domain })), [true, true, false, false]);
  * ```
  */
-export function parsePattern(text: string, separator: string): Pattern | null {
+export function parseAddressPattern(text: string, separator = ""): AddressPattern | null {
   if (text === "*") return () => true;
   const at = text.lastIndexOf("@"), name = text.slice(at + 1);
   if (at < 0 || name === "") return null;
@@ -37,13 +40,13 @@ export function parsePattern(text: string, separator: string): Pattern | null {
   };
 }
 
-function exact({ local, domain }: Address, separator: string): Pattern {
+function exact({ local, domain }: Address, separator: string): AddressPattern {
   const name = local.toLowerCase();
-  return (address) => address.domain === domain && isOf(address.local, name, separator);
+  return (address) => address.domain === domain && isNameOrDetail(address.local, name, separator);
 }
 
 /** `local` is `name`, or `name` and a detail behind the separator. `name` in lower case. */
-export function isOf(local: string, name: string, separator: string): boolean {
+export function isNameOrDetail(local: string, name: string, separator: string): boolean {
   const lower = local.toLowerCase();
   return lower === name || separator !== "" && lower.startsWith(name + separator);
 }

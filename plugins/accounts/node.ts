@@ -1,7 +1,7 @@
 /**
  * Tables of names as a tree of texts, lists and tables in which every node knows where it was written, so that a fault
  * can be shown there. One tree for what stands in the configuration and what stands in a file.
- * Non-job: reading text (reader.ts), what the names mean (build.ts).
+ * Non-job: reading text (reader.ts), what the names mean (each plugin).
  */
 
 /** An offset into the file's text, or the path of keys inside the plugin's options. */
@@ -27,6 +27,14 @@ export class FaultError extends Error {
   override readonly name = "FaultError";
   constructor(readonly fault: Fault) {
     super(fault.message);
+  }
+}
+
+/** Why tables are none, with every fault up to some twenty. */
+export class TablesError extends Error {
+  override readonly name = "TablesError";
+  constructor(readonly faults: readonly Fault[]) {
+    super(faults.map(({ message }) => message).join("\n"));
   }
 }
 

@@ -1,6 +1,6 @@
 /** VERP: what is written reads back, and nothing else is read. */
 import { assertEquals } from "@std/assert";
-import { verpPath, verpRecipient } from "../../../../plugins/outbound/verp/path.ts";
+import { verpPath, verpRecipient } from "../../../../../plugins/outbound/verp/path.ts";
 
 const list = { local: "list", domain: "l.example" };
 

@@ -1,0 +1,347 @@
+/**
+ * One attempt to hand a message to mail servers: walks the hosts of its target, over connections that are open already or
+ * new ones, a transaction for each reverse path and each hundred recipients, until every recipient has an answer or
+ * nobody is left to ask (RFC 5321 5.1, case 64, 65). Never rejects.
+ * Non-job: which hosts (walk.ts), how it is spoken (core/net, core/smtp/client), what follows (settlement.ts).
+ */
+import { notifyFor } from "../dsn/notify.ts";
+import type { GoodFamilies } from "../dns/good_families.ts";
+import type { Family } from "../dns/host_addresses.ts";
+import { type Address, formatAddress } from "../model/address.ts";
+import type { MailParameters, RcptParameters } from "../model/envelope.ts";
+import type { TlsWish } from "../model/tls_wish.ts";
+import type { Deadlines } from "../net/deadline.ts";
+import type { OutboundConnection } from "../net/outbound.ts";
+import type { OutboundPool } from "../net/outbound_pool.ts";
+import type { TlsReached } from "../net/outbound_settings.ts";
+import type { ClientTls } from "../net/tls/client_tls.ts";
+import {
+  found,
+  type LoginOptions,
+  type MailTransaction,
+  type Outcome,
+  type PeerExtensions,
+} from "../smtp/client/mod.ts";
+import type { Feedback } from "./concurrency.ts";
+import type { HopAuth } from "./next_hop.ts";
+import type { Form, Outgoing } from "./outgoing.ts";
+import { type Place, type Result, resultOf } from "./result.ts";
+import type { Target } from "./target.ts";
+import type { BrokenTls } from "./tls/broken.ts";
+import type { TlsDemand } from "./tls/policy.ts";
+import type { TlsSession } from "./tls/tlsrpt.ts";
+import { type TlsVerdict, verdictOf } from "./tls/verdict.ts";
+import { type Barred, isBarred, type Stop, type Walks } from "./walk.ts";
+
+/** What is to be handed over, and for whom. */
+export interface Shipment {
+  readonly parameters: MailParameters;
+  readonly wish: TlsWish;
+  readonly outgoing: Outgoing;
+  readonly recipients: readonly ShippedRecipient[];
+}
+export interface ShippedRecipient {
+  readonly address: Address;
+  readonly parameters: RcptParameters;
+  /** What MAIL says for it: null for `<>`. */
+  readonly sender: Address | null;
+}
+
+/** What came of it. */
+export interface Shipped {
+  /** For each recipient, in their order. */
+  readonly results: readonly Result[];
+  /** What it says of the destination. */
+  readonly feedback: Feedback;
+}
+
+export interface RemoteOptions {
+  readonly walks: Walks;
+  readonly pool: OutboundPool;
+  readonly deadlines: Deadlines;
+  readonly tls: ClientTls;
+  readonly broken: BrokenTls;
+  readonly families: GoodFamilies;
+  readonly source: Readonly<Partial<Record<Family, string>>>;
+  /** What we call ourselves. */
+  readonly hostname: string;
+  now(): number;
+  /** A session whose TLS was judged (RFC 8460). */
+  counted(session: TlsSession): void;
+}
+
+/** Recipients of one transaction: what every server must take (RFC 5321 4.5.3.1.8). */
+const AT_ONCE = 100;
+/** Hosts that are talked to in one attempt; the next attempt begins with another of the same preference. */
+const SESSIONS = 3;
+/** Connections to one host in one attempt: for peers that take few recipients in a session. */
+const CONNECTIONS = 20;
+
+export class RemoteDelivery {
+  readonly #options: RemoteOptions;
+
+  constructor(options: RemoteOptions) {
+    this.#options = options;
+  }
+
+  async ship(target: Extract<Target, { kind: "mx" | "hop" }>, shipment: Shipment): Promise<Shipped> {
+    const walk = await this.#options.walks.of(target, shipment.wish);
+    const attempt = new Attempt(shipment, this.#options);
+    if (walk.fault !== undefined) {
+      const { verdict, status, text } = walk.fault;
+      attempt.failAll(resultOf(found(verdict, status, text, "greeting"), NOBODY));
+      // That a domain has no hosts is about the domain, and there is nobody to spare
+      return { results: attempt.results(), feedback: verdict === "defer" ? "failure" : "success" };
+    }
+    await attempt.walk(walk.stops);
+    return { results: attempt.results(), feedback: attempt.feedback };
+  }
+}
+
+class Attempt {
+  readonly #shipment: Shipment;
+  readonly #options: RemoteOptions;
+  /** What is known of each recipient so far. */
+  readonly #known: (Result | null)[];
+  /** Places whose answer is not final: the next host is asked for them. */
+  #open: Set<number>;
+  feedback: Feedback = "failure";
+
+  constructor(shipment: Shipment, options: RemoteOptions) {
+    this.#shipment = shipment;
+    this.#options = options;
+    this.#known = shipment.recipients.map(() => null);
+    this.#open = new Set(this.#known.keys());
+  }
+
+  results(): readonly Result[] {
+    return this.#known.map((each) => each ?? NOT_ASKED);
+  }
+
+  failAll(result: Result): void {
+    for (const place of this.#open) this.#known[place] = preferred(this.#known[place]!, result);
+  }
+
+  async walk(stops: readonly (Stop | Barred)[]): Promise<void> {
+    let sessions = 0;
+    for (const stop of this.#openFirst(stops)) {
+      if (this.#open.size === 0 || sessions === SESSIONS) return;
+      if (!isBarred(stop)) {
+        if (await this.#visit(stop)) sessions++;
+        continue;
+      }
+      const { reply: { verdict, status, text }, reported, failure, name } = stop;
+      this.failAll(resultOf(found(verdict, status, text, "starttls"), { ...NOBODY, relay: name }));
+      this.#options.counted({ reported, failure, host: name, receivingIp: null, sendingIp: null });
+    }
+  }
+
+  /** Where a connection is open already nothing has to be tried out. */
+  #openFirst(stops: readonly (Stop | Barred)[]): readonly (Stop | Barred)[] {
+    const { pool } = this.#options;
+    const open = stops.findIndex((stop) => !isBarred(stop) && pool.has(keyOf(stop)));
+    return open <= 0 ? stops : [stops[open]!, ...stops.slice(0, open), ...stops.slice(open + 1)];
+  }
+
+  /** True when the host talked with us. */
+  async #visit(stop: Stop): Promise<boolean> {
+    const { pool } = this.#options, here = new Set(this.#open);
+    let talked = false, fresh = false;
+    for (let connections = 0; connections < CONNECTIONS && here.size > 0; connections++) {
+      const connection = (fresh ? null : pool.take(keyOf(stop))) ?? await this.#connect(stop);
+      if (connection === null) break;
+      const before = here.size;
+      const stale = await this.#deliver(connection, stop, here);
+      pool.release(connection);
+      if (stale) fresh = true; // those beside it will be as tired of waiting
+      else {
+        talked = true;
+        if (here.size === before) break; // it takes nobody, or we cannot say it
+      }
+    }
+    return talked;
+  }
+
+  async #connect(stop: Stop): Promise<OutboundConnection | null> {
+    const { pool, deadlines, source, hostname, now, families, broken, tls } = this.#options;
+    const { demand, auth, near, lmtp, implicitTls } = stop;
+    const skips = demand !== null && !implicitTls && await broken.skips(demand, stop.name);
+    if (skips) this.#count(stop, verdictOf(demand, { kind: "untried" }, { now: now(), host: stop.name }).failure);
+    const clear = demand === null || demand.tls === "never" || skips;
+    const { connection, address, failures } = await pool.open(keyOf(stop), {
+      to: stop.place(),
+      source: near ? {} : source,
+      deadlines,
+      session: {
+        hostname,
+        lmtp,
+        tls: clear ? "never" : demand.tls === "must" ? "required" : "if offered",
+        now,
+        ...auth !== null && { login: loginAt(stop, auth) },
+      },
+      tls: clear ? null : {
+        client: tls,
+        serverName: demand.serverName,
+        implicit: implicitTls,
+        judge: (reached) => this.#judge(stop, demand, reached),
+      },
+    });
+    for (const failure of failures) {
+      const ip = failure.address.startsWith("/") ? null : failure.address;
+      const place = { remote: { name: stop.name, ip }, relay: relayOf(stop, failure.address), tls: null };
+      this.failAll(resultOf(failure.outcome, place));
+    }
+    if (connection !== null && !address!.startsWith("/")) families.note(stop.name, address!);
+    return connection;
+  }
+
+  #judge(stop: Stop, demand: TlsDemand, reached: TlsReached): TlsVerdict {
+    const { now, broken } = this.#options;
+    const verdict = verdictOf(demand, reached, { now: now(), host: stop.name });
+    this.#count(stop, verdict.failure);
+    if (verdict.next === "clear") broken.remember(stop.name).catch(() => {}); // it costs a handshake, no more
+    return verdict;
+  }
+
+  #count(stop: Stop, failure: TlsSession["failure"]): void {
+    const { reported } = stop.demand!;
+    this.#options.counted({ reported, failure, host: stop.name, receivingIp: null, sendingIp: null });
+  }
+
+  /** Transactions while there is somebody to ask for. True when the connection was of no use any more, and nothing was said. */
+  async #deliver(connection: OutboundConnection, stop: Stop, here: Set<number>): Promise<boolean> {
+    const place = placeOf(stop, connection);
+    while (here.size > 0 && connection.usable) {
+      const form = await this.#form(connection.peer, place);
+      if (form === null) {
+        here.clear();
+        return false;
+      }
+      const group = this.#group(here), before = here.size;
+      const outcomes = await connection.deliver(this.#transaction(group, form, connection.peer), form.content);
+      if (connection.stale) return true;
+      for (const [index, outcome] of outcomes.entries()) {
+        this.#take(group[index]!, outcome, { stop, place, here, connection });
+      }
+      if (here.size === before) return false;
+    }
+    return false;
+  }
+
+  /** Those who are still to be asked for here, of one reverse path. */
+  #group(here: ReadonlySet<number>): readonly number[] {
+    const { recipients } = this.#shipment, group: number[] = [];
+    let path: string | null = null;
+    for (const place of here) {
+      const own = formatAddress(recipients[place]!.sender);
+      path ??= own;
+      if (own === path && group.push(place) === AT_ONCE) break;
+    }
+    return group;
+  }
+
+  /** Null: the message cannot be said to this peer, and every recipient knows it. */
+  async #form(peer: PeerExtensions, place: Place): Promise<Form | null> {
+    const capacity = peer.has("BINARYMIME") ? "BINARYMIME" : peer.has("8BITMIME") ? "8BITMIME" : "7BIT";
+    let outcome: Outcome;
+    try {
+      const form = await this.#shipment.outgoing.form(capacity);
+      if (form !== "impossible") return form;
+      outcome = found("reject", "5.6.3", "The message is not 7-bit, and this server takes no other", "envelope");
+    } catch (error) { // a signer that fails, content that cannot be read: it does not go out without
+      outcome = found("defer", "4.3.0", `The message cannot be prepared: ${(error as Error).message}`, "envelope");
+    }
+    this.feedback = "success";
+    this.failAll(resultOf(outcome, place));
+    return null;
+  }
+
+  #transaction(group: readonly number[], { facts }: Form, peer: PeerExtensions): MailTransaction {
+    const { recipients, parameters } = this.#shipment;
+    const { ret, envid, auth, requireTls, deliverBy, priority } = parameters;
+    return {
+      sender: recipients[group[0]!]!.sender,
+      recipients: group.map((place) => {
+        const { address, parameters: own } = recipients[place]!;
+        const notify = notifyFor(own, parameters, { deliverBy: peer.has("DELIVERBY") });
+        return { address, parameters: notify === own.notify ? own : { ...own, notify } };
+      }),
+      parameters: {
+        ret,
+        envid,
+        auth,
+        ...requireTls && { requireTls },
+        ...deliverBy && { deliverBy },
+        ...priority !== undefined && { priority },
+      },
+      content: facts,
+    };
+  }
+
+  /** What one answer means: the end, another transaction here, or another host. */
+  #take(
+    which: number,
+    outcome: Outcome,
+    { stop, place, here, connection: { peer } }: {
+      readonly stop: Stop;
+      readonly place: Place;
+      readonly here: Set<number>;
+      readonly connection: OutboundConnection;
+    },
+  ): void {
+    const { verdict, phase, reply, mayHaveArrived } = outcome, result = resultOf(outcome, place);
+    if (verdict === "untried") {
+      this.#known[which] = preferred(this.#known[which]!, result);
+      return;
+    }
+    here.delete(which);
+    if (reply?.code === 421) this.feedback = "failure";
+    else if (reply !== null || phase !== "mail" && phase !== "reset") this.feedback = "success";
+    // What this host lacks another one may have, and what it takes later another one may take now
+    const open = !mayHaveArrived && (verdict === "defer" || verdict === "reject" && phase === "envelope");
+    if (open) this.#known[which] = preferred(this.#known[which]!, result);
+    else {
+      this.#open.delete(which);
+      this.#known[which] = verdict !== "accept" || stop.lmtp
+        ? result
+        : { ...result, relayed: { dsn: peer.has("DSN"), deliverBy: peer.has("DELIVERBY") } };
+    }
+  }
+}
+
+const NOBODY: Place = { remote: null, relay: null, tls: null };
+const NOT_ASKED: Result = { ...NOBODY, verdict: "deferred", status: "4.4.1", words: "No server could be asked" };
+
+/** Of two answers: who may take it later counts more than who never will, and the last word more than the first. */
+function preferred(before: Result | null, now: Result): Result {
+  return before?.verdict === "deferred" && now.verdict === "rejected" ? before : now;
+}
+
+function placeOf(stop: Stop, connection: OutboundConnection): Place {
+  const { address, security } = connection;
+  return {
+    remote: { name: stop.name, ip: address.startsWith("/") ? null : address },
+    relay: relayOf(stop, address),
+    tls: security === null ? null : `${security.version} ${security.strength}`,
+  };
+}
+
+/** As the log has it: `mx.example.net[192.0.2.1]:25`. */
+function relayOf({ name, port }: Stop, address: string): string {
+  if (address.startsWith("/")) return address;
+  return name.startsWith("[") ? `[${address}]:${port}` : `${name}[${address}]:${port}`;
+}
+
+/** All that two messages must have in common to share a connection. */
+function keyOf({ name, port, lmtp, demand, auth, owner }: Stop): string {
+  return `${name}:${port} ${lmtp ? "lmtp" : "smtp"} ${demand?.key ?? "none"} ${auth === null ? "" : owner}`;
+}
+
+function loginAt({ name, port, near }: Stop, { user, password, token, inClear }: HopAuth): LoginOptions {
+  return {
+    credentials: token ? { user, token: password } : { user, password },
+    server: { host: name, port },
+    random: (length) => crypto.getRandomValues(new Uint8Array(length)),
+    inClear: inClear || near,
+  };
+}
