@@ -195,6 +195,7 @@ export interface DeliveryConfig {
   readonly suspend: readonly SuspensionRule[];
   /** Addresses that refused for good are left alone for so long; null: they are not remembered. */
   readonly suppress: { readonly hardBounces: number | null };
+  /** TLS with other hosts. */
   readonly tls: DeliveryTls;
 }
 

@@ -48,7 +48,8 @@ export async function postMessage(hop: HttpHop, message: HttpMessage, options: P
       signal,
     });
     const outcomes = await readAnswer(response, recipients);
-    const left = message.recipients.slice(recipients.length).map(() => UNTRIED);
+    const down = outcomes.every(({ verdict }) => verdict === "defer"); // then the next request is not for at once
+    const left = message.recipients.slice(recipients.length).map(() => down ? outcomes[0]! : UNTRIED);
     return { outcomes: [...outcomes, ...left], retryAfter: retryAfter(response, options.now()) };
   } catch (error) {
     const connected = !/\(Connect\)/.test(causeOf(error)); // only for the report: it is tried again in any case

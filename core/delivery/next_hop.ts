@@ -27,6 +27,7 @@ export type HopHost =
 
 /** How to log in there (RFC 4954). */
 export interface HopAuth {
+  /** Whose login it is. */
   readonly user: string;
   /** The secret itself. */
   readonly password: string;
@@ -50,9 +51,11 @@ export interface HopHttp {
 
 /** A named place that mail can be routed to. */
 export interface NextHop {
+  /** What routes and plugins call it. */
   readonly name: string;
   /** Tried in this order. At least one; all of them are `http`, or none is. */
   readonly hosts: readonly HopHost[];
+  /** Null: no login. */
   readonly auth: HopAuth | null;
   /** Each host stands for the hosts that its MX records name (RFC 5321 5.1), and its name for them. */
   readonly mx: boolean;
@@ -60,6 +63,7 @@ export interface NextHop {
   readonly http: HopHttp | null;
   /** Deliveries at once; null: as many as to a domain. */
   readonly concurrency: number | null;
+  /** How often deliveries may start; null: no bound. */
   readonly rate: Rate | null;
 }
 
@@ -85,7 +89,7 @@ const LONGEST_PATH = 107;
  * ```ts
  * import { parseHopHost } from "./next_hop.ts";
  * import { assertEquals } from "@std/assert";
- * const host = { kind: "smtp", host: "relay.example.org", port: 25, implicitTls: false, lmtp: false };
+ * const host = { kind: "smtp", host: "relay.example.org", port: 25, implicitTls: false, lmtp: false } as const;
  * assertEquals(parseHopHost("smtp://Relay.example.org"), host);
  * assertEquals(parseHopHost("lmtp+unix:///run/lmtp"), { kind: "unix", path: "/run/lmtp", lmtp: true });
  * ```

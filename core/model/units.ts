@@ -40,7 +40,9 @@ export function parseSize(text: string): number | null {
 
 /** How many in how long. */
 export interface Rate {
+  /** At least 1. */
   readonly count: number;
+  /** The time that they are counted in. */
   readonly milliseconds: number;
 }
 

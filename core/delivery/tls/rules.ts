@@ -13,7 +13,9 @@ import { DomainMap } from "../../model/domain_map.ts";
 export type TlsLevel = "none" | "may" | "encrypt" | "secure" | "dane" | "dane-only" | "fingerprint";
 export const TLS_LEVELS: readonly TlsLevel[] = ["none", "may", "encrypt", "secure", "dane", "dane-only", "fingerprint"];
 
+/** What TLS there must be with a domain or a host. */
 export interface TlsRule {
+  /** How much. */
   readonly level: TlsLevel;
   /** With `secure`: names that the certificate may have, `*.` for all below; default the domain and all below it. */
   readonly names?: readonly string[];

@@ -240,6 +240,9 @@ Deno.test("more recipients than a request names wait for the next one", async ()
       ...Array(250 - named).fill("untried"),
     ]);
   }
+  await using down = new Hook(() => new Response(null, { status: 503 }));
+  const { outcomes } = await post(hop(down.url), message({ recipients: many }));
+  assertEquals(outcomes.map(({ verdict }) => verdict), Array(250).fill("defer"), "but not of who takes nothing now");
 });
 
 const STATUSES: readonly [status: number, body: string | null, headers: Record<string, string>, expected: string][] = [
