@@ -27,7 +27,8 @@ export interface EximOptions {
   readonly transport?: string;
 }
 
-const ACCOUNT = { "Debian-exim": { id: 64_003 } };
+/** Whom it becomes: the account that its package would have made. */
+export const EXIM_ACCOUNT = { "Debian-exim": { id: 64_003 } };
 
 export class Exim implements AsyncDisposable {
   private constructor(
@@ -42,7 +43,7 @@ export class Exim implements AsyncDisposable {
       await Deno.chmod(folder.path, 0o755);
       for (const name of ["spool", "log", "mail"]) {
         await Deno.mkdir(folder.at(name));
-        await Deno.chown(folder.at(name), ACCOUNT["Debian-exim"].id, ACCOUNT["Debian-exim"].id);
+        await Deno.chown(folder.at(name), EXIM_ACCOUNT["Debian-exim"].id, EXIM_ACCOUNT["Debian-exim"].id);
       }
       await Deno.copyFile(unpacked("exim4"), folder.at("exim4")); // it starts itself again as its own user
       const pair = options.tls && {
@@ -51,7 +52,9 @@ export class Exim implements AsyncDisposable {
       };
       const conf = await folder.file("exim.conf", configuration(folder.path, port, { ...options, pair }));
       const command = [folder.at("exim4"), "-C", conf, "-bdf", "-q1m"];
-      const daemon = await Daemon.start("Exim", await inWorld(folder, { accounts: ACCOUNT }, command), [port]);
+      const daemon = await Daemon.start("Exim", await inWorld(folder.path, { accounts: EXIM_ACCOUNT }, command), [
+        port,
+      ]);
       return new Exim(port, folder, daemon);
     } catch (error) {
       await folder[Symbol.asyncDispose]();
@@ -81,7 +84,7 @@ export class Exim implements AsyncDisposable {
   /** Tries everything that waits again, now. */
   async flush(): Promise<void> {
     const command = [this.folder.at("exim4"), "-C", this.folder.at("exim.conf"), "-qff"];
-    const [program, ...args] = await inWorld(this.folder, { accounts: ACCOUNT }, command);
+    const [program, ...args] = await inWorld(this.folder.path, { accounts: EXIM_ACCOUNT }, command);
     await new Deno.Command(program!, { args, stdout: "null", stderr: "null" }).output();
   }
 

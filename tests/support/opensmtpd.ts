@@ -53,7 +53,7 @@ export class OpenSmtpd implements AsyncDisposable {
           "/usr/libexec": unpackedFolder("usr/libexec"),
         },
       };
-      const command = await inWorld(folder, world, [unpacked("smtpd"), "-d", "-f", conf]);
+      const command = await inWorld(folder.path, world, [unpacked("smtpd"), "-d", "-f", conf]);
       return new OpenSmtpd(port, folder, await Daemon.start("OpenSMTPD", command, [port]));
     } catch (error) {
       await folder[Symbol.asyncDispose]();

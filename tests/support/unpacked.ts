@@ -4,7 +4,6 @@
  * servers are. Non-job: their configurations (exim.ts, opensmtpd.ts).
  */
 import { fromFileUrl } from "./paths.ts";
-import type { TempFolder } from "./temp.ts";
 
 const PLACE = fromFileUrl(new URL("../../.ci/unpacked/", import.meta.url)).replace(/\/$/, "");
 
@@ -19,6 +18,15 @@ export function unpacked(program: Unpacked): string {
 /** A folder of the unpacked, such as usr/libexec. */
 export function unpackedFolder(name: string): string {
   return `${PLACE}/${name}`;
+}
+
+/** The version of an unpacked package, or "?". */
+export function unpackedVersion(name: string): string {
+  try {
+    return Deno.readTextFileSync(`${PLACE}/${name}.version`).trim();
+  } catch {
+    return "?";
+  }
 }
 
 /** What a test with it lacks, or null: for `testUnless`. */
@@ -51,18 +59,16 @@ export interface World {
   readonly over?: Readonly<Record<string, string>>;
 }
 
-/** The command that runs `command` in that world, as the same process. */
-export async function inWorld(folder: TempFolder, world: World, command: readonly string[]): Promise<string[]> {
+/** The command that runs `command` in that world, as the same process; what it needs for that is put into `folder`. */
+export async function inWorld(folder: string, world: World, command: readonly string[]): Promise<string[]> {
   const accounts = Object.entries(world.accounts);
   const users = accounts.map(([name, { id, home = "/nonexistent" }]) =>
     `${name}:x:${id}:${id}::${home}:/usr/sbin/nologin\n`
   );
   const groups = accounts.map(([name, { id }]) => `${name}:x:${id}:\n`);
-  const over = {
-    "/etc/passwd": await folder.file("passwd", await Deno.readTextFile("/etc/passwd") + users.join("")),
-    "/etc/group": await folder.file("group", await Deno.readTextFile("/etc/group") + groups.join("")),
-    ...world.over,
-  };
+  const over = { "/etc/passwd": `${folder}/passwd`, "/etc/group": `${folder}/group`, ...world.over };
+  await Deno.writeTextFile(over["/etc/passwd"], await Deno.readTextFile("/etc/passwd") + users.join(""));
+  await Deno.writeTextFile(over["/etc/group"], await Deno.readTextFile("/etc/group") + groups.join(""));
   const pairs = Object.entries(over).flatMap(([place, instead]) => [instead, place]);
   const script = `set -e
 while [ "$1" != -- ]; do mount --bind "$1" "$2"; shift 2; done
