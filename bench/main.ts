@@ -39,14 +39,14 @@ async function measure(
   count: number,
   nextHop: NextHop | null,
 ): Promise<Omit<Sample, "repetition" | "server">> {
-  const before = cpuSeconds(running.pid);
+  const used = () => running.cpuSeconds?.() ?? cpuSeconds(running.pid), before = used();
   await nextHop?.reset();
   const result = await load(running.port, [...workload.args, "--messages", `${count}`]);
   const words = running.died();
   if (words !== null) throw new Error(`the server died under ${workload.name}: ${words}`);
   const arrived = await nextHop?.waitForAll(result.ok) ?? null;
-  await untilIdle(running.pid);
-  const cpu = cpuSeconds(running.pid) - before;
+  await untilIdle(running.pid, 60, used);
+  const cpu = used() - before;
   const relayed = arrived && {
     acceptedPerSecond: result.msgs_s,
     connectionsPer1000: arrived.connections / Math.max(1, arrived.messages) * 1000,

@@ -6,9 +6,10 @@ import { programOf } from "../tests/support/debian.ts";
 import { EXIM_ACCOUNT } from "../tests/support/exim.ts";
 import { freePort } from "../tests/support/ports.ts";
 import { inWorld, unpacked } from "../tests/support/unpacked.ts";
+import { ControlGroup } from "./cgroup.ts";
 import { versionOf } from "./machine.ts";
 import { fill, freshFolder, type Running, runProgram } from "./running.ts";
-import { BENCH, BUILD, compiled, keyPair } from "./tools.ts";
+import { BENCH, BUILD, keyPair } from "./tools.ts";
 
 interface PeerOptions {
   readonly under?: readonly string[] | undefined;
@@ -80,10 +81,12 @@ export async function startHaraka({ nodes, queue, env, under, facts = {} }: Hara
   });
 }
 
-/** Relays to `next`. Its deliveries leave their parents, so that a process above all of them waits for them. */
+/** Relays to `next`. Nobody waits for the processes of its deliveries, so a control group counts what they use. */
 export async function startExim(
   { next, under = [], facts = {} }: PeerOptions & { readonly next: number },
 ): Promise<Running> {
+  const group = ControlGroup.make("exim");
+  if (group === null) throw new Error("no control group to count the CPU of its processes with");
   const folder = await freshFolder("exim"), port = freePort();
   await fill(`${BENCH}/peers/exim`, folder, { FOLDER: folder, PORT: port, NEXT: next });
   for (const name of ["spool", "log"]) {
@@ -92,6 +95,14 @@ export async function startExim(
   }
   await Deno.copyFile(unpacked("exim4"), `${folder}/exim4`);
   const exim = [`${folder}/exim4`, "-C", `${folder}/exim.conf`, "-bdf", "-q5m"];
-  const command = [await compiled("reaper"), ...under, ...await inWorld(folder, { accounts: EXIM_ACCOUNT }, exim)];
-  return await runProgram(command, { port, folder, facts });
+  const command = group.around(await inWorld(folder, { accounts: EXIM_ACCOUNT }, exim));
+  const running = await runProgram(command, { port, folder, under, facts });
+  return {
+    ...running,
+    cpuSeconds: () => group.cpuSeconds(),
+    async stop() {
+      await running.stop();
+      await group.remove();
+    },
+  };
 }

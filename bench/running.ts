@@ -11,6 +11,8 @@ export interface Running {
   readonly port: number;
   /** The process whose tree is the server. */
   readonly pid: number;
+  /** CPU seconds so far, where the process tree does not tell. */
+  cpuSeconds?(): number;
   /** What it runs, for the report: plugins and the like. */
   readonly facts: Readonly<Record<string, string>>;
   /** Its last words when it has ended by itself, else null. */

@@ -1,5 +1,5 @@
 /**
- * The load generator, the sink and the reaper in C (tools/), compiled into .build/ when their source is newer, and the key pair
+ * The load generator and the sink in C (tools/), compiled into .build/ when their source is newer, and the key pair
  * of the servers. Job: build, run, parse the one line of JSON that smtpload prints. Non-job: what to load (workloads.ts).
  */
 
@@ -7,7 +7,7 @@ export const BENCH = new URL(".", import.meta.url).pathname.replace(/\/$/, "");
 export const BUILD = `${BENCH}/.build`;
 
 /** Compiles `name`.c when needed and returns the program's path. @throws with the compiler's words. */
-export async function compiled(name: "smtpload" | "smtpsink" | "reaper"): Promise<string> {
+export async function compiled(name: "smtpload" | "smtpsink"): Promise<string> {
   const source = `${BENCH}/tools/${name}.c`, program = `${BUILD}/${name}`;
   await Deno.mkdir(BUILD, { recursive: true });
   const built = await Deno.stat(program).catch(() => null);
