@@ -13,7 +13,7 @@ import { MemoryStore } from "../../../core/store/memory.ts";
 import { type Lease, type NewMessage, type Store, StoreError } from "../../../core/store/store.ts";
 import { configured } from "../../support/configs.ts";
 import { waitFor } from "../../support/wait.ts";
-import { put, recipient, T0 } from "../store/messages.ts";
+import { put, read, recipient, T0 } from "../store/messages.ts";
 
 const SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR, YEAR = 365 * DAY;
 const CONFIG = await configured(`
@@ -127,14 +127,15 @@ Deno.test("a deferral follows the schedule, its last step repeats, and success e
   assertEquals(site.tried.length, waits.length + 1);
 });
 
-Deno.test("a permanent refusal fails, and stays for a person", async () => {
+Deno.test("a permanent refusal fails: its sender is told, and nothing of it stays", async () => {
   await using site = new Site();
   site.storage = () => reject("5.2.1", "Mailbox closed");
-  await site.put();
-  await site.until(["failed 1"]);
-  const { items: [item] } = await site.store.queue({ state: "failed" });
-  assertEquals(item!.recipients[0]!.lastReply, "550 5.2.1 Mailbox closed");
-  assertEquals(await site.store.nextDue({ now: site.now }), null);
+  await site.put({ sender: { local: "alice", domain: "far.example" } });
+  await site.until(["deferred 1"]); // the report: name service knows nobody here
+  const { items: [report] } = await site.store.queue({});
+  assertEquals([report!.message.sender, report!.recipients[0]!.address.local], [null, "alice"]);
+  const text = new TextDecoder().decode(await read(await site.store.raw(report!.message.id)) ?? undefined);
+  assertStringIncludes(text, "550 5.2.1 Mailbox closed");
 });
 
 Deno.test("a message is given up after `expire`, one from nobody after a day", async () => {
