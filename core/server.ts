@@ -143,7 +143,7 @@ class Server implements RunningServer {
       logins,
       pipelineOf: (listener) => this.#pipelines.get(listener)!,
       place: (recipient) => sending.place(recipient),
-      due: () => sending.dispatcher.kick(),
+      dispatcher: sending.dispatcher,
     });
     await this.#openDoors(doors);
     if (config.admin !== null) await this.#serveAdmin(config.admin);

@@ -129,8 +129,20 @@ export class Window<T> {
     return { limit: Math.min(jobsPerDestination - most, Math.ceil((free - most) / 2)), exclude };
   }
 
-  /** Takes a job in. False when its destination is closed or has its share: the job stays the store's. */
-  add(key: string, job: Job<T>, now: number): boolean {
+  /** Whether mail that has just come may go to its destination at once: not while others wait there for its share. */
+  welcomes(key: string, now: number): boolean {
+    const { jobs, jobsPerDestination } = this.#options, destination = this.#destinations.get(key);
+    const held = destination?.held ?? 0;
+    return held * 2 < Math.min(jobsPerDestination, jobs - this.#held) &&
+      (destination?.closedUntil(now) ?? null) === null;
+  }
+
+  /**
+   * Takes a job in. False when its destination is closed or has its share: the job stays the store's.
+   *
+   * @param fed false: it does not come of `want`, and the destination is asked for all the same
+   */
+  add(key: string, job: Job<T>, now: number, { fed = true } = {}): boolean {
     const { jobs, jobsPerDestination } = this.#options;
     const destination = this.#destinations.get(key) ?? this.#meet(key);
     const { held } = destination;
@@ -140,7 +152,7 @@ export class Window<T> {
     }
     destination.add(job, now);
     this.#held++;
-    this.#fed.add(destination);
+    if (fed) this.#fed.add(destination);
     // One that is in the ring keeps its place there; one that waits for its rate or for room waits on.
     if (!this.#crowded.has(destination) && !this.#asleep.has(destination)) this.#place(destination, now);
     return true;

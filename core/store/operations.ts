@@ -78,7 +78,7 @@ export class Operations {
 
   /** The body stands at `base` and the operation's own `at`. */
   #commit(operation: CommitOperation, octets: ArrayBuffer, base = 0): null {
-    const { id, receivedAt, size, envelope, file, at, recipients, sender, subject, entries } = operation;
+    const { id, receivedAt, size, envelope, file, at, claim, recipients, sender, subject, entries } = operation;
     const body = file === null ? new Uint8Array(octets, base + at, size) : null;
     this.#sql.run(
       "insert into message values (?, ?, ?, ?, ?, ?, ?)",
@@ -91,12 +91,14 @@ export class Operations {
       body,
     );
     for (const row of recipients) {
-      const due = row.state === "held" ? null : dueAt(row.next_attempt, row.deadline);
+      const taken = row.state === "ready" ? claim : null;
+      const due = row.state === "held" ? null : taken?.until ?? dueAt(row.next_attempt, row.deadline);
       this.#sql.run(
         `insert into recipient (message, idx, state, domain, destination, next_attempt, attempts, last_reply, facts,
-           deadline, due, appointed) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-        ...[id, row.idx, row.state, row.domain, row.destination, row.next_attempt, row.attempts, row.last_reply],
-        ...[row.facts, row.deadline, row.appointed ? null : due, row.appointed ? due : null],
+           deadline, due, appointed, owner) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        ...[id, row.idx, taken === null ? row.state : "active", row.domain, row.destination, row.next_attempt],
+        ...[row.attempts, row.last_reply, row.facts, row.deadline],
+        ...[row.appointed ? null : due, row.appointed ? due : null, taken?.owner ?? null],
       );
     }
     for (let i = 0; i < entries.length; i++) {
