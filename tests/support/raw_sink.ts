@@ -54,6 +54,8 @@ export class RawSink implements AsyncDisposable {
   readonly #open = new Set<Deno.TcpConn>();
   readonly #serving: Promise<void>;
   #number = 0;
+  /** It ends: so do its connections, wherever they are. */
+  over = false;
 
   constructor(readonly options: RawSinkOptions = {}) {
     this.#listener = Deno.listen({ hostname: "127.0.0.1", port: options.port ?? 0 });
@@ -84,6 +86,7 @@ export class RawSink implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.over = true;
     this.#listener.close();
     for (const conn of this.#open) close(conn);
     await this.#serving;
@@ -109,7 +112,7 @@ class Session {
     try {
       if (await this.#say("greeting", "220 sink.example ESMTP")) { while (await this.#command()); }
     } catch (error) {
-      if (!isGone(error)) throw error;
+      if (!isGone(error) && !this.sink.over) throw error;
     } finally {
       close(this.conn);
     }
@@ -276,7 +279,6 @@ function close(conn: Deno.TcpConn): void {
 }
 
 function isGone(error: unknown): boolean {
-  const { ConnectionReset, BrokenPipe, BadResource, ConnectionAborted, Interrupted, NotConnected } = Deno.errors;
-  return [ConnectionReset, BrokenPipe, BadResource, ConnectionAborted, Interrupted, NotConnected]
-    .some((type) => error instanceof type);
+  const { ConnectionReset, BrokenPipe, ConnectionAborted, NotConnected } = Deno.errors;
+  return [ConnectionReset, BrokenPipe, ConnectionAborted, NotConnected].some((type) => error instanceof type);
 }

@@ -62,7 +62,7 @@ class Temper {
 
 if (import.meta.main) {
   const folder = option("folder")!, life = crypto.randomUUID().slice(0, 8);
-  using record = Deno.openSync(`${folder}/record`, { append: true, create: true });
+  const record = Deno.openSync(`${folder}/record`, { append: true, create: true });
   const write = (line: string) => record.writeSync(new TextEncoder().encode(`${line}\n`));
   write(""); // what was cut by a kill ends here
   const temper = new Temper(
