@@ -28,6 +28,8 @@ export class Sessions {
       /** Recipients of each message, `%d` becomes the session's number; or those of the message of that name. */
       readonly to: readonly string[] | ((name: string) => readonly string[]);
       readonly sizes?: readonly number[];
+      /** Messages, of all sessions together; without it until the end. */
+      readonly most?: number;
     },
   ) {
     this.#all = Array.from({ length: options.count }, (_, number) => this.#session(number));
@@ -45,10 +47,10 @@ export class Sessions {
   }
 
   async #session(number: number): Promise<void> {
-    const { random, to, sizes = SIZES } = this.options;
+    const { random, to, sizes = SIZES, most = Infinity } = this.options;
     try {
       using client = await SmtpClient.ready(this.port);
-      while (!this.#over) {
+      while (!this.#over && this.#index < most) {
         const name = nameOf(random.seed, this.#index++, random.pick(sizes));
         const message = dotStuffed(messageOf(name));
         const addresses = typeof to === "function" ? to(name) : to.map((each) => each.replace("%d", String(number)));
