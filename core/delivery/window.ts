@@ -225,7 +225,7 @@ export class Window<T> {
   /** Why a destination was closed just now: what `destinations` says of it until it is closed again. */
   explain(key: string, why: string): void {
     const destination = this.#destinations.get(key);
-    if (destination !== undefined) destination.why = why;
+    if (destination !== undefined) destination.why = why.slice(0, 500); // a peer's words: no more than a line of a page shows
   }
 
   /** Those with jobs, and those that are closed: first what stays closed the longest, then what most waits for. */

@@ -171,6 +171,7 @@ export function adminOptions(store: TestStore, change: Partial<AdminOptions> = {
     token: null,
     hosts: [],
     metrics: () => "# EOF\n",
+    ways: { leaves: true, nextHops: ["upstream"], storages: ["inbox"] },
     ready: () => true,
     now: () => NOW,
     ...change,
