@@ -7,9 +7,10 @@ import { readFileSync } from "node:fs";
 import { getCACertificates } from "node:tls";
 import type { Config } from "./config/config.ts";
 import { openFileLimit } from "./config/open_files.ts";
+import { CallAhead } from "./delivery/call_ahead.ts";
 import { Delivery } from "./delivery/delivery.ts";
 import { Dispatcher } from "./delivery/dispatcher.ts";
-import { RemoteDelivery } from "./delivery/remote.ts";
+import { RemoteDelivery, type RemoteOptions } from "./delivery/remote.ts";
 import { type Place, Reports } from "./delivery/reports.ts";
 import { Settlement } from "./delivery/settlement.ts";
 import { Suppression } from "./delivery/suppression.ts";
@@ -56,6 +57,8 @@ const OTHER_FILES = 200;
 export class Sending {
   readonly dispatcher: Dispatcher;
   readonly suppression: Suppression;
+  /** Asks the next hops of recipients about them. */
+  readonly callAhead: CallAhead;
   readonly #options: SendingOptions;
   readonly #terms: Terms;
   readonly #targets: Targets;
@@ -76,18 +79,19 @@ export class Sending {
     const counts = delivery.tls.reports === null ? null : new TlsrptCounts({ dns, counters, now });
     this.#reporter = counts === null ? null : this.#reports(counts, fetch);
     this.#sts = delivery.tls.mtaSts && delivery.leaves ? new StsPolicies({ dns, fetch, counters, now }) : null;
-    const remote = new RemoteDelivery({
-      walks: new Walks({
-        dns,
-        own: ownOf(config),
-        families,
-        preferFamily: delivery.preferFamily,
-        port: delivery.port,
-        rules: new TlsRules(delivery.tls.rules),
-        sts: this.#sts,
-        dane: delivery.tls.dane,
-        random,
-      }),
+    const walks = new Walks({
+      dns,
+      own: ownOf(config),
+      families,
+      preferFamily: delivery.preferFamily,
+      port: delivery.port,
+      rules: new TlsRules(delivery.tls.rules),
+      sts: this.#sts,
+      dane: delivery.tls.dane,
+      random,
+    });
+    const ways: RemoteOptions = {
+      walks,
       pool: this.#pool,
       deadlines,
       tls: new ClientTls(delivery.tls.ca === null ? {} : { authorities: authorities(delivery.tls.ca) }),
@@ -97,7 +101,9 @@ export class Sending {
       hostname,
       now,
       counted: (session) => void counts?.count(session),
-    });
+    };
+    const remote = new RemoteDelivery(ways);
+    this.callAhead = new CallAhead({ ...ways, targets: this.#targets });
     const place = (recipient: Place) => this.place(recipient);
     const { hardBounces } = delivery.suppress, rates = new DomainMap(Object.entries(delivery.rates));
     this.dispatcher = new Dispatcher({

@@ -194,6 +194,7 @@ class Server implements RunningServer {
       counters: this.#opened.counters,
       now: this.#now,
       emit: (event) => this.#bus.emit(event),
+      callAhead: (question, signal) => this.#sending!.callAhead.ask(question, signal),
     };
   }
 

@@ -129,23 +129,29 @@ export class Delivery {
         for (const [place, { result }] of context.recipients.entries()) {
           if (result instanceof Reply) results[place] ??= refusedWith(result);
         }
+        const tried = results.flatMap((result, place) => result === null ? [place] : []);
         shipped = await this.#ship(leaving, results, {
           edits: context.edits,
           context,
           target: this.#rerouted(context, leaving),
         });
-        for (const [place, result] of results.entries()) context.settleRecipient(place, replyOf(result!) ?? "stored");
-        return worst(results as readonly Result[]);
+        for (const place of tried) context.settleRecipient(place, replyOf(results[place]!) ?? "relayed");
+        return worst(tried.map((place) => results[place]!));
       },
     });
     for (const [place, result] of results.entries()) {
       if (result !== null) context.settleRecipient(place, replyOf(result)!);
     }
+    const abort = () => context.abort(leaving.signal.reason);
+    leaving.signal.addEventListener("abort", abort, { once: true });
     const reply = await pipeline.run("deliver", context);
-    const { held, departure } = context, postponed = departure!.postponedUntil;
+    leaving.signal.removeEventListener("abort", abort);
+    const { held, gone, departure } = context, postponed = departure!.postponedUntil;
     for (const [place, { result }] of context.recipients.entries()) {
       results[place] ??= result instanceof Reply
         ? refusedWith(result)
+        : gone !== null
+        ? UNTOUCHED
         : held !== null
         ? ours("held", "4.2.0", held)
         : { ...refusedWith(reply), ...postponed !== null && { verdict: "deferred" as const, postponed } };

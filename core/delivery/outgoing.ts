@@ -10,6 +10,7 @@ import { headerEnd } from "../model/headers.ts";
 import { concat } from "../model/octets.ts";
 import type { OutboundContent } from "../net/outbound_content.ts";
 import type { SignedContent, Signer } from "../pipeline/contexts/contexts.ts";
+import { signatures } from "../pipeline/signatures.ts";
 import type { ContentFacts } from "../smtp/client/mod.ts";
 import { octetStream } from "../store/spool.ts";
 import type { Body } from "../store/store.ts";
@@ -106,8 +107,7 @@ export class Outgoing {
 
   async #signed(content: SignedContent, body: BodyType): Promise<Form> {
     const { signers, parameters } = this.#options;
-    let front = "";
-    for (const sign of signers) front = await sign(content) + front;
+    const front = signers.length === 0 ? "" : await signatures(signers, content);
     const facts: ContentFacts = {
       size: content.size + utf8.encode(front).length,
       body,

@@ -1,6 +1,6 @@
 /**
  * The end of `deliver`: next() of the last handler makes the attempt, once, and what no attempt was made for gets the
- * chain's answer as its result. Once it was made, outcomes stand, whatever is said behind it. SEMANTICS 8, 17, 18.
+ * chain's answer as its result, unless it is held or postponed. Once it was made, outcomes stand, whatever is said behind it. SEMANTICS 8, 17, 18.
  * Non-job: the attempt itself, and what results mean for the queue (core/delivery).
  */
 import { defer, type Reply } from "../model/reply.ts";
@@ -44,6 +44,7 @@ export class AttemptEnding {
     if (this.#made) return this.#made.then((made) => this.#settle(made));
     if (ctx.gone !== null) return failure("deliver"); // not tried: no result says anything
     if (ctx.held !== null) return reply;
+    if (reply.verdict === "defer" && ctx.departure!.postponedUntil !== null) return reply; // no attempt: no result
     if (reply.verdict !== "accept") return this.#settle(reply);
     const refusal = allRefused(ctx);
     if (refusal !== null) return refusal;

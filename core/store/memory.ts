@@ -331,12 +331,12 @@ export class MemoryStore implements Store {
     }
   }
 
-  /** Delivered recipients go when nothing is under way any more; a message goes when nothing names it. */
+  /** Delivered recipients, and failed ones whose sender was told, go when nothing is under way any more; then the message. */
   #tidy(id: string): void {
     const recipients = this.#messages.get(id)?.recipients;
     if (recipients === undefined) return;
     if (recipients.every(({ facts }) => FINAL_STATES.includes(facts.state))) {
-      const left = recipients.filter(({ facts }) => facts.state !== "delivered");
+      const left = recipients.filter(({ facts }) => facts.state !== "delivered" && facts.told === null);
       recipients.splice(0, recipients.length, ...left);
     }
     if (recipients.length === 0 && !this.inboxes.holds(id)) this.#messages.delete(id);

@@ -191,13 +191,15 @@ export class Operations {
   }
 
   /**
-   * Delivered recipients go when nothing of the message is under way any more, and the message goes when neither a
-   * recipient nor an inbox names it. What failed stays for a person.
+   * Delivered recipients go when nothing of the message is under way any more, and so do failed ones whose sender was
+   * told; what nobody was told of stays for a person. The message goes when neither a recipient nor an inbox names it.
    */
   #tidy(id: string): void {
     this.#sql.run(
-      `delete from recipient where message = ?1 and state = 'delivered' and not exists (
-         select 1 from recipient where message = ?1 and state not in ('delivered', 'failed', 'expired'))`,
+      `delete from recipient
+       where message = ?1 and (state = 'delivered' or state in ('failed', 'expired') and told is not null)
+         and not exists (
+           select 1 from recipient where message = ?1 and state not in ('delivered', 'failed', 'expired'))`,
       id,
     );
     this.#deleteUnreferenced(id);

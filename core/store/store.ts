@@ -92,7 +92,7 @@ export interface StoredRecipient extends Omit<NewRecipient, "state" | "appointed
   readonly index: number;
   readonly state: QueueState;
   readonly attempts: number;
-  /** When its sender was told of a delay, milliseconds since 1970. */
+  /** When its sender was told of a delay or of its end, milliseconds since 1970. */
   readonly told: number | null;
   /** A person released it: what holds mail does not hold it again. */
   readonly released: boolean;
@@ -123,6 +123,7 @@ export interface RecipientOutcome {
   /** From now on; what is left out stays as it is. */
   readonly destination?: string;
   readonly deadline?: number | null;
+  /** With `failed` and `expired`: nobody has to look after it any more, it goes with the message. */
   readonly told?: number;
 }
 /** A message about others that becomes durable with their outcomes: a delivery status notification. */

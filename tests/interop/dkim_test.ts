@@ -1,7 +1,9 @@
 /** What we sign, as others check it: dkimpy, and OpenDKIM with our records in a real zone. Case 56. */
 import { assert, assertEquals } from "@std/assert";
+import { Outgoing } from "../../core/delivery/outgoing.ts";
 import { headerEnd } from "../../core/model/headers.ts";
 import { on, runPhase } from "../../core/pipeline/mod.ts";
+import { memoryBody } from "../../core/pipeline/testing.ts";
 import type { Canonicalization } from "../../plugins/outbound/dkim_sign/canonical.ts";
 import { dkim_sign } from "../../plugins/outbound/dkim_sign/mod.ts";
 import { PrivateKey } from "../../plugins/outbound/dkim_sign/private_key.ts";
@@ -169,6 +171,33 @@ testWithPython("dkim", "case 56: what is signed is what goes out", async (python
   assert(departure!.sent.includes("\r\nReply-To: list@example.org\r\n"));
   assertEquals(await dkimpy(python, [sent], [ED25519]), [[true]]);
 });
+
+testWithPython(
+  "dkim",
+  "case 56: what is converted for a peer is signed behind it, from memory and from a file",
+  async (python) => {
+    const octets = MESSAGES["MIME and UTF-8"]!, small = memoryBody(octets);
+    const large = { ...small, memory: null };
+    for (const body of [small, large]) {
+      const outgoing = new Outgoing({
+        body,
+        edits: { prepend: "Sender: list@example.org\r\n", drop: [] },
+        parameters: { body: "8BITMIME", smtputf8: false },
+        signers: [async (content) => (await sign(content, [ED25519], { now: Date.now() }))!],
+        eightBit: "convert",
+      });
+      const sent: Uint8Array[] = [];
+      for (const capacity of ["7BIT", "8BITMIME"] as const) {
+        const form = await outgoing.form(capacity);
+        assert(form !== "impossible");
+        const bytes = await new Response(form.content() as BodyInit).bytes();
+        assertEquals([bytes.length, bytes.some((octet) => octet > 127)], [form.facts.size, capacity !== "7BIT"]);
+        sent.push(bytes);
+      }
+      assertEquals(await dkimpy(python, sent, [ED25519]), [[true], [true]]);
+    }
+  },
+);
 
 testWith(["opendkim", ...NAME_SERVERS], "OpenDKIM takes every signature, by our records in a zone", async () => {
   const keys = await allKeys();

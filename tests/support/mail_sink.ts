@@ -5,7 +5,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { accept, reject, type Reply } from "../../core/model/reply.ts";
 import { Deadlines } from "../../core/net/deadline.ts";
-import { type Host, Inbound } from "../../core/net/inbound.ts";
+import { type Host, Inbound, type InboundOptions } from "../../core/net/inbound.ts";
 import type { ServerTls } from "../../core/net/tls/server_tls.ts";
 import type { Asking } from "../../core/smtp/events.ts";
 import { type ServerOptions, ServerSession } from "../../core/smtp/server.ts";
@@ -13,7 +13,7 @@ import { concat } from "../../core/model/octets.ts";
 import { LIMITS, serverOptions } from "./engine.ts";
 
 /** A socket file, or an address; a free port of 127.0.0.1 where nothing is said. */
-interface Place {
+export interface Place {
   readonly path?: string;
   readonly host?: string;
   readonly port?: number;
@@ -28,7 +28,7 @@ export interface SinkOptions extends Place {
 }
 
 /** Listens, counts, and closes all at the end. */
-abstract class LocalServer implements AsyncDisposable {
+export abstract class LocalServer implements AsyncDisposable {
   readonly sockets = new Set<Socket>();
   connections = 0;
   readonly server: Server;
@@ -104,19 +104,28 @@ export class MailSink extends LocalServer {
       },
       gone() {},
     };
-    new Inbound(socket, session, host, {
-      deadlines: new Deadlines(),
-      tls: tls ?? null,
-      implicitTls,
-      handshakeTimeout: 60_000,
-      commandTimeout: 60_000,
-      crowdedTimeout: 60_000,
-      crowded: () => false,
-      contentTimeout: 60_000,
-      minimumRate: 0,
-      rateWindow: 60_000,
-    });
+    serve(socket, session, host, { tls: tls ?? null, implicitTls });
   }
+}
+
+/** A session of our engine on a socket, with all the time in the world. */
+export function serve(
+  socket: Socket,
+  session: ServerSession,
+  host: Host,
+  tls: Pick<InboundOptions, "tls" | "implicitTls"> = { tls: null, implicitTls: false },
+): void {
+  new Inbound(socket, session, host, {
+    ...tls,
+    deadlines: new Deadlines(),
+    handshakeTimeout: 60_000,
+    commandTimeout: 60_000,
+    crowdedTimeout: 60_000,
+    crowded: () => false,
+    contentTimeout: 60_000,
+    minimumRate: 0,
+    rateWindow: 60_000,
+  });
 }
 
 /** What a hand-made peer says and does; `lines` are those that the client said, without CRLF. */

@@ -51,7 +51,10 @@ export class Departure {
   reversePaths: Map<number, Address> = new Map();
   /** RCPT TO by a recipient's place. */
   forwardPaths: Map<number, Address> = new Map();
-  /** Not before, milliseconds since 1970, and no attempt was made then. */
+  /**
+   * Not before, milliseconds since 1970. It counts when no attempt was made and the answer was a deferral: recipients
+   * without a result are then to be left as they were until that moment.
+   */
   postponedUntil: number | null = null;
   /** In the order in which they are asked. */
   signers: readonly Signer[] = [];

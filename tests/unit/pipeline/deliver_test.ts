@@ -225,8 +225,12 @@ Deno.test("postponed: the latest moment, and a deferral that is no attempt", asy
       ctx.postpone(until);
       return name === "last" ? LATER : next();
     }, name);
-  const result = await runPhase([wait(2000, "first"), wait(1000, "last")], "deliver", to("a"));
-  assertEquals([results(result), result.departure!.postponedUntil, result.departure!.attempted], ["451", 2000, false]);
+  const one = deliver((ctx, next) => (ctx.refuse(ctx.recipients[0]!, NEVER), next()));
+  const result = await runPhase([one, wait(2000, "first"), wait(1000, "last")], "deliver", to("a", "b"));
+  const { postponedUntil, attempted } = result.departure!;
+  assertEquals([results(result), result.reply, postponedUntil, attempted], ["550 null", LATER, 2000, false]);
+  const refused = await runPhase(deliver((ctx) => (ctx.postpone(1), NEVER)), "deliver", to("a"));
+  assertEquals(results(refused), "550", "never is never");
 });
 
 Deno.test("signers see what goes out, edits made and signatures before theirs in front", async () => {

@@ -294,6 +294,16 @@ export function storeContract(name: string, open: OpenStore): void {
     assertEquals(await store.received(id), null);
   });
 
+  test("what failed goes with the message once its sender was told, and stays until then", async (store) => {
+    const { id } = await put(store, { recipients: [recipient("a@example.org"), recipient("b@example.org")] });
+    const [lease] = await store.lease({ owner: "w", now: T0, seconds: 60, limit: 9 });
+    await store.settle(lease!, [{ index: 0, state: "failed", lastReply: "550 5.1.1 no", told: T0 }]);
+    const states = async () => (await store.item(id))?.recipients.map(({ state }) => state);
+    assertEquals(await states(), ["failed", "active"]);
+    await store.settle(lease!, [{ index: 1, state: "expired", lastReply: "451 4.4.1 away", told: T0 }]);
+    assertEquals([await states(), await store.received(id)], [undefined, null]);
+  });
+
   test("a deposit that is settled twice is one copy", async (store) => {
     const { id } = await put(store, {
       recipients: [recipient("a@x.example", { route: LOCAL }), recipient("b@x.example", { route: LOCAL })],
