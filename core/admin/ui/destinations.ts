@@ -49,7 +49,7 @@ function row(context: PageContext, { destination, running, closedUntil, reason }
     <tr>
       <td>${destinationWord(destination)}</td>
       <td>${closedUntil === null ? verdict("wait", "is full") : rests(context, closedUntil)}${
-    reason !== null && reason !== "" && markup`<small class="sub words">${reason}</small>`
+    reason !== null && reason !== "" && markup`<small class="sub ${closedUntil !== null && "words"}">${reason}</small>`
   }</td>
       <td class="num wide">${count(running)}</td>
       <td class="num"><div class="btns">${

@@ -72,12 +72,12 @@ function row(context: PageContext, recipient: StoredRecipient): Html {
     formatAddress(original) !== formatAddress(address) &&
     markup`<small class="sub">for <bdi>${formatAddress(original)}</bdi></small>`
   }</th>
-      <td>${stateWord(state)}${told && markup`<small class="sub">${told}</small>`}</td>
+      <td>${stateWord(state)}${[told, word].map((each) => each && markup`<small class="sub">${each}</small>`)}</td>
       <td class="wide">${
     route.to === "report" || FINAL_STATES.includes(state) ? routeWord(route) : destinationWord(destination)
   }</td>
       <td class="num wide">${count(attempts)}</td>
-      <td class="num wide">${nextTry(context, recipient)}${word && markup`<small class="sub">${word}</small>`}</td>
+      <td class="num wide">${nextTry(context, recipient)}</td>
       <td class="words">${
     lastReply === null && route.to !== "report" ? markup`<span class="dim">none</span>` : why(recipient)
   }</td>

@@ -56,10 +56,10 @@ export function heard(context: PageContext, { told, state }: StoredRecipient): H
 }
 
 /** When its sender hears at the latest; null: not by itself. */
-export function owed(context: PageContext, { deadline, state }: StoredRecipient): Html | null {
-  if (deadline === null || state === "held" || FINAL_STATES.includes(state)) return null;
+export function owed(context: PageContext, { deadline, state, route }: StoredRecipient): Html | null {
+  if (deadline === null || state === "held" || route.to === "report" || FINAL_STATES.includes(state)) return null;
   const wait = deadline - context.now;
-  return markup`sender told ${moment(context, deadline, wait <= 0 ? "now" : `in ${age(wait)} at the latest`)}`;
+  return markup`sender hears ${moment(context, deadline, wait <= 0 ? "now" : `in ${age(wait)} at the latest`)}`;
 }
 
 export function routeWord(route: Route): string | Html {

@@ -197,7 +197,7 @@ Deno.test("queue: destinations that rest say until when and why; delay notices a
     assertStringIncludes(page, 'href="/queue?domain=example.net"');
     assert(!page.includes("quiet.example"), "what neither rests nor is full is no news");
     assertMatch(page, /sender told of the delay <time [^>]*>09:40<\/time>/);
-    assertMatch(await get(admin, `/queue/${id}`), /sender told\s+<time [^>]*>in 5 h at the latest<\/time>/);
+    assertMatch(await get(admin, `/queue/${id}`), /sender hears\s+<time [^>]*>in 5 h at the latest<\/time>/);
     assert(!(await get(admin, "/queue?domain=example.com")).includes("rests until"));
     await submit(admin, page, "/queue/retry");
     assertEquals(store.changes, [{ what: { domain: "example.net" }, change: { do: "retry" } }]);
