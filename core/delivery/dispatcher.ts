@@ -5,6 +5,7 @@
  * Non-job: one attempt (delivery.ts), what a result means (settlement.ts), when the next is due (core/queue/backoff.ts).
  */
 import type { DeliveryEvent } from "../dsn/mod.ts";
+import type { Route } from "../model/envelope.ts";
 import type { Services } from "../pipeline/contexts/transaction_context.ts";
 import { longestWait } from "../queue/backoff.ts";
 import type {
@@ -19,6 +20,7 @@ import type {
   StoredRecipient,
 } from "../store/store.ts";
 import type { Attempted, Delivery } from "./delivery.ts";
+import type { DestinationState } from "./destination.ts";
 import { type Reports, ReportWaits } from "./reports.ts";
 import { ours, type Result, UNTOUCHED } from "./result.ts";
 import type { Settled, Settlement, Standing } from "./settlement.ts";
@@ -129,12 +131,20 @@ export class Dispatcher {
     const { store } = this.#options;
     const keys = new Set<string>();
     if (change.do === "retry" || change.do === "release" || change.do === "route") {
-      for (const key of await this.#keysOf(what)) keys.add(key);
+      for (const key of await this.#keysOf(what, change.do === "route" ? change.route : null)) keys.add(key);
     }
     const changed = await store.change(what, change);
     for (const key of keys) this.#window.wake(key, this.#monotonic());
     this.kick();
     return changed;
+  }
+
+  /** What is known of destinations with jobs in memory, and of those that are closed; moments on the wall clock. */
+  destinations(): readonly DestinationState[] {
+    return this.#window.destinations(this.#monotonic()).map((each) => ({
+      ...each,
+      closedUntil: each.closedUntil === null ? null : this.#wall(each.closedUntil),
+    }));
   }
 
   /** No new attempts; those under way may finish for so long, then they are ended and count for nothing. */
@@ -322,6 +332,7 @@ export class Dispatcher {
   /** The destination is dead: what waited for it has had an attempt by that, and so has what the store holds. */
   async #rest(key: string, { items, until }: Returned<Job>, words: string): Promise<void> {
     const { settlement, store, services } = this.#options, closedUntil = this.#wall(until);
+    this.#window.explain(key, words);
     const result: Result = { ...ours("deferred", "4.4.1", `its destination does not answer: ${words}`.slice(0, 1000)) };
     await Promise.all(items.map((job) => {
       this.#forget(job);
@@ -335,6 +346,7 @@ export class Dispatcher {
   async #suspend(key: string, milliseconds: number, words: string): Promise<void> {
     const now = this.#monotonic(), { services } = this.#options;
     const { items, until } = this.#window.suspend(key, now + milliseconds, now);
+    this.#window.explain(key, words);
     const seconds = Math.round(milliseconds / 1000);
     services.emit({ type: "notice", where: "delivery", message: `${key} is left alone for ${seconds} s: ${words}` });
     await Promise.all(items.map((job) => this.#giveBack(job, until)));
@@ -403,14 +415,16 @@ export class Dispatcher {
     return { outcome: { index, state: "deferred", nextAttempt, lastReply, deadline: null }, report: null, event: null };
   }
 
-  /** The destinations of what a person's change is about. */
-  async #keysOf(what: { readonly id: string } | QueueQuery): Promise<readonly string[]> {
+  /** Where what a person's change is about goes, by a route of his where he gives one. */
+  async #keysOf(what: { readonly id: string } | QueueQuery, route: Route | null): Promise<readonly string[]> {
     const { store, targets } = this.#options;
+    const { state, domain }: QueueQuery = "id" in what ? {} : what;
     const items = "id" in what ? [await store.item(what.id)] : (await store.queue({ ...what, limit: 1000 })).items;
     const keys = items.flatMap((item) =>
-      item === null
-        ? []
-        : item.recipients.map((each) => keyOf(targets.of({ ...each, released: true }, item.message.sender)))
+      item === null ? [] : item.recipients
+        .filter((each) => domain === undefined || each.address.domain === domain)
+        .filter((each) => state === undefined || each.state === state)
+        .map((each) => keyOf(targets.of({ ...each, route: route ?? each.route, released: true }, item.message.sender)))
     );
     return [...new Set(keys)];
   }

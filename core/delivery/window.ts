@@ -5,7 +5,7 @@
  * Non-job: leases, connections, timers (the dispatcher's), each message's own schedule (core/queue/backoff.ts).
  */
 import type { ConcurrencyOptions, Feedback } from "./concurrency.ts";
-import { Destination, type Job } from "./destination.ts";
+import { Destination, type DestinationState, type Job } from "./destination.ts";
 import type { Rate } from "./rates.ts";
 
 export interface WindowOptions extends ConcurrencyOptions {
@@ -232,6 +232,19 @@ export class Window<T> {
   /** Until when a destination is closed, null when it is open. */
   closedUntil(key: string, now: number): number | null {
     return this.#destinations.get(key)?.closedUntil(now) ?? null;
+  }
+
+  /** Why a destination was closed just now: what `destinations` says of it until it is closed again. */
+  explain(key: string, why: string): void {
+    const destination = this.#destinations.get(key);
+    if (destination !== undefined) destination.why = why.slice(0, 500); // a peer's words: no more than a line of a page shows
+  }
+
+  /** Those with jobs, and those that are closed: first what stays closed the longest, then what most waits for. */
+  destinations(now: number): readonly DestinationState[] {
+    return [...this.#destinations.values()].map((each) => each.state(now))
+      .filter(({ waiting, running, closedUntil }) => waiting > 0 || running > 0 || closedUntil !== null)
+      .sort((a, b) => (b.closedUntil ?? 0) - (a.closedUntil ?? 0) || b.waiting - a.waiting || b.running - a.running);
   }
 
   /** The moment to look again though nothing happened, null for never. */

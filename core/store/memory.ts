@@ -323,8 +323,9 @@ export class MemoryStore implements Store {
         return true;
       case "route":
         if (state !== "ready" && state !== "deferred" && state !== "held") return false;
-        Object.assign(facts, { route: change.route, destination: change.destination });
-        return true;
+        facts.route = change.route;
+        facts.destination = change.destination ?? `mx:${facts.address.domain.toLowerCase()}`;
+        return state === "held" || ready();
       case "bounce":
         if (state !== "ready" && state !== "deferred" && state !== "held") return false;
         facts.route = { to: "report", action: "failed", reason: change.reason };

@@ -259,7 +259,11 @@ export class Operations {
         );
       case "route":
         return this.#sql.run(
-          `update recipient set facts = json_set(facts, '$.route', json(?5)), destination = ?6
+          `update recipient set facts = json_set(facts, '$.route', json(?5)),
+             destination = coalesce(?6, 'mx:' || lower(domain)),
+             state = iif(state = 'held', 'held', 'ready'), owner = null, appointed = null,
+             next_attempt = iif(state = 'held', next_attempt, ?4),
+             due = iif(state = 'held', null, min(?4, coalesce(deadline, ?4)))
            where ${where} and ${idle(WAITS)} and json_valid(facts)`,
           ...[...given, now, JSON.stringify(change.route), change.destination],
         );

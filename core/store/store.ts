@@ -169,7 +169,10 @@ export type QueueChange =
   | { readonly do: "hold"; readonly reason: string }
   | { readonly do: "release" }
   | { readonly do: "delete" }
-  | { readonly do: "route"; readonly route: Route; readonly destination: string }
+  /**
+   * What is ready, deferred or held goes this way, now where it is not held. `destination` null: `mx:` and its own domain.
+   */
+  | { readonly do: "route"; readonly route: Route; readonly destination: string | null }
   /** Its sender is told that it failed, now. What is ready, deferred or held. */
   | { readonly do: "bounce"; readonly reason: string };
 
