@@ -79,12 +79,15 @@ class MoodyHost implements Host {
   #sender = "";
   #recipients: string[] = [];
   #content = new Content();
+  #closed = false;
 
   constructor(readonly socket: Socket, readonly random: Random, readonly options: RandomSinkOptions) {}
 
   async ask(event: Asking): Promise<Reply> {
     const mood = this.#mood();
     if (mood === "slow") await new Promise((wake) => setTimeout(wake, this.random.below(SLOWEST_MS)));
+    // What came in one piece with the command that it closed at
+    if (this.#closed) return defer("4.3.2", "Closed");
     if (event.type === "mail") {
       this.#sender = formatAddress(event.sender);
       this.#recipients = [];
@@ -127,8 +130,9 @@ class MoodyHost implements Host {
 
   /** The answer is never read. */
   #close(): Reply {
+    this.#closed = true;
     this.socket.destroy();
-    return accept();
+    return defer("4.3.2", "Closed");
   }
 
   #record(fate: SinkEntry["fate"], recipient: string, content: Content = new Content()): void {
