@@ -4,6 +4,7 @@ import { null_mx } from "./access/null_mx/mod.ts";
 import { rate_limit } from "./access/rate_limit/mod.ts";
 import { relay } from "./access/relay/mod.ts";
 import { sender_login } from "./access/sender_login/mod.ts";
+import { verify_recipient } from "./access/verify_recipient/mod.ts";
 import { address_map } from "./accounts/address_map/mod.ts";
 import { recipients } from "./accounts/recipients/mod.ts";
 import { accounts } from "./auth/accounts/mod.ts";
@@ -42,6 +43,7 @@ export const PLUGINS = {
   verp,
   relay,
   recipients,
+  verify_recipient,
   null_mx,
   spf,
   headers,

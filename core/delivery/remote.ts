@@ -2,35 +2,20 @@
  * One attempt to hand a message to mail servers: walks the hosts of its target, over connections that are open already or
  * new ones, a transaction for each reverse path and each hundred recipients, until every recipient has an answer or
  * nobody is left to ask (RFC 5321 5.1, case 64, 65). Never rejects.
- * Non-job: which hosts (walk.ts), how it is spoken (core/net, core/smtp/client), what follows (settlement.ts).
+ * Non-job: which hosts (walk.ts), the way there (connect.ts), how it is spoken (core/net, core/smtp/client), what follows
+ * (settlement.ts).
  */
 import { notifyFor } from "../dsn/notify.ts";
-import type { GoodFamilies } from "../dns/good_families.ts";
-import type { Family } from "../dns/host_addresses.ts";
 import { type Address, formatAddress } from "../model/address.ts";
 import type { MailParameters, RcptParameters } from "../model/envelope.ts";
 import type { TlsWish } from "../model/tls_wish.ts";
-import type { Deadlines } from "../net/deadline.ts";
 import type { OutboundConnection } from "../net/outbound.ts";
-import type { OutboundPool } from "../net/outbound_pool.ts";
-import type { TlsReached } from "../net/outbound_settings.ts";
-import type { ClientTls } from "../net/tls/client_tls.ts";
-import {
-  found,
-  type LoginOptions,
-  type MailTransaction,
-  type Outcome,
-  type PeerExtensions,
-} from "../smtp/client/mod.ts";
+import { found, type MailTransaction, type Outcome, type PeerExtensions } from "../smtp/client/mod.ts";
 import type { Feedback } from "./concurrency.ts";
-import type { HopAuth } from "./next_hop.ts";
+import { type ConnectOptions, Connector, NOBODY, placeOf } from "./connect.ts";
 import type { Form, Outgoing } from "./outgoing.ts";
 import { type Place, type Result, resultOf } from "./result.ts";
 import type { Target } from "./target.ts";
-import type { BrokenTls } from "./tls/broken.ts";
-import type { TlsDemand } from "./tls/policy.ts";
-import type { TlsSession } from "./tls/tlsrpt.ts";
-import { type TlsVerdict, verdictOf } from "./tls/verdict.ts";
 import { type Barred, isBarred, type Stop, type Walks } from "./walk.ts";
 
 /** What is to be handed over, and for whom. */
@@ -55,19 +40,8 @@ export interface Shipped {
   readonly feedback: Feedback;
 }
 
-export interface RemoteOptions {
+export interface RemoteOptions extends ConnectOptions {
   readonly walks: Walks;
-  readonly pool: OutboundPool;
-  readonly deadlines: Deadlines;
-  readonly tls: ClientTls;
-  readonly broken: BrokenTls;
-  readonly families: GoodFamilies;
-  readonly source: Readonly<Partial<Record<Family, string>>>;
-  /** What we call ourselves. */
-  readonly hostname: string;
-  now(): number;
-  /** A session whose TLS was judged (RFC 8460). */
-  counted(session: TlsSession): void;
 }
 
 /** Recipients of one transaction: what every server must take (RFC 5321 4.5.3.1.8). */
@@ -78,15 +52,17 @@ const SESSIONS = 3;
 const CONNECTIONS = 20;
 
 export class RemoteDelivery {
-  readonly #options: RemoteOptions;
+  readonly #walks: Walks;
+  readonly #connector: Connector;
 
   constructor(options: RemoteOptions) {
-    this.#options = options;
+    this.#walks = options.walks;
+    this.#connector = new Connector(options);
   }
 
   async ship(target: Extract<Target, { kind: "mx" | "hop" }>, shipment: Shipment): Promise<Shipped> {
-    const walk = await this.#options.walks.of(target, shipment.wish);
-    const attempt = new Attempt(shipment, this.#options);
+    const walk = await this.#walks.of(target, shipment.wish);
+    const attempt = new Attempt(shipment, this.#connector);
     if (walk.fault !== undefined) {
       const { verdict, status, text } = walk.fault;
       attempt.failAll(resultOf(found(verdict, status, text, "greeting"), NOBODY));
@@ -100,16 +76,16 @@ export class RemoteDelivery {
 
 class Attempt {
   readonly #shipment: Shipment;
-  readonly #options: RemoteOptions;
+  readonly #connector: Connector;
   /** What is known of each recipient so far. */
   readonly #known: (Result | null)[];
   /** Places whose answer is not final: the next host is asked for them. */
   #open: Set<number>;
   feedback: Feedback = "failure";
 
-  constructor(shipment: Shipment, options: RemoteOptions) {
+  constructor(shipment: Shipment, connector: Connector) {
     this.#shipment = shipment;
-    this.#options = options;
+    this.#connector = connector;
     this.#known = shipment.recipients.map(() => null);
     this.#open = new Set(this.#known.keys());
   }
@@ -130,29 +106,27 @@ class Attempt {
         if (await this.#visit(stop)) sessions++;
         continue;
       }
-      const { reply: { verdict, status, text }, reported, failure, name } = stop;
-      this.failAll(resultOf(found(verdict, status, text, "starttls"), { ...NOBODY, relay: name }));
-      this.#options.counted({ reported, failure, host: name, receivingIp: null, sendingIp: null });
+      const { outcome, place } = this.#connector.turnAway(stop);
+      this.failAll(resultOf(outcome, place));
     }
   }
 
   /** Where a connection is open already nothing has to be tried out. */
   #openFirst(stops: readonly (Stop | Barred)[]): readonly (Stop | Barred)[] {
-    const { pool } = this.#options;
-    const open = stops.findIndex((stop) => !isBarred(stop) && pool.has(keyOf(stop)));
+    const open = stops.findIndex((stop) => !isBarred(stop) && this.#connector.isOpen(stop));
     return open <= 0 ? stops : [stops[open]!, ...stops.slice(0, open), ...stops.slice(open + 1)];
   }
 
   /** True when the host talked with us. */
   async #visit(stop: Stop): Promise<boolean> {
-    const { pool } = this.#options, here = new Set(this.#open);
+    const connector = this.#connector, here = new Set(this.#open);
     let talked = false, fresh = false;
     for (let connections = 0; connections < CONNECTIONS && here.size > 0; connections++) {
-      const connection = (fresh ? null : pool.take(keyOf(stop))) ?? await this.#connect(stop);
+      const connection = (fresh ? null : connector.take(stop)) ?? await this.#connect(stop);
       if (connection === null) break;
       const before = here.size;
       const stale = await this.#deliver(connection, stop, here);
-      pool.release(connection);
+      connector.release(connection);
       if (stale) fresh = true; // those beside it will be as tired of waiting
       else {
         talked = true;
@@ -163,49 +137,9 @@ class Attempt {
   }
 
   async #connect(stop: Stop): Promise<OutboundConnection | null> {
-    const { pool, deadlines, source, hostname, now, families, broken, tls } = this.#options;
-    const { demand, auth, near, lmtp, implicitTls } = stop;
-    const skips = demand !== null && !implicitTls && await broken.skips(demand, stop.name);
-    if (skips) this.#count(stop, verdictOf(demand, { kind: "untried" }, { now: now(), host: stop.name }).failure);
-    const clear = demand === null || demand.tls === "never" || skips;
-    const { connection, address, failures } = await pool.open(keyOf(stop), {
-      to: stop.place(),
-      source: near ? {} : source,
-      deadlines,
-      session: {
-        hostname,
-        lmtp,
-        tls: clear ? "never" : demand.tls === "must" ? "required" : "if offered",
-        now,
-        ...auth !== null && { login: loginAt(stop, auth) },
-      },
-      tls: clear ? null : {
-        client: tls,
-        serverName: demand.serverName,
-        implicit: implicitTls,
-        judge: (reached) => this.#judge(stop, demand, reached),
-      },
-    });
-    for (const failure of failures) {
-      const ip = failure.address.startsWith("/") ? null : failure.address;
-      const place = { remote: { name: stop.name, ip }, relay: relayOf(stop, failure.address), tls: null };
-      this.failAll(resultOf(failure.outcome, place));
-    }
-    if (connection !== null && !address!.startsWith("/")) families.note(stop.name, address!);
+    const { connection, failures } = await this.#connector.open(stop);
+    for (const { outcome, place } of failures) this.failAll(resultOf(outcome, place));
     return connection;
-  }
-
-  #judge(stop: Stop, demand: TlsDemand, reached: TlsReached): TlsVerdict {
-    const { now, broken } = this.#options;
-    const verdict = verdictOf(demand, reached, { now: now(), host: stop.name });
-    this.#count(stop, verdict.failure);
-    if (verdict.next === "clear") broken.remember(stop.name).catch(() => {}); // it costs a handshake, no more
-    return verdict;
-  }
-
-  #count(stop: Stop, failure: TlsSession["failure"]): void {
-    const { reported } = stop.demand!;
-    this.#options.counted({ reported, failure, host: stop.name, receivingIp: null, sendingIp: null });
   }
 
   /** Transactions while there is somebody to ask for. True when the connection was of no use any more, and nothing was said. */
@@ -309,39 +243,9 @@ class Attempt {
   }
 }
 
-const NOBODY: Place = { remote: null, relay: null, tls: null };
 const NOT_ASKED: Result = { ...NOBODY, verdict: "deferred", status: "4.4.1", words: "No server could be asked" };
 
 /** Of two answers: who may take it later counts more than who never will, and the last word more than the first. */
 function preferred(before: Result | null, now: Result): Result {
   return before?.verdict === "deferred" && now.verdict === "rejected" ? before : now;
-}
-
-function placeOf(stop: Stop, connection: OutboundConnection): Place {
-  const { address, security } = connection;
-  return {
-    remote: { name: stop.name, ip: address.startsWith("/") ? null : address },
-    relay: relayOf(stop, address),
-    tls: security === null ? null : `${security.version} ${security.strength}`,
-  };
-}
-
-/** As the log has it: `mx.example.net[192.0.2.1]:25`. */
-function relayOf({ name, port }: Stop, address: string): string {
-  if (address.startsWith("/")) return address;
-  return name.startsWith("[") ? `[${address}]:${port}` : `${name}[${address}]:${port}`;
-}
-
-/** All that two messages must have in common to share a connection. */
-function keyOf({ name, port, lmtp, demand, auth, owner }: Stop): string {
-  return `${name}:${port} ${lmtp ? "lmtp" : "smtp"} ${demand?.key ?? "none"} ${auth === null ? "" : owner}`;
-}
-
-function loginAt({ name, port, near }: Stop, { user, password, token, inClear }: HopAuth): LoginOptions {
-  return {
-    credentials: token ? { user, token: password } : { user, password },
-    server: { host: name, port },
-    random: (length) => crypto.getRandomValues(new Uint8Array(length)),
-    inClear: inClear || near,
-  };
 }

@@ -57,7 +57,7 @@ export function resultOf({ verdict, status, text, reply }: Outcome, place: Place
     ...place,
     verdict: verdict === "accept" ? "delivered" : verdict === "reject" ? "rejected" : "deferred",
     status,
-    words: reply === null ? text : reply.toString(),
+    words: reply === null ? `${status} ${text}` : reply.toString(),
     remote: reply === null ? null : place.remote,
   };
 }

@@ -228,7 +228,7 @@ export class Settlement {
   }
 }
 
-/** The enhanced status in a reply as a row keeps it: "451 4.4.1 No connection". */
-function statusIn(reply: string | null): string | null {
-  return /^[45]\d\d ([45]\.\d{1,3}\.\d{1,3}) /.exec(reply ?? "")?.[1] ?? null;
+/** The enhanced status in words as a row keeps them: "451 4.2.2 Mailbox full", "4.4.1 No connection". */
+function statusIn(words: string | null): string | null {
+  return /^(?:[45]\d\d )?([45]\.\d{1,3}\.\d{1,3}) /.exec(words ?? "")?.[1] ?? null;
 }

@@ -7,6 +7,7 @@ import type { Socket } from "node:net";
 import {
   type ClientEvent,
   ClientSession,
+  type Envelope,
   found,
   type MailTransaction,
   type Outcome,
@@ -38,6 +39,7 @@ export class OutboundConnection implements Timed, FeedHost {
   #begun: ((begun: Begun) => void) | null;
   #delivered: ((outcomes: readonly Outcome[]) => void) | null = null;
   #probed: ((alive: boolean) => void) | null = null;
+  #settled: (() => void)[] = [];
   #feed: ContentFeed | null = null;
   #security: Security | null = null;
   #judged = false;
@@ -128,6 +130,27 @@ export class OutboundConnection implements Timed, FeedHost {
     this.#feed = new ContentFeed(content, transaction.content.size, this);
     this.#go();
     return promise;
+  }
+
+  /**
+   * Asks whether the recipients would be taken, and sends nothing: one outcome for each, in their order. The peer has to
+   * forget the question before the connection is usable again: `settled` says when. Ask only while it is `usable`.
+   *
+   * @throws {TypeError} as `deliver`.
+   */
+  ask(envelope: Envelope): Promise<readonly Outcome[]> {
+    this.#session.ask(envelope);
+    const { promise, resolve } = Promise.withResolvers<readonly Outcome[]>();
+    this.#deliveries++;
+    this.#delivered = resolve;
+    this.#go();
+    return promise;
+  }
+
+  /** Resolves when nothing is under way: it is usable then, or at its end. */
+  settled(): Promise<void> {
+    if (this.#session.ready || this.#session.closed) return Promise.resolve();
+    return new Promise((resolve) => this.#settled.push(resolve));
   }
 
   /** Whether the peer is there, asked of a connection that was idle. */
@@ -260,6 +283,11 @@ export class OutboundConnection implements Timed, FeedHost {
     }
     this.#probed?.(true);
     this.#probed = null;
+    this.#settle();
+  }
+
+  #settle(): void {
+    for (const tell of this.#settled.splice(0)) tell();
   }
 
   #logIn(): void {
@@ -279,6 +307,7 @@ export class OutboundConnection implements Timed, FeedHost {
     this.#part();
     this.#probed?.(false);
     this.#probed = null;
+    this.#settle();
     if (this.#begun !== null) {
       const said = failure ?? GONE;
       if (said.phase === "starttls" && !this.#judged && !this.#ours) this.#judgeRefusal(said);

@@ -36,12 +36,15 @@ export class Source {
 
   /** The storage plugins that the tables name, as they were read last. */
   get stores(): string[] {
-    return (this.#inline ?? this.#file!.value).stores;
+    return this.#last.stores;
   }
 
   /** The next hops that the tables name, as they were read last. */
   get nextHops(): string[] {
-    return (this.#inline ?? this.#file!.value).nextHops;
+    return this.#last.nextHops;
+  }
+  get #last(): Directory {
+    return this.#inline ?? this.#file!.value;
   }
 
   /** The tables as they are at the moment `now` (milliseconds). */
