@@ -57,7 +57,8 @@ interface Job {
 
 const LEASE_SECONDS = 900;
 const LONGEST_SLEEP = 60_000; // a clock that is set forward is noticed within a minute
-const STORE_RETRY = 5000; // milliseconds between two questions to a store that fails
+/** Milliseconds before a store that failed is asked again, doubled each time: most failures are over at once. */
+const STORE_RETRY = 50, LONGEST_STORE_RETRY = 5000;
 const MOST_ASKED = 500; // jobs of one question to the store
 const CARRIED = 16 * 1024 * 1024; // octets of bodies that jobs bring along
 
@@ -80,6 +81,8 @@ export class Dispatcher {
   #due = true;
   /** When the window was last searched for what has waited too long. */
   #drained = 0;
+  /** Rounds in a row that the store has failed. */
+  #failures = 0;
   #stopped = false;
   /** When the next recipient falls due, wall clock; null: none will; undefined: the store is to be asked. */
   #nextDue: number | null | undefined = undefined;
@@ -179,10 +182,12 @@ export class Dispatcher {
         if (this.#due || this.#window.hungry(this.#monotonic())) await this.#ask();
       }
       if (!this.#stopped) wait = await this.#nextLook();
+      this.#failures = 0;
     } catch (error) {
       this.#trouble(error);
       this.#due = true;
-      wait = STORE_RETRY;
+      this.#nextDue = undefined;
+      wait = storeRetry(this.#failures++);
     }
     this.#busy = false; // in the same turn as the last look at #again: no kick falls between
     if (this.#stopped) return;
@@ -356,14 +361,16 @@ export class Dispatcher {
     const { hardBounce } = this.#options;
     if (hardBounce === undefined) return;
     for (const [place, result] of results.entries()) {
-      if (result.verdict === "rejected" && result.remote !== null) await hardBounce(recipients[place]!, result);
+      if (result.verdict !== "rejected" || result.remote === null) continue;
+      // Whatever becomes of a list, what became of the recipients is written: else they would be asked for again
+      await hardBounce(recipients[place]!, result).catch((error) => this.#trouble(error));
     }
   }
 
   /** Outcomes and reports in one write; then observers hear of it. */
   async #write(job: Job, settled: readonly Settled[]): Promise<void> {
     const { message } = job.lease;
-    for (let failed = false;; failed = true) {
+    for (let failures = 0;; failures++) {
       const { lease } = job;
       try {
         const [reports, parts] = await this.#reported(message, settled);
@@ -377,15 +384,16 @@ export class Dispatcher {
           if (reports.length > 0) this.kick();
           return;
         }
-        // A write that failed may have been made all the same.
-        if (!failed) this.#trouble(`the lease of ${message.id} had ended before its result was written`);
+        if (failures === 0) this.#trouble(`the lease of ${message.id} had ended before its result was written`);
+        else this.kick(); // a write that failed may have been made all the same, reports included
         return;
       } catch (error) {
         this.#trouble(error);
       }
       // What is delivered is delivered: say so as soon as the store can hear it. Else the lease's end makes it due again.
-      if (this.#stopped || this.#options.services.now() + STORE_RETRY >= lease.until) return;
-      await this.#pause(STORE_RETRY);
+      const wait = storeRetry(failures);
+      if (this.#stopped || this.#options.services.now() + wait >= lease.until) return;
+      await this.#pause(wait);
     }
   }
 
@@ -454,6 +462,11 @@ export class Dispatcher {
 
 /** Where rules are that ask nobody: it has no host that could be dead. */
 const NOBODY_ASKED = "report";
+
+/** @param failures in a row, before this one */
+function storeRetry(failures: number): number {
+  return Math.min(LONGEST_STORE_RETRY, STORE_RETRY * 2 ** failures);
+}
 
 function nameOf({ lease, recipients }: Job): string {
   return `${lease.message.id} ${recipients[0]!.index}`;
