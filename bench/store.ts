@@ -6,14 +6,16 @@
  *
  * `sessions` clients write a body, commit it and begin again; `work` is about so many microseconds of other work per
  * message on the session thread, standing for network, parsing and plugins. A run without the store is measured first
- * and subtracted. With `--flood N`, N writers instead each get 2 MB of a body that does not end, in chunks of 16 KB, and
+ * and subtracted. With `--queue` a message goes to one of a thousand domains instead of an inbox: what a row of the
+ * queue costs with its indexes. With `--flood N`, N writers instead each get 2 MB of a body that does not end, in chunks of 16 KB, and
  * the growth of the process is printed.
  */
 import { parseArgs } from "node:util";
 import process from "node:process";
 import { newId } from "../core/model/id.ts";
 import { openSqliteStore } from "../core/store/sqlite.ts";
-import { NO_MAIL_PARAMETERS } from "../core/model/envelope.ts";
+import { NO_MAIL_PARAMETERS, NO_RCPT_PARAMETERS } from "../core/model/envelope.ts";
+import type { NewRecipient } from "../core/store/store.ts";
 
 const { values } = parseArgs({
   options: {
@@ -24,6 +26,7 @@ const { values } = parseArgs({
     limit: { type: "string", default: "" },
     folder: { type: "string", default: "" },
     flood: { type: "string", default: "" },
+    queue: { type: "boolean", default: false },
   },
 });
 const sessions = Number(values.sessions), size = Number(values.size), messages = Number(values.messages);
@@ -41,6 +44,20 @@ const prepend =
   "Received: from client.example (localhost [127.0.0.1])\r\n\tby mx.example.org (Postern) with ESMTP\r\n" +
   "\tid 01ARZ3NDEKTSV4RRFFQ69G5FAV for <bob@example.net>;\r\n\tSun, 22 Nov 2026 19:00:00 +0000\r\n";
 const bob = { local: "bob", domain: "example.net" };
+function elsewhere(index: number): NewRecipient {
+  const address = { local: "bob", domain: `d${index % 1000}.example` }, now = Date.now();
+  return {
+    address,
+    original: address,
+    parameters: NO_RCPT_PARAMETERS,
+    route: { to: "remote" },
+    destination: `mx:${address.domain}`,
+    deadline: now + 4 * 3600_000,
+    state: "ready",
+    nextAttempt: now,
+    lastReply: null,
+  };
+}
 
 let started = 0, sink = 0;
 const latencies: number[] = [];
@@ -83,8 +100,9 @@ async function session(count: number, stores: boolean): Promise<void> {
       receivedAt: Date.now(),
       edits: { prepend, drop: [] },
       summary: { from: "a@example.org", to: "bob@example.net", subject: "x" },
-      recipients: [],
-      deposits: [{ inbox: "bob@example.net", address: bob, original: bob }],
+      ...(values.queue
+        ? { recipients: [elsewhere(started)], deposits: [] }
+        : { recipients: [], deposits: [{ inbox: "bob@example.net", address: bob, original: bob }] }),
     }, body);
     latencies.push(performance.now() - commit);
   }

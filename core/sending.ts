@@ -7,9 +7,10 @@ import { readFileSync } from "node:fs";
 import { getCACertificates } from "node:tls";
 import type { Config } from "./config/config.ts";
 import { openFileLimit } from "./config/open_files.ts";
+import { CallAhead } from "./delivery/call_ahead.ts";
 import { Delivery } from "./delivery/delivery.ts";
 import { Dispatcher } from "./delivery/dispatcher.ts";
-import { RemoteDelivery } from "./delivery/remote.ts";
+import { RemoteDelivery, type RemoteOptions } from "./delivery/remote.ts";
 import { type Place, Reports } from "./delivery/reports.ts";
 import { Settlement } from "./delivery/settlement.ts";
 import { Suppression } from "./delivery/suppression.ts";
@@ -58,6 +59,8 @@ const OTHER_FILES = 200;
 export class Sending {
   readonly dispatcher: Dispatcher;
   readonly suppression: Suppression;
+  /** Asks the next hops of recipients about them. */
+  readonly callAhead: CallAhead;
   readonly #options: SendingOptions;
   readonly #terms: Terms;
   readonly #targets: Targets;
@@ -84,19 +87,20 @@ export class Sending {
       ? new StsPolicies({ dns, fetch: published, counters, now })
       : null;
     const counted = (session: TlsSession) => void counts?.count(session);
-    const remote = new RemoteDelivery({
-      walks: new Walks({
-        dns,
-        own: ownOf(config),
-        families,
-        preferFamily: delivery.preferFamily,
-        port: delivery.port,
-        rules: new TlsRules(delivery.tls.rules),
-        sts: this.#sts,
-        dane: delivery.tls.dane,
-        random,
-        counted,
-      }),
+    const walks = new Walks({
+      dns,
+      own: ownOf(config),
+      families,
+      preferFamily: delivery.preferFamily,
+      port: delivery.port,
+      rules: new TlsRules(delivery.tls.rules),
+      sts: this.#sts,
+      dane: delivery.tls.dane,
+      random,
+      counted,
+    });
+    const ways: RemoteOptions = {
+      walks,
       pool: this.#pool,
       deadlines,
       tls: new ClientTls(ca),
@@ -106,7 +110,9 @@ export class Sending {
       hostname,
       now,
       counted,
-    });
+    };
+    const remote = new RemoteDelivery(ways);
+    this.callAhead = new CallAhead({ ...ways, targets: this.#targets });
     const place = (recipient: Place) => this.place(recipient);
     const { hardBounces } = delivery.suppress, rates = new DomainMap(Object.entries(delivery.rates));
     this.dispatcher = new Dispatcher({

@@ -10,6 +10,7 @@ import { ScryptPasswords } from "./auth/passwords.ts";
 import { Pseudonyms } from "./auth/pseudonym.ts";
 import { createAdmin } from "./admin/app.ts";
 import { serveAdmin } from "./admin/serve.ts";
+import { waysOf } from "./admin/ways.ts";
 import { type Config, formatEndpoint } from "./config/config.ts";
 import type { Resolver } from "./dns/resolver.ts";
 import { systemResolver } from "./dns/system_resolver.ts";
@@ -143,7 +144,7 @@ class Server implements RunningServer {
       logins,
       pipelineOf: (listener) => this.#pipelines.get(listener)!,
       place: (recipient) => sending.place(recipient),
-      due: () => sending.dispatcher.kick(),
+      dispatcher: sending.dispatcher,
     });
     await this.#openDoors(doors);
     if (config.admin !== null) await this.#serveAdmin(config.admin);
@@ -193,6 +194,7 @@ class Server implements RunningServer {
       counters: this.#opened.counters,
       now: this.#now,
       emit: (event) => this.#bus.emit(event),
+      callAhead: (question, signal) => this.#sending!.callAhead.ask(question, signal),
     };
   }
 
@@ -259,7 +261,9 @@ class Server implements RunningServer {
       metrics: () => this.#metrics.render(this.#gauges()),
       ready: () => this.#stopping === null,
       warnings: () => warnings,
-      changed: () => this.#sending?.dispatcher.kick(),
+      change: (what, change) => this.#sending!.dispatcher.change(what, change),
+      destinations: () => this.#sending!.dispatcher.destinations(),
+      ways: waysOf(this.#config),
     });
     const served = await serveAdmin(app, formatEndpoint(config.address), {
       trouble: (message) => this.#bus.emit({ type: "trouble", where: "admin", message }),

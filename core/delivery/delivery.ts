@@ -13,7 +13,7 @@ import { ReceivedMessage } from "../pipeline/contexts/received_message.ts";
 import type { Services, TransactionContext } from "../pipeline/contexts/transaction_context.ts";
 import { OVERDUE } from "../pipeline/endings.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
-import { storedBody } from "../queue/stored_body.ts";
+import { bodyOf, storedBody } from "../queue/stored_body.ts";
 import type { Body, Store, StoredMessage, StoredRecipient } from "../store/store.ts";
 import type { Feedback } from "./concurrency.ts";
 import { postMessage } from "./http.ts";
@@ -43,6 +43,8 @@ export interface Consignment {
   readonly message: StoredMessage;
   readonly recipients: readonly StoredRecipient[];
   readonly target: Target;
+  /** The received octets where they are at hand; else they are read. */
+  readonly octets?: Uint8Array<ArrayBuffer> | null;
 }
 
 /** What came of an attempt. */
@@ -88,7 +90,8 @@ export class Delivery {
         return all(ours("deferred", "4.3.5", target.reason));
     }
     try {
-      const body = await storedBody(this.#options.store, message);
+      const { octets = null } = consignment;
+      const body = octets === null ? await storedBody(this.#options.store, message) : bodyOf(octets);
       if (body === null) return all(ours("rejected", "5.3.0", "its content is gone"));
       if (target.kind !== "local") return await this.#leave({ ...consignment, target, body, signal });
       const { services, pipelineOf } = this.#options, pipeline = pipelineOf(message.origin.listener);

@@ -5,10 +5,13 @@
  * Non-job: one attempt (delivery.ts), what a result means (settlement.ts), when the next is due (core/queue/backoff.ts).
  */
 import type { DeliveryEvent } from "../dsn/mod.ts";
+import type { Route } from "../model/envelope.ts";
 import type { Services } from "../pipeline/contexts/transaction_context.ts";
 import { longestWait } from "../queue/backoff.ts";
 import type {
+  Claim,
   Lease,
+  NewMessage,
   NewReport,
   QueueChange,
   QueueQuery,
@@ -17,6 +20,7 @@ import type {
   StoredRecipient,
 } from "../store/store.ts";
 import type { Attempted, Delivery } from "./delivery.ts";
+import type { DestinationState } from "./destination.ts";
 import { type Reports, ReportWaits } from "./reports.ts";
 import { ours, type Result, UNTOUCHED } from "./result.ts";
 import type { Settled, Settlement, Standing } from "./settlement.ts";
@@ -43,6 +47,8 @@ export interface DispatcherOptions {
 
 /** Recipients of one lease that go to one target. */
 interface Job {
+  /** Its octets where they are at hand: of mail that has just come. */
+  readonly body: Uint8Array<ArrayBuffer> | null;
   lease: Lease;
   readonly recipients: readonly StoredRecipient[];
   readonly target: Target;
@@ -53,6 +59,7 @@ const LEASE_SECONDS = 900;
 const LONGEST_SLEEP = 60_000; // a clock that is set forward is noticed within a minute
 const STORE_RETRY = 5000; // milliseconds between two questions to a store that fails
 const MOST_ASKED = 500; // jobs of one question to the store
+const CARRIED = 16 * 1024 * 1024; // octets of bodies that jobs bring along
 
 export class Dispatcher {
   readonly #options: DispatcherOptions;
@@ -74,6 +81,10 @@ export class Dispatcher {
   /** When the window was last searched for what has waited too long. */
   #drained = 0;
   #stopped = false;
+  /** When the next recipient falls due, wall clock; null: none will; undefined: the store is to be asked. */
+  #nextDue: number | null | undefined = undefined;
+  /** Octets of bodies in jobs. */
+  #carried = 0;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -84,6 +95,29 @@ export class Dispatcher {
   /** Something may be due. Cheap, any number of times. */
   kick(): void {
     this.#due = true;
+    this.#nextDue = undefined;
+    this.#look();
+  }
+
+  /** A lease from the start for mail that can go on at once, as far as can be seen; null when it has to wait its turn. */
+  claim({ recipients }: Pick<NewMessage, "recipients">): Claim | null {
+    if (this.#stopped) return null;
+    const now = this.#monotonic();
+    for (const { state, destination } of recipients) {
+      if (state === "ready" && !this.#window.welcomes(destination, now)) return null;
+    }
+    return { owner: this.#owner, until: this.#options.services.now() + LEASE_SECONDS * 1000 };
+  }
+
+  /** What a claim has brought. `body`: the octets, where they are in memory and nobody changes them. */
+  take(leases: readonly Lease[], body: Uint8Array<ArrayBuffer> | null): void {
+    for (const lease of leases) {
+      const octets = body !== null && this.#carried + body.length <= CARRIED ? body : null;
+      for (const job of this.#jobsOf(lease, octets)) {
+        if (this.#stopped || !this.#admit(job, { fed: false })) void this.#giveBack(job, null).catch(ignore);
+        else this.#carried += octets?.length ?? 0;
+      }
+    }
     this.#look();
   }
 
@@ -97,12 +131,20 @@ export class Dispatcher {
     const { store } = this.#options;
     const keys = new Set<string>();
     if (change.do === "retry" || change.do === "release" || change.do === "route") {
-      for (const key of await this.#keysOf(what)) keys.add(key);
+      for (const key of await this.#keysOf(what, change.do === "route" ? change.route : null)) keys.add(key);
     }
     const changed = await store.change(what, change);
     for (const key of keys) this.#window.wake(key, this.#monotonic());
     this.kick();
     return changed;
+  }
+
+  /** What is known of destinations with jobs in memory, and of those that are closed; moments on the wall clock. */
+  destinations(): readonly DestinationState[] {
+    return this.#window.destinations(this.#monotonic()).map((each) => ({
+      ...each,
+      closedUntil: each.closedUntil === null ? null : this.#wall(each.closedUntil),
+    }));
   }
 
   /** No new attempts; those under way may finish for so long, then they are ended and count for nothing. */
@@ -145,10 +187,7 @@ export class Dispatcher {
     this.#busy = false; // in the same turn as the last look at #again: no kick falls between
     if (this.#stopped) return;
     if (this.#again) return this.#look();
-    this.#timer = setTimeout(() => {
-      this.#due = true;
-      this.#look();
-    }, wait);
+    this.#timer = setTimeout(() => this.kick(), wait);
   }
 
   #begin(): void {
@@ -169,6 +208,7 @@ export class Dispatcher {
     if (want === null) return; // full: the end of an attempt looks again
     const { store, services, terms } = this.#options, now = services.now();
     this.#due = false; // what is committed from here on says so
+    this.#nextDue = undefined;
     const leases = await store.lease({
       owner: this.#owner,
       now,
@@ -185,7 +225,7 @@ export class Dispatcher {
   }
 
   /** By today's routes, which may be others than when it was committed. */
-  #jobsOf(lease: Lease): Iterable<Job> {
+  #jobsOf(lease: Lease, body: Job["body"] = null): Iterable<Job> {
     const { message, recipients } = lease,
       groups = new Map<string, { target: Target; recipients: StoredRecipient[] }>();
     for (const recipient of recipients) {
@@ -197,19 +237,24 @@ export class Dispatcher {
       if (group === undefined) groups.set(name, { target, recipients: [recipient] });
       else group.recipients.push(recipient);
     }
-    return [...groups.values()].map((group) => ({ lease, key: keyOf(group.target), ...group }));
+    return [...groups.values()].map((group) => ({ lease, body, key: keyOf(group.target), ...group }));
   }
 
-  #admit(job: Job): boolean {
+  #admit(job: Job, options: { readonly fed?: boolean } = {}): boolean {
     const name = nameOf(job), known = this.#jobs.get(name);
     if (known !== undefined) { // the wall clock jumped past a lease of our own: no second attempt beside the first
       known.lease = job.lease;
       return true;
     }
     const priority = job.lease.message.parameters.priority ?? 0;
-    if (!this.#window.add(job.key, { priority, item: job }, this.#monotonic())) return false;
+    if (!this.#window.add(job.key, { priority, item: job }, this.#monotonic(), options)) return false;
     this.#jobs.set(name, job);
     return true;
+  }
+
+  /** It is not in the window any more. */
+  #forget(job: Job): void {
+    if (this.#jobs.delete(nameOf(job))) this.#carried -= job.body?.length ?? 0;
   }
 
   /** What has waited here for half of its lease goes back: no attempt begins under a lease that is about to end. */
@@ -223,7 +268,12 @@ export class Dispatcher {
 
   async #nextLook(): Promise<number> {
     const { store, services } = this.#options, now = services.now();
-    const due = await store.nextDue({ now }), wake = this.#window.nextWake();
+    if (this.#nextDue === undefined) {
+      this.#nextDue = null; // what is said meanwhile counts beside the answer
+      const due = await store.nextDue({ now });
+      if (due !== null) this.#expect(due);
+    }
+    const due = this.#nextDue, wake = this.#window.nextWake();
     const waits = [
       LONGEST_SLEEP,
       due === null ? Infinity : due - now,
@@ -232,11 +282,16 @@ export class Dispatcher {
     return Math.max(20, Math.min(...waits));
   }
 
+  /** Something falls due at that moment. */
+  #expect(moment: number): void {
+    if (this.#nextDue !== undefined) this.#nextDue = Math.min(this.#nextDue ?? Infinity, moment);
+  }
+
   /** A job that the window does not hold (any more), untried. A word that its sender is owed is said all the same. */
   async #giveBack(job: Job, closed: number | null): Promise<void> {
     const { settlement, services, terms } = this.#options, { message } = job.lease;
     const now = services.now(), closedUntil = closed === null ? null : this.#wall(closed);
-    this.#jobs.delete(nameOf(job));
+    this.#forget(job);
     const standing: Standing = { destination: job.key, closedUntil };
     await this.#write(
       job,
@@ -255,17 +310,17 @@ export class Dispatcher {
 
   async #run(start: Start<Job>): Promise<void> {
     const job = start.item, { delivery, settlement, suspension } = this.#options;
-    const { lease: { message }, recipients, target } = job;
+    const { lease: { message }, recipients, target, body } = job;
     let attempted: Attempted = { results: recipients.map(() => UNTOUCHED), feedback: "neutral" };
     try {
-      attempted = await delivery.attempt({ message, recipients, target }, this.#cut.signal);
+      attempted = await delivery.attempt({ message, recipients, target, octets: body }, this.#cut.signal);
       const { results } = attempted, standing = { destination: job.key };
       await this.#hardBounces(job, results);
       await this.#write(job, recipients.map((each, place) => settlement.of(message, each, results[place]!, standing)));
     } catch (error) {
       this.#trouble(error);
     } finally {
-      this.#jobs.delete(nameOf(job));
+      this.#forget(job);
       const now = this.#monotonic(), returned = this.#window.done(start, attempted.feedback, now);
       const words = attempted.results.find(({ verdict }) => verdict === "deferred")?.words ?? "";
       if (returned !== null) await this.#rest(job.key, returned, words);
@@ -277,9 +332,10 @@ export class Dispatcher {
   /** The destination is dead: what waited for it has had an attempt by that, and so has what the store holds. */
   async #rest(key: string, { items, until }: Returned<Job>, words: string): Promise<void> {
     const { settlement, store, services } = this.#options, closedUntil = this.#wall(until);
+    this.#window.explain(key, words);
     const result: Result = { ...ours("deferred", "4.4.1", `its destination does not answer: ${words}`.slice(0, 1000)) };
     await Promise.all(items.map((job) => {
-      this.#jobs.delete(nameOf(job));
+      this.#forget(job);
       const { message } = job.lease, standing = { destination: key, closedUntil };
       return this.#write(job, job.recipients.map((each) => settlement.of(message, each, result, standing)));
     }));
@@ -290,6 +346,7 @@ export class Dispatcher {
   async #suspend(key: string, milliseconds: number, words: string): Promise<void> {
     const now = this.#monotonic(), { services } = this.#options;
     const { items, until } = this.#window.suspend(key, now + milliseconds, now);
+    this.#window.explain(key, words);
     const seconds = Math.round(milliseconds / 1000);
     services.emit({ type: "notice", where: "delivery", message: `${key} is left alone for ${seconds} s: ${words}` });
     await Promise.all(items.map((job) => this.#giveBack(job, until)));
@@ -311,7 +368,12 @@ export class Dispatcher {
       try {
         const [reports, parts] = await this.#reported(message, settled);
         if (await this.#options.store.settle(lease, parts.map(({ outcome }) => outcome), reports)) {
-          for (const { event } of parts) if (event !== null) this.#options.services.emit(event);
+          for (const { outcome, event } of parts) {
+            if (outcome.nextAttempt !== undefined) {
+              this.#expect(Math.min(outcome.nextAttempt, outcome.deadline ?? Infinity));
+            }
+            if (event !== null) this.#options.services.emit(event);
+          }
           if (reports.length > 0) this.kick();
           return;
         }
@@ -353,14 +415,16 @@ export class Dispatcher {
     return { outcome: { index, state: "deferred", nextAttempt, lastReply, deadline: null }, report: null, event: null };
   }
 
-  /** The destinations of what a person's change is about. */
-  async #keysOf(what: { readonly id: string } | QueueQuery): Promise<readonly string[]> {
+  /** Where what a person's change is about goes, by a route of his where he gives one. */
+  async #keysOf(what: { readonly id: string } | QueueQuery, route: Route | null): Promise<readonly string[]> {
     const { store, targets } = this.#options;
+    const { state, domain }: QueueQuery = "id" in what ? {} : what;
     const items = "id" in what ? [await store.item(what.id)] : (await store.queue({ ...what, limit: 1000 })).items;
     const keys = items.flatMap((item) =>
-      item === null
-        ? []
-        : item.recipients.map((each) => keyOf(targets.of({ ...each, released: true }, item.message.sender)))
+      item === null ? [] : item.recipients
+        .filter((each) => domain === undefined || each.address.domain === domain)
+        .filter((each) => state === undefined || each.state === state)
+        .map((each) => keyOf(targets.of({ ...each, route: route ?? each.route, released: true }, item.message.sender)))
     );
     return [...new Set(keys)];
   }

@@ -8,7 +8,15 @@ import { decodeWords } from "../model/encoded_word.ts";
 import { defer, type Reply } from "../model/reply.ts";
 import type { TransactionContext } from "../pipeline/contexts/transaction_context.ts";
 import { rows } from "../pipeline/settlement.ts";
-import { type NewDeposit, type NewMessage, type NewRecipient, type Store, StoreError } from "../store/store.ts";
+import {
+  type Claim,
+  type Lease,
+  type NewDeposit,
+  type NewMessage,
+  type NewRecipient,
+  type Store,
+  StoreError,
+} from "../store/store.ts";
 import { nextAttempt, notAfter } from "./backoff.ts";
 
 export interface CommitOptions {
@@ -25,8 +33,10 @@ export interface CommitOptions {
   ): Pick<NewRecipient, "destination" | "deadline">;
   now(): number;
   random(): number;
-  /** Something that is due at once, or later, was committed. */
-  committed(message: NewMessage): void;
+  /** Whether what is ready may be leased from the start (the dispatcher says). */
+  claim?(message: NewMessage): Claim | null;
+  /** It was committed: what is due at once, or later, and the leases of the claim with the octets that are in memory. */
+  committed(message: NewMessage, leases: readonly Lease[], octets: Uint8Array<ArrayBuffer> | null): void;
   trouble(message: string): void;
 }
 
@@ -42,12 +52,14 @@ export async function commitTransaction(
     body.discard(); // everything found its place already
     return null;
   }
+  const claim = options.claim?.(message) ?? null, octets = body.memory;
+  let leases: readonly Lease[];
   try {
-    await options.store.commit(message, body);
+    leases = await (claim === null ? options.store.commit(message, body) : options.store.commit(message, body, claim));
   } catch (error) {
     return storeRefusal(error, options.trouble);
   }
-  options.committed(message);
+  options.committed(message, leases, octets);
   return null;
 }
 

@@ -1,7 +1,7 @@
 /**
  * Who is tried next, as SQL inside the writer's transaction: leases of what is due, and the postponing of a destination.
- * Nothing here walks a queue: with a million rows due, most of them of a destination that is left out, a lease looks at
- * some thousands of index rows, and still finds everybody's. docs/decisions/store.md has the figures.
+ * Nothing here walks the queue: a lease asks the destinations that have something due for the oldest of each, so a million
+ * rows of one that is left out cost nothing. docs/decisions/store.md has the figures.
  * Non-job: which destinations to leave out, when to try again (core/delivery).
  */
 import type { Operation, Results } from "./protocol.ts";
@@ -18,51 +18,71 @@ interface Part {
 }
 
 const FORWARD = 1000; // rows that one transaction brings forward
-const WALK = 2000; // index rows that the walk in order of due moment looks at, and so many more for each lease wanted:
-const WALK_EACH = 4;
 const DESTINATIONS = 500; // that one transaction asks one by one
-
-/** `?` is a JSON array of names. */
-const NOT_IN = "not in (select value from json_each(?))";
 
 export class Leasing {
   readonly #sql: Statements;
   readonly #aside: SetAside;
+  /** What lies beyond this was brought forward, once `#unchecked` is null. */
+  #horizon = Infinity;
+  /** Destinations behind this name may have something beyond the horizon. */
+  #unchecked: string | null = null;
 
   constructor(sql: Statements, aside: SetAside) {
     this.#sql = sql;
     this.#aside = aside;
   }
 
-  /** `more`: one transaction's work is done and not everything was seen. */
-  lease(operation: Of<"lease">): Results["lease"] {
-    const { now, limit, exclude } = operation;
-    const forward = this.#bringForward(operation);
-    const taking = new Taking(this.#sql, this.#aside, operation);
-    taking.take(this.#owed(now, Math.ceil(limit / 2))); // the others have a right to the rest
-    const out = JSON.stringify(exclude);
-    if (taking.room > 0) taking.take(this.#oldest(now, { room: taking.room, budget: WALK + WALK_EACH * limit, out }));
-    const asked = this.#destinations(taking, { now, out });
-    if (taking.room > 0) taking.take(this.#owed(now, taking.room));
-    return { leases: taking.leases, more: forward || asked };
+  /** The transaction never was: what is remembered of it did not happen. */
+  forget(): void {
+    this.#horizon = Infinity;
   }
 
-  /**
-   * A moment that a sender appointed (RFC 4865) and that has come is a due moment like any other from now on. What waits
-   * beyond the horizon was planned by a clock that ran ahead; a lease ends by its own clock and is none of that.
-   */
-  #bringForward({ now, horizon }: Of<"lease">): boolean {
-    const appointed = this.#sql.run(
+  /** `more`: one transaction's work is done and not everything was seen. */
+  lease(operation: Of<"lease">): Results["lease"] {
+    const { now, limit } = operation;
+    if (this.#appointed(now) || this.#planned(operation)) return { leases: [], more: true };
+    const taking = new Taking(this.#sql, this.#aside, operation);
+    taking.take(this.#owed(now, Math.ceil(limit / 2))); // the others have a right to the rest
+    const asked = this.#destinations(taking, operation);
+    if (taking.room > 0) taking.take(this.#owed(now, taking.room));
+    return { leases: taking.leases, more: asked };
+  }
+
+  /** A moment that a sender appointed (RFC 4865) and that has come is a due moment like any other from now on. */
+  #appointed(now: number): boolean {
+    const changed = this.#sql.run(
       `update recipient set due = appointed, appointed = null where (message, idx) in
          (select message, idx from recipient where appointed <= ? limit ${FORWARD})`,
       now,
     );
-    const planned = this.#sql.run(
-      `update recipient set next_attempt = ?1, due = min(?1, coalesce(deadline, ?1)) where (message, idx) in
-         (select message, idx from recipient where due > ?2 and state <> 'active' limit ${FORWARD})`,
-      ...[now, horizon],
+    return changed === FORWARD;
+  }
+
+  /**
+   * What waits beyond the horizon was planned by a clock that ran ahead (a lease ends by its own clock and is none of
+   * that). There can be some only at the start and where the horizon came nearer: then each destination is asked once.
+   */
+  #planned({ now, horizon }: Of<"lease">): boolean {
+    if (horizon < this.#horizon) this.#unchecked = "";
+    this.#horizon = horizon;
+    if (this.#unchecked === null) return false;
+    const names = this.#sql.all<{ name: string }>(
+      `select name from destination where name > ? order by name limit ${DESTINATIONS}`,
+      this.#unchecked,
     );
-    return appointed === FORWARD || planned === FORWARD;
+    for (const { name } of names) {
+      const changed = this.#sql.run(
+        `update recipient set next_attempt = ?1, due = min(?1, coalesce(deadline, ?1)) where (message, idx) in
+           (select message, idx from recipient where destination = ?2 and due > ?3 and state <> 'active'
+            limit ${FORWARD})`,
+        ...[now, name, horizon],
+      );
+      if (changed === FORWARD) return true; // more of the same, and then those behind it
+      this.#unchecked = name;
+    }
+    if (names.length < DESTINATIONS) this.#unchecked = null;
+    return this.#unchecked !== null;
   }
 
   /** Parts with a recipient whose sender is owed a word, the longest overdue first. */
@@ -76,39 +96,25 @@ export class Leasing {
     );
   }
 
-  /** Parts in order of their due moment, as far as a bounded walk finds them between those of excluded destinations. */
-  #oldest(
-    now: number,
-    { room, budget, out }: { readonly room: number; readonly budget: number; readonly out: string },
-  ): readonly Part[] {
-    return parts(
-      this.#sql.iterate<Part>(
-        `select message, destination from
-           (select message, destination, due from recipient where due <= ? order by due limit ?)
-         where destination ${NOT_IN} order by due`,
-        ...[now, budget, out],
-      ),
-      room,
-    );
-  }
-
   /**
    * The destinations that have something due, those that wait longest first, and a fair part of the oldest of each. True
    * when there may be more that were not asked.
    */
-  #destinations(taking: Taking, { now, out }: { readonly now: number; readonly out: string }): boolean {
+  #destinations(taking: Taking, { now, exclude }: Of<"lease">): boolean {
+    const out = JSON.stringify(exclude);
     for (let asked = 0; taking.room > 0;) {
       if (asked >= DESTINATIONS) return true;
       const names = this.#sql.all<{ name: string }>(
-        `select name from destination where due <= ? and name ${NOT_IN} order by due limit ${DESTINATIONS}`,
-        ...[now, out],
+        `select name from destination where due <= ? and name not in (select value from json_each(?))
+         order by due limit ?`,
+        ...[now, out, Math.min(taking.room, DESTINATIONS)],
       );
       if (names.length === 0) return false;
       const share = Math.ceil(taking.room / names.length), before = taking.room;
       let corrected = 0;
       for (const { name } of names) {
         const rows = this.#sql.iterate<Part>(
-          "select message, destination from recipient where destination = ? and due <= ? order by due",
+          "select message, destination from recipient where destination = ? and due <= ? order by due, message, idx",
           ...[name, now],
         );
         taking.take(parts(rows, Math.min(share, taking.room)));
@@ -120,14 +126,15 @@ export class Leasing {
     return false;
   }
 
-  /** Rows that go or wait longer leave their destination's `due` as it was, too early; here it becomes what it is. */
+  /** Rows that wait longer leave their destination's `due` as it was, too early; here it becomes what it is. */
   #correct(name: string): number {
     const { due } = this.#sql.get<{ due: number | null }>(
       "select min(due) as due from recipient where destination = ? and due is not null",
       name,
     )!;
-    if (due === null) return this.#sql.run("delete from destination where name = ?", name);
-    return this.#sql.run("update destination set due = ? where name = ? and due <> ?", due, name, due);
+    return due === null
+      ? 0
+      : this.#sql.run("update destination set due = ? where name = ? and due < ?", due, name, due);
   }
 
   /** One piece of it; `last` is where the next begins. */
@@ -139,22 +146,27 @@ export class Leasing {
     );
     let changed = 0;
     for (const { message, idx } of rows) {
-      changed += this.#sql.run(
-        `update recipient set state = 'deferred', attempts = attempts + 1, next_attempt = ?1,
-           due = min(?1, coalesce(deadline, ?1))
-         where message = ?2 and idx = ?3 and state in ('ready', 'deferred') and next_attempt < ?1`,
-        ...[until, message, idx],
-      );
+      // What waits already keeps its state: an index less to change.
+      changed += this.#postponeOne("where state = 'deferred'", { until, message, idx }) ||
+        this.#postponeOne(", state = 'deferred' where state = 'ready'", { until, message, idx });
     }
     const last = rows.length < limit ? undefined : rows.at(-1)!;
     return { changed, last: last ? [last.due, last.message, last.idx] : null };
+  }
+
+  #postponeOne(rest: string, { until, message, idx }: { until: number; message: string; idx: number }): number {
+    return this.#sql.run(
+      `update recipient set attempts = attempts + 1, next_attempt = ?1, due = min(?1, coalesce(deadline, ?1)) ${rest}
+         and message = ?2 and idx = ?3 and next_attempt < ?1`,
+      ...[until, message, idx],
+    );
   }
 
   /** The process that had these leases is gone: its recipients are due at once. */
   endLeases(): void {
     this.#sql.run(
       `update recipient set state = 'ready', due = min(next_attempt, coalesce(deadline, next_attempt)), owner = null
-       where state = 'active'`,
+       where (message, idx) in (select message, idx from recipient indexed by recipient_list where state = 'active')`,
     );
   }
 }

@@ -18,6 +18,7 @@ import {
   newEntries,
   type NewEntry,
   readEntryId,
+  type RecipientRow,
   ROW_VERSION,
 } from "./rows.ts";
 import { Filter, type SQLInputValue } from "./schema.ts";
@@ -25,6 +26,8 @@ import { SetAside } from "./set_aside.ts";
 import { Statements } from "./statements.ts";
 import type { RecipientOutcome } from "./store.ts";
 
+/** What an outcome leaves as it is. */
+type WaitingRow = Pick<RecipientRow, "next_attempt" | "last_reply" | "deadline">;
 type Of<K extends Operation["do"]> = Extract<Operation, { do: K }>;
 
 /** What a person may send elsewhere. */
@@ -78,7 +81,7 @@ export class Operations {
 
   /** The body stands at `base` and the operation's own `at`. */
   #commit(operation: CommitOperation, octets: ArrayBuffer, base = 0): null {
-    const { id, receivedAt, size, envelope, file, at, recipients, sender, subject, entries } = operation;
+    const { id, receivedAt, size, envelope, file, at, claim, recipients, sender, subject, entries } = operation;
     const body = file === null ? new Uint8Array(octets, base + at, size) : null;
     this.#sql.run(
       "insert into message values (?, ?, ?, ?, ?, ?, ?)",
@@ -91,12 +94,14 @@ export class Operations {
       body,
     );
     for (const row of recipients) {
-      const due = row.state === "held" ? null : dueAt(row.next_attempt, row.deadline);
+      const taken = row.state === "ready" ? claim : null;
+      const due = row.state === "held" ? null : taken?.until ?? dueAt(row.next_attempt, row.deadline);
       this.#sql.run(
         `insert into recipient (message, idx, state, domain, destination, next_attempt, attempts, last_reply, facts,
-           deadline, due, appointed) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-        ...[id, row.idx, row.state, row.domain, row.destination, row.next_attempt, row.attempts, row.last_reply],
-        ...[row.facts, row.deadline, row.appointed ? null : due, row.appointed ? due : null],
+           deadline, due, appointed, owner) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        ...[id, row.idx, taken === null ? row.state : "active", row.domain, row.destination, row.next_attempt],
+        ...[row.attempts, row.last_reply, row.facts, row.deadline],
+        ...[row.appointed ? null : due, row.appointed ? due : null, taken?.owner ?? null],
       );
     }
     for (let i = 0; i < entries.length; i++) {
@@ -120,16 +125,17 @@ export class Operations {
 
   #settle({ lease, outcomes, reports, at }: Of<"settle">, octets: ArrayBuffer): Results["settle"] {
     const { id, owner, until } = lease;
-    for (const { index } of outcomes) {
-      const held = this.#sql.get(
-        "select 1 from recipient where message = ? and idx = ? and state = 'active' and owner = ? and due = ?",
+    const rows = outcomes.map(({ index }) =>
+      this.#sql.get<WaitingRow>(
+        `select next_attempt, last_reply, deadline from recipient
+         where message = ? and idx = ? and state = 'active' and owner = ? and due = ?`,
         ...[id, index, owner, until],
-      );
-      if (held === null) return { done: false, arrived: [] };
-    }
+      )
+    );
+    if (rows.includes(null)) return { done: false, arrived: [] };
     const arrived: EntryChange[] = [];
-    for (const outcome of outcomes) {
-      this.#settleOne(id, outcome);
+    for (const [place, outcome] of outcomes.entries()) {
+      this.#settleOne(id, outcome, rows[place]!);
       if (outcome.deposits && outcome.deposits.length > 0) arrived.push(...this.#deposit(id, outcome));
     }
     this.#tidy(id);
@@ -140,21 +146,16 @@ export class Operations {
     return { done: true, arrived };
   }
 
-  #settleOne(id: string, outcome: RecipientOutcome): void {
-    const { index, state, nextAttempt, appointed = false, lastReply, attempt = true } = outcome;
-    const { destination, deadline, told } = outcome;
-    const row = this.#sql.get<{ next_attempt: number; last_reply: string | null; deadline: number | null }>(
-      "select next_attempt, last_reply, deadline from recipient where message = ? and idx = ?",
-      ...[id, index],
-    )!;
-    const next = nextAttempt ?? row.next_attempt, owed = deadline === undefined ? row.deadline : deadline;
-    const due = state === "ready" || state === "deferred" ? dueAt(next, owed) : null;
+  #settleOne(id: string, outcome: RecipientOutcome, row: WaitingRow): void {
+    const { index, state, nextAttempt = row.next_attempt, appointed = false, attempt = true } = outcome;
+    const { lastReply = row.last_reply, destination = null, deadline = row.deadline, told = null } = outcome;
+    const due = state === "ready" || state === "deferred" ? dueAt(nextAttempt, deadline) : null;
     this.#sql.run(
       `update recipient set state = ?, owner = null, attempts = attempts + ?, next_attempt = ?, deadline = ?, due = ?,
          appointed = ?, last_reply = ?, destination = coalesce(?, destination), told = coalesce(?, told)
        where message = ? and idx = ?`,
-      ...[state, Number(attempt), next, owed, appointed ? null : due, appointed ? due : null],
-      ...[lastReply === undefined ? row.last_reply : lastReply, destination ?? null, told ?? null, id, index],
+      ...[state, Number(attempt), nextAttempt, deadline, appointed ? null : due, appointed ? due : null],
+      ...[lastReply, destination, told, id, index],
     );
   }
 
@@ -220,7 +221,7 @@ export class Operations {
     const filter = new Filter().equal("message", id).equal("state", state).equal("domain", domain)
       .add("message < ?", before);
     const ids = this.#sql.all<{ message: string }>(
-      `select distinct message from recipient ${filter.where} order by message desc limit ?`,
+      `select distinct message from recipient indexed by recipient_list ${filter.where} order by message desc limit ?`,
       ...[...filter.values, limit],
     ).map(({ message }) => message);
     let changed = 0;
@@ -258,7 +259,11 @@ export class Operations {
         );
       case "route":
         return this.#sql.run(
-          `update recipient set facts = json_set(facts, '$.route', json(?5)), destination = ?6
+          `update recipient set facts = json_set(facts, '$.route', json(?5)),
+             destination = coalesce(?6, 'mx:' || lower(domain)),
+             state = iif(state = 'held', 'held', 'ready'), owner = null, appointed = null,
+             next_attempt = iif(state = 'held', next_attempt, ?4),
+             due = iif(state = 'held', null, min(?4, coalesce(deadline, ?4)))
            where ${where} and ${idle(WAITS)} and json_valid(facts)`,
           ...[...given, now, JSON.stringify(change.route), change.destination],
         );

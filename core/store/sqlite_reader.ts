@@ -80,11 +80,11 @@ export class Reader {
   #queue({ state, domain, limit = 100 }: QueueQuery): QueuePage {
     const filter = new Filter().equal("state", state).equal("domain", domain);
     const { total } = this.#get<{ total: number }>(
-      `select count(distinct message) as total from recipient ${filter.where}`,
+      `select count(distinct message) as total from recipient indexed by recipient_list ${filter.where}`,
       ...filter.values,
     )!;
     const ids = this.#all<{ message: string }>(
-      `select distinct message from recipient ${filter.where} order by message desc limit ?`,
+      `select distinct message from recipient indexed by recipient_list ${filter.where} order by message desc limit ?`,
       ...[...filter.values, Math.max(0, Math.min(limit, 1000))],
     );
     const known = this.#all<{ id: string; why: string }>(
@@ -144,11 +144,22 @@ export class Reader {
 
   #due(after: number): number | null {
     const { due, appointed } = this.#get<{ due: number | null; appointed: number | null }>(
-      `select (select min(due) from recipient where due > ?1) as due,
+      `select (select min((select min(due) from recipient where destination = name and due > ?1))
+           from destination where due <= ?1) as due,
          (select min(appointed) from recipient where appointed > ?1) as appointed`,
       after,
     )!;
-    return due === null || appointed === null ? due ?? appointed : Math.min(due, appointed);
+    let next = Math.min(due ?? Infinity, appointed ?? Infinity);
+    const later = this.#db.prepare("select name, due from destination where due > ? order by due").iterate(after);
+    for (const { name, due } of later) { // never later than what is due there: look at each until none can be earlier
+      if (due as number >= next) break;
+      const found = this.#get<{ due: number | null }>(
+        "select min(due) as due from recipient where destination = ? and due > ?",
+        ...[name as string, after],
+      )!;
+      next = Math.min(next, found.due ?? Infinity);
+    }
+    return next === Infinity ? null : next;
   }
 
   #list({ inbox, q, limit = 50, before }: InboxQuery): InboxPage {

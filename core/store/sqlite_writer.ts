@@ -139,6 +139,7 @@ export class Writer {
   #forget(): void {
     this.#operations.takeFiles();
     this.#operations.aside.takeNotes();
+    this.#operations.leasing.forget();
     try {
       this.#rollback.run();
     } catch { /* SQLite did it by itself */ }

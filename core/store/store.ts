@@ -132,6 +132,11 @@ export interface NewReport {
   /** In memory and small: it lies in the database. */
   readonly content: Uint8Array;
 }
+/** Who takes what a commit makes ready, and until when (milliseconds since 1970): its first lease comes with it. */
+export interface Claim {
+  readonly owner: string;
+  readonly until: number;
+}
 export interface LeaseOptions {
   /** Who asks. */
   readonly owner: string;
@@ -164,7 +169,10 @@ export type QueueChange =
   | { readonly do: "hold"; readonly reason: string }
   | { readonly do: "release" }
   | { readonly do: "delete" }
-  | { readonly do: "route"; readonly route: Route; readonly destination: string }
+  /**
+   * What is ready, deferred or held goes this way, now where it is not held. `destination` null: `mx:` and its own domain.
+   */
+  | { readonly do: "route"; readonly route: Route; readonly destination: string | null }
   /** Its sender is told that it failed, now. What is ready, deferred or held. */
   | { readonly do: "bounce"; readonly reason: string };
 
@@ -228,6 +236,7 @@ export interface Counters {
   /** Entries that have not ended, in order of name, what was written a moment ago included. */
   list(options: CounterQuery): Promise<readonly CounterEntry[]>;
 }
+/** Which counters. */
 export interface CounterQuery {
   /** What the names begin with. */
   readonly prefix: string;
@@ -236,8 +245,11 @@ export interface CounterQuery {
   /** Only names behind this one: the next page. */
   readonly after?: string;
 }
+/** One counter. */
 export interface CounterEntry {
+  /** As it was written. */
   readonly name: string;
+  /** As it was written, or the sum. */
   readonly value: string;
   /** Milliseconds since 1970. */
   readonly expires: number;
@@ -257,8 +269,10 @@ export interface Store {
   /**
    * Makes the message, its body, its queue rows and its deposits durable, all or nothing, and only then resolves.
    * It takes the body over. Rejects with StoreError; then nothing of the message is kept, and it is never retried here.
+   *
+   * With a claim the recipients that are ready are leased from the start: resolves with those leases, else with none.
    */
-  commit(message: NewMessage, body: Body): Promise<void>;
+  commit(message: NewMessage, body: Body, claim?: Claim): Promise<readonly Lease[]>;
 
   /**
    * Takes due recipients for `seconds`: those whose senders are owed a word first, then the oldest, as far as that can be

@@ -1,13 +1,16 @@
 /** Dovecot as the last host, by LMTP: a fate for each recipient behind the content, and IMAP serves what was sent. */
 import { assertEquals, assertMatch } from "@std/assert";
 import type { OutboundPlace } from "../../core/net/outbound_open.ts";
-import { addedOnly } from "../support/bytes.ts";
+import { addedOnly, latin1 } from "../support/bytes.ts";
 import { testUnless } from "../support/debian.ts";
 import { Dovecot, DOVECOT_LMTP_MISSING, type DovecotOptions } from "../support/dovecot.ts";
 import { imapFetchAll } from "../support/imap.ts";
 import { connectTo } from "../support/outbound_client.ts";
+import { freePort } from "../support/ports.ts";
 import { TempFolder } from "../support/temp.ts";
+import { waitFor } from "../support/wait.ts";
 import { hardMessage, send } from "./receiver_contract.ts";
+import { emptyQueue, relaySite, submit } from "./relay_contract.ts";
 
 const USERS = { "box@peer.example": "of-box", "other@peer.example": "of-other", "full@peer.example": "of-full" };
 
@@ -52,3 +55,45 @@ testUnless(DOVECOT_LMTP_MISSING, "RFC 2033: Dovecot takes mail by LMTP, on a por
     assertEquals(await imapFetchAll(dovecot.port, account), []);
   });
 });
+
+testUnless(
+  DOVECOT_LMTP_MISSING,
+  "mail of strangers goes to Dovecot's mailboxes by LMTP, each with its fate",
+  async (t) => {
+    await using folder = await TempFolder.make("postern-interop-");
+    await using dovecot = await start(folder);
+    const { lmtpSocket, lmtpPort } = dovecot, down = freePort();
+    const hops = {
+      "a socket file": [`lmtp+unix://${lmtpSocket}`],
+      "a port, the second of two": [`lmtp://127.0.0.1:${down}`, `lmtp://127.0.0.1:${lmtpPort}`],
+    };
+    let arrived = 0;
+    for (const [name, hosts] of Object.entries(hops)) {
+      await using server = await relaySite({ nextHop: `{ hosts: ${JSON.stringify(hosts)} }` });
+      await t.step(`by ${name}`, async () => {
+        const message = hardMessage("to-dovecot", 50_000, { eightBit: true });
+        await submit(server.ports.smtp, {
+          mail: "<box@local.example> BODY=8BITMIME",
+          rcpt: ["box", "nobody", "full", "other"].map((local) => `<${local}@peer.example>`),
+          message,
+        });
+        const reports = await waitFor("reports for both", async () => {
+          const all = (await server.api.messages()).filter((each) => each.subject !== "to-dovecot");
+          const texts = await Promise.all(all.map(async ({ id }) => latin1((await server.api.raw(id))!)));
+          const text = texts.join("\n").replaceAll(/\r\n[ \t]+/g, " ");
+          return /^Final-Recipient: .*nobody@/im.test(text) && /^Final-Recipient: .*full@/im.test(text) && text;
+        });
+        assertMatch(reports, /^Status: 5\.1\.1/m);
+        assertMatch(reports, /^Status: 5\.2\.2/m);
+        assertEquals(reports.match(/^Final-Recipient:/gim)?.length, 2);
+        arrived++;
+        for (const user of ["box@peer.example", "other@peer.example"] as const) {
+          const all = await imapFetchAll(dovecot.port, { user, password: USERS[user] });
+          assertEquals(all.length, arrived);
+          assertEquals(addedOnly(all.at(-1)!, message), null);
+        }
+        await emptyQueue(server);
+      });
+    }
+  },
+);

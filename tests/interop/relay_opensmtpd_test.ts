@@ -3,7 +3,9 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { testUnless } from "../support/debian.ts";
 import { OpenSmtpd, OPENSMTPD_MISSING } from "../support/opensmtpd.ts";
 import { connectTo } from "../support/outbound_client.ts";
+import { freePort } from "../support/ports.ts";
 import { Authority } from "../support/tls.ts";
+import { relaysFromPeer, relaySite, relaysToPeer } from "./relay_contract.ts";
 import { hardMessage, receiverContract, send } from "./receiver_contract.ts";
 
 const DOMAIN = "peer.example", HOST = "mx.peer.example";
@@ -39,4 +41,17 @@ testUnless(OPENSMTPD_MISSING, "OpenSMTPD takes what we send, as it was sent", as
     if (typeof failure === "string") assertMatch(failure, /defer 4\.7\.5 starttls/);
     else assertEquals(failure?.strength, "verified");
   });
+});
+
+testUnless(OPENSMTPD_MISSING, "we relay to OpenSMTPD, OpenSMTPD relays to us", async (t) => {
+  const port = freePort();
+  await using smtpd = await OpenSmtpd.start({
+    domain: DOMAIN,
+    accounts: ["box", "other", "sender"],
+    onward: `smtp://127.0.0.1:${port}`,
+  });
+  await using server = await relaySite({ port, nextHop: `{ hosts: ["smtp://127.0.0.1:${smtpd.port}"] }` });
+  const peer = { name: "OpenSMTPD", port: smtpd.port, domain: DOMAIN, mailOf: smtpd.mailOf.bind(smtpd), dsn: true };
+  await relaysToPeer(t, server, peer);
+  await relaysFromPeer(t, server, peer);
 });

@@ -12,6 +12,7 @@ import { demandsLogin, offersTls, Postfix, POSTFIX_MISSING } from "../support/po
 import { freePort } from "../support/ports.ts";
 import { Authority } from "../support/tls.ts";
 import { waitFor } from "../support/wait.ts";
+import { relaysFromPeer, relaySite, relaysToPeer } from "./relay_contract.ts";
 import { hardMessage, receiverContract, receiverTlsContract, send } from "./receiver_contract.ts";
 
 const DOMAIN = "peer.example", HOST = "mx.peer.example";
@@ -80,3 +81,48 @@ testUnless(POSTFIX_MISSING, "Postfix as a smart host: TLS and a login, by each m
     await clear.quit();
   });
 });
+
+testUnless(
+  POSTFIX_MISSING,
+  "Postfix is our smart host, with a login over verified TLS, and relays to us",
+  async (t) => {
+    await using authority = await Authority.make();
+    await using dovecot = await Dovecot.start("maildir:/nonexistent/%u", {
+      users: { [LOGIN.user]: LOGIN.password },
+      mechanisms: ["plain", "scram-sha-256"],
+    });
+    const port = freePort(), open = freePort();
+    await using postfix = await Postfix.start(
+      `${demandsLogin(await authority.issue({ names: ["localhost"] }), dovecot.authPort)}
+smtpd_tls_loglevel = 1
+default_transport = smtp:[127.0.0.1]:${port}
+disable_dns_lookups = yes
+smtp_host_lookup = native
+`,
+      {
+        accounts: ACCOUNTS,
+        services: [
+          `127.0.0.1:${open} inet n - n - - smtpd -o smtpd_tls_security_level=none -o smtpd_sasl_auth_enable=no` +
+          " -o smtpd_relay_restrictions=permit_mynetworks,reject -o smtpd_recipient_restrictions=permit_mynetworks,reject",
+        ],
+      },
+    );
+    await waitFor(`Postfix on ${open}`, () => takesConnections(open));
+    await using server = await relaySite({
+      port,
+      nextHop:
+        `{ hosts: ["smtp://localhost:${postfix.port}"], auth: { user: "${LOGIN.user}", password: "${LOGIN.password}" } }`,
+      delivery: [`tls: { ca: ${authority.caFile}, rules: { localhost: { level: secure, names: [localhost] } } }`],
+    });
+    const peer = {
+      name: "Postfix",
+      port: open,
+      domain: DOMAIN,
+      mailOf: (local: string, count?: number) => postfix.mailOf(`${local}@${DOMAIN}`, count),
+      dsn: true,
+    };
+    await relaysToPeer(t, server, peer);
+    assertMatch(await postfix.log(), new RegExp(`sasl_method=SCRAM-SHA-256, sasl_username=${LOGIN.user}`));
+    await relaysFromPeer(t, server, peer);
+  },
+);

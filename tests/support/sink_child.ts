@@ -1,77 +1,84 @@
 /**
- * A RandomSink as a process of its own, which outlives its clients and may be killed: appends a line of JSON to a file for
- * each recipient that it takes or refuses for good, and only then answers. Begun again it goes on with the same file.
+ * A mail server as a process of its own (raw_sink.ts): it survives the SIGKILL of whoever sends to it, and may be killed
+ * itself. What it took stands in a folder before its 250: the octets in a file `NAME`, and a line of JSON in `record`
+ * (sink_process.ts reads both). With `--trouble` it is slow, refuses and closes at random, so many times of a thousand
+ * steps, by its seed.
  *
- *     deno run -A tests/support/sink_child.ts --port PORT --seed N --record FILE [--moods JSON]
+ *     deno run -A tests/support/sink_child.ts --port PORT --folder FOLDER --seed SEED [--trouble PERMILLE] [--slow MS]
+ *
+ * Whatever the trouble: `no…` is never known here, `later…` is let in when it asks the second time, and mail from nobody
+ * is refused only for a while.
  */
-import { parseArgs } from "node:util";
-import { Daemon } from "./daemon.ts";
-import { freePort } from "./ports.ts";
-import { type Moods, MOODY, RandomSink, type SinkEntry } from "./random_sink.ts";
+import { setTimeout as timer } from "node:timers/promises";
+import { Random } from "./random.ts";
+import { RawSink, type SinkMoment } from "./raw_sink.ts";
 
-export interface SinkChildOptions {
-  readonly seed: number;
-  readonly record: string;
-  readonly port?: number;
-  readonly moods?: Moods;
+function option(name: string): string | undefined {
+  const at = Deno.args.indexOf(`--${name}`);
+  return at < 0 ? undefined : Deno.args[at + 1];
 }
 
-export class SinkChild implements AsyncDisposable {
-  private constructor(readonly port: number, readonly options: SinkChildOptions, private readonly daemon: Daemon) {}
+/** What it says and does, by its seed. */
+class Temper {
+  readonly #random: Random;
+  readonly #seen = new Set<string>();
 
-  static async start(options: SinkChildOptions): Promise<SinkChild> {
-    const { seed, record, port = freePort(), moods = MOODY } = options;
-    const command = [Deno.execPath(), "run", "-A", import.meta.url, "--port", String(port), "--seed", String(seed)];
-    const more = ["--record", record, "--moods", JSON.stringify(moods)];
-    return new SinkChild(port, options, await Daemon.start("the sink", [...command, ...more], [port]));
+  constructor(seed: number, readonly trouble: number, readonly slow: number) {
+    this.#random = new Random(seed);
   }
 
-  get pid(): number {
-    return this.daemon.pid;
+  async answer(moment: SinkMoment): Promise<string | null | undefined> {
+    const { step, argument } = moment;
+    if (step === "taken" && this.slow > 0) await timer(this.#random.below(this.slow + 1));
+    if (step === "rcpt" && argument.startsWith("no")) return "550 5.1.1 Nobody of that name";
+    if (step === "rcpt" && argument.startsWith("later") && !this.#seen.has(argument)) {
+      this.#seen.add(argument);
+      return "451 4.2.0 Come again";
+    }
+    return this.#random.below(1000) < this.trouble ? await this.#misbehave(moment) : undefined;
   }
 
-  /** What it took and refused so far, in that order; also after its end. */
-  async entries(): Promise<SinkEntry[]> {
-    return await readEntries(this.options.record);
+  async #misbehave({ step, from }: SinkMoment): Promise<string | null | undefined> {
+    const refusals: Partial<Record<typeof step, readonly string[]>> = {
+      mail: ["552 5.3.4 Not that"],
+      rcpt: ["554 5.7.1 Not for that one"],
+      data: ["554 5.7.1 Not now, not ever"],
+      dot: ["554 5.6.0 Not this"],
+    };
+    const forGood = from === null || from === "" ? [] : refusals[step] ?? [];
+    const replies = step === "content" || step === "taken" || step === "quit" ? [] : [
+      "421 4.3.2 Going down",
+      ...step === "greeting" ? [] : ["451 4.3.0 Trouble"],
+      ...forGood,
+    ];
+    const kind = this.#random.below(4);
+    if (kind === 0) {
+      await timer(this.#random.below(50));
+      return undefined;
+    }
+    return kind === 1 || replies.length === 0 ? null : this.#random.pick(replies);
   }
-
-  /** SIGKILL. */
-  async kill(): Promise<void> {
-    Deno.kill(this.pid, "SIGKILL");
-    await this[Symbol.asyncDispose]();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.daemon[Symbol.asyncDispose]();
-  }
-}
-
-/** A last line that was cut off by a kill was never answered: it is left out. */
-export async function readEntries(file: string): Promise<SinkEntry[]> {
-  const text = await Deno.readTextFile(file).catch(() => "");
-  return text.slice(0, text.lastIndexOf("\n") + 1).split("\n").filter((line) => line !== "").map((line) =>
-    JSON.parse(line)
-  );
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({
-    options: {
-      port: { type: "string", default: "0" },
-      seed: { type: "string", default: "1" },
-      record: { type: "string" },
-      moods: { type: "string" },
+  const folder = option("folder")!, life = crypto.randomUUID().slice(0, 8);
+  const record = Deno.openSync(`${folder}/record`, { append: true, create: true });
+  const write = (line: string) => record.writeSync(new TextEncoder().encode(`${line}\n`));
+  write(""); // what was cut by a kill ends here
+  const temper = new Temper(
+    Number(option("seed") ?? 1),
+    Number(option("trouble") ?? 0),
+    Number(option("slow") ?? 0),
+  );
+  const sink = new RawSink({
+    port: Number(option("port") ?? 0),
+    answer: (moment) => temper.answer(moment),
+    take: ({ number, helo, from, to, message }) => {
+      const name = `${life}-${number}`;
+      Deno.writeFileSync(`${folder}/${name}`, message);
+      write(JSON.stringify({ took: name, helo, from, to }));
     },
+    known: (number) => void write(JSON.stringify({ known: `${life}-${number}` })),
   });
-  const file = Deno.openSync(values.record!, { append: true, create: true });
-  const record = (entry: SinkEntry) => {
-    const line = new TextEncoder().encode(`${JSON.stringify(entry)}\n`);
-    if (file.writeSync(line) !== line.length) throw new Error("half a line"); // O_APPEND: one write is one line
-  };
-  await RandomSink.open({
-    port: Number(values.port),
-    seed: Number(values.seed),
-    record,
-    moods: values.moods === undefined ? MOODY : JSON.parse(values.moods),
-  });
+  console.log(`listening on ${sink.port}`);
 }

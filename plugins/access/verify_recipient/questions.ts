@@ -21,7 +21,7 @@ export interface QuestionsOptions {
 }
 
 /** Whoever asks, as far as it matters here. */
-export type Asker = Pick<RcptContext, "store" | "signal" | "now" | "callAhead">;
+export type Asker = Pick<RcptContext, "store" | "signal" | "now" | "alert" | "callAhead">;
 /** What is asked: of whom, and the name that the answer is kept under. */
 export interface Subject {
   readonly hop: string;
@@ -31,6 +31,9 @@ export interface Subject {
 export interface Unanswered {
   readonly unanswered: string;
 }
+
+/** Seconds from one alert about a hop to the next. */
+const TOLD = 3600;
 
 export class Questions {
   readonly #options: QuestionsOptions;
@@ -51,8 +54,9 @@ export class Questions {
     const timer = setTimeout(() => late.resolve(null), timeout);
     const found = await Promise.race([this.#answer(ctx, subject), late.promise]).finally(() => clearTimeout(timer));
     if (found !== null) return found;
-    await this.#rest(ctx, subject);
-    return { unanswered: `${subject.hop} gave no answer in ${timeout} ms` };
+    const unanswered = `${subject.hop} gave no answer in ${timeout} ms`;
+    await this.#rest(ctx, { ...subject, why: unanswered });
+    return { unanswered };
   }
 
   async #answer(ctx: Asker, subject: Subject): Promise<Reply | Unanswered> {
@@ -89,12 +93,18 @@ export class Questions {
     if (signal.aborted && reply.verdict === "defer") return null;
     const answer = answerIn(reply, ctx.now());
     if (answer !== null) await store.put(`answer ${subject.name}`, formatAnswer(answer), { seconds: keep(answer) });
-    else if (reply.status.startsWith("4.4.")) await this.#rest(ctx, subject); // it said nothing, of nobody
+    else if (reply.status.startsWith("4.4.")) { // it said nothing, of nobody
+      await this.#rest(ctx, { ...subject, why: String(reply) });
+    }
     return reply;
   }
 
-  /** Other clients need not wait for a hop that says nothing. */
-  #rest({ store }: Asker, { hop }: Subject): Promise<void> {
-    return store.put(`silent ${hop}`, "1", { seconds: this.#options.pause });
+  /** Other clients need not wait for a hop that says nothing; a person hears of it, as it may never say anything. */
+  async #rest(ctx: Asker, { hop, why }: Subject & { readonly why: string }): Promise<void> {
+    const { store } = ctx;
+    await store.put(`silent ${hop}`, "1", { seconds: this.#options.pause });
+    if (await store.add(`told ${hop}`, 1, { seconds: TOLD }) === 1) {
+      ctx.alert(hop, `does not say which recipients it takes: ${why}`);
+    }
   }
 }

@@ -356,6 +356,39 @@ export function storeContract(name: string, open: OpenStore): void {
     assertEquals([await store.item(id), await store.received(id)], [null, null]);
   });
 
+  test(
+    "a route takes what waits along now, each by its own domain where it names no destination; what is held stays held",
+    async (store, clock) => {
+      const { id } = await put(store, {
+        recipients: [
+          recipient("a@x.example", { state: "deferred", nextAttempt: T0 + 999, deadline: T0 + 500 }),
+          recipient("b@Y.example", { nextAttempt: T0 + 99 }),
+          recipient("c@x.example", { state: "held" }),
+          recipient("d@x.example", { state: "deferred", nextAttempt: T0 + 99, appointed: true }),
+        ],
+      });
+      clock.now = T0 + 7;
+      const rows = async () =>
+        (await store.item(id))!.recipients.map((
+          each,
+        ) => [each.state, each.destination, each.route, each.nextAttempt - T0]);
+      const via = { to: "remote", via: "backup" } as const, mx = { to: "remote" } as const;
+      assertEquals(await store.change({ id }, { do: "route", route: via, destination: "via:backup" }), 4);
+      const [first, ...others] = await rows();
+      assertEquals(first, ["ready", "via:backup", via, 7]);
+      assertEquals(others.map(([state]) => state), ["ready", "held", "ready"]);
+      assertEquals(await store.change({ id }, { do: "route", route: mx, destination: null }), 4);
+      assertEquals((await rows()).map(([, destination]) => destination), [
+        "mx:x.example",
+        "mx:y.example",
+        "mx:x.example",
+        "mx:x.example",
+      ]);
+      const leases = await store.lease({ ...lease, now: T0 + 7, exclude: ["mx:y.example"] });
+      assertEquals(leases.flatMap(({ recipients }) => recipients.map(({ index }) => index)), [0, 3]);
+    },
+  );
+
   test("change by filter touches the recipients that match, newest first, up to its limit", async (store) => {
     const sent: NewMessage[] = [];
     for (let i = 0; i < 6; i++) {

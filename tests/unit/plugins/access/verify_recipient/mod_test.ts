@@ -208,7 +208,14 @@ Deno.test("no answer: taken by default, and the log says why; or for later", asy
 Deno.test("a next hop that says nothing is left alone for a while, whoever is asked about, by all instances", async () => {
   const world = new World(), [one, two] = [verify_recipient({ onDefer: "defer" }), verify_recipient()];
   world.says = () => SILENT;
-  assertEquals(await world.rcpt(one, "a@example.org"), "451 4.4.1");
+  const { reply, events } = await runPhase([gateway, one], "rcpt", { ...world.facts, to: "a@example.org" });
+  assertEquals(String(reply).slice(0, 9), "451 4.4.1");
+  assertEquals(events.filter(({ type }) => type === "alert"), [{
+    type: "alert",
+    where: "verify_recipient",
+    subject: "exchange",
+    message: `does not say which recipients it takes: ${SILENT}`,
+  }]);
   assertEquals(await world.rcpt(one, "b@example.org"), "451 4.4.1");
   assertEquals(await world.rcpt(two, "c@example.org"), "250 2.0.0");
   assertEquals(world.asked.length, 1);

@@ -14,8 +14,10 @@ const questions = (timeout: number) =>
 /** As much of a context as a question needs. */
 function client(counters: SimulatedCounters, callAhead: Asker["callAhead"]) {
   const leaving = new AbortController();
-  const ctx: Asker = { store: counters, signal: leaving.signal, now: () => 0, callAhead };
-  return { ctx, leave: () => leaving.abort() };
+  const alerts: string[] = [];
+  const alert = (subject: string, message: string) => void alerts.push(`${subject} ${message}`);
+  const ctx: Asker = { store: counters, signal: leaving.signal, now: () => 0, alert, callAhead };
+  return { ctx, alerts, leave: () => leaving.abort() };
 }
 
 Deno.test("a client that leaves takes its question along, and the next who waits asks in its place", async () => {
@@ -43,9 +45,10 @@ Deno.test("a client that leaves takes its question along, and the next who waits
 
 Deno.test("an answer that comes too late for the client is remembered all the same; the hop has a rest", async () => {
   const counters = new SimulatedCounters(), answer = Promise.withResolvers<Reply>(), all = questions(20);
-  const { ctx } = client(counters, () => answer.promise);
+  const { ctx, alerts } = client(counters, () => answer.promise);
   assertEquals(await all.ask(ctx, SUBJECT), { unanswered: "exchange gave no answer in 20 ms" });
   assertEquals([await counters.get("silent exchange"), all.isUnderWay(SUBJECT)], ["1", true]);
+  assertEquals(alerts, ["exchange does not say which recipients it takes: exchange gave no answer in 20 ms"]);
   answer.resolve(TAKEN);
   await waitFor("the answer to be kept", () => counters.get(`answer ${SUBJECT.name}`), { every: 1 });
   await waitFor("the end of the question", () => !all.isUnderWay(SUBJECT), { every: 1 });
