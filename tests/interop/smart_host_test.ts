@@ -4,6 +4,7 @@
  * servers as smart hosts (relay_postfix_test.ts).
  */
 import { assertEquals, assertMatch } from "@std/assert";
+import { defer } from "../../core/model/reply.ts";
 import { programOf, testUnless } from "../support/debian.ts";
 import { MailHost } from "../support/mail_host.ts";
 import { HandmadeServer } from "../support/mail_sink.ts";
@@ -36,8 +37,14 @@ testUnless(MISSING, "Next hops: TLS, logins, and hosts that fail over", async (t
     (peer) => void peer.socket.end("421 4.3.2 too busy\r\n"),
     world.place(7),
   );
+  await using tired = await MailHost.open({
+    ...world.place(8),
+    ...await certified("tired"),
+    login: LOGIN,
+    answer: ({ type }) => type === "auth" ? defer("4.7.0", "Nobody knows now", { code: 454 }) : undefined,
+  });
   await using postern = await SubmissionSite.start({ certificate: { names: ["postern.hosts.example"] } });
-  const addresses = ["smart", "implicit", "clear", "misnamed", "second", "open", "busy"]
+  const addresses = ["smart", "implicit", "clear", "misnamed", "second", "open", "busy", "tired"]
     .map((name, index) => `${name} A ${world.ip(index + 1)}`);
   await using _names = await world.nameServers({
     "hosts.example": { records: [...addresses, "dead A 127.0.0.1", "postern A 127.0.0.1"].join("\n") },
@@ -52,6 +59,7 @@ testUnless(MISSING, "Next hops: TLS, logins, and hosts that fail over", async (t
     clear: `{ hosts: [${at("clear")}], ${auth} }`,
     misnamed: `{ hosts: [${at("misnamed")}], ${auth} }`,
     wrong: `{ hosts: [${at("second")}, ${at("smart")}], ${wrong} }`,
+    tired: `{ hosts: [${at("tired")}, ${at("smart")}], ${auth} }`,
     failover: `{ hosts: [${dead}, ${at("busy")}, ${at("open")}] }`,
     postern:
       `{ hosts: ["smtp://postern.hosts.example:${postern.ports.starttls}"], auth: { user: ${USER}, password: ${PASSWORD} } }`,
@@ -97,6 +105,10 @@ testUnless(MISSING, "Next hops: TLS, logins, and hosts that fail over", async (t
     assertMatch(await outcome("wrong"), /^deferred 4\.7\.8 .*535 5\.7\.8/);
     assertEquals([second.asked.filter((each) => each === "auth").length, smart.connections], [1, before]);
     assertEquals(second.taken, []);
+  });
+  await t.step("a host that cannot tell whether it is right says nothing of the next one", async () => {
+    assertEquals(await outcome("tired"), "delivered TLSv1.3 verified");
+    assertEquals([tired.asked.filter((each) => each === "auth").length, smart.of("you@tired.test").length], [1, 1]);
   });
   await t.step("the first host is dead, the second one busy: the third one takes it", async () => {
     assertEquals(await outcome("failover"), "delivered null");
