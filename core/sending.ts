@@ -21,6 +21,7 @@ import { BrokenTls } from "./delivery/tls/broken.ts";
 import type { HttpFetch } from "./delivery/tls/mta_sts_fetch.ts";
 import { StsPolicies } from "./delivery/tls/mta_sts_policies.ts";
 import { TlsRules } from "./delivery/tls/rules.ts";
+import type { TlsSession } from "./delivery/tls/tlsrpt.ts";
 import { TlsrptCounts } from "./delivery/tls/tlsrpt_counts.ts";
 import { TlsrptSender } from "./delivery/tls/tlsrpt_sender.ts";
 import { Walks } from "./delivery/walk.ts";
@@ -29,6 +30,7 @@ import { type Own, THIS_HOST } from "./dns/mail_hosts.ts";
 import { DomainMap } from "./model/domain_map.ts";
 import { canonicalIp, Networks } from "./model/ip.ts";
 import { Deadlines } from "./net/deadline.ts";
+import { httpsFetch } from "./net/https_fetch.ts";
 import { OutboundPool } from "./net/outbound_pool.ts";
 import { ClientTls } from "./net/tls/client_tls.ts";
 import type { Services } from "./pipeline/contexts/transaction_context.ts";
@@ -63,6 +65,7 @@ export class Sending {
   readonly #terms: Terms;
   readonly #targets: Targets;
   readonly #pool: OutboundPool;
+  readonly #counts: TlsrptCounts | null;
   readonly #reporter: TlsrptSender | null;
   readonly #sts: StsPolicies | null;
   #daily: ReturnType<typeof setInterval> | undefined;
@@ -71,14 +74,19 @@ export class Sending {
     this.#options = options;
     const { config, store, services, pipelineOf, random = Math.random } = options, { delivery, hostname } = config;
     const { counters } = store, { dns, now } = services, deadlines = new Deadlines(), families = new GoodFamilies();
+    const ca = delivery.tls.ca === null ? {} : { authorities: authorities(delivery.tls.ca) };
     const fetch: HttpFetch = (url, init) => globalThis.fetch(url, init);
+    const published = isProxied() ? fetch : httpsFetch({ dns, ...ca });
     this.#terms = delivery;
     this.#targets = new Targets({ rules: delivery.routes, nextHops: config.nextHops, leaves: delivery.leaves });
     this.#pool = new OutboundPool({ deadlines, maxIdlePerKey: delivery.concurrencyPerDomain });
     this.suppression = new Suppression({ counters, now });
-    const counts = delivery.tls.reports === null ? null : new TlsrptCounts({ dns, counters, now });
-    this.#reporter = counts === null ? null : this.#reports(counts, fetch);
-    this.#sts = delivery.tls.mtaSts && delivery.leaves ? new StsPolicies({ dns, fetch, counters, now }) : null;
+    const counts = this.#counts = delivery.tls.reports === null ? null : new TlsrptCounts({ dns, counters, now });
+    this.#reporter = counts === null ? null : this.#reports(counts, published);
+    this.#sts = delivery.tls.mtaSts && delivery.leaves
+      ? new StsPolicies({ dns, fetch: published, counters, now })
+      : null;
+    const counted = (session: TlsSession) => void counts?.count(session);
     const walks = new Walks({
       dns,
       own: ownOf(config),
@@ -89,18 +97,19 @@ export class Sending {
       sts: this.#sts,
       dane: delivery.tls.dane,
       random,
+      counted,
     });
     const ways: RemoteOptions = {
       walks,
       pool: this.#pool,
       deadlines,
-      tls: new ClientTls(delivery.tls.ca === null ? {} : { authorities: authorities(delivery.tls.ca) }),
+      tls: new ClientTls(ca),
       broken: new BrokenTls(counters),
       families,
       source: delivery.source,
       hostname,
       now,
-      counted: (session) => void counts?.count(session),
+      counted,
     };
     const remote = new RemoteDelivery(ways);
     this.callAhead = new CallAhead({ ...ways, targets: this.#targets });
@@ -165,9 +174,8 @@ export class Sending {
       destination: keyOf(this.#targets.of({ address, route }, sender)),
       deadline: deadlineOf(
         { sender, parameters: mail, receivedAt },
-        { parameters, told: null },
-        receivedAt,
-        this.#terms,
+        { parameters, told: null, attempts: 0 },
+        { now: receivedAt, terms: this.#terms },
       ),
     };
   }
@@ -183,6 +191,7 @@ export class Sending {
   async stop(milliseconds: number): Promise<void> {
     clearInterval(this.#daily);
     await Promise.all([this.dispatcher.stop(milliseconds), this.#pool.close(milliseconds), this.#reporter?.stop()]);
+    await this.#counts?.save();
   }
 
   #hopOf(key: string) {
@@ -233,6 +242,11 @@ function ownOf({ hostname, listeners, delivery }: Config): Own {
     names: new Set([hostname.toLowerCase()]),
     addresses: { has: (ip) => addresses.has(ip) || here.has(ip) },
   };
+}
+
+/** Where the way to the web leads through a proxy, the proxy looks names up. */
+function isProxied(): boolean {
+  return ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"].some((name) => Boolean(Deno.env.get(name)));
 }
 
 /** Those of the file beside those of the runtime. */

@@ -4,7 +4,6 @@
  * behind it is in memory. (SEMANTICS 2, 3, 16, 23; docs/decisions/delivery-window.md.)
  * Non-job: one attempt (delivery.ts), what a result means (settlement.ts), when the next is due (core/queue/backoff.ts).
  */
-import type { DeliveryEvent } from "../dsn/mod.ts";
 import type { Route } from "../model/envelope.ts";
 import type { Services } from "../pipeline/contexts/transaction_context.ts";
 import { longestWait } from "../queue/backoff.ts";
@@ -26,8 +25,8 @@ import { ours, type Result, UNTOUCHED } from "./result.ts";
 import type { Settled, Settlement, Standing } from "./settlement.ts";
 import type { SuspensionRules } from "./suspension.ts";
 import { keyOf, type Target, type Targets } from "./target.ts";
-import { deadlineOf, type Terms } from "./terms.ts";
-import { type Returned, type Start, Window, type WindowOptions } from "./window.ts";
+import type { Terms } from "./terms.ts";
+import { type Start, Window, type WindowOptions } from "./window.ts";
 
 export interface DispatcherOptions {
   readonly store: Store;
@@ -53,6 +52,12 @@ interface Job {
   readonly recipients: readonly StoredRecipient[];
   readonly target: Target;
   readonly key: string;
+}
+
+/** What waited for a destination that has just died, and when that is asked again, on the wall clock. */
+interface Rest {
+  readonly items: readonly Job[];
+  readonly closedUntil: number;
 }
 
 const LEASE_SECONDS = 900;
@@ -292,51 +297,48 @@ export class Dispatcher {
     if (this.#nextDue !== undefined) this.#nextDue = Math.min(this.#nextDue ?? Infinity, moment);
   }
 
-  /** A job that the window does not hold (any more), untried. A word that its sender is owed is said all the same. */
+  /** A job that the window does not hold (any more), untried. */
   async #giveBack(job: Job, closed: number | null): Promise<void> {
-    const { settlement, services, terms } = this.#options, { message } = job.lease;
-    const now = services.now(), closedUntil = closed === null ? null : this.#wall(closed);
+    const { settlement } = this.#options, { message } = job.lease;
     this.#forget(job);
-    const standing: Standing = { destination: job.key, closedUntil };
-    await this.#write(
-      job,
-      job.recipients.map((recipient): Settled => {
-        const word = settlement.overdue(message, recipient, standing);
-        if (word !== null) return word;
-        const { index } = recipient, deadline = deadlineOf(message, recipient, now, terms);
-        const common = { index, attempt: false, destination: job.key, deadline };
-        const outcome: RecipientOutcome = closedUntil === null
-          ? { ...common, state: "ready" }
-          : { ...common, state: "deferred", nextAttempt: Math.max(recipient.nextAttempt, closedUntil) };
-        return { outcome, report: null, event: null };
-      }),
-    );
+    const standing: Standing = { destination: job.key, closedUntil: closed === null ? null : this.#wall(closed) };
+    await this.#write(job, job.recipients.map((each) => settlement.untried(message, each, standing)));
   }
 
   async #run(start: Start<Job>): Promise<void> {
     const job = start.item, { delivery, settlement, suspension } = this.#options;
     const { lease: { message }, recipients, target, body } = job;
     let attempted: Attempted = { results: recipients.map(() => UNTOUCHED), feedback: "neutral" };
+    let died: Rest | null = null, over = false;
+    const end = () => {
+      if (over) return;
+      over = true;
+      const returned = this.#window.done(start, attempted.feedback, this.#monotonic());
+      if (returned !== null) died = { items: returned.items, closedUntil: this.#wall(returned.until) };
+    };
     try {
       attempted = await delivery.attempt({ message, recipients, target, octets: body }, this.#cut.signal);
-      const { results } = attempted, standing = { destination: job.key };
+      if (attempted.feedback === "failure") end(); // what is written says when the destination is asked again
+      const { results } = attempted, standing = restOf(died, job.key);
       await this.#hardBounces(job, results);
       await this.#write(job, recipients.map((each, place) => settlement.of(message, each, results[place]!, standing)));
     } catch (error) {
       this.#trouble(error);
     } finally {
       this.#forget(job);
-      const now = this.#monotonic(), returned = this.#window.done(start, attempted.feedback, now);
+      end();
       const words = attempted.results.find(({ verdict }) => verdict === "deferred")?.words ?? "";
-      if (returned !== null) await this.#rest(job.key, returned, words);
-      const milliseconds = Math.max(attempted.leaveAlone ?? 0, longestOf(attempted.results, suspension));
+      if (died !== null) await this.#rest(job.key, died, words);
+      const milliseconds = attempted.elsewhere
+        ? 0
+        : Math.max(attempted.leaveAlone ?? 0, longestOf(attempted.results, suspension));
       if (milliseconds > 0) await this.#suspend(job.key, milliseconds, words);
     }
   }
 
   /** The destination is dead: what waited for it has had an attempt by that, and so has what the store holds. */
-  async #rest(key: string, { items, until }: Returned<Job>, words: string): Promise<void> {
-    const { settlement, store, services } = this.#options, closedUntil = this.#wall(until);
+  async #rest(key: string, { items, closedUntil }: Rest, words: string): Promise<void> {
+    const { settlement, store, services } = this.#options;
     this.#window.explain(key, words);
     const result: Result = { ...ours("deferred", "4.4.1", `its destination does not answer: ${words}`.slice(0, 1000)) };
     await Promise.all(items.map((job) => {
@@ -398,8 +400,8 @@ export class Dispatcher {
   }
 
   /**
-   * The reports that are owed. Where nobody can say yet how the sender is reached, what failed waits to have failed; what
-   * was delivered stays so and is not told.
+   * The reports that are owed. Where nobody can say yet how the sender is reached, what failed waits to have failed, and a
+   * delay to be told; what was delivered stays so and is not told.
    */
   async #reported(
     message: Lease["message"],
@@ -412,15 +414,27 @@ export class Dispatcher {
     } catch (error) {
       if (!(error instanceof ReportWaits)) throw error;
       this.#trouble(`a report about ${message.id} has to wait: ${error.message}`);
-      return [[], settled.map((each) => isEnd(each.report) ? this.#waiting(each, error.message) : each)];
+      return [[], settled.map((each) => this.#waiting(each, error.message))];
     }
   }
 
-  #waiting({ outcome: { index }, report }: Settled, why: string): Settled {
-    const { terms, services } = this.#options;
-    const lastReply = `${report!.words ?? "expanded"} (${why})`.slice(0, 1000);
-    const nextAttempt = services.now() + terms.retry[0]!;
-    return { outcome: { index, state: "deferred", nextAttempt, lastReply, deadline: null }, report: null, event: null };
+  #waiting({ outcome, report, event }: Settled, why: string): Settled {
+    const { terms, services } = this.#options, again = services.now() + terms.retry[0]!;
+    switch (report?.action) {
+      case "delayed": {
+        const { told: _, ...others } = outcome;
+        return { outcome: { ...others, deadline: again }, report: null, event };
+      }
+      case "failed":
+      case "expanded": {
+        const { index, attempt = true } = outcome;
+        const lastReply = `${report.words ?? "expanded"} (${why})`.slice(0, 1000);
+        const waits = { index, state: "deferred", nextAttempt: again, deadline: again, lastReply, attempt } as const;
+        return { outcome: waits, report: null, event: null };
+      }
+      default:
+        return { outcome, report: null, event };
+    }
   }
 
   /** Where what a person's change is about goes, by a route of his where he gives one. */
@@ -472,8 +486,8 @@ function nameOf({ lease, recipients }: Job): string {
   return `${lease.message.id} ${recipients[0]!.index}`;
 }
 
-function isEnd(report: DeliveryEvent | null): boolean {
-  return report?.action === "failed" || report?.action === "expanded";
+function restOf(rest: Rest | null, destination: string): Standing {
+  return { destination, closedUntil: rest?.closedUntil ?? null };
 }
 
 function longestOf(results: readonly Result[], rules: SuspensionRules): number {

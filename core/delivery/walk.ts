@@ -20,6 +20,7 @@ import type { TlsFailure } from "./tls/failure.ts";
 import type { StsPolicies } from "./tls/mta_sts_policies.ts";
 import { demandOf, type NextHop as TlsHop, type ReportedPolicy, type TlsDemand, wantsTlsa } from "./tls/policy.ts";
 import type { TlsRule, TlsRules } from "./tls/rules.ts";
+import type { TlsSession } from "./tls/tlsrpt.ts";
 
 /** One place to try. */
 export interface Stop {
@@ -66,6 +67,8 @@ export interface WalksOptions {
   readonly sts: Pick<StsPolicies, "of"> | null;
   readonly dane: boolean;
   random(): number;
+  /** A policy that a domain has and nobody gets at (RFC 8460 4.3.2.2), once for each time that it mattered. */
+  counted(session: TlsSession): void;
 }
 
 interface Kept {
@@ -121,6 +124,10 @@ export class Walks {
       mailHosts(domain, { dns, own, random }),
       sts !== null && !domain.startsWith("[") ? sts.of(domain) : null,
     ]);
+    if (policy?.failure) {
+      const reported: ReportedPolicy = { type: "sts", domain, text: [], mx: [] };
+      this.#options.counted({ reported, failure: policy.failure, host: "", receivingIp: null, sendingIp: null });
+    }
     if (found.fault !== undefined) return { fault: found.reply };
     const port = named?.port ?? usual, rule = rules.of(domain);
     const hop: TlsHop = { domain, byMx: true, authentic: found.authentic, sts: policy };

@@ -236,6 +236,7 @@ export interface Counters {
   /** Entries that have not ended, in order of name, what was written a moment ago included. */
   list(options: CounterQuery): Promise<readonly CounterEntry[]>;
 }
+/** Which counters. */
 export interface CounterQuery {
   /** What the names begin with. */
   readonly prefix: string;
@@ -244,8 +245,11 @@ export interface CounterQuery {
   /** Only names behind this one: the next page. */
   readonly after?: string;
 }
+/** One counter. */
 export interface CounterEntry {
+  /** As it was written. */
   readonly name: string;
+  /** As it was written, or the sum. */
   readonly value: string;
   /** Milliseconds since 1970. */
   readonly expires: number;

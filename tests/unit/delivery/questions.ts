@@ -47,6 +47,7 @@ export class AskingSite implements AsyncDisposable {
         sts: null,
         dane: false,
         random: () => 0.5,
+        counted: () => {},
       }),
       pool: this.pool,
       deadlines,
