@@ -49,6 +49,11 @@ export class Connector {
     this.#options = options;
   }
 
+  /** No connection is made any more: the server stops. */
+  get closing(): boolean {
+    return this.#options.pool.closing;
+  }
+
   /** A connection is open there, and nobody has it. */
   isOpen(stop: Stop): boolean {
     return this.#options.pool.has(keyOf(stop));

@@ -14,7 +14,7 @@ import { found, type MailTransaction, type Outcome, type PeerExtensions } from "
 import type { Feedback } from "./concurrency.ts";
 import { type ConnectOptions, Connector, NOBODY, placeOf } from "./connect.ts";
 import type { Form, Outgoing } from "./outgoing.ts";
-import { type Place, type Result, resultOf } from "./result.ts";
+import { ours, type Place, type Result, resultOf, UNTOUCHED } from "./result.ts";
 import type { Target } from "./target.ts";
 import { type Barred, isBarred, type Stop, type Walks } from "./walk.ts";
 
@@ -70,7 +70,7 @@ export class RemoteDelivery {
       return { results: attempt.results(), feedback: verdict === "defer" ? "failure" : "success" };
     }
     await attempt.walk(walk.stops);
-    return { results: attempt.results(), feedback: attempt.feedback };
+    return { results: attempt.results(), feedback: attempt.feedback() };
   }
 }
 
@@ -81,7 +81,12 @@ class Attempt {
   readonly #known: (Result | null)[];
   /** Places whose answer is not final: the next host is asked for them. */
   #open: Set<number>;
-  feedback: Feedback = "failure";
+  #atOnce = AT_ONCE;
+  /** Our login was refused: a password that one host does not take is not tried at all the others. */
+  #denied = false;
+  /** Some host talked, or would not. */
+  #met = false;
+  #feedback: Feedback = "failure";
 
   constructor(shipment: Shipment, connector: Connector) {
     this.#shipment = shipment;
@@ -91,17 +96,26 @@ class Attempt {
   }
 
   results(): readonly Result[] {
-    return this.#known.map((each) => each ?? NOT_ASKED);
+    const unknown = this.#connector.closing ? UNTOUCHED : NOT_ASKED;
+    return this.#known.map((each) => each ?? unknown);
   }
 
-  failAll(result: Result): void {
-    for (const place of this.#open) this.#known[place] = preferred(this.#known[place]!, result);
+  /** Who refuses for good, or is refused for what one message asks, need not be spared. */
+  feedback(): Feedback {
+    if (this.#feedback === "success") return "success";
+    if (this.#connector.closing) return "neutral"; // it was us
+    if (this.#known.some((each) => each?.verdict !== "rejected")) return this.#feedback;
+    return this.#met ? "success" : "neutral";
+  }
+
+  failAll(result: Result, places: Iterable<number> = this.#open): void {
+    for (const place of places) this.#known[place] = preferred(this.#known[place]!, result);
   }
 
   async walk(stops: readonly (Stop | Barred)[]): Promise<void> {
     let sessions = 0;
     for (const stop of this.#openFirst(stops)) {
-      if (this.#open.size === 0 || sessions === SESSIONS) return;
+      if (this.#open.size === 0 || sessions === SESSIONS || this.#denied) return;
       if (!isBarred(stop)) {
         if (await this.#visit(stop)) sessions++;
         continue;
@@ -122,12 +136,16 @@ class Attempt {
     const connector = this.#connector, here = new Set(this.#open);
     let talked = false, fresh = false;
     for (let connections = 0; connections < CONNECTIONS && here.size > 0; connections++) {
-      const connection = (fresh ? null : connector.take(stop)) ?? await this.#connect(stop);
+      const connection = (fresh ? null : connector.take(stop)) ?? await this.#connect(stop, here);
       if (connection === null) break;
       const before = here.size;
-      const stale = await this.#deliver(connection, stop, here);
-      connector.release(connection);
-      if (stale) fresh = true; // those beside it will be as tired of waiting
+      let tired: boolean;
+      try {
+        tired = await this.#deliver(connection, stop, here);
+      } finally {
+        connector.release(connection);
+      }
+      if (tired) fresh = true; // those beside it will be as tired of waiting
       else {
         talked = true;
         if (here.size === before) break; // it takes nobody, or we cannot say it
@@ -136,23 +154,41 @@ class Attempt {
     return talked;
   }
 
-  async #connect(stop: Stop): Promise<OutboundConnection | null> {
+  async #connect(stop: Stop, here: ReadonlySet<number>): Promise<OutboundConnection | null> {
     const { connection, failures } = await this.#connector.open(stop);
-    for (const { outcome, place } of failures) this.failAll(resultOf(outcome, place));
-    return connection;
+    if (connection !== null || this.#connector.closing) return connection; // one address is as good as another
+    for (const { outcome, place } of failures) {
+      if (outcome.reply !== null) this.#met = true;
+      if (outcome.phase === "auth" && outcome.reply !== null && outcome.reply.code >= 500) this.#denied = true;
+      this.failAll(resultOf(outcome, place), here);
+    }
+    return null;
   }
 
-  /** Transactions while there is somebody to ask for. True when the connection was of no use any more, and nothing was said. */
+  /**
+   * Transactions while there is somebody to ask for. True when the connection ended before it was of use: what it was for
+   * should have another one.
+   */
   async #deliver(connection: OutboundConnection, stop: Stop, here: Set<number>): Promise<boolean> {
     const place = placeOf(stop, connection);
+    this.#met = true;
     while (here.size > 0 && connection.usable) {
       const form = await this.#form(connection.peer, place);
       if (form === null) {
         here.clear();
         return false;
       }
+      if (!connection.usable) return true; // the peer did not wait for us to convert and sign
       const group = this.#group(here), before = here.size;
-      const outcomes = await connection.deliver(this.#transaction(group, form, connection.peer), form.content);
+      const transaction = this.#transaction(group, form, connection.peer);
+      let outcomes: readonly Outcome[];
+      try {
+        outcomes = await connection.deliver(transaction, form.content);
+      } catch (error) {
+        if (!(error instanceof TypeError)) throw error;
+        this.#unsayable(group, here, error);
+        continue;
+      }
       if (connection.stale) return true;
       for (const [index, outcome] of outcomes.entries()) {
         this.#take(group[index]!, outcome, { stop, place, here, connection });
@@ -162,6 +198,17 @@ class Attempt {
     return false;
   }
 
+  /** A command cannot be said, and nothing was (case 67): whose it is shows when each goes alone. */
+  #unsayable(group: readonly number[], here: Set<number>, { message }: TypeError): void {
+    const [first] = group;
+    if (group.length > 1) this.#atOnce = 1;
+    else {
+      here.delete(first!);
+      this.#open.delete(first!);
+      this.#known[first!] = ours("rejected", "5.5.4", `It cannot be said in SMTP: ${message}`);
+    }
+  }
+
   /** Those who are still to be asked for here, of one reverse path. */
   #group(here: ReadonlySet<number>): readonly number[] {
     const { recipients } = this.#shipment, group: number[] = [];
@@ -169,7 +216,7 @@ class Attempt {
     for (const place of here) {
       const own = formatAddress(recipients[place]!.sender);
       path ??= own;
-      if (own === path && group.push(place) === AT_ONCE) break;
+      if (own === path && group.push(place) === this.#atOnce) break;
     }
     return group;
   }
@@ -177,16 +224,17 @@ class Attempt {
   /** Null: the message cannot be said to this peer, and every recipient knows it. */
   async #form(peer: PeerExtensions, place: Place): Promise<Form | null> {
     const capacity = peer.has("BINARYMIME") ? "BINARYMIME" : peer.has("8BITMIME") ? "8BITMIME" : "7BIT";
-    let outcome: Outcome;
     try {
       const form = await this.#shipment.outgoing.form(capacity);
       if (form !== "impossible") return form;
-      outcome = found("reject", "5.6.3", "The message is not 7-bit, and this server takes no other", "envelope");
-    } catch (error) { // a signer that fails, content that cannot be read: it does not go out without
-      outcome = found("defer", "4.3.0", `The message cannot be prepared: ${(error as Error).message}`, "envelope");
+      const text = "The message is not 7-bit, and this server takes no other";
+      this.failAll(resultOf(found("reject", "5.6.3", text, "envelope"), place));
+    } catch (error) { // a signer that fails, content that cannot be read: it does not go out without, to nobody
+      const why = error instanceof Error ? error.message : String(error);
+      this.failAll(ours("deferred", "4.3.0", `The message cannot be prepared: ${why}`));
+      this.#open.clear();
     }
-    this.feedback = "success";
-    this.failAll(resultOf(outcome, place));
+    this.#feedback = "success"; // it is not the host's fault
     return null;
   }
 
@@ -223,14 +271,18 @@ class Attempt {
       readonly connection: OutboundConnection;
     },
   ): void {
-    const { verdict, phase, reply, mayHaveArrived } = outcome, result = resultOf(outcome, place);
+    const { verdict, status, phase, reply, mayHaveArrived } = outcome, result = resultOf(outcome, place);
     if (verdict === "untried") {
       this.#known[which] = preferred(this.#known[which]!, result);
       return;
     }
     here.delete(which);
-    if (reply?.code === 421) this.feedback = "failure";
-    else if (reply !== null || phase !== "mail" && phase !== "reset") this.feedback = "success";
+    if (reply === null && status === "4.3.2" && !mayHaveArrived) { // we ended it ourselves: no attempt
+      this.#known[which] ??= UNTOUCHED;
+      return;
+    }
+    if (reply?.code === 421) this.#feedback = "failure";
+    else if (reply !== null || phase !== "mail" && phase !== "reset") this.#feedback = "success";
     // What this host lacks another one may have, and what it takes later another one may take now
     const open = !mayHaveArrived && (verdict === "defer" || verdict === "reject" && phase === "envelope");
     if (open) this.#known[which] = preferred(this.#known[which]!, result);

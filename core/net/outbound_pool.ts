@@ -54,6 +54,11 @@ export class OutboundPool implements Timed {
     return this.#idleCount;
   }
 
+  /** It opens no more. */
+  get closing(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
   /** An idle connection of that key is there. */
   has(key: string): boolean {
     return this.#idle.has(key);

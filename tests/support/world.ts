@@ -133,6 +133,11 @@ export class Site implements AsyncDisposable {
     );
   }
 
+  /** Waits for whatever comes of it first. */
+  async first(transaction: string): Promise<Attempt> {
+    return await waitFor(`an attempt at ${transaction}`, () => this.attempts(transaction)[0], { deadline: 20_000 });
+  }
+
   /** Letters in a Maildir of ours, oldest first, as Latin-1. */
   async letters(local: string): Promise<readonly string[]> {
     return (await readMaildir(this.folder.at(`home.example/${local}/Maildir`))).map(latin1);
