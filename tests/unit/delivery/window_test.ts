@@ -205,7 +205,10 @@ Deno.test("a suspended destination gives its jobs back, is left out until its mo
 });
 
 Deno.test("an operator is told what rests and why, what is full, and what waits for its rate", () => {
-  const window = new Window<Mail>({ ...OPTIONS, rate: (to) => to === "rated" ? { count: 1, milliseconds: MINUTE } : null });
+  const window = new Window<Mail>({
+    ...OPTIONS,
+    rate: (to) => to === "rated" ? { count: 1, milliseconds: MINUTE } : null,
+  });
   const put = (to: string, count: number) => {
     for (let id = 0; id < count; id++) window.add(to, { priority: 0, item: { to, id } }, 0);
   };
