@@ -174,9 +174,8 @@ export class Sending {
       destination: keyOf(this.#targets.of({ address, route }, sender)),
       deadline: deadlineOf(
         { sender, parameters: mail, receivedAt },
-        { parameters, told: null },
-        receivedAt,
-        this.#terms,
+        { parameters, told: null, attempts: 0 },
+        { now: receivedAt, terms: this.#terms },
       ),
     };
   }

@@ -4,7 +4,7 @@
  * Non-job: when and how many (dispatcher.ts), what is written (settlement.ts), the ways themselves (local.ts, remote.ts,
  * http.ts).
  */
-import { applyEdits, withReturnPath } from "../model/edits.ts";
+import { applyEdits, type EditedField, editedFields, withReturnPath } from "../model/edits.ts";
 import { type HeaderEdits, isOverdue, isParked } from "../model/envelope.ts";
 import { HeaderSection } from "../model/headers.ts";
 import { Reply } from "../model/reply.ts";
@@ -14,6 +14,7 @@ import type { Services, TransactionContext } from "../pipeline/contexts/transact
 import { OVERDUE } from "../pipeline/endings.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { bodyOf, storedBody } from "../queue/stored_body.ts";
+import type { Outcome } from "../smtp/client/mod.ts";
 import type { Body, Store, StoredMessage, StoredRecipient } from "../store/store.ts";
 import type { Feedback } from "./concurrency.ts";
 import { postMessage } from "./http.ts";
@@ -23,7 +24,7 @@ import { Outgoing } from "./outgoing.ts";
 import type { RemoteDelivery, Shipped } from "./remote.ts";
 import { ours, type Result, resultOf, UNTOUCHED } from "./result.ts";
 import type { Suppression } from "./suppression.ts";
-import type { Target, Targets } from "./target.ts";
+import { keyOf, type Target, type Targets } from "./target.ts";
 import type { HttpFetch } from "./tls/mta_sts_fetch.ts";
 
 export interface DeliveryOptions {
@@ -54,6 +55,8 @@ export interface Attempted {
   readonly feedback: Feedback;
   /** The destination wants to be left alone for so long, milliseconds. */
   readonly leaveAlone?: number;
+  /** A plugin sent it another way: what it met there says nothing of the destination. */
+  readonly elsewhere?: true;
 }
 
 type Leaving = Extract<Target, { kind: "mx" | "hop" }>;
@@ -69,19 +72,20 @@ export class Delivery {
     const { message, recipients, target } = consignment;
     const all = (result: Result): Attempted => ({ results: recipients.map(() => result), feedback: "neutral" });
     const now = this.#options.services.now(), { holdUntil } = message.parameters;
+    if (target.kind === "report") { // its time is now, whatever was asked for a copy
+      return all(
+        target.action === "expanded"
+          ? { ...ours("delivered", "2.0.0", ""), expanded: true }
+          : { ...ours("rejected", statusOf(target.reason), target.reason), decided: true },
+      );
+    }
+    if (isOverdue(message.parameters, now)) { //                                                          RFC 2852 4
+      return all({ ...ours("rejected", OVERDUE.status, OVERDUE.toString()), expired: true });
+    }
     if (isParked(message.parameters, now)) { // somebody was in a hurry for the sender                   RFC 4865 4.2
       return all({ ...ours("deferred", "4.2.0", "its hour has not come"), postponed: holdUntil!, appointed: true });
     }
-    if (isOverdue(message.parameters, now) && target.kind !== "report") { //                              RFC 2852 4
-      return all({ ...ours("rejected", OVERDUE.status, OVERDUE.toString()), expired: true });
-    }
     switch (target.kind) {
-      case "report":
-        return all(
-          target.action === "expanded"
-            ? { ...ours("delivered", "2.0.0", ""), expanded: true }
-            : ours("rejected", statusOf(target.reason), target.reason),
-        );
       case "hold":
         return all(ours("held", "4.2.0", target.reason));
       case "discard":
@@ -112,7 +116,7 @@ export class Delivery {
     const { message, recipients, target, body } = leaving;
     const results: (Result | null)[] = await this.#suppressed(recipients);
     const pipeline = this.#options.pipelineOf(message.origin.listener);
-    let shipped: Shipped & { readonly leaveAlone?: number } = { results: [], feedback: "neutral" };
+    let shipped: Gone = NOTHING;
     if (!pipeline.handles("deliver")) {
       shipped = await this.#ship(leaving, results, { edits: message.edits, context: null, target });
       return { ...shipped, results: filled(results) };
@@ -133,11 +137,11 @@ export class Delivery {
           if (result instanceof Reply) results[place] ??= refusedWith(result);
         }
         const tried = results.flatMap((result, place) => result === null ? [place] : []);
-        shipped = await this.#ship(leaving, results, {
-          edits: context.edits,
-          context,
-          target: this.#rerouted(context, leaving),
-        });
+        const rerouted = this.#rerouted(context, leaving);
+        shipped = await this.#ship(leaving, results, { edits: context.edits, context, target: rerouted ?? target });
+        if (rerouted !== null && keyOf(rerouted) !== keyOf(target)) {
+          shipped = { results: shipped.results, feedback: "neutral", elsewhere: true };
+        }
         for (const place of tried) context.settleRecipient(place, replyOf(results[place]!) ?? "relayed");
         return worst(tried.map((place) => results[place]!));
       },
@@ -170,10 +174,10 @@ export class Delivery {
     }));
   }
 
-  /** Where a plugin wants it to go instead. */
-  #rerouted({ departure }: TransactionContext, { message, recipients, target }: LeavingConsignment): Target {
+  /** Where a plugin wants it to go instead; null: nowhere else. */
+  #rerouted({ departure }: TransactionContext, { message, recipients }: LeavingConsignment): Target | null {
     const route = departure!.nextHop;
-    if (route === null) return target;
+    if (route === null) return null;
     return this.#options.targets.of({ address: recipients[0]!.address, route, released: true }, message.sender);
   }
 
@@ -186,21 +190,21 @@ export class Delivery {
       readonly context: TransactionContext | null;
       readonly target: Target;
     },
-  ): Promise<Shipped & { readonly leaveAlone?: number }> {
+  ): Promise<Gone> {
     const { message, recipients, body, signal } = leaving, departure = context?.departure ?? null;
     const places = results.flatMap((result, place) => result === null ? [place] : []);
-    if (places.length === 0) return { results: [], feedback: "neutral" };
+    if (places.length === 0) return NOTHING;
     const give = (given: readonly Result[]) => {
       for (const [index, place] of places.entries()) results[place] = given[index]!;
     };
     if (target.kind !== "mx" && target.kind !== "hop") {
       const reason = target.kind === "nowhere" ? target.reason : "a plugin routed it to no other host";
       give(places.map(() => ours("deferred", "4.3.5", reason)));
-      return { results: [], feedback: "neutral" };
+      return NOTHING;
     }
     if (signal.aborted) {
       give(places.map(() => UNTOUCHED));
-      return { results: [], feedback: "neutral" };
+      return NOTHING;
     }
     if (target.kind === "hop" && target.hop.http !== null) {
       const posted = await this.#post(target.hop, leaving, { places, edits });
@@ -209,7 +213,7 @@ export class Delivery {
     }
     const shipped = await this.#options.remote.ship(target, {
       parameters: message.parameters,
-      wish: tlsWish(message.parameters, context === null ? headersOf(body) : context.message.headers),
+      wish: tlsWish(message.parameters, context === null ? headersOf(body, edits) : context.message.headers),
       outgoing: new Outgoing({
         body,
         edits,
@@ -235,30 +239,35 @@ export class Delivery {
     hop: NextHop,
     { message, recipients, body, signal }: LeavingConsignment,
     { places, edits }: { readonly places: readonly number[]; readonly edits: HeaderEdits },
-  ): Promise<Shipped & { readonly leaveAlone?: number }> {
+  ): Promise<Gone> {
     const { fetch, services: { now } } = this.#options, http = hop.http!;
     const final = withReturnPath(edits, new HeaderSection(body.head), message.sender);
     let results: readonly Result[] = [], leaveAlone: number | null = null;
     for (const host of hop.hosts) {
       if (host.kind !== "http") continue;
-      const posted = await postMessage({ ...http, url: host.url }, {
-        id: message.id,
-        sender: message.sender,
-        recipients: places.map((place) => recipients[place]!),
-        origin: message.origin,
-        receivedAt: message.receivedAt,
-        parameters: message.parameters,
-        attempts: Math.max(0, ...recipients.map((each) => each.attempts)),
-        size: message.size,
-        stream: () => applyEdits(body.stream(), final),
-      }, { fetch, now, signal });
+      const outcomes: Outcome[] = [];
+      do { // one request names only so many
+        const posted = await postMessage({ ...http, url: host.url }, {
+          id: message.id,
+          sender: message.sender,
+          recipients: places.slice(outcomes.length).map((place) => recipients[place]!),
+          origin: message.origin,
+          receivedAt: message.receivedAt,
+          parameters: message.parameters,
+          attempts: Math.max(0, ...recipients.map((each) => each.attempts)),
+          size: message.size,
+          stream: () => applyEdits(body.stream(), final),
+        }, { fetch, now, signal });
+        const next = posted.outcomes.findIndex(({ verdict }) => verdict === "untried");
+        outcomes.push(...next > 0 ? posted.outcomes.slice(0, next) : posted.outcomes);
+        leaveAlone = posted.retryAfter;
+      } while (outcomes.length < places.length);
       const { origin, protocol } = new URL(host.url);
-      results = posted.outcomes.map((outcome) =>
+      results = outcomes.map((outcome) =>
         resultOf(outcome, { remote: null, relay: origin, tls: protocol === "https:" ? "https verified" : null })
       );
-      leaveAlone = posted.retryAfter;
       if (
-        signal.aborted || posted.outcomes.some(({ verdict, mayHaveArrived }) => verdict !== "defer" || mayHaveArrived)
+        signal.aborted || outcomes.some(({ verdict, mayHaveArrived }) => verdict !== "defer" || mayHaveArrived)
       ) break;
     }
     if (signal.aborted && results.every(({ verdict }) => verdict === "deferred")) results = places.map(() => UNTOUCHED);
@@ -273,15 +282,19 @@ interface LeavingConsignment extends Consignment {
   readonly signal: AbortSignal;
 }
 
+/** What an attempt on the way out came to. */
+type Gone = Shipped & Pick<Attempted, "leaveAlone" | "elsewhere">;
+const NOTHING: Gone = { results: [], feedback: "neutral" };
+
 const NO_ANSWER = ours("deferred", "4.3.0", "nobody said what became of it");
 
 function filled(results: readonly (Result | null)[]): readonly Result[] {
   return results.map((each) => each ?? NO_ANSWER);
 }
 
-function headersOf(body: Body): readonly { readonly name: string; readonly value: string }[] {
-  const section = new HeaderSection(body.head), field = section.named("TLS-Required");
-  return field.map((each) => ({ name: each.name, value: section.value(each) }));
+/** As they go out. */
+function headersOf(body: Body, edits: HeaderEdits): readonly EditedField[] {
+  return editedFields(new HeaderSection(body.head), edits);
 }
 
 /** What a plugin said of it. */

@@ -4,7 +4,6 @@
  * behind it is in memory. (SEMANTICS 2, 3, 16, 23; docs/decisions/delivery-window.md.)
  * Non-job: one attempt (delivery.ts), what a result means (settlement.ts), when the next is due (core/queue/backoff.ts).
  */
-import type { DeliveryEvent } from "../dsn/mod.ts";
 import type { Route } from "../model/envelope.ts";
 import type { Services } from "../pipeline/contexts/transaction_context.ts";
 import { longestWait } from "../queue/backoff.ts";
@@ -26,8 +25,8 @@ import { ours, type Result, UNTOUCHED } from "./result.ts";
 import type { Settled, Settlement, Standing } from "./settlement.ts";
 import type { SuspensionRules } from "./suspension.ts";
 import { keyOf, type Target, type Targets } from "./target.ts";
-import { deadlineOf, type Terms } from "./terms.ts";
-import { type Returned, type Start, Window, type WindowOptions } from "./window.ts";
+import type { Terms } from "./terms.ts";
+import { type Start, Window, type WindowOptions } from "./window.ts";
 
 export interface DispatcherOptions {
   readonly store: Store;
@@ -55,9 +54,16 @@ interface Job {
   readonly key: string;
 }
 
+/** What waited for a destination that has just died, and when that is asked again, on the wall clock. */
+interface Rest {
+  readonly items: readonly Job[];
+  readonly closedUntil: number;
+}
+
 const LEASE_SECONDS = 900;
 const LONGEST_SLEEP = 60_000; // a clock that is set forward is noticed within a minute
-const STORE_RETRY = 5000; // milliseconds between two questions to a store that fails
+/** Milliseconds before a store that failed is asked again, doubled each time: most failures are over at once. */
+const STORE_RETRY = 50, LONGEST_STORE_RETRY = 5000;
 const MOST_ASKED = 500; // jobs of one question to the store
 const CARRIED = 16 * 1024 * 1024; // octets of bodies that jobs bring along
 
@@ -80,6 +86,8 @@ export class Dispatcher {
   #due = true;
   /** When the window was last searched for what has waited too long. */
   #drained = 0;
+  /** Rounds in a row that the store has failed. */
+  #failures = 0;
   #stopped = false;
   /** When the next recipient falls due, wall clock; null: none will; undefined: the store is to be asked. */
   #nextDue: number | null | undefined = undefined;
@@ -179,10 +187,12 @@ export class Dispatcher {
         if (this.#due || this.#window.hungry(this.#monotonic())) await this.#ask();
       }
       if (!this.#stopped) wait = await this.#nextLook();
+      this.#failures = 0;
     } catch (error) {
       this.#trouble(error);
       this.#due = true;
-      wait = STORE_RETRY;
+      this.#nextDue = undefined;
+      wait = storeRetry(this.#failures++);
     }
     this.#busy = false; // in the same turn as the last look at #again: no kick falls between
     if (this.#stopped) return;
@@ -287,51 +297,48 @@ export class Dispatcher {
     if (this.#nextDue !== undefined) this.#nextDue = Math.min(this.#nextDue ?? Infinity, moment);
   }
 
-  /** A job that the window does not hold (any more), untried. A word that its sender is owed is said all the same. */
+  /** A job that the window does not hold (any more), untried. */
   async #giveBack(job: Job, closed: number | null): Promise<void> {
-    const { settlement, services, terms } = this.#options, { message } = job.lease;
-    const now = services.now(), closedUntil = closed === null ? null : this.#wall(closed);
+    const { settlement } = this.#options, { message } = job.lease;
     this.#forget(job);
-    const standing: Standing = { destination: job.key, closedUntil };
-    await this.#write(
-      job,
-      job.recipients.map((recipient): Settled => {
-        const word = settlement.overdue(message, recipient, standing);
-        if (word !== null) return word;
-        const { index } = recipient, deadline = deadlineOf(message, recipient, now, terms);
-        const common = { index, attempt: false, destination: job.key, deadline };
-        const outcome: RecipientOutcome = closedUntil === null
-          ? { ...common, state: "ready" }
-          : { ...common, state: "deferred", nextAttempt: Math.max(recipient.nextAttempt, closedUntil) };
-        return { outcome, report: null, event: null };
-      }),
-    );
+    const standing: Standing = { destination: job.key, closedUntil: closed === null ? null : this.#wall(closed) };
+    await this.#write(job, job.recipients.map((each) => settlement.untried(message, each, standing)));
   }
 
   async #run(start: Start<Job>): Promise<void> {
     const job = start.item, { delivery, settlement, suspension } = this.#options;
     const { lease: { message }, recipients, target, body } = job;
     let attempted: Attempted = { results: recipients.map(() => UNTOUCHED), feedback: "neutral" };
+    let died: Rest | null = null, over = false;
+    const end = () => {
+      if (over) return;
+      over = true;
+      const returned = this.#window.done(start, attempted.feedback, this.#monotonic());
+      if (returned !== null) died = { items: returned.items, closedUntil: this.#wall(returned.until) };
+    };
     try {
       attempted = await delivery.attempt({ message, recipients, target, octets: body }, this.#cut.signal);
-      const { results } = attempted, standing = { destination: job.key };
+      if (attempted.feedback === "failure") end(); // what is written says when the destination is asked again
+      const { results } = attempted, standing = restOf(died, job.key);
       await this.#hardBounces(job, results);
       await this.#write(job, recipients.map((each, place) => settlement.of(message, each, results[place]!, standing)));
     } catch (error) {
       this.#trouble(error);
     } finally {
       this.#forget(job);
-      const now = this.#monotonic(), returned = this.#window.done(start, attempted.feedback, now);
+      end();
       const words = attempted.results.find(({ verdict }) => verdict === "deferred")?.words ?? "";
-      if (returned !== null) await this.#rest(job.key, returned, words);
-      const milliseconds = Math.max(attempted.leaveAlone ?? 0, longestOf(attempted.results, suspension));
+      if (died !== null) await this.#rest(job.key, died, words);
+      const milliseconds = attempted.elsewhere
+        ? 0
+        : Math.max(attempted.leaveAlone ?? 0, longestOf(attempted.results, suspension));
       if (milliseconds > 0) await this.#suspend(job.key, milliseconds, words);
     }
   }
 
   /** The destination is dead: what waited for it has had an attempt by that, and so has what the store holds. */
-  async #rest(key: string, { items, until }: Returned<Job>, words: string): Promise<void> {
-    const { settlement, store, services } = this.#options, closedUntil = this.#wall(until);
+  async #rest(key: string, { items, closedUntil }: Rest, words: string): Promise<void> {
+    const { settlement, store, services } = this.#options;
     this.#window.explain(key, words);
     const result: Result = { ...ours("deferred", "4.4.1", `its destination does not answer: ${words}`.slice(0, 1000)) };
     await Promise.all(items.map((job) => {
@@ -356,14 +363,16 @@ export class Dispatcher {
     const { hardBounce } = this.#options;
     if (hardBounce === undefined) return;
     for (const [place, result] of results.entries()) {
-      if (result.verdict === "rejected" && result.remote !== null) await hardBounce(recipients[place]!, result);
+      if (result.verdict !== "rejected" || result.remote === null) continue;
+      // Whatever becomes of a list, what became of the recipients is written: else they would be asked for again
+      await hardBounce(recipients[place]!, result).catch((error) => this.#trouble(error));
     }
   }
 
   /** Outcomes and reports in one write; then observers hear of it. */
   async #write(job: Job, settled: readonly Settled[]): Promise<void> {
     const { message } = job.lease;
-    for (let failed = false;; failed = true) {
+    for (let failures = 0;; failures++) {
       const { lease } = job;
       try {
         const [reports, parts] = await this.#reported(message, settled);
@@ -377,21 +386,22 @@ export class Dispatcher {
           if (reports.length > 0) this.kick();
           return;
         }
-        // A write that failed may have been made all the same.
-        if (!failed) this.#trouble(`the lease of ${message.id} had ended before its result was written`);
+        if (failures === 0) this.#trouble(`the lease of ${message.id} had ended before its result was written`);
+        else this.kick(); // a write that failed may have been made all the same, reports included
         return;
       } catch (error) {
         this.#trouble(error);
       }
       // What is delivered is delivered: say so as soon as the store can hear it. Else the lease's end makes it due again.
-      if (this.#stopped || this.#options.services.now() + STORE_RETRY >= lease.until) return;
-      await this.#pause(STORE_RETRY);
+      const wait = storeRetry(failures);
+      if (this.#stopped || this.#options.services.now() + wait >= lease.until) return;
+      await this.#pause(wait);
     }
   }
 
   /**
-   * The reports that are owed. Where nobody can say yet how the sender is reached, what failed waits to have failed; what
-   * was delivered stays so and is not told.
+   * The reports that are owed. Where nobody can say yet how the sender is reached, what failed waits to have failed, and a
+   * delay to be told; what was delivered stays so and is not told.
    */
   async #reported(
     message: Lease["message"],
@@ -404,15 +414,27 @@ export class Dispatcher {
     } catch (error) {
       if (!(error instanceof ReportWaits)) throw error;
       this.#trouble(`a report about ${message.id} has to wait: ${error.message}`);
-      return [[], settled.map((each) => isEnd(each.report) ? this.#waiting(each, error.message) : each)];
+      return [[], settled.map((each) => this.#waiting(each, error.message))];
     }
   }
 
-  #waiting({ outcome: { index }, report }: Settled, why: string): Settled {
-    const { terms, services } = this.#options;
-    const lastReply = `${report!.words ?? "expanded"} (${why})`.slice(0, 1000);
-    const nextAttempt = services.now() + terms.retry[0]!;
-    return { outcome: { index, state: "deferred", nextAttempt, lastReply, deadline: null }, report: null, event: null };
+  #waiting({ outcome, report, event }: Settled, why: string): Settled {
+    const { terms, services } = this.#options, again = services.now() + terms.retry[0]!;
+    switch (report?.action) {
+      case "delayed": {
+        const { told: _, ...others } = outcome;
+        return { outcome: { ...others, deadline: again }, report: null, event };
+      }
+      case "failed":
+      case "expanded": {
+        const { index, attempt = true } = outcome;
+        const lastReply = `${report.words ?? "expanded"} (${why})`.slice(0, 1000);
+        const waits = { index, state: "deferred", nextAttempt: again, deadline: again, lastReply, attempt } as const;
+        return { outcome: waits, report: null, event: null };
+      }
+      default:
+        return { outcome, report: null, event };
+    }
   }
 
   /** Where what a person's change is about goes, by a route of his where he gives one. */
@@ -455,12 +477,17 @@ export class Dispatcher {
 /** Where rules are that ask nobody: it has no host that could be dead. */
 const NOBODY_ASKED = "report";
 
+/** @param failures in a row, before this one */
+function storeRetry(failures: number): number {
+  return Math.min(LONGEST_STORE_RETRY, STORE_RETRY * 2 ** failures);
+}
+
 function nameOf({ lease, recipients }: Job): string {
   return `${lease.message.id} ${recipients[0]!.index}`;
 }
 
-function isEnd(report: DeliveryEvent | null): boolean {
-  return report?.action === "failed" || report?.action === "expanded";
+function restOf(rest: Rest | null, destination: string): Standing {
+  return { destination, closedUntil: rest?.closedUntil ?? null };
 }
 
 function longestOf(results: readonly Result[], rules: SuspensionRules): number {

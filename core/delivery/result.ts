@@ -27,6 +27,8 @@ export interface Result {
   readonly silent?: true;
   /** With `delivered`: it was an alias, whose members are recipients of their own (RFC 3461 5.2.7.3). */
   readonly expanded?: true;
+  /** With `rejected`: it was decided before, and another attempt would not ask anybody. */
+  readonly decided?: true;
   /** With `rejected`: its time is over, whatever was said. */
   readonly expired?: true;
   /** With `deferred`: not again before this moment, milliseconds since 1970, and this was no attempt. */

@@ -6,9 +6,11 @@
 import { formatAddress } from "../model/address.ts";
 import type { DeliveryEvent } from "../dsn/event.ts";
 import type { Event } from "../observe/events.ts";
-import { nextAttempt, notAfter } from "../queue/backoff.ts";
+import { isOverdue } from "../model/envelope.ts";
+import { OVERDUE } from "../pipeline/endings.ts";
+import { longestWait, nextAttempt, notAfter } from "../queue/backoff.ts";
 import type { RecipientOutcome, StoredMessage, StoredRecipient } from "../store/store.ts";
-import type { Result } from "./result.ts";
+import { ours, type Result } from "./result.ts";
 import { deadlineOf, delayToTell, givenUpAt, isGivenUp, type Terms } from "./terms.ts";
 
 export interface SettlementOptions {
@@ -55,8 +57,8 @@ export class Settlement {
       case "delivered":
         return this.#delivered(message, recipient, result);
       case "rejected":
-        if (result.expired || !this.#options.softBounce) {
-          return this.#failed(message, recipient, result, { isExpired: result.expired === true });
+        if (result.expired || result.decided || !this.#options.softBounce) {
+          return this.#failed(message, recipient, result, { attempt: result.expired !== true });
         }
         return this.#deferred(message, recipient, { ...result, status: `4${result.status.slice(1)}` }, standing);
       case "deferred":
@@ -64,34 +66,35 @@ export class Settlement {
     }
   }
 
-  /** A word that is owed though nothing was tried: its destination is closed. Null when none is owed. */
-  overdue(message: StoredMessage, recipient: StoredRecipient, standing: Standing): Settled | null {
-    const { terms, now: clock } = this.#options, { index, attempts } = recipient, now = clock();
-    const result: Result = {
-      verdict: "deferred",
-      status: statusIn(recipient.lastReply) ?? "4.4.1",
-      words: recipient.lastReply ?? "its destination does not answer",
-      remote: null,
-      relay: null,
-      tls: null,
-    };
-    if (isGivenUp(message, attempts, now, terms)) {
-      return this.#failed(message, recipient, result, { isExpired: true, tried: false });
+  /**
+   * It goes back untried: its destination is closed, or it was not its turn. A word that its sender is owed is said all
+   * the same.
+   */
+  untried(message: StoredMessage, recipient: StoredRecipient, standing: Standing): Settled {
+    const { terms, now: clock } = this.#options, { index, lastReply } = recipient, now = clock();
+    // A turn that does not come when a word is owed is time that passes: else what nobody asks for would wait for ever
+    const attempt = isOwed(recipient, now) && recipient.nextAttempt <= now;
+    const older = { ...recipient, attempts: recipient.attempts + (attempt ? 1 : 0) };
+    if (isOverdue(message.parameters, now)) return this.#failed(message, recipient, LATE, { attempt });
+    const words = lastReply ?? "its destination does not answer";
+    const result: Result = ours("deferred", statusIn(lastReply) ?? "4.4.1", words);
+    if (isGivenUp(message, older.attempts, now, terms)) {
+      return this.#failed(message, recipient, { ...result, expired: true }, { attempt });
     }
-    const delay = delayToTell(message, recipient, attempts, { now, terms });
-    if (delay === null) return null;
-    const told = { ...recipient, told: now };
+    const delay = delayToTell(message, older, { now, terms });
+    const told = delay === null ? recipient.told : now;
+    const closed = standing.closedUntil ?? null;
+    const next = closed === null ? recipient.nextAttempt : this.#atLast(Math.max(recipient.nextAttempt, closed), now);
     return {
       outcome: {
         index,
-        state: "deferred",
-        attempt: false,
-        nextAttempt: Math.max(recipient.nextAttempt, standing.closedUntil ?? now),
+        ...closed === null && next <= now ? { state: "ready" } : { state: "deferred", nextAttempt: next },
+        attempt,
         destination: standing.destination,
-        deadline: deadlineOf(message, told, now, terms),
-        told: now,
+        deadline: deadlineOf(message, { ...older, told }, { now, terms }),
+        ...delay !== null && { told: now },
       },
-      report: this.#delay(message, recipient, result, delay.cause),
+      report: delay === null ? null : this.#delay(message, recipient, result, delay.cause),
       event: null,
     };
   }
@@ -114,21 +117,21 @@ export class Settlement {
     };
   }
 
-  /** `tried`: it was an attempt that this came of. */
+  /** `attempt`: it was one that this came of. */
   #failed(
     message: StoredMessage,
     recipient: StoredRecipient,
     result: Result,
-    { isExpired = false, tried = true } = {},
+    { attempt }: { readonly attempt: boolean },
   ): Settled {
-    const { index } = recipient, now = this.#options.now();
+    const { index } = recipient, now = this.#options.now(), isExpired = result.expired === true;
     return {
       outcome: {
         index,
         state: isExpired ? "expired" : "failed",
         lastReply: result.words,
         deadline: null,
-        attempt: result.expired !== true && tried,
+        attempt,
         told: now, // in the same write as the report: then nobody has to look after it
       },
       report: {
@@ -140,7 +143,7 @@ export class Settlement {
         at: now,
         ...isExpired && { cause: "expired" as const },
       },
-      event: this.#event(message, recipient, result, { type: "bounced", expired: isExpired }),
+      event: this.#event(message, recipient, result, { type: "bounced", expired: isExpired }, attempt),
     };
   }
 
@@ -153,38 +156,39 @@ export class Settlement {
   }
 
   #deferred(message: StoredMessage, recipient: StoredRecipient, result: Result, standing: Standing): Settled {
-    if (result.appointed) { //                                                                          RFC 4865 4.2
-      const { index } = recipient, nextAttempt = result.postponed!;
-      return {
-        outcome: { index, state: "deferred", nextAttempt, appointed: true, attempt: false },
-        report: null,
-        event: null,
-      };
-    }
     const { terms, now: clock, random } = this.#options, now = clock();
-    const { index } = recipient, counts = result.postponed === undefined;
-    const attempts = recipient.attempts + (counts ? 1 : 0);
-    if (counts && isGivenUp(message, attempts, now, terms)) {
-      return this.#failed(message, recipient, result, { isExpired: true });
+    const { index } = recipient, { postponed, appointed } = result;
+    // Who is put off again and again grows old by it, once his sender is owed a word
+    const attempt = postponed === undefined || !appointed && isOwed(recipient, now);
+    const older = { ...recipient, attempts: recipient.attempts + (attempt ? 1 : 0) };
+    if (isOverdue(message.parameters, now)) return this.#failed(message, recipient, LATE, { attempt });
+    if (attempt && isGivenUp(message, older.attempts, now, terms)) {
+      return this.#failed(message, recipient, { ...result, expired: true }, { attempt });
     }
-    const delay = delayToTell(message, recipient, attempts, { now, terms });
+    const delay = delayToTell(message, older, { now, terms });
     const told = delay === null ? recipient.told : now;
-    const planned = result.postponed ?? nextAttempt(now, attempts, terms.retry, random());
-    const next = notAfter(Math.max(planned, standing.closedUntil ?? 0), message.parameters);
+    const planned = postponed ?? nextAttempt(now, older.attempts, terms.retry, random());
+    const next = appointed //                                                                            RFC 4865 4.2
+      ? postponed!
+      : notAfter(this.#atLast(Math.max(planned, standing.closedUntil ?? 0), now), message.parameters);
     return {
       outcome: {
         index,
         state: "deferred",
-        lastReply: result.words,
+        ...appointed ? { appointed } : { lastReply: result.words, destination: standing.destination },
         nextAttempt: next,
-        attempt: counts,
-        destination: standing.destination,
-        deadline: deadlineOf(message, { ...recipient, told }, now, terms),
+        attempt,
+        deadline: deadlineOf(message, { ...older, told }, { now, terms }),
         ...delay !== null && { told: now },
       },
       report: delay === null ? null : this.#delay(message, recipient, result, delay.cause),
-      event: this.#event(message, recipient, result, { type: "deferred", next }),
+      event: appointed ? null : this.#event(message, recipient, result, { type: "deferred", next }, attempt),
     };
+  }
+
+  /** Nothing is planned further away than the store believes (case 74): who has to wait longer is asked on the way. */
+  #atLast(moment: number, now: number): number {
+    return Math.min(moment, Math.floor(now + longestWait(this.#options.terms.retry)));
   }
 
   #delay(
@@ -211,6 +215,7 @@ export class Settlement {
     recipient: StoredRecipient,
     result: Result,
     kind: { type: "delivered" } | { type: "deferred"; next: number } | { type: "bounced"; expired: boolean },
+    attempt = true,
   ): Event {
     return {
       ...kind,
@@ -220,12 +225,19 @@ export class Settlement {
       identity: message.origin.identity,
       relay: result.relay,
       delay: Math.max(0, this.#options.now() - message.receivedAt),
-      attempts: recipient.attempts + 1,
+      attempts: recipient.attempts + (attempt ? 1 : 0),
       status: result.status,
       reply: result.words,
       tls: result.tls,
     };
   }
+}
+
+const LATE: Result = { ...ours("rejected", OVERDUE.status, OVERDUE.toString()), expired: true }; //          RFC 2852 4
+
+/** The moment has come at which its sender is owed a word. */
+function isOwed({ deadline }: StoredRecipient, now: number): boolean {
+  return deadline !== null && deadline <= now;
 }
 
 /** The enhanced status in words as a row keeps them: "451 4.2.2 Mailbox full", "4.4.1 No connection". */

@@ -5,7 +5,7 @@
  */
 import { delayNotice as noticeOf } from "../dsn/notify.ts";
 import type { RcptParameters } from "../model/envelope.ts";
-import { expired } from "../queue/backoff.ts";
+import { expired, nextAttempt } from "../queue/backoff.ts";
 import type { StoredMessage } from "../store/store.ts";
 
 export interface Terms {
@@ -24,6 +24,9 @@ export interface TimedRecipient {
   readonly parameters: RcptParameters;
   /** When its sender was told of a delay; null: not yet. */
   readonly told: number | null;
+  readonly attempts: number;
+  /** What `deadlineOf` said last, if anything. */
+  readonly deadline?: number | null;
 }
 
 /** The time that counts begins when the sender lets it: what was parked has not waited. */
@@ -52,22 +55,34 @@ export function isGivenUp(message: Timed, attempts: number, now: number, terms: 
 export function delayToTell(
   message: Timed,
   recipient: TimedRecipient,
-  attempts: number,
-  options: { readonly now: number; readonly terms: Terms },
+  { now, terms }: { readonly now: number; readonly terms: Terms },
 ): { readonly cause: "overdue" | null } | null {
-  const { now, terms } = options, { delayNotice, retry } = terms;
-  const notice = noticeOf(message, recipient, { delayNotice, told: recipient.told });
+  const { delayNotice, retry } = terms, { told, attempts } = recipient;
+  const notice = noticeOf(message, recipient, { delayNotice, told });
   if (notice === null) return null;
   if (notice.cause === "overdue") return notice.at <= now ? { cause: "overdue" } : null;
   const waited = expired({ receivedAt: beginning(message), attempts }, now, { expire: delayNotice!, schedule: retry });
   return waited ? { cause: null } : null;
 }
 
-/** The next moment at which the sender is owed a word though nothing happens; null: none that is known. */
-export function deadlineOf(message: Timed, recipient: TimedRecipient, now: number, terms: Terms): number | null {
-  const { deliverBy } = message.parameters;
-  const notice = noticeOf(message, recipient, { delayNotice: terms.delayNotice, told: recipient.told });
-  const moments = [notice?.at, givenUpAt(message, terms), deliverBy?.mode === "R" ? deliverBy.at : undefined];
-  const ahead = moments.filter((each) => each !== undefined && each > now) as number[];
+/**
+ * The next moment at which the sender is owed a word though nothing happens; null: none that is known. Where the clock
+ * says that one is owed already and the attempts do not, it is looked at again after the next step of the schedule:
+ * behind a destination that nobody asks no attempt would ever do that.
+ */
+export function deadlineOf(
+  message: Timed,
+  recipient: TimedRecipient,
+  { now, terms }: { readonly now: number; readonly terms: Terms },
+): number | null {
+  const { deliverBy } = message.parameters, { told, attempts } = recipient;
+  const notice = noticeOf(message, recipient, { delayNotice: terms.delayNotice, told });
+  const words = [notice?.at, givenUpAt(message, terms)].filter((each) => each !== undefined);
+  const moments = deliverBy?.mode === "R" ? [...words, deliverBy.at] : words;
+  const ahead = moments.filter((each) => each > now);
+  if (words.some((each) => each <= now)) {
+    const known = recipient.deadline ?? null; // one that is still to come is not put off
+    ahead.push(known !== null && known > now ? known : nextAttempt(now, attempts, terms.retry, 0.5));
+  }
   return ahead.length === 0 ? null : Math.min(...ahead);
 }

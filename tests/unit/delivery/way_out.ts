@@ -76,6 +76,7 @@ export class WayOut implements AsyncDisposable {
       sts: null,
       dane: true,
       random: () => 0.99, // as they stand
+      counted: (session) => void this.counted.push(session),
       ...walks,
     });
     const connector = {
