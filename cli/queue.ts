@@ -167,7 +167,7 @@ async function show(door: QueueDoor, id: string, options: QueueOptions, terminal
     if (each.orcpt) terminal.out(`  ORCPT  ${plain(each.orcpt)}`);
     if (each.destination) terminal.out(`  way    ${plain(each.destination)}`);
     if (each.told) terminal.out(`  told   its sender, at ${each.told}`);
-    if (each.deadline) terminal.out(`  tells  its sender by ${each.deadline}`);
+    if (each.deadline && each.state !== "held") terminal.out(`  tells  its sender by ${each.deadline}`);
   }
   return DONE;
 }
@@ -195,9 +195,9 @@ async function destinations(door: QueueDoor, options: Listing, terminal: Termina
 }
 
 function waits({ attempts, nextAttempt, lastReply }: QueueRow["recipients"][number]): string {
-  return `${attempts > 0 ? `, ${attempts} attempts` : ""}${nextAttempt ? `, next ${nextAttempt}` : ""}${
-    lastReply ? `: ${plain(lastReply)}` : ""
-  }`;
+  return `${attempts > 0 ? `, ${attempts} ${attempts === 1 ? "attempt" : "attempts"}` : ""}${
+    nextAttempt ? `, next ${nextAttempt}` : ""
+  }${lastReply ? `: ${plain(lastReply)}` : ""}`;
 }
 
 /** Ids or a filter, not both and not neither: nobody deletes a queue by leaving a word out. */

@@ -6,23 +6,14 @@
  */
 import type { Route } from "../model/envelope.ts";
 import type { Services } from "../pipeline/contexts/transaction_context.ts";
-import { longestWait, nextAttempt } from "../queue/backoff.ts";
-import type {
-  Claim,
-  Lease,
-  NewMessage,
-  NewReport,
-  QueueChange,
-  QueueQuery,
-  RecipientOutcome,
-  Store,
-  StoredRecipient,
-} from "../store/store.ts";
+import { longestWait } from "../queue/backoff.ts";
+import type { Claim, Lease, NewMessage, QueueChange, QueueQuery, Store, StoredRecipient } from "../store/store.ts";
 import type { Attempted, Delivery } from "./delivery.ts";
 import type { DestinationState } from "./destination.ts";
-import { type Reports, ReportWaits } from "./reports.ts";
+import { Recorder, storeRetry } from "./recorder.ts";
+import type { Reports } from "./reports.ts";
 import { ours, type Result, UNTOUCHED } from "./result.ts";
-import type { Settled, Settlement, Standing } from "./settlement.ts";
+import type { Settlement, Standing } from "./settlement.ts";
 import type { SuspensionRules } from "./suspension.ts";
 import { keyOf, type Target, type Targets } from "./target.ts";
 import type { Terms } from "./terms.ts";
@@ -62,7 +53,6 @@ interface Rest {
 
 const LEASE_SECONDS = 900;
 const LONGEST_SLEEP = 60_000; // a clock that is set forward is noticed within a minute
-const STORE_RETRY = 5000; // milliseconds between two questions to a store that fails
 const MOST_ASKED = 500; // jobs of one question to the store
 const CARRIED = 16 * 1024 * 1024; // octets of bodies that jobs bring along
 
@@ -74,8 +64,7 @@ export class Dispatcher {
   /** Jobs in the window by message and destination: waiting or under way. */
   readonly #jobs = new Map<string, Job>();
   readonly #running = new Set<Promise<void>>();
-  /** Ends the waits for a store that fails. */
-  readonly #pauses = new Set<() => void>();
+  readonly #recorder: Recorder;
   readonly #cut = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #looking: Promise<void> | null = null;
@@ -85,6 +74,8 @@ export class Dispatcher {
   #due = true;
   /** When the window was last searched for what has waited too long. */
   #drained = 0;
+  /** Rounds in a row that the store has failed. */
+  #failures = 0;
   #stopped = false;
   /** When the next recipient falls due, wall clock; null: none will; undefined: the store is to be asked. */
   #nextDue: number | null | undefined = undefined;
@@ -95,6 +86,12 @@ export class Dispatcher {
     this.#options = options;
     this.#window = new Window(options.window);
     this.#monotonic = options.monotonic ?? (() => performance.now());
+    this.#recorder = new Recorder({
+      ...options,
+      waits: (moment) => this.#expect(moment),
+      added: () => this.kick(),
+      trouble: (error) => this.#trouble(error),
+    });
   }
 
   /** Something may be due. Cheap, any number of times. */
@@ -156,7 +153,7 @@ export class Dispatcher {
   async stop(milliseconds = 0): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    for (const wake of this.#pauses) wake();
+    this.#recorder.stop();
     await this.#looking;
     await Promise.all(this.#window.drain(this.#monotonic()).map((job) => this.#giveBack(job, null).catch(ignore)));
     if (this.#running.size === 0) return;
@@ -184,10 +181,12 @@ export class Dispatcher {
         if (this.#due || this.#window.hungry(this.#monotonic())) await this.#ask();
       }
       if (!this.#stopped) wait = await this.#nextLook();
+      this.#failures = 0;
     } catch (error) {
       this.#trouble(error);
       this.#due = true;
-      wait = STORE_RETRY;
+      this.#nextDue = undefined;
+      wait = storeRetry(this.#failures++);
     }
     this.#busy = false; // in the same turn as the last look at #again: no kick falls between
     if (this.#stopped) return;
@@ -297,7 +296,7 @@ export class Dispatcher {
     const { settlement } = this.#options, { message } = job.lease;
     this.#forget(job);
     const standing: Standing = { destination: job.key, closedUntil: closed === null ? null : this.#wall(closed) };
-    await this.#write(job, job.recipients.map((each) => settlement.untried(message, each, standing)));
+    await this.#recorder.write(job, job.recipients.map((each) => settlement.untried(message, each, standing)));
   }
 
   async #run(start: Start<Job>): Promise<void> {
@@ -316,7 +315,10 @@ export class Dispatcher {
       if (attempted.feedback === "failure") end(); // what is written says when the destination is asked again
       const { results } = attempted, standing = restOf(died, job.key);
       await this.#hardBounces(job, results);
-      await this.#write(job, recipients.map((each, place) => settlement.of(message, each, results[place]!, standing)));
+      await this.#recorder.write(
+        job,
+        recipients.map((each, place) => settlement.of(message, each, results[place]!, standing)),
+      );
     } catch (error) {
       this.#trouble(error);
     } finally {
@@ -339,7 +341,7 @@ export class Dispatcher {
     await Promise.all(items.map((job) => {
       this.#forget(job);
       const { message } = job.lease, standing = { destination: key, closedUntil };
-      return this.#write(job, job.recipients.map((each) => settlement.of(message, each, result, standing)));
+      return this.#recorder.write(job, job.recipients.map((each) => settlement.of(message, each, result, standing)));
     }));
     if (key !== NOBODY_ASKED) await store.postpone({ destination: key, until: closedUntil, now: services.now() });
   }
@@ -359,77 +361,8 @@ export class Dispatcher {
     if (hardBounce === undefined) return;
     for (const [place, result] of results.entries()) {
       if (result.verdict !== "rejected" || result.remote === null) continue;
-      // What became of the message is not lost for it
+      // Whatever becomes of a list, what became of the recipients is written: else they would be asked for again
       await hardBounce(recipients[place]!, result).catch((error) => this.#trouble(error));
-    }
-  }
-
-  /** Outcomes and reports in one write; then observers hear of it. */
-  async #write(job: Job, settled: readonly Settled[]): Promise<void> {
-    const { message } = job.lease;
-    for (let failed = false;; failed = true) {
-      const { lease } = job;
-      try {
-        const [reports, parts] = await this.#reported(job, settled);
-        if (await this.#options.store.settle(lease, parts.map(({ outcome }) => outcome), reports)) {
-          for (const { outcome, event } of parts) {
-            if (outcome.nextAttempt !== undefined) {
-              this.#expect(Math.min(outcome.nextAttempt, outcome.deadline ?? Infinity));
-            }
-            if (event !== null) this.#options.services.emit(event);
-          }
-          if (reports.length > 0) this.kick();
-          return;
-        }
-        // A write that failed may have been made all the same.
-        if (!failed) this.#trouble(`the lease of ${message.id} had ended before its result was written`);
-        return;
-      } catch (error) {
-        this.#trouble(error);
-      }
-      // What is delivered is delivered: say so as soon as the store can hear it. Else the lease's end makes it due again.
-      if (this.#stopped || this.#options.services.now() + STORE_RETRY >= lease.until) return;
-      await this.#pause(STORE_RETRY);
-    }
-  }
-
-  /**
-   * The reports that are owed. Where nobody can say yet how the sender is reached, what failed waits to have failed, and a
-   * delay to be told; what was delivered stays so and is not told.
-   */
-  async #reported(
-    { lease: { message }, recipients }: Job,
-    settled: readonly Settled[],
-  ): Promise<[readonly NewReport[], readonly Settled[]]> {
-    const events = settled.flatMap(({ report }) => report === null ? [] : [report]);
-    if (events.length === 0) return [[], settled];
-    try {
-      return [await this.#options.reports.of(message, events), settled];
-    } catch (error) {
-      if (!(error instanceof ReportWaits)) throw error;
-      this.#trouble(`a report about ${message.id} has to wait: ${error.message}`);
-      const attempts = new Map(recipients.map((each) => [each.index, each.attempts]));
-      return [[], settled.map((each) => this.#waiting(each, attempts.get(each.outcome.index) ?? 0, error.message))];
-    }
-  }
-
-  #waiting({ outcome, report, event }: Settled, attempts: number, why: string): Settled {
-    const { terms, services } = this.#options;
-    const again = nextAttempt(services.now(), attempts + 1, terms.retry, 0.5); // who refused it is asked again, too
-    switch (report?.action) {
-      case "delayed": {
-        const { told: _, ...others } = outcome;
-        return { outcome: { ...others, deadline: again }, report: null, event };
-      }
-      case "failed":
-      case "expanded": {
-        const { index, attempt = true } = outcome;
-        const lastReply = `${report.words ?? "expanded"} (${why})`.slice(0, 1000);
-        const waits = { index, state: "deferred", nextAttempt: again, deadline: again, lastReply, attempt } as const;
-        return { outcome: waits, report: null, event: null };
-      }
-      default:
-        return { outcome, report: null, event };
     }
   }
 
@@ -450,18 +383,6 @@ export class Dispatcher {
   /** A moment of the monotonic clock on the wall. */
   #wall(moment: number): number {
     return Math.round(this.#options.services.now() + Math.max(0, moment - this.#monotonic()));
-  }
-
-  #pause(milliseconds: number): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer);
-        this.#pauses.delete(wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, milliseconds);
-      this.#pauses.add(wake);
-    });
   }
 
   #trouble(error: unknown): void {

@@ -82,6 +82,8 @@ class Attempt {
   /** Places whose answer is not final: the next host is asked for them. */
   #open: Set<number>;
   #atOnce = AT_ONCE;
+  /** Our login was refused: a password that one host does not take is not tried at all the others. */
+  #denied = false;
   /** Some host talked, or would not. */
   #met = false;
   #feedback: Feedback = "failure";
@@ -113,7 +115,7 @@ class Attempt {
   async walk(stops: readonly (Stop | Barred)[]): Promise<void> {
     let sessions = 0;
     for (const stop of this.#openFirst(stops)) {
-      if (this.#open.size === 0 || sessions === SESSIONS) return;
+      if (this.#open.size === 0 || sessions === SESSIONS || this.#denied) return;
       if (!isBarred(stop)) {
         if (await this.#visit(stop)) sessions++;
         continue;
@@ -157,6 +159,7 @@ class Attempt {
     if (connection !== null || this.#connector.closing) return connection; // one address is as good as another
     for (const { outcome, place } of failures) {
       if (outcome.reply !== null) this.#met = true;
+      if (outcome.phase === "auth" && outcome.reply !== null && outcome.reply.code >= 500) this.#denied = true;
       this.failAll(resultOf(outcome, place), here);
     }
     return null;

@@ -141,13 +141,14 @@ export class MemoryStore implements Store {
       const owed = parts.filter((part) => deadline(part) <= now).sort((a, b) => deadline(a) - deadline(b))
         .slice(0, Math.ceil(limit / 2)); // the others have a right to the rest
       const since = ({ due }: Part) => Math.min(...due.map((recipient) => recipient.due!));
-      const rest = parts.filter((part) => !owed.includes(part)).sort((a, b) => since(a) - since(b));
+      const out = ({ due }: Part) => Number(options.exclude?.includes(due[0]!.facts.destination) ?? false);
+      const rest = parts.filter((part) => !owed.includes(part))
+        .sort((a, b) => out(a) - out(b) || since(a) - since(b));
       return [...owed, ...rest].slice(0, limit).map(({ item, due }): Lease => {
         for (const recipient of due) {
           recipient.facts.state = "active";
           recipient.due = until;
           recipient.owner = owner;
-          recipient.appointed = false;
         }
         return { message: item.message, recipients: due.map(({ facts }) => structuredClone(facts)), owner, until };
       });
@@ -165,6 +166,7 @@ export class MemoryStore implements Store {
           recipient.due = dueAt(now, facts.deadline);
         }
         if (recipient.due > now) continue;
+        recipient.appointed = false; // the moment has come: it is due like anything else
         if (excluded.has(facts.destination) && (facts.deadline === null || facts.deadline > now)) continue;
         const key = `${item.message.id} ${facts.destination}`, part = parts.get(key);
         if (part) part.due.push(recipient);

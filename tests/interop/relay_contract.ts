@@ -18,6 +18,8 @@ export interface RelaySite {
   readonly delivery?: readonly string[];
   /** Where it listens. */
   readonly port?: number;
+  /** A data folder to use again. */
+  readonly data?: string;
   /** More top-level lines. */
   readonly rest?: string;
   /** Instead of the route of everything to the next hop. */
@@ -26,9 +28,10 @@ export interface RelaySite {
 
 /** A server that relays for loopback to the next hop, and has the mailbox box@local.example. */
 export async function relaySite(site: RelaySite): Promise<Server> {
-  const { nextHop, delivery = [], port = freePort(), rest = "", routes = "[{ to: remote, via: peer }]" } = site;
+  const { nextHop, delivery = [], port = freePort(), data, rest = "", routes = "[{ to: remote, via: peer }]" } = site;
   return await Server.start({
     ports: { smtp: port, admin: freePort() },
+    ...data === undefined ? {} : { data },
     config: `hostname: mx.local.example
 domains: [local.example]
 postmaster: box@local.example
@@ -80,10 +83,13 @@ export async function submit(
   await client.quit();
 }
 
-export async function emptyQueue(server: Server): Promise<void> {
-  await waitFor("an empty queue", async () => (await server.api.queue()).total === 0).catch(async (error) => {
-    throw new Error(`${(error as Error).message}: ${JSON.stringify(await server.api.queue())}\n${server.output}`);
-  });
+/** `deadline`: milliseconds. */
+export async function emptyQueue(server: Server, deadline = 10_000): Promise<void> {
+  await waitFor("an empty queue", async () => (await server.api.queue()).total === 0, { deadline }).catch(
+    async (error) => {
+      throw new Error(`${(error as Error).message}: ${JSON.stringify(await server.api.queue())}\n${server.output}`);
+    },
+  );
 }
 
 /** We relay to it. */

@@ -3,6 +3,7 @@
  * peer that does with each connection what the test says. Non-job: the server as its users have it (server.ts).
  */
 import { createServer, type Server, type Socket } from "node:net";
+import type { Address } from "../../core/model/address.ts";
 import { accept, reject, type Reply } from "../../core/model/reply.ts";
 import { Deadlines } from "../../core/net/deadline.ts";
 import { type Host, Inbound, type InboundOptions } from "../../core/net/inbound.ts";
@@ -23,6 +24,8 @@ export interface SinkOptions extends Place {
   readonly engine?: Partial<ServerOptions>;
   readonly tls?: ServerTls;
   readonly implicitTls?: boolean;
+  /** What a recipient is told (default: as the class says). */
+  readonly rcpt?: (address: Address) => Reply;
   /** Called with each piece of content. */
   readonly take?: (chunk: Uint8Array) => void | Promise<void>;
 }
@@ -76,7 +79,7 @@ export class MailSink extends LocalServer {
   }
 
   connected(socket: Socket): void {
-    const { engine, tls, implicitTls = false, take } = this.#options, { messages } = this;
+    const { engine, tls, implicitTls = false, take, rcpt = known } = this.#options, { messages } = this;
     const session = new ServerSession(serverOptions({ ...engine, limits: { ...LIMITS, size: 10_000_000 } }));
     let pieces: Uint8Array[] = [], recipients = 0;
     const host: Host = {
@@ -84,7 +87,8 @@ export class MailSink extends LocalServer {
         if (event.type === "mail") recipients = 0;
         if (event.type === "content") pieces = [];
         if (event.type === "rcpt") {
-          if (event.address.local.startsWith("no")) return reject("5.1.1", "No such user");
+          const reply = rcpt(event.address);
+          if (reply.verdict !== "accept") return reply;
           recipients++;
         }
         if (event.type !== "message") return accept();
@@ -106,6 +110,10 @@ export class MailSink extends LocalServer {
     };
     serve(socket, session, host, { tls: tls ?? null, implicitTls });
   }
+}
+
+function known({ local }: Address): Reply {
+  return local.startsWith("no") ? reject("5.1.1", "No such user") : accept();
 }
 
 /** A session of our engine on a socket, with all the time in the world. */

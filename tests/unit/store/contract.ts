@@ -2,7 +2,7 @@
  * What every store does, whatever it stands on. Each implementation's own test file calls `storeContract`.
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type Body, type NewMessage, type Store, StoreError } from "../../../core/store/store.ts";
+import { type Body, type NewMessage, type NewRecipient, type Store, StoreError } from "../../../core/store/store.ts";
 import { body, deposit, message, nextId, octets, put, read, recipient, T0 } from "./messages.ts";
 
 export interface ContractOptions {
@@ -321,6 +321,198 @@ export function storeContract(name: string, open: OpenStore): void {
     ]);
   });
 
+  test("what is left out stays, except where a sender is owed a word", async (store) => {
+    const owed = { deadline: T0 - 5 };
+    const { id } = await put(store, {
+      recipients: [
+        recipient("a@dead.example"),
+        recipient("b@dead.example", owed),
+        recipient("c@dead.example", { deadline: T0 + 1 }),
+        recipient("d@x.example"),
+      ],
+    });
+    const other = await put(store, { recipients: [recipient("e@dead.example", { nextAttempt: T0 - 9 })] });
+    const exclude = ["mx:dead.example", "mx:nowhere.example"];
+    const leases = await store.lease({ ...lease, exclude });
+    const taken = leases.map(({ message, recipients }) => [message.id, ...recipients.map(({ index }) => index)]);
+    assertEquals(taken.sort(), [[id, 1], [id, 3]]);
+    const [owedNow] = await store.lease({ ...lease, now: T0 + 1, exclude });
+    assertEquals(owedNow!.recipients.map(({ index, deadline }) => [index, deadline]), [[2, T0 + 1]]);
+    assertEquals(await store.lease({ ...lease, now: T0 + 1, exclude }), []);
+    const rest = await store.lease({ ...lease, now: T0 + 1 });
+    assertEquals(rest.map(({ message }) => message.id).sort(), [id, other.id].sort());
+  });
+
+  test("case 76: who is behind a great many of a destination that is left out comes round all the same", async (store) => {
+    const greedy = Array.from({ length: 1000 }, (_, i) => recipient(`u${i}@greedy.example`, { nextAttempt: T0 - 99 }));
+    for (let i = 0; i < 4; i++) await put(store, { recipients: greedy.slice(i) });
+    const others = new Set<string>();
+    for (let i = 0; i < 130; i++) {
+      const recipients = Array.from({ length: 1 + i % 3 }, (_, n) => recipient(`a${n}@d${i}.example`));
+      others.add((await put(store, { recipients })).id);
+    }
+    const seen = new Set<string>();
+    for (let rounds = 0; seen.size < others.size; rounds++) {
+      assert(rounds < 14, `${seen.size} of ${others.size} after ${rounds} leases`);
+      const leases = await store.lease({ ...lease, limit: 10, exclude: ["mx:greedy.example"] });
+      assertEquals(leases.length, Math.min(10, others.size - seen.size), "as many as there are");
+      for (const { message: { id } } of leases) {
+        assert(others.has(id) && !seen.has(id), `${id} is leased once, and only what is not left out`);
+        seen.add(id);
+      }
+    }
+    assertEquals(await store.lease({ ...lease, exclude: ["mx:greedy.example"] }), []);
+    assertEquals((await store.lease(lease)).length, 4);
+  });
+
+  test("many who are owed a word leave room for the others", async (store) => {
+    for (let i = 0; i < 20; i++) {
+      await put(store, { recipients: [recipient("a@dead.example", { deadline: T0 - 1, nextAttempt: T0 - 9 })] });
+    }
+    for (let i = 0; i < 3; i++) await put(store, { recipients: [recipient("a@x.example")] });
+    const got = async (limit: number) =>
+      (await store.lease({ ...lease, limit, exclude: ["mx:dead.example"] })).map(({ recipients }) =>
+        recipients[0]!.destination === "mx:x.example"
+      ).filter(Boolean).length;
+    assertEquals([await got(4), await got(4), await got(100)], [2, 1, 0]);
+    assertEquals(await store.lease(lease), [], "and the last call took all the rest");
+  });
+
+  test("a recipient is due at its next attempt, and no later than its deadline", async (store, clock) => {
+    const later = { state: "deferred", nextAttempt: T0 + 50 } as const;
+    const { id } = await put(store, {
+      recipients: [
+        recipient("a@x.example", { ...later, deadline: T0 + 20 }),
+        recipient("b@x.example", { ...later, deadline: T0 + 80 }),
+        recipient("c@x.example", { state: "held", deadline: T0 + 1 }),
+      ],
+    });
+    const next = (after = T0) => store.nextDue({ now: after });
+    assertEquals([await next(), await next(T0 + 20), await next(T0 + 50)], [T0 + 20, T0 + 50, null]);
+    const [first] = await store.lease({ ...lease, now: T0 + 20 });
+    assertEquals(first!.recipients.map(({ index, nextAttempt }) => [index, nextAttempt]), [[0, T0 + 50]]);
+    const waits = { index: 0, state: "deferred", nextAttempt: T0 + 50, attempt: false } as const;
+    await store.settle(first!, [{ ...waits, deadline: T0 + 40, told: T0 + 21 }]);
+    assertEquals(await next(T0 + 20), T0 + 40);
+    const [again] = await store.lease({ ...lease, now: T0 + 40 });
+    assertEquals(again!.recipients[0]!.told, T0 + 21);
+    await store.settle(again!, [{ ...waits, deadline: null, destination: "via:up" }]);
+    assertEquals(await next(T0 + 20), T0 + 50);
+    const row = (await store.item(id))!.recipients[0]!;
+    assertEquals([row.told, row.deadline, row.destination, row.attempts], [T0 + 21, null, "via:up", 0]);
+    const both = await store.lease({ ...lease, now: T0 + 50 });
+    assertEquals(both.map(({ recipients: [one] }) => one!.destination).sort(), ["mx:x.example", "via:up"]);
+    for (const each of both) {
+      await store.settle(each, [{ index: each.recipients[0]!.index, state: "held", lastReply: "a person shall look" }]);
+    }
+    clock.now = T0 + 90;
+    assertEquals(await store.change({ id }, { do: "release" }), 3);
+    const released = (await store.item(id))!.recipients;
+    assertEquals(released.map(({ released, nextAttempt }) => [released, nextAttempt]), Array(3).fill([true, T0 + 90]));
+    assertEquals(await next(T0), T0 + 1, "what is owed since then is due since then");
+  });
+
+  test("case 74: what a clock that ran ahead planned is due, with its deadline still ahead", async (store) => {
+    const far = { state: "deferred", nextAttempt: T0 + 9e10, deadline: T0 + 8e10 } as const;
+    for (let i = 0; i < 7; i++) {
+      await put(store, {
+        recipients: [recipient(`a@d${i}.example`, far), recipient("b@same.example", far)],
+      });
+    }
+    assertEquals(await store.lease({ ...lease, horizon: T0 + 9e10 }), [], "the deadline counts");
+    const due = await store.lease({ ...lease, limit: 5, horizon: T0 + 1e10 });
+    assertEquals([due.length, (await store.lease({ ...lease, horizon: T0 + 1e10 })).length], [5, 9]);
+    await store.settle(due[0]!, [{ index: due[0]!.recipients[0]!.index, state: "deferred", nextAttempt: T0 + 7 }]);
+    assertEquals(await store.lease({ ...lease, horizon: T0 + 1e10 + 1 }), []);
+    assertEquals((await store.lease({ ...lease, now: T0 + 7 })).length, 1);
+  });
+
+  test("settle makes outcomes and reports durable together, or neither", async (store) => {
+    const { id } = await put(store, { recipients: [recipient("a@x.example"), recipient("b@x.example")] });
+    const taken = await put(store, { recipients: [recipient("c@x.example", { state: "held" })] });
+    const [held] = await store.lease(lease);
+    const report = (size: number, more: Partial<NewMessage> = {}) => ({
+      message: message({ sender: null, recipients: [recipient("alice@example.org")], ...more }),
+      content: octets(size, size),
+    });
+    const failed = (index: number) => ({ index, state: "failed", lastReply: "550 5.1.1 no" } as const);
+    const one = report(300), two = report(90_000), bad = report(50, { id: taken.id });
+    for (const reports of [[one, bad], [one, one]]) {
+      const refusal = await assertRejects(() => store.settle(held!, [failed(0)], reports), StoreError);
+      assertEquals(refusal.fault, "io");
+      assertEquals((await store.item(id))!.recipients.map(({ state }) => state), ["active", "active"]);
+      assertEquals(await store.item(one.message.id), null);
+    }
+    assertEquals(await store.settle(held!, [failed(0), { index: 7, state: "failed" }], [one]), false);
+    assertEquals(await store.item(one.message.id), null);
+    const others = Array.from({ length: 5 }, () => put(store, { recipients: [recipient("z@y.example")] }));
+    assertEquals(await store.settle(held!, [failed(0)], [one, two]), true);
+    assertEquals(await store.settle(held!, [failed(1)], [report(10)]), true, "the rest of the lease");
+    await Promise.all(others);
+    for (const { message: { id }, content } of [one, two]) {
+      assertEquals(await read(await store.received(id)), content);
+      const { message: stored, recipients } = (await store.item(id))!;
+      assertEquals([stored.sender, recipients.map(({ state, destination }) => `${state} ${destination}`)], [
+        null,
+        ["ready mx:example.org"],
+      ]);
+    }
+    const leases = await store.lease({ ...lease, exclude: ["mx:y.example"] });
+    assertEquals(leases.length, 3);
+    assertEquals(await store.settle(held!, [failed(0)], [report(1)]), false, "said twice it is told once");
+    assertEquals((await store.queue({})).total, 10);
+  });
+
+  test("postpone: what is due before a moment waits until then, or until its deadline", async (store) => {
+    const until = T0 + 1000, later = { state: "deferred" } as const, route = { to: "remote", via: "up" } as const;
+    const rows: readonly (readonly [Partial<NewRecipient>, after: readonly [string, number, number | null]])[] = [
+      [{}, ["deferred", 1, until]],
+      [{ ...later, nextAttempt: until - 1 }, ["deferred", 1, until]],
+      [{ ...later, nextAttempt: until }, ["deferred", 0, until]],
+      [{ ...later, nextAttempt: until + 1 }, ["deferred", 0, until + 1]],
+      [{ deadline: until - 9 }, ["deferred", 1, until - 9]],
+      [{ deadline: until + 9 }, ["deferred", 1, until]],
+      [{ ...later, nextAttempt: until + 1, deadline: until - 5 }, ["deferred", 0, until - 5]],
+      [{ state: "held" }, ["held", 0, null]],
+      [{ ...later, appointed: true, nextAttempt: until - 1 }, ["deferred", 0, until - 1]],
+      [{ route }, ["ready", 0, T0]],
+    ];
+    const postpone = { destination: "mx:x.example", until, now: T0 };
+    const { id: tried } = await put(store, { recipients: [recipient("a@x.example")] });
+    await store.lease(lease);
+    const { id } = await put(store, { recipients: rows.map(([more], i) => recipient(`r${i}@x.example`, more)) });
+    assertEquals(await store.postpone(postpone), 4);
+    assertEquals(await store.postpone(postpone), 0);
+    const { recipients } = (await store.item(id))!;
+    assertEquals(
+      recipients.map(({ state, attempts }) => [state, attempts]),
+      rows.map(([, [state, attempts]]) => [state, attempts]),
+    );
+    assertEquals(recipients[4]!.nextAttempt, until, "the plan is kept beside the deadline");
+    assertEquals((await store.item(tried))!.recipients.map(({ state, attempts }) => [state, attempts]), [[
+      "active",
+      0,
+    ]]);
+    for (const moment of new Set(rows.map(([, [, , due]]) => due))) {
+      if (moment === null || moment === T0) continue;
+      assertEquals(await store.nextDue({ now: moment - 1 }), moment);
+    }
+    assertEquals((await store.lease(lease)).map(({ recipients: [one] }) => one!.destination), ["via:up"]);
+  });
+
+  test("postpone takes every recipient of a great queue, and mail comes in meanwhile", async (store) => {
+    const many = Array.from({ length: 700 }, (_, i) => recipient(`u${i}@x.example`));
+    for (let i = 0; i < 3; i++) await put(store, { recipients: many });
+    const [changed] = await Promise.all([
+      store.postpone({ destination: "mx:x.example", until: T0 + 5, now: T0 }),
+      put(store, { recipients: [recipient("a@y.example")] }),
+    ]);
+    assertEquals([changed, await store.nextDue({ now: T0 })], [2100, T0 + 5]);
+    assertEquals(await store.postpone({ destination: "mx:x.example", until: T0 + 9, now: T0 }), 2100);
+    assertEquals((await store.lease({ ...lease, now: T0 + 8 })).length, 1);
+    assertEquals((await store.lease({ ...lease, now: T0 + 9 })).length, 3);
+  });
+
   // ---- What a person does --------------------------------------------------------------------------------------------
 
   test("hold, release, retry, route and delete by id", async (store, clock) => {
@@ -413,6 +605,41 @@ export function storeContract(name: string, open: OpenStore): void {
     const page = await store.queue({ limit: 2 });
     assertEquals([page.total, page.items.map(({ message }) => message.id)], [5, [sent[4]!, sent[3]!]]);
   });
+
+  test(
+    "a bounce sends the report instead of the message; a new route goes to its destination",
+    async (store, clock) => {
+      const { id } = await put(store, {
+        recipients: [
+          recipient("a@x.example", { state: "held", lastReply: "looks odd" }),
+          recipient("b@x.example", { state: "deferred", nextAttempt: T0 + 5, appointed: true }),
+          recipient("c@x.example", { route: LOCAL }),
+          recipient("d@x.example", { state: "held" }),
+        ],
+      });
+      const [local] = await store.lease({ ...lease, exclude: ["mx:x.example"] });
+      clock.now = T0 + 3;
+      assertEquals(
+        await store.change({ id }, { do: "bounce", reason: "sent back by a person" }),
+        3,
+        "not what is tried",
+      );
+      const route = { to: "report", action: "failed", reason: "sent back by a person" } as const;
+      const [report, ...none] = await store.lease({ ...lease, now: T0 + 3 });
+      assertEquals([report!.recipients.map(({ index }) => index), none], [[0, 1, 3], []]);
+      for (const each of report!.recipients) assertEquals([each.route, each.destination], [route, "report"]);
+      assertEquals(report!.recipients[0]!.lastReply, "looks odd");
+      await store.settle(local!, [{ index: 2, state: "deferred", nextAttempt: T0 + 9 }]);
+      const up = { do: "route", route: { to: "remote", via: "up" }, destination: "via:up" } as const;
+      assertEquals(await store.change({ id }, up), 1);
+      assertEquals(await store.lease({ ...lease, now: T0 + 9, exclude: ["via:up"] }), []);
+      const [moved] = await store.lease({ ...lease, now: T0 + 9, exclude: ["local:maildir"] });
+      assertEquals(moved!.recipients.map(({ index, route }) => [index, route]), [[2, up.route]]);
+      await store.settle(moved!, [{ index: 2, state: "failed" }]);
+      for (const { index } of report!.recipients) await store.settle(report!, [{ index, state: "expired" }]);
+      assertEquals(await store.change({ id }, { do: "bounce", reason: "x" }), 0, "nor what has ended");
+    },
+  );
 
   // ---- Inboxes -------------------------------------------------------------------------------------------------------
 
@@ -548,6 +775,35 @@ export function storeContract(name: string, open: OpenStore): void {
     assertEquals([await counters.get("lock"), await counters.get("n")], ["until noon", "51"]);
     await Promise.all([counters.add("lock", 1, durable), counters.put("n", "7", durable)]);
     assertEquals([await counters.get("lock"), await counters.get("n")], ["1", "7"]);
+  });
+
+  test("counters: a list has the live ones of a prefix in order of name, page by page", async (store, clock) => {
+    const { counters } = store, live = { seconds: 100 };
+    const names = ["s:\u{1f98a}", "s:\uffee", "s:a", "s:b", "s:b%", "s:c", "s:zz"];
+    await Promise.all(names.map((name) => counters.put(name, `v ${name}`, live)));
+    for (const name of ["r", "s", "t:x"]) await counters.put(name, "other", live);
+    await counters.put("s:gone", "x", { seconds: 1 });
+    await counters.put("s:c", "", { seconds: 0 });
+    clock.now = T0 + 1000;
+    await counters.add("s:n", 3, live);
+    const left = ["s:a", "s:b", "s:b%", "s:n", "s:zz", "s:\uffee", "s:\u{1f98a}"]; // by code point
+    const found = await counters.list({ prefix: "s:", limit: 100 });
+    assertEquals(found.map(({ name }) => name), left);
+    assertEquals([found[0], found[3]], [
+      { name: "s:a", value: "v s:a", expires: T0 + 100_000 },
+      { name: "s:n", value: "3", expires: T0 + 101_000 },
+    ]);
+    const paged: string[] = [];
+    for (let after = "";;) {
+      const page = await counters.list({ prefix: "s:", limit: 2, ...(after ? { after } : {}) });
+      paged.push(...page.map(({ name }) => name));
+      if (page.length < 2) break;
+      after = page.at(-1)!.name;
+    }
+    assertEquals(paged, left);
+    assertEquals((await counters.list({ prefix: "s:b", limit: 9 })).map(({ name }) => name), ["s:b", "s:b%"]);
+    assertEquals(await counters.list({ prefix: "nothing", limit: 9 }), []);
+    assertEquals(await counters.list({ prefix: "s:", limit: 0 }), []);
   });
 
   test("a closed store takes nothing and keeps nothing", async (store) => {

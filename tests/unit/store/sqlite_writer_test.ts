@@ -202,3 +202,90 @@ Deno.test("resting moves the log into the database and gives free pages back", (
     assert(pages() < before / 4, `${pages()} pages of ${before}`);
     assertEquals(Deno.statSync(`${folder}/postern.db`).size, pages() * 16384);
   }));
+
+// ---- Outcomes with reports -------------------------------------------------------------------------------------------
+
+/** Settles the first recipient of `id`, leased by `lease`, with reports. */
+function settle(id: string, reports: readonly { operation: CommitOperation; body: Uint8Array }[]) {
+  const [operations, octets] = batchOf(reports);
+  const outcomes = [{ index: 0, state: "failed", lastReply: "550 5.1.1 no" }] as const;
+  const operation: Operation = {
+    do: "settle",
+    lease: { id, owner: "w", until: T0 + 1000 },
+    outcomes,
+    reports: operations as CommitOperation[],
+    at: 0,
+  };
+  return { operation, octets };
+}
+const LEASE: Operation = {
+  ...{ do: "lease", owner: "w", now: T0, seconds: 1, limit: 9, exclude: [], horizon: Number.MAX_SAFE_INTEGER },
+};
+const state = (db: DatabaseSync, id: string) =>
+  db.prepare("select state from recipient where message = ?").get(id)?.state ?? null;
+
+for (const when of ["before", "after"] as const) {
+  Deno.test(`case 71: outcomes and reports are both there or neither when their commit fails ${when} it was made`, () =>
+    withWriter((writer, faults, db) => {
+      const original = commit(), report = commit(300), neighbour = commit();
+      writer.batch(...batchOf([original]));
+      writer.batch([LEASE], new ArrayBuffer(0));
+      let broken = true;
+      faults[when] = (sql) => {
+        if (sql !== "commit" || !broken) return;
+        broken = false;
+        throw FSYNC();
+      };
+      const { operation, octets } = settle(original.operation.id, [report]);
+      neighbour.operation.at = octets.byteLength;
+      const buffer = new Uint8Array([...new Uint8Array(octets), ...neighbour.body]).buffer;
+      const { outcomes } = writer.batch([operation, neighbour.operation], buffer);
+      assertEquals(outcomes.map(fault), ["io", "io"]);
+      const there = when === "after";
+      assertEquals(state(db, original.operation.id), there ? "failed" : "active");
+      assertEquals(state(db, report.operation.id), there ? "ready" : null);
+      assertEquals(state(db, neighbour.operation.id), null, "who was told 451 has it still");
+      const [again] = writer.batch([operation], octets).outcomes; // as the dispatcher does
+      assertEquals(again, {
+        value: { done: !there, arrived: there ? [] : [{ id: report.operation.id, inbox: "box" }] },
+      });
+      assertEquals([state(db, original.operation.id), state(db, report.operation.id)], ["failed", "ready"]);
+      assertEquals(rows(db), 2);
+    }));
+}
+
+Deno.test("a report that cannot be written takes its outcomes with it, and nothing else of the batch", () =>
+  withWriter((writer, faults, db) => {
+    const [one, two] = [commit(), commit()], [good, bad, third] = [commit(300), commit(300), commit(300)];
+    writer.batch(...batchOf([one, two]));
+    writer.batch([LEASE], new ArrayBuffer(0));
+    let inserts = 0;
+    faults.before = (sql) => {
+      if (sql.startsWith("insert into message") && ++inserts % 2 === 0) {
+        throw sqliteError(13, "database or disk is full");
+      }
+    };
+    const first = settle(one.operation.id, [good, bad]), second = settle(two.operation.id, [third]);
+    const { outcomes } = writer.batch([first.operation, second.operation], first.octets);
+    assertEquals(outcomes.map(fault), ["full", "done"]);
+    assertEquals([state(db, one.operation.id), state(db, two.operation.id)], ["active", "failed"]);
+    assertEquals([good, bad, third].map(({ operation: { id } }) => state(db, id)), [null, null, "ready"]);
+  }));
+
+Deno.test("a lease whose transaction failed has brought nothing forward, and the next one does", () =>
+  withWriter((writer, faults, db) => {
+    const { operation, body } = commit();
+    const far = { ...operation.recipients[0]!, state: "deferred", next_attempt: T0 + 9e9 };
+    writer.batch([{ ...operation, at: 0, recipients: [far] }], body.slice().buffer);
+    let broken = true;
+    faults.before = (sql) => {
+      if (sql !== "commit" || !broken) return;
+      broken = false;
+      throw FSYNC();
+    };
+    const lease: Operation = { ...LEASE, horizon: T0 + 1e9 } as Operation;
+    assertEquals(writer.batch([lease], new ArrayBuffer(0)).outcomes.map(fault), ["io"]);
+    assertEquals(state(db, operation.id), "deferred");
+    writer.batch([lease], new ArrayBuffer(0));
+    assertEquals(state(db, operation.id), "active");
+  }));
