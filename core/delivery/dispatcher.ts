@@ -6,7 +6,7 @@
  */
 import type { Route } from "../model/envelope.ts";
 import type { Services } from "../pipeline/contexts/transaction_context.ts";
-import { longestWait } from "../queue/backoff.ts";
+import { longestWait, nextAttempt } from "../queue/backoff.ts";
 import type {
   Claim,
   Lease,
@@ -375,7 +375,7 @@ export class Dispatcher {
     for (let failures = 0;; failures++) {
       const { lease } = job;
       try {
-        const [reports, parts] = await this.#reported(message, settled);
+        const [reports, parts] = await this.#reported(job, settled);
         if (await this.#options.store.settle(lease, parts.map(({ outcome }) => outcome), reports)) {
           for (const { outcome, event } of parts) {
             if (outcome.nextAttempt !== undefined) {
@@ -404,7 +404,7 @@ export class Dispatcher {
    * delay to be told; what was delivered stays so and is not told.
    */
   async #reported(
-    message: Lease["message"],
+    { lease: { message }, recipients }: Job,
     settled: readonly Settled[],
   ): Promise<[readonly NewReport[], readonly Settled[]]> {
     const events = settled.flatMap(({ report }) => report === null ? [] : [report]);
@@ -414,12 +414,14 @@ export class Dispatcher {
     } catch (error) {
       if (!(error instanceof ReportWaits)) throw error;
       this.#trouble(`a report about ${message.id} has to wait: ${error.message}`);
-      return [[], settled.map((each) => this.#waiting(each, error.message))];
+      const attempts = new Map(recipients.map((each) => [each.index, each.attempts]));
+      return [[], settled.map((each) => this.#waiting(each, attempts.get(each.outcome.index) ?? 0, error.message))];
     }
   }
 
-  #waiting({ outcome, report, event }: Settled, why: string): Settled {
-    const { terms, services } = this.#options, again = services.now() + terms.retry[0]!;
+  #waiting({ outcome, report, event }: Settled, attempts: number, why: string): Settled {
+    const { terms, services } = this.#options;
+    const again = nextAttempt(services.now(), attempts + 1, terms.retry, 0.5); // who refused it is asked again, too
     switch (report?.action) {
       case "delayed": {
         const { told: _, ...others } = outcome;
