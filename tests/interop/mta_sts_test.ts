@@ -11,7 +11,7 @@ import { PolicyHost, policyText, PORT_443_MISSING } from "../support/policy_host
 import { TempFolder } from "../support/temp.ts";
 import { Authority } from "../support/tls.ts";
 import { waitFor } from "../support/wait.ts";
-import { type Site, World } from "../support/world.ts";
+import { type Attempt, type Site, World } from "../support/world.ts";
 
 const MISSING = [...NAME_SERVERS, "openssl" as const].filter((each) => programOf(each) === null).join(", ") ||
   PORT_443_MISSING || CLOCK_MISSING;
@@ -82,11 +82,13 @@ testUnless(MISSING, "MTA-STS: the server keeps to what domains publish, and coun
   badWeb.policies.set(domain("badweb"), policyText("enforce", "mx.elsewhere.example"));
 
   const options = {
+    retry: "2d",
     delivery: `  tls: { ca: ${JSON.stringify(authority.caFile)}, reports: { from: postmaster@home.example } }`,
   };
   const fetched = (name: string) => web.requests.filter((each) => each.includes(`.${domain(name)}/`)).length;
   await using folder = await TempFolder.make("postern-sts-");
   const data = folder.at("data");
+  let attempts: readonly Attempt[];
   {
     await using _names = await world.nameServers(zones(world, hosts, 101, "1"));
     await using site = await world.start({ ...options, data });
@@ -122,9 +124,11 @@ testUnless(MISSING, "MTA-STS: the server keeps to what domains publish, and coun
       assertEquals(fetched("good"), 1);
     });
     assertEquals((await site.server.stop()).code, 0);
+    attempts = site.attempts();
   }
 
   // The day after: what was kept is in force, and the reports go out.
+  const [refused] = attempts.filter(({ recipient }) => recipient === `you@${domain("selfsigned")}`);
   web.policies.delete(domain("good"));
   web.policies.set(domain("renewed"), policyText("enforce", "mx.elsewhere.example"));
   const before = { good: fetched("good"), renewed: fetched("renewed") };
@@ -154,6 +158,17 @@ testUnless(MISSING, "MTA-STS: the server keeps to what domains publish, and coun
       assertEquals(sender, "postmaster@home.example");
       assertMatch(text, /^TLS-Report-Submitter: home\.example\r$/m);
     }
+  });
+  await t.step("case 68: what was never taken is returned in the end, with the reason", async () => {
+    await tomorrow.set("+6d");
+    await waitFor("the end", async () => {
+      await site.send({ to: [`kick@${domain("good")}`] });
+      return site.attempts(refused!.transaction).find(({ event }) => event === "bounced");
+    }, { every: 200 });
+    const { expired, status } = await site.attempt("bounced", refused!.transaction);
+    assertEquals([expired, status], [true, "4.7.5"]);
+    const report = await site.letter("me", `Final-Recipient: rfc822; you@${domain("selfsigned")}`, "Action: failed");
+    assertMatch(report, /^Status: 4\.7\.5\r$/m);
   });
 });
 

@@ -3,7 +3,7 @@
  * its mail hosts, name servers, and what the server's log says of each delivery. Job: the stage. Non-job: who stands on
  * it (mail_host.ts, mail_sink.ts), what is sent.
  */
-import { latin1 } from "./bytes.ts";
+import { dotStuffed, join, latin1, octets } from "./bytes.ts";
 import { readMaildir } from "./maildir.ts";
 import { NameServers, type TestZones } from "./name_servers.ts";
 import { freePort } from "./ports.ts";
@@ -27,6 +27,8 @@ export interface Attempt {
 }
 
 export interface SiteOptions extends Omit<ServerOptions, "config"> {
+  /** Waits before attempts (default 1s). */
+  readonly retry?: string;
   /** Lines of `delivery`, each with two spaces in front; `port`, `retry` and the authority are there. */
   readonly delivery?: string;
   /** More top-level lines. */
@@ -44,11 +46,12 @@ export interface SiteOptions extends Omit<ServerOptions, "config"> {
 export class World implements AsyncDisposable {
   readonly port: number = freePort();
   readonly #net = `127.${20 + Math.floor(Math.random() * 200)}.${Math.floor(Math.random() * 256)}`;
-  readonly #folder: TempFolder;
+  /** Where Maildirs are. */
+  readonly folder: TempFolder;
   names: NameServers | null = null;
 
   private constructor(folder: TempFolder) {
-    this.#folder = folder;
+    this.folder = folder;
   }
 
   static async make(): Promise<World> {
@@ -69,7 +72,7 @@ export class World implements AsyncDisposable {
   }
 
   config(options: SiteOptions = {}): string {
-    const { delivery = "", rest = "", ca, plugins, validating = true, listener = "" } = options;
+    const { delivery = "", rest = "", ca, plugins, validating = true, listener = "", retry = "1s" } = options;
     return `hostname: mx.home.example
 domains: [home.example]
 postmaster: postmaster@home.example
@@ -81,22 +84,22 @@ plugins:
 ${
       plugins ?? `  - relay: { networks: ["127.0.0.0/8"] }
   - recipients: { accounts: { me: maildir, postmaster: maildir } }
-  - maildir: { root: ${JSON.stringify(this.#folder.path)} }`
+  - maildir: { root: ${JSON.stringify(this.folder.path)} }`
     }
 delivery:
   port: ${this.port}
-  retry: [1s]
+  retry: [${retry}]
 ${delivery}
 ${ca === undefined || /^ {2}tls:/m.test(delivery) ? "" : `  tls: { ca: ${JSON.stringify(ca)} }\n`}`;
   }
 
   async start(options: SiteOptions = {}): Promise<Site> {
-    return new Site(await Server.start({ ...options, config: this.config(options) }), this.#folder);
+    return new Site(await Server.start({ ...options, config: this.config(options) }), this.folder);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.names?.[Symbol.asyncDispose]();
-    await this.#folder[Symbol.asyncDispose]();
+    await this.folder[Symbol.asyncDispose]();
   }
 }
 
@@ -109,6 +112,21 @@ export class Site implements AsyncDisposable {
     using client = await SmtpClient.ready(this.server.ports.smtp);
     const { from = "me@home.example", message = SAMPLE } = envelope;
     const id = queuedAs(await client.deliver({ from, to: envelope.to, message }));
+    if (id === null) throw new Error("the server did not take it");
+    await client.quit();
+    return id;
+  }
+
+  /** The same with parameters: "<me@home.example> RET=HDRS", "<you@peer.example> NOTIFY=NEVER"; UTF-8 as it is. */
+  async submit(from: string, to: readonly string[], message: Uint8Array | string = SAMPLE): Promise<string> {
+    using client = await SmtpClient.ready(this.server.ports.smtp);
+    const utf8 = (text: string) => latin1(new TextEncoder().encode(text));
+    await client.command(utf8(`MAIL FROM:${from}`), 250);
+    for (const each of to) await client.command(utf8(`RCPT TO:${each}`), 250);
+    await client.command("DATA", 354);
+    const content = typeof message === "string" ? octets(utf8(message.replaceAll("\n", "\r\n"))) : message;
+    await client.send(join(dotStuffed(content), octets(".\r\n")));
+    const id = queuedAs(await client.reply());
     if (id === null) throw new Error("the server did not take it");
     await client.quit();
     return id;
