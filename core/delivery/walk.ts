@@ -117,7 +117,7 @@ export class Walks {
   async #domain(
     domain: string,
     wish: TlsWish,
-    named: { readonly port: number; readonly auth: HopAuth | null; readonly owner: string } | null,
+    named: Pick<Stop, "port" | "auth" | "owner" | "implicitTls"> | null,
   ) {
     const { dns, own, random, rules, sts, port: usual } = this.#options;
     const [found, policy] = await Promise.all([
@@ -139,7 +139,7 @@ export class Walks {
         hop,
         auth: named?.auth ?? null,
         owner: named?.owner ?? "",
-        implicitTls: false,
+        implicitTls: named?.implicitTls ?? false,
         lmtp: false,
       })
     ));
@@ -151,7 +151,8 @@ export class Walks {
       if (host.kind === "http") throw new TypeError(`${host.url} is no mail host`);
       if (host.kind === "unix") return { stops: [socketStop(host, hop)] };
       if (hop.mx && canonicalIp(host.host) === null) {
-        return await this.#domain(host.host, wish, { port: host.port, auth: hop.auth, owner: hop.name });
+        const { port, implicitTls } = host;
+        return await this.#domain(host.host, wish, { port, implicitTls, auth: hop.auth, owner: hop.name });
       }
       return await this.#named(host, hop, wish);
     }));
@@ -173,7 +174,6 @@ export class Walks {
     let rule = this.#options.rules.of(host);
     // A login is told to who proves to be the host that was named; another rule for it is the operator's word
     if (rule === null && auth !== null && !auth.inClear && !near) rule = { level: "secure", names: [host] };
-    if (rule === null && implicitTls) rule = { level: "encrypt" };
     const hop: TlsHop = { domain: host, byMx: false, authentic: false, sts: null };
     return { stops: [await this.#stop(found, { port, wish, rule, hop, auth, owner, implicitTls, lmtp })] };
   }
@@ -216,7 +216,7 @@ export class Walks {
       ...rest,
       name,
       port,
-      demand,
+      demand: rest.implicitTls ? inTls(demand) : demand,
       near: addresses.every(isLoopback),
       place: () => {
         const prefer = families.of(name) ?? preferFamily;
@@ -231,6 +231,11 @@ export class Walks {
     if (found.kind === "none") return { kind: "none" };
     return { kind: "records", base: found.base, usable: found.records.filter(isUsable) };
   }
+}
+
+/** Where TLS comes first there is nothing without it. */
+function inTls(demand: TlsDemand): TlsDemand {
+  return demand.tls === "must" ? demand : { ...demand, tls: "must", key: `must ${demand.key}` };
 }
 
 const NO_HOSTS = defer("4.4.4", "The next hop has no hosts");
