@@ -45,6 +45,8 @@ export interface SendingOptions {
   pipelineOf(listener: string): Pipeline;
   /** From 0 up to and without 1 (default `Math.random`). */
   readonly random?: () => number;
+  /** Milliseconds on a clock that never jumps (default `performance.now`). */
+  readonly monotonic?: () => number;
 }
 
 /** Jobs in memory, all together and of one destination. */
@@ -72,7 +74,8 @@ export class Sending {
 
   constructor(options: SendingOptions) {
     this.#options = options;
-    const { config, store, services, pipelineOf, random = Math.random } = options, { delivery, hostname } = config;
+    const { config, store, services, pipelineOf, random = Math.random, monotonic } = options,
+      { delivery, hostname } = config;
     const { counters } = store, { dns, now } = services, deadlines = new Deadlines(), families = new GoodFamilies();
     const ca = delivery.tls.ca === null ? {} : { authorities: authorities(delivery.tls.ca) };
     const fetch: HttpFetch = (url, init) => globalThis.fetch(url, init);
@@ -144,6 +147,7 @@ export class Sending {
         place,
       }),
       suspension: new SuspensionRules(delivery.suspend),
+      ...monotonic && { monotonic },
       ...hardBounces !== null && {
         hardBounce: async ({ address }, { status, words }) => {
           if (!/^5\.1\.[1-36]$|^5\.2\.1$/.test(status)) return; // about the address, not about the message

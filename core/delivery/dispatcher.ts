@@ -7,22 +7,13 @@
 import type { Route } from "../model/envelope.ts";
 import type { Services } from "../pipeline/contexts/transaction_context.ts";
 import { longestWait } from "../queue/backoff.ts";
-import type {
-  Claim,
-  Lease,
-  NewMessage,
-  NewReport,
-  QueueChange,
-  QueueQuery,
-  RecipientOutcome,
-  Store,
-  StoredRecipient,
-} from "../store/store.ts";
+import type { Claim, Lease, NewMessage, QueueChange, QueueQuery, Store, StoredRecipient } from "../store/store.ts";
 import type { Attempted, Delivery } from "./delivery.ts";
 import type { DestinationState } from "./destination.ts";
-import { type Reports, ReportWaits } from "./reports.ts";
+import { Recorder, storeRetry } from "./recorder.ts";
+import type { Reports } from "./reports.ts";
 import { ours, type Result, UNTOUCHED } from "./result.ts";
-import type { Settled, Settlement, Standing } from "./settlement.ts";
+import type { Settlement, Standing } from "./settlement.ts";
 import type { SuspensionRules } from "./suspension.ts";
 import { keyOf, type Target, type Targets } from "./target.ts";
 import type { Terms } from "./terms.ts";
@@ -62,8 +53,6 @@ interface Rest {
 
 const LEASE_SECONDS = 900;
 const LONGEST_SLEEP = 60_000; // a clock that is set forward is noticed within a minute
-/** Milliseconds before a store that failed is asked again, doubled each time: most failures are over at once. */
-const STORE_RETRY = 50, LONGEST_STORE_RETRY = 5000;
 const MOST_ASKED = 500; // jobs of one question to the store
 const CARRIED = 16 * 1024 * 1024; // octets of bodies that jobs bring along
 
@@ -75,8 +64,7 @@ export class Dispatcher {
   /** Jobs in the window by message and destination: waiting or under way. */
   readonly #jobs = new Map<string, Job>();
   readonly #running = new Set<Promise<void>>();
-  /** Ends the waits for a store that fails. */
-  readonly #pauses = new Set<() => void>();
+  readonly #recorder: Recorder;
   readonly #cut = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #looking: Promise<void> | null = null;
@@ -98,6 +86,12 @@ export class Dispatcher {
     this.#options = options;
     this.#window = new Window(options.window);
     this.#monotonic = options.monotonic ?? (() => performance.now());
+    this.#recorder = new Recorder({
+      ...options,
+      waits: (moment) => this.#expect(moment),
+      added: () => this.kick(),
+      trouble: (error) => this.#trouble(error),
+    });
   }
 
   /** Something may be due. Cheap, any number of times. */
@@ -159,7 +153,7 @@ export class Dispatcher {
   async stop(milliseconds = 0): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    for (const wake of this.#pauses) wake();
+    this.#recorder.stop();
     await this.#looking;
     await Promise.all(this.#window.drain(this.#monotonic()).map((job) => this.#giveBack(job, null).catch(ignore)));
     if (this.#running.size === 0) return;
@@ -302,7 +296,7 @@ export class Dispatcher {
     const { settlement } = this.#options, { message } = job.lease;
     this.#forget(job);
     const standing: Standing = { destination: job.key, closedUntil: closed === null ? null : this.#wall(closed) };
-    await this.#write(job, job.recipients.map((each) => settlement.untried(message, each, standing)));
+    await this.#recorder.write(job, job.recipients.map((each) => settlement.untried(message, each, standing)));
   }
 
   async #run(start: Start<Job>): Promise<void> {
@@ -321,7 +315,10 @@ export class Dispatcher {
       if (attempted.feedback === "failure") end(); // what is written says when the destination is asked again
       const { results } = attempted, standing = restOf(died, job.key);
       await this.#hardBounces(job, results);
-      await this.#write(job, recipients.map((each, place) => settlement.of(message, each, results[place]!, standing)));
+      await this.#recorder.write(
+        job,
+        recipients.map((each, place) => settlement.of(message, each, results[place]!, standing)),
+      );
     } catch (error) {
       this.#trouble(error);
     } finally {
@@ -344,7 +341,7 @@ export class Dispatcher {
     await Promise.all(items.map((job) => {
       this.#forget(job);
       const { message } = job.lease, standing = { destination: key, closedUntil };
-      return this.#write(job, job.recipients.map((each) => settlement.of(message, each, result, standing)));
+      return this.#recorder.write(job, job.recipients.map((each) => settlement.of(message, each, result, standing)));
     }));
     if (key !== NOBODY_ASKED) await store.postpone({ destination: key, until: closedUntil, now: services.now() });
   }
@@ -369,74 +366,6 @@ export class Dispatcher {
     }
   }
 
-  /** Outcomes and reports in one write; then observers hear of it. */
-  async #write(job: Job, settled: readonly Settled[]): Promise<void> {
-    const { message } = job.lease;
-    for (let failures = 0;; failures++) {
-      const { lease } = job;
-      try {
-        const [reports, parts] = await this.#reported(message, settled);
-        if (await this.#options.store.settle(lease, parts.map(({ outcome }) => outcome), reports)) {
-          for (const { outcome, event } of parts) {
-            if (outcome.nextAttempt !== undefined) {
-              this.#expect(Math.min(outcome.nextAttempt, outcome.deadline ?? Infinity));
-            }
-            if (event !== null) this.#options.services.emit(event);
-          }
-          if (reports.length > 0) this.kick();
-          return;
-        }
-        if (failures === 0) this.#trouble(`the lease of ${message.id} had ended before its result was written`);
-        else this.kick(); // a write that failed may have been made all the same, reports included
-        return;
-      } catch (error) {
-        this.#trouble(error);
-      }
-      // What is delivered is delivered: say so as soon as the store can hear it. Else the lease's end makes it due again.
-      const wait = storeRetry(failures);
-      if (this.#stopped || this.#options.services.now() + wait >= lease.until) return;
-      await this.#pause(wait);
-    }
-  }
-
-  /**
-   * The reports that are owed. Where nobody can say yet how the sender is reached, what failed waits to have failed, and a
-   * delay to be told; what was delivered stays so and is not told.
-   */
-  async #reported(
-    message: Lease["message"],
-    settled: readonly Settled[],
-  ): Promise<[readonly NewReport[], readonly Settled[]]> {
-    const events = settled.flatMap(({ report }) => report === null ? [] : [report]);
-    if (events.length === 0) return [[], settled];
-    try {
-      return [await this.#options.reports.of(message, events), settled];
-    } catch (error) {
-      if (!(error instanceof ReportWaits)) throw error;
-      this.#trouble(`a report about ${message.id} has to wait: ${error.message}`);
-      return [[], settled.map((each) => this.#waiting(each, error.message))];
-    }
-  }
-
-  #waiting({ outcome, report, event }: Settled, why: string): Settled {
-    const { terms, services } = this.#options, again = services.now() + terms.retry[0]!;
-    switch (report?.action) {
-      case "delayed": {
-        const { told: _, ...others } = outcome;
-        return { outcome: { ...others, deadline: again }, report: null, event };
-      }
-      case "failed":
-      case "expanded": {
-        const { index, attempt = true } = outcome;
-        const lastReply = `${report.words ?? "expanded"} (${why})`.slice(0, 1000);
-        const waits = { index, state: "deferred", nextAttempt: again, deadline: again, lastReply, attempt } as const;
-        return { outcome: waits, report: null, event: null };
-      }
-      default:
-        return { outcome, report: null, event };
-    }
-  }
-
   /** Where what a person's change is about goes, by a route of his where he gives one. */
   async #keysOf(what: { readonly id: string } | QueueQuery, route: Route | null): Promise<readonly string[]> {
     const { store, targets } = this.#options;
@@ -456,18 +385,6 @@ export class Dispatcher {
     return Math.round(this.#options.services.now() + Math.max(0, moment - this.#monotonic()));
   }
 
-  #pause(milliseconds: number): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer);
-        this.#pauses.delete(wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, milliseconds);
-      this.#pauses.add(wake);
-    });
-  }
-
   #trouble(error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
     this.#options.services.emit({ type: "trouble", where: "dispatcher", message });
@@ -476,11 +393,6 @@ export class Dispatcher {
 
 /** Where rules are that ask nobody: it has no host that could be dead. */
 const NOBODY_ASKED = "report";
-
-/** @param failures in a row, before this one */
-function storeRetry(failures: number): number {
-  return Math.min(LONGEST_STORE_RETRY, STORE_RETRY * 2 ** failures);
-}
 
 function nameOf({ lease, recipients }: Job): string {
   return `${lease.message.id} ${recipients[0]!.index}`;

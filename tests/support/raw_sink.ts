@@ -9,7 +9,7 @@ import { join, latin1, octets } from "./bytes.ts";
 export type SinkStep = "greeting" | "ehlo" | "mail" | "rcpt" | "data" | "content" | "dot" | "taken" | "quit";
 export interface SinkMoment {
   readonly step: SinkStep;
-  /** What EHLO, MAIL and RCPT name. */
+  /** What EHLO, MAIL and RCPT name; at `dot` and `taken` what stands in the Message-ID. */
   readonly argument: string;
   /** The reverse path of the transaction, null before MAIL. */
   readonly from: string | null;
@@ -207,13 +207,14 @@ class Session {
   }
 
   async #whole(wire: Uint8Array<ArrayBuffer>, message: Uint8Array<ArrayBuffer>): Promise<boolean> {
-    const reply = await this.#ask("dot", "");
+    const id = /^Message-ID: <(.*)>\r$/m.exec(latin1(message.subarray(0, 65_536)))?.[1] ?? "";
+    const reply = await this.#ask("dot", id);
     if (reply === null) return false;
     const taken = { helo: this.#helo, from: this.#from!, to: this.#to, wire, message, number: this.sink.next() };
     if (reply === undefined || reply.startsWith("2")) {
       await this.sink.options.take?.(taken);
       this.sink.taken.push(taken);
-      if (await this.#ask("taken", "") === null) return false;
+      if (await this.#ask("taken", id) === null) return false;
       this.#answered.push(taken.number);
     }
     this.#reset();

@@ -1,115 +1,12 @@
 /** The dispatcher over a store in memory, with a clock of its own: what it leases, when it tries again, how it ends. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import type { Dispatcher } from "../../../core/delivery/dispatcher.ts";
-import { MemoryResolver } from "../../../core/dns/memory_resolver.ts";
 import { NO_MAIL_PARAMETERS } from "../../../core/model/envelope.ts";
-import { defer, reject, type Reply } from "../../../core/model/reply.ts";
-import type { Event } from "../../../core/observe/events.ts";
-import type { QueueContext } from "../../../core/pipeline/mod.ts";
-import { Pipeline } from "../../../core/pipeline/pipeline.ts";
-import { on, type Plugin } from "../../../core/pipeline/plugin.ts";
-import { Sending } from "../../../core/sending.ts";
-import { MemoryStore } from "../../../core/store/memory.ts";
-import { type Lease, type NewMessage, type Store, StoreError } from "../../../core/store/store.ts";
-import { configured } from "../../support/configs.ts";
+import { defer, reject } from "../../../core/model/reply.ts";
+import { type Lease, StoreError } from "../../../core/store/store.ts";
 import { waitFor } from "../../support/wait.ts";
-import { put, recipient, T0 } from "../store/messages.ts";
-
-const SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR, YEAR = 365 * DAY;
-const CONFIG = await configured(`
-hostname: mx.example.org
-domains: [example.org]
-plugins: [discard]
-delivery: { retry: [1m, 5m, 1h], delayNotice: off }
-`);
-
-/** Says how each attempt ends; undefined: stored. */
-type Storage = (
-  ctx: QueueContext,
-) => Reply<"defer" | "reject"> | undefined | Promise<Reply<"defer" | "reject"> | undefined>;
-
-class Site implements AsyncDisposable {
-  now = T0;
-  /** What the storage plugin says; a test changes it. */
-  storage: Storage = () => undefined;
-  readonly tried: { id: string; to: string[]; tries: number; at: number }[] = [];
-  readonly events: Event[] = [];
-  readonly store = new MemoryStore({ now: () => this.now });
-  readonly dispatcher: Dispatcher;
-
-  constructor(
-    options: { store?: (real: MemoryStore) => Store; plugins?: readonly Plugin[]; hasSender?: boolean } = {},
-  ) {
-    const box = on("queue", async (ctx, next) => {
-      this.tried.push({
-        id: ctx.id,
-        to: ctx.recipients.map(({ address }) => address.local),
-        tries: ctx.tries,
-        at: this.now,
-      });
-      const reply = await this.storage(ctx);
-      for (const each of ctx.recipients) reply ? ctx.refuse(each, reply) : ctx.settle(each, "stored");
-      return next();
-    }, { name: "box" });
-    const who = on("rcpt", (ctx, next) => {
-      if (options.hasSender) ctx.route({ to: "local", plugin: "box" });
-      return next();
-    }, { name: "who" });
-    const pipeline = new Pipeline(options.plugins ?? [who, box]);
-    this.dispatcher = new Sending({
-      config: CONFIG,
-      store: options.store?.(this.store) ?? this.store,
-      services: {
-        host: { name: "mx.example.org", domains: ["example.org"], postmaster: null },
-        dns: new MemoryResolver(),
-        counters: this.store.counters,
-        now: () => this.now,
-        emit: (event) => void this.events.push(event),
-      },
-      pipelineOf: () => pipeline,
-      random: () => 0.5, // no jitter
-    }).dispatcher;
-  }
-
-  put(more: Partial<NewMessage> = {}): Promise<NewMessage> {
-    return put(this.store, { receivedAt: this.now, recipients: [local("a@example.org")], ...more });
-  }
-  async states(): Promise<string[]> {
-    const { items } = await this.store.queue({});
-    return items.flatMap(({ recipients }) => recipients.map(({ state, attempts }) => `${state} ${attempts}`));
-  }
-  /** Kicks until the queue is as `states` says. */
-  async until(states: readonly string[]): Promise<void> {
-    this.dispatcher.kick();
-    await waitFor(`the states ${states}`, async () => `${await this.states()}` === `${states}`, { every: 1 });
-  }
-  /** One more attempt at the only recipient; returns what came of it. */
-  async once(): Promise<string> {
-    const before = this.tried.length;
-    this.dispatcher.kick();
-    return await waitFor("the end of an attempt", async () => {
-      const [state = "gone"] = await this.states();
-      return this.tried.length > before && !state.startsWith("active") && state;
-    }, { every: 1 });
-  }
-  /** Whom nobody will try again, why, and whether the time was over. */
-  bounced(): string[] {
-    return this.events.flatMap((event) =>
-      event.type === "bounced" ? [`${event.recipient} ${event.reply}${event.expired ? " expired" : ""}`] : []
-    );
-  }
-  troubles(): string[] {
-    return this.events.flatMap((event) => event.type === "trouble" ? [event.message] : []);
-  }
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.dispatcher.stop();
-    await this.store.close();
-  }
-}
-
-function local(address: string, plugin = "box") {
-  return recipient(address, { route: { to: "local", plugin } });
-}
+import { recipient, T0 } from "../store/messages.ts";
+import { local, Site, wrap } from "./site.ts";
+import { DAY, HOUR, MINUTE, SECOND, YEAR } from "./stored.ts";
 
 Deno.test("what is due is stored and leaves the queue; others of the message are nobody's business there", async () => {
   await using site = new Site();
@@ -357,18 +254,6 @@ Deno.test("a lease that ended before its result was written is told, and changes
   assertStringIncludes(site.troubles()[0]!, "had ended");
   assertEquals(await site.states(), ["active 0"]);
 });
-
-/** The store with some of its methods replaced. */
-function wrap(real: MemoryStore, replaced: Partial<Store>): Store {
-  const store: Pick<Store, "lease" | "settle" | "nextDue" | "received" | "counters"> = {
-    lease: (options) => real.lease(options),
-    settle: (lease, outcomes, reports) => real.settle(lease, outcomes, reports),
-    nextDue: (options) => real.nextDue(options),
-    received: (id) => real.received(id),
-    counters: real.counters,
-  };
-  return { ...store, ...replaced } as Store;
-}
 
 // ---- What the sender asked for -------------------------------------------------------------------------------------------
 
