@@ -39,11 +39,16 @@ export interface Unreached {
   readonly place: Place;
 }
 
+/** A host that had no connection for us is held for down for so long, milliseconds; that many are known. */
+const DOWN = 60_000, MOST_DOWN = 1000;
+
 /** Where nobody was met. */
 export const NOBODY: Place = { remote: null, relay: null, tls: null };
 
 export class Connector {
   readonly #options: ConnectOptions;
+  /** When a place had no connection for us; monotonic. */
+  readonly #down = new Map<string, number>();
 
   constructor(options: ConnectOptions) {
     this.#options = options;
@@ -57,6 +62,12 @@ export class Connector {
   /** A connection is open there, and nobody has it. */
   isOpen(stop: Stop): boolean {
     return this.#options.pool.has(keyOf(stop));
+  }
+
+  /** A moment ago it had no connection for us. */
+  isDown(stop: Stop): boolean {
+    const since = this.#down.get(keyOf(stop));
+    return since !== undefined && performance.now() - since < DOWN;
   }
 
   /** One that is open there already, or null. It is the caller's till `release`. */
@@ -94,10 +105,18 @@ export class Connector {
       ...signal && { signal },
     });
     if (connection !== null && !address!.startsWith("/")) families.note(stop.name, address!);
+    this.#note(stop, connection === null);
     return {
       connection,
       failures: failures.map(({ address, outcome }) => ({ outcome, place: placeAt(stop, address, null) })),
     };
+  }
+
+  #note(stop: Stop, isDown: boolean): void {
+    const key = keyOf(stop);
+    this.#down.delete(key);
+    if (isDown) this.#down.set(key, performance.now());
+    if (this.#down.size > MOST_DOWN) this.#down.delete(this.#down.keys().next().value!);
   }
 
   /** The caller is done with it: it is kept for the next one, or parted from. */
