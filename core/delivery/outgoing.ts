@@ -61,34 +61,27 @@ export class Outgoing {
   }
 
   async #make(capacity: Capacity): Promise<Form | "impossible"> {
-    const { parameters, eightBit } = this.#options;
-    // What came as 7BIT or 8BITMIME goes to whom takes 8BITMIME as it is: nobody has to look at it
+    const { parameters, eightBit } = this.#options, edited = this.#edited();
+    // What came as 7BIT or 8BITMIME goes to whom takes 8BITMIME as it is: nobody has to look for parts
     if (parameters.body !== "BINARYMIME" && capacity !== "7BIT" || capacity === "BINARYMIME") {
-      return await this.#signed(this.#edited(), parameters.body);
+      return await this.#signed(edited, parameters.body);
     }
-    if (this.#isPlain()) return await this.#signed(this.#edited(), "7BIT");
-    const examined = await (this.#examined ??= examine(this.#edited().stream()));
-    if (fits(examined.body, capacity)) return await this.#signed(this.#edited(), examined.body);
+    if (parameters.body !== "BINARYMIME" && isPlain(edited)) return await this.#signed(edited, "7BIT");
+    const examined = await (this.#examined ??= examine(edited.stream()));
+    if (fits(examined.body, capacity)) return await this.#signed(edited, examined.body, { examined: true });
     if (eightBit === "bounce") return "impossible";
     const to = capacity === "7BIT" ? "7BIT" : "8BITMIME";
-    const converted = convert(this.#edited().stream(), examined, to);
+    const converted = convert(edited.stream(), examined, to);
     if (converted === "impossible") return "impossible";
     // Its length has to be known before MAIL (RFC 1870): a small one stays in memory, a large one is made twice
     const size = this.#options.body.memory === null ? await sizeOf(converted) : null;
-    const stream = () => convert(this.#edited().stream(), examined, to) as ReadableStream<Octets>;
+    const stream = () => convert(edited.stream(), examined, to) as ReadableStream<Octets>;
     const memory = size === null ? await collect(converted) : null;
     return await this.#signed(
-      memory === null ? await streamed(stream, size!, this.#options.body.head.length) : inMemory(memory),
-      to === "7BIT" ? "7BIT" : "8BITMIME",
+      memory === null ? await streamed(stream, size!, edited.head.length) : inMemory(memory),
+      to,
+      { examined: true },
     );
-  }
-
-  /** Seven bits and in memory, as most are: no structure has to be looked at. */
-  #isPlain(): boolean {
-    const { memory } = this.#options.body;
-    if (memory === null || this.#options.parameters.body === "BINARYMIME") return false;
-    for (let at = 0; at < memory.length; at++) if (memory[at]! > 127) return false;
-    return true;
   }
 
   #edited(): SignedContent {
@@ -105,12 +98,14 @@ export class Outgoing {
     };
   }
 
-  async #signed(content: SignedContent, body: BodyType): Promise<Form> {
+  /** `examined`: `body` is what it is, not what somebody said. */
+  async #signed(content: SignedContent, body: BodyType, { examined = false } = {}): Promise<Form> {
     const { signers, parameters } = this.#options;
     const front = signers.length === 0 ? "" : await signatures(signers, content);
     const facts: ContentFacts = {
       size: content.size + utf8.encode(front).length,
-      body,
+      // Programs say 7BIT, or nothing, of whatever they send; where nobody looked it may be more         RFC 6152 3
+      body: body !== "7BIT" || examined || isPlain(content) ? body : "8BITMIME",
       utf8Header: parameters.smtputf8 && hasUtf8Header(content.head), //                                RFC 6531 3.4
     };
     if (content.memory !== null) {
@@ -127,6 +122,13 @@ export class Outgoing {
 const RANK: Readonly<Record<BodyType, number>> = { "7BIT": 0, "8BITMIME": 1, "BINARYMIME": 2 };
 function fits(body: BodyType, capacity: Capacity): boolean {
   return RANK[body] <= RANK[capacity];
+}
+
+/** Seven bits and in memory, as most are: no structure has to be looked at. */
+function isPlain({ memory }: SignedContent): boolean {
+  if (memory === null) return false;
+  for (let at = 0; at < memory.length; at++) if (memory[at]! > 127) return false;
+  return true;
 }
 
 function hasUtf8Header(head: Uint8Array): boolean {

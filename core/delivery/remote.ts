@@ -227,7 +227,7 @@ class Attempt {
 
   /** Null: the message cannot be said to this peer, and every recipient knows it. */
   async #form(peer: PeerExtensions, place: Place): Promise<Form | null> {
-    const capacity = peer.has("BINARYMIME") ? "BINARYMIME" : peer.has("8BITMIME") ? "8BITMIME" : "7BIT";
+    const capacity = !peer.has("8BITMIME") ? "7BIT" : peer.has("BINARYMIME") ? "BINARYMIME" : "8BITMIME";
     try {
       const form = await this.#shipment.outgoing.form(capacity);
       if (form !== "impossible") return form;

@@ -56,9 +56,14 @@ export class RouteRules {
     }));
   }
 
-  /** The first that fits, null when there is none: then the hosts that the domain names. */
-  of(recipient: Address, sender: Address | null): RouteRule | null {
+  /**
+   * The first that fits, null when there is none: then the hosts that the domain names.
+   *
+   * @param released a person let it go: rules that hold do not count
+   */
+  of(recipient: Address, sender: Address | null, { released = false } = {}): RouteRule | null {
     for (const { rule, domains, senders } of this.#rules) {
+      if (released && rule.to === "hold") continue;
       if (domains.has(recipient.domain) && (senders === null || senders(sender))) return rule;
     }
     return null;

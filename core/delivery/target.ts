@@ -59,15 +59,14 @@ export class Targets {
   }
 
   #ruled(address: Address, sender: Address | null, released: boolean): Target {
-    const rule = this.#rules.of(address, sender);
+    const rule = this.#rules.of(address, sender, { released });
     switch (rule?.to) {
       case "local":
         return { kind: "local", plugin: rule.plugin! };
       case "discard":
         return { kind: "discard" };
       case "hold":
-        if (!released) return { kind: "hold", reason: rule.reason ?? "held by a route" };
-        break; // to the hosts of its domain: a person said that it may go
+        return { kind: "hold", reason: rule.reason ?? "held by a route" };
       case "remote":
         if (rule.via !== null) return this.#hop(rule.via);
     }

@@ -119,12 +119,7 @@ export class Walks {
   async #domain(
     domain: string,
     wish: TlsWish,
-    named: {
-      readonly port: number;
-      readonly place: number;
-      readonly auth: HopAuth | null;
-      readonly owner: string;
-    } | null,
+    named: (Pick<Stop, "port" | "auth" | "owner" | "implicitTls"> & { readonly place: number }) | null,
   ) {
     const { dns, own, random, rules, sts, port: usual } = this.#options;
     const [found, policy] = await Promise.all([
@@ -147,7 +142,7 @@ export class Walks {
         hop,
         auth: named?.auth ?? null,
         owner: named?.owner ?? "",
-        implicitTls: false,
+        implicitTls: named?.implicitTls ?? false,
         lmtp: false,
       })
     ));
@@ -159,7 +154,8 @@ export class Walks {
       if (host.kind === "http") throw new TypeError(`${host.url} is no mail host`);
       if (host.kind === "unix") return { stops: [socketStop(host, place, hop)] };
       if (hop.mx && canonicalIp(host.host) === null) {
-        return await this.#domain(host.host, wish, { port: host.port, place, auth: hop.auth, owner: hop.name });
+        const { port, implicitTls } = host;
+        return await this.#domain(host.host, wish, { port, implicitTls, place, auth: hop.auth, owner: hop.name });
       }
       return await this.#named(host, place, { hop, wish });
     }));
@@ -181,7 +177,6 @@ export class Walks {
     let rule = this.#options.rules.of(host);
     // A login is told to who proves to be the host that was named; another rule for it is the operator's word
     if (rule === null && auth !== null && !auth.inClear && !near) rule = { level: "secure", names: [host] };
-    if (rule === null && implicitTls) rule = { level: "encrypt" };
     const hop: TlsHop = { domain: host, byMx: false, authentic: false, sts: null };
     return {
       stops: [
@@ -229,7 +224,7 @@ export class Walks {
       ...rest,
       name,
       port,
-      demand,
+      demand: rest.implicitTls ? inTls(demand) : demand,
       near: addresses.every(isLoopback),
       place: () => {
         const prefer = families.of(name) ?? preferFamily;
@@ -244,6 +239,11 @@ export class Walks {
     if (found.kind === "none") return { kind: "none" };
     return { kind: "records", base: found.base, usable: found.records.filter(isUsable) };
   }
+}
+
+/** Where TLS comes first there is nothing without it. */
+function inTls(demand: TlsDemand): TlsDemand {
+  return demand.tls === "must" ? demand : { ...demand, tls: "must", key: `must ${demand.key}` };
 }
 
 const NO_HOSTS = defer("4.4.4", "The next hop has no hosts");
