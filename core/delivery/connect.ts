@@ -8,7 +8,7 @@ import type { Family } from "../dns/host_addresses.ts";
 import type { Deadlines } from "../net/deadline.ts";
 import type { OutboundConnection } from "../net/outbound.ts";
 import type { OutboundPool } from "../net/outbound_pool.ts";
-import type { TlsReached } from "../net/outbound_settings.ts";
+import type { ConnectionEnds, TlsReached } from "../net/outbound_settings.ts";
 import type { ClientTls } from "../net/tls/client_tls.ts";
 import { found, type LoginOptions, type Outcome } from "../smtp/client/mod.ts";
 import type { HopAuth } from "./next_hop.ts";
@@ -100,7 +100,7 @@ export class Connector {
         client: tls,
         serverName: demand.serverName,
         implicit: implicitTls,
-        judge: (reached) => this.#judge(stop, demand, reached),
+        judge: (reached, ends) => this.#judge(stop, demand, { reached, ends }),
       },
       ...signal && { signal },
     });
@@ -130,17 +130,25 @@ export class Connector {
     return { outcome: found(verdict, status, text, "starttls"), place: { ...NOBODY, relay: name } };
   }
 
-  #judge(stop: Stop, demand: TlsDemand, reached: TlsReached): TlsVerdict {
+  #judge(
+    stop: Stop,
+    demand: TlsDemand,
+    { reached, ends }: { readonly reached: TlsReached; readonly ends: ConnectionEnds },
+  ): TlsVerdict {
     const { now, broken } = this.#options;
     const verdict = verdictOf(demand, reached, { now: now(), host: stop.name });
-    this.#count(stop, verdict.failure);
+    this.#count(stop, verdict.failure, ends);
     if (verdict.next === "clear") broken.remember(stop.name).catch(() => {}); // it costs a handshake, no more
     return verdict;
   }
 
-  #count(stop: Stop, failure: TlsSession["failure"]): void {
+  #count(
+    stop: Stop,
+    failure: TlsSession["failure"],
+    ends: ConnectionEnds = { sendingIp: null, receivingIp: null },
+  ): void {
     const { reported } = stop.demand!;
-    this.#options.counted({ reported, failure, host: stop.name, receivingIp: null, sendingIp: null });
+    this.#options.counted({ reported, failure, host: stop.name, ...ends });
   }
 }
 
