@@ -4,12 +4,14 @@
  * stopping (server.ts).
  */
 import { readFileSync } from "node:fs";
+import { networkInterfaces } from "node:os";
 import { getCACertificates } from "node:tls";
 import type { Config } from "./config/config.ts";
 import { openFileLimit } from "./config/open_files.ts";
 import { CallAhead } from "./delivery/call_ahead.ts";
 import { Delivery } from "./delivery/delivery.ts";
 import { Dispatcher } from "./delivery/dispatcher.ts";
+import { ownHost } from "./delivery/own_host.ts";
 import { RemoteDelivery, type RemoteOptions } from "./delivery/remote.ts";
 import { type Place, Reports } from "./delivery/reports.ts";
 import { Settlement } from "./delivery/settlement.ts";
@@ -26,9 +28,7 @@ import { TlsrptCounts } from "./delivery/tls/tlsrpt_counts.ts";
 import { TlsrptSender } from "./delivery/tls/tlsrpt_sender.ts";
 import { Walks } from "./delivery/walk.ts";
 import { GoodFamilies } from "./dns/good_families.ts";
-import { type Own, THIS_HOST } from "./dns/mail_hosts.ts";
 import { DomainMap } from "./model/domain_map.ts";
-import { canonicalIp, Networks } from "./model/ip.ts";
 import { Deadlines } from "./net/deadline.ts";
 import { httpsFetch } from "./net/https_fetch.ts";
 import { OutboundPool } from "./net/outbound_pool.ts";
@@ -92,7 +92,13 @@ export class Sending {
     const counted = (session: TlsSession) => void counts?.count(session);
     const walks = new Walks({
       dns,
-      own: ownOf(config),
+      own: ownHost({
+        hostname,
+        listeners: config.listeners.flatMap(({ address }) => "path" in address ? [] : [address]),
+        port: delivery.port,
+        interfaces: () =>
+          Object.values(networkInterfaces()).flatMap((each) => each?.map(({ address }) => address) ?? []),
+      }),
       families,
       preferFamily: delivery.preferFamily,
       port: delivery.port,
@@ -229,23 +235,6 @@ export class Sending {
     await store.commit({ ...message, recipients }, await writer.finish());
     this.dispatcher.kick();
   }
-}
-
-/**
- * This host, as an MX record may name it: then mail would come back here. On the port of mail every loopback address is
- * ours; on another one, as in a laboratory on one machine, only what we listen on there.
- */
-function ownOf({ hostname, listeners, delivery }: Config): Own {
-  const here = new Networks(delivery.port === 25 ? THIS_HOST : []), addresses = new Set<string>();
-  for (const { address } of listeners) {
-    if ("path" in address || address.port !== delivery.port) continue;
-    const ip = canonicalIp(address.host);
-    if (ip !== null) addresses.add(ip);
-  }
-  return {
-    names: new Set([hostname.toLowerCase()]),
-    addresses: { has: (ip) => addresses.has(ip) || here.has(ip) },
-  };
 }
 
 /** Where the way to the web leads through a proxy, the proxy looks names up. */

@@ -8,7 +8,7 @@ import type { Family } from "../dns/host_addresses.ts";
 import type { Deadlines } from "../net/deadline.ts";
 import type { OutboundConnection } from "../net/outbound.ts";
 import type { OutboundPool } from "../net/outbound_pool.ts";
-import type { TlsReached } from "../net/outbound_settings.ts";
+import type { ConnectionEnds, TlsReached } from "../net/outbound_settings.ts";
 import type { ClientTls } from "../net/tls/client_tls.ts";
 import { found, type LoginOptions, type Outcome } from "../smtp/client/mod.ts";
 import type { HopAuth } from "./next_hop.ts";
@@ -39,11 +39,16 @@ export interface Unreached {
   readonly place: Place;
 }
 
+/** A host that had no connection for us is held for down for so long, milliseconds; that many are known. */
+const DOWN = 60_000, MOST_DOWN = 1000;
+
 /** Where nobody was met. */
 export const NOBODY: Place = { remote: null, relay: null, tls: null };
 
 export class Connector {
   readonly #options: ConnectOptions;
+  /** When a place had no connection for us; monotonic. */
+  readonly #down = new Map<string, number>();
 
   constructor(options: ConnectOptions) {
     this.#options = options;
@@ -57,6 +62,12 @@ export class Connector {
   /** A connection is open there, and nobody has it. */
   isOpen(stop: Stop): boolean {
     return this.#options.pool.has(keyOf(stop));
+  }
+
+  /** A moment ago it had no connection for us. */
+  isDown(stop: Stop): boolean {
+    const since = this.#down.get(keyOf(stop));
+    return since !== undefined && performance.now() - since < DOWN;
   }
 
   /** One that is open there already, or null. It is the caller's till `release`. */
@@ -89,15 +100,23 @@ export class Connector {
         client: tls,
         serverName: demand.serverName,
         implicit: implicitTls,
-        judge: (reached) => this.#judge(stop, demand, reached),
+        judge: (reached, ends) => this.#judge(stop, demand, { reached, ends }),
       },
       ...signal && { signal },
     });
     if (connection !== null && !address!.startsWith("/")) families.note(stop.name, address!);
+    this.#note(stop, connection === null);
     return {
       connection,
       failures: failures.map(({ address, outcome }) => ({ outcome, place: placeAt(stop, address, null) })),
     };
+  }
+
+  #note(stop: Stop, isDown: boolean): void {
+    const key = keyOf(stop);
+    this.#down.delete(key);
+    if (isDown) this.#down.set(key, performance.now());
+    if (this.#down.size > MOST_DOWN) this.#down.delete(this.#down.keys().next().value!);
   }
 
   /** The caller is done with it: it is kept for the next one, or parted from. */
@@ -111,17 +130,25 @@ export class Connector {
     return { outcome: found(verdict, status, text, "starttls"), place: { ...NOBODY, relay: name } };
   }
 
-  #judge(stop: Stop, demand: TlsDemand, reached: TlsReached): TlsVerdict {
+  #judge(
+    stop: Stop,
+    demand: TlsDemand,
+    { reached, ends }: { readonly reached: TlsReached; readonly ends: ConnectionEnds },
+  ): TlsVerdict {
     const { now, broken } = this.#options;
     const verdict = verdictOf(demand, reached, { now: now(), host: stop.name });
-    this.#count(stop, verdict.failure);
+    this.#count(stop, verdict.failure, ends);
     if (verdict.next === "clear") broken.remember(stop.name).catch(() => {}); // it costs a handshake, no more
     return verdict;
   }
 
-  #count(stop: Stop, failure: TlsSession["failure"]): void {
+  #count(
+    stop: Stop,
+    failure: TlsSession["failure"],
+    ends: ConnectionEnds = { sendingIp: null, receivingIp: null },
+  ): void {
     const { reported } = stop.demand!;
-    this.#options.counted({ reported, failure, host: stop.name, receivingIp: null, sendingIp: null });
+    this.#options.counted({ reported, failure, host: stop.name, ...ends });
   }
 }
 

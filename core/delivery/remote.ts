@@ -125,9 +125,13 @@ class Attempt {
     }
   }
 
-  /** Where a connection is open already nothing has to be tried out. */
+  /** Where a connection is open already nothing has to be tried out, unless a better host may be there (RFC 5321 5.1). */
   #openFirst(stops: readonly (Stop | Barred)[]): readonly (Stop | Barred)[] {
-    const open = stops.findIndex((stop) => !isBarred(stop) && this.#connector.isOpen(stop));
+    const connector = this.#connector;
+    const best = Math.min(
+      ...stops.map((stop) => isBarred(stop) || connector.isDown(stop) ? Infinity : stop.preference),
+    );
+    const open = stops.findIndex((stop) => !isBarred(stop) && stop.preference <= best && connector.isOpen(stop));
     return open <= 0 ? stops : [stops[open]!, ...stops.slice(0, open), ...stops.slice(open + 1)];
   }
 

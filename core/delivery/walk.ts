@@ -27,6 +27,8 @@ export interface Stop {
   /** What the log and reports call it. */
   readonly name: string;
   readonly port: number;
+  /** Its preference: what is lower is asked first, equals in any order (RFC 5321 5.1). */
+  readonly preference: number;
   /** The addresses in today's order, or a socket file. */
   place(): OutboundPlace;
   readonly lmtp: boolean;
@@ -117,7 +119,7 @@ export class Walks {
   async #domain(
     domain: string,
     wish: TlsWish,
-    named: Pick<Stop, "port" | "auth" | "owner" | "implicitTls"> | null,
+    named: (Pick<Stop, "port" | "auth" | "owner" | "implicitTls"> & { readonly place: number }) | null,
   ) {
     const { dns, own, random, rules, sts, port: usual } = this.#options;
     const [found, policy] = await Promise.all([
@@ -134,6 +136,7 @@ export class Walks {
     const stops = await Promise.all(found.hosts.map((host) =>
       this.#stop(host, {
         port,
+        preference: host.preference + (named?.place ?? 0) * PLACES,
         wish,
         rule,
         hop,
@@ -147,14 +150,14 @@ export class Walks {
   }
 
   async #nextHop(hop: NextHop, wish: TlsWish): Promise<Walk> {
-    const walks = await Promise.all(hop.hosts.map(async (host): Promise<Walk> => {
+    const walks = await Promise.all(hop.hosts.map(async (host, place): Promise<Walk> => {
       if (host.kind === "http") throw new TypeError(`${host.url} is no mail host`);
-      if (host.kind === "unix") return { stops: [socketStop(host, hop)] };
+      if (host.kind === "unix") return { stops: [socketStop(host, place, hop)] };
       if (hop.mx && canonicalIp(host.host) === null) {
         const { port, implicitTls } = host;
-        return await this.#domain(host.host, wish, { port, implicitTls, auth: hop.auth, owner: hop.name });
+        return await this.#domain(host.host, wish, { port, implicitTls, place, auth: hop.auth, owner: hop.name });
       }
-      return await this.#named(host, hop, wish);
+      return await this.#named(host, place, { hop, wish });
     }));
     const stops = walks.flatMap((walk) => walk.fault === undefined ? walk.stops : []);
     if (stops.length > 0) return { stops };
@@ -165,8 +168,8 @@ export class Walks {
 
   async #named(
     { host, port, implicitTls, lmtp }: Extract<HopHost, { kind: "smtp" }>,
-    { name: owner, auth }: NextHop,
-    wish: TlsWish,
+    place: number,
+    { hop: { name: owner, auth }, wish }: { readonly hop: NextHop; readonly wish: TlsWish },
   ): Promise<Walk> {
     const found = await this.#addresses(host);
     if (found === null) return { fault: defer("4.4.4", `No address is known for ${host}`) };
@@ -175,7 +178,11 @@ export class Walks {
     // A login is told to who proves to be the host that was named; another rule for it is the operator's word
     if (rule === null && auth !== null && !auth.inClear && !near) rule = { level: "secure", names: [host] };
     const hop: TlsHop = { domain: host, byMx: false, authentic: false, sts: null };
-    return { stops: [await this.#stop(found, { port, wish, rule, hop, auth, owner, implicitTls, lmtp })] };
+    return {
+      stops: [
+        await this.#stop(found, { port, preference: place * PLACES, wish, rule, hop, auth, owner, implicitTls, lmtp }),
+      ],
+    };
   }
 
   /** By name service; then by whatever else this host knows, as its `hosts` file. */
@@ -196,6 +203,7 @@ export class Walks {
     host: HostAddresses,
     { port, wish, rule, hop, ...rest }: {
       readonly port: number;
+      readonly preference: number;
       readonly wish: TlsWish;
       readonly rule: TlsRule | null;
       readonly hop: TlsHop;
@@ -240,10 +248,18 @@ function inTls(demand: TlsDemand): TlsDemand {
 
 const NO_HOSTS = defer("4.4.4", "The next hop has no hosts");
 
-function socketStop({ path, lmtp }: Extract<HopHost, { kind: "unix" }>, { name: owner, auth }: NextHop): Stop {
+/** Preferences of MX records, RFC 1035 3.3.9: the hosts of one place of a next hop come before those of the next place. */
+const PLACES = 65_536;
+
+function socketStop(
+  { path, lmtp }: Extract<HopHost, { kind: "unix" }>,
+  place: number,
+  { name: owner, auth }: NextHop,
+): Stop {
   return {
     name: path,
     port: 0,
+    preference: place * PLACES,
     place: () => ({ path }),
     lmtp,
     implicitTls: false,

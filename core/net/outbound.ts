@@ -4,6 +4,7 @@
  * 64). One write per batch; one sweep for all time limits. Non-job: where to (outbound_open.ts), when, what then.
  */
 import type { Socket } from "node:net";
+import { canonicalIp } from "../model/ip.ts";
 import {
   type ClientEvent,
   ClientSession,
@@ -17,7 +18,14 @@ import {
 } from "../smtp/client/mod.ts";
 import type { Timed } from "./deadline.ts";
 import { ContentFeed, type FeedHost, type OutboundContent } from "./outbound_content.ts";
-import type { OutboundSettings, OutboundTls, Security, TlsJudgement, TlsReached } from "./outbound_settings.ts";
+import type {
+  ConnectionEnds,
+  OutboundSettings,
+  OutboundTls,
+  Security,
+  TlsJudgement,
+  TlsReached,
+} from "./outbound_settings.ts";
 import { readCertificate, serverEndPoint } from "./tls/certificate.ts";
 import type { ServerPeer } from "./tls/client_tls.ts";
 
@@ -35,6 +43,7 @@ export class OutboundConnection implements Timed, FeedHost {
   readonly #session: ClientSession;
   readonly #settings: OutboundSettings;
   readonly #raw: Socket;
+  readonly #ends: ConnectionEnds;
   #socket: Socket;
   #begun: ((begun: Begun) => void) | null;
   #delivered: ((outcomes: readonly Outcome[]) => void) | null = null;
@@ -63,6 +72,8 @@ export class OutboundConnection implements Timed, FeedHost {
     this.#session = new ClientSession(settings.session);
     this.#raw = this.#socket = socket;
     this.#settings = settings;
+    const receivingIp = settings.address.startsWith("/") ? null : settings.address;
+    this.#ends = { sendingIp: receivingIp === null ? null : canonicalIp(socket.localAddress ?? ""), receivingIp };
     this.#begun = begun;
     settings.deadlines.add(this);
     this.#raw.on("close", () => this.#closed());
@@ -410,7 +421,7 @@ export class OutboundConnection implements Timed, FeedHost {
   #judge(reached: TlsReached): TlsJudgement {
     let judgement: TlsJudgement;
     try {
-      judgement = this.#settings.tls!.judge(reached);
+      judgement = this.#settings.tls!.judge(reached, this.#ends);
     } catch (error) { // a defect of the judge's: no mail goes where nobody knows whether it may
       judgement = { next: "refuse", strength: "none", reply: null };
       this.#failure = found("defer", "4.3.0", `TLS could not be judged: ${(error as Error).message}`, "starttls");

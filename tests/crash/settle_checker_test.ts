@@ -51,18 +51,21 @@ Deno.test("checker of the way out: finds each fault", () => {
     ["removed before the answer", before(REMOVED, heard(takenWords(NAME))), [
       /its body is removed before the next hop/,
     ]],
-    ["removed before the sync", before(REMOVED, SYNC, true), [/body is removed before that/]],
+    ["removed before the sync", before(REMOVED, SYNC, true), [/body is removed before it is durable/]],
     ["logged before the answer", before(LOGGED, heard(takenWords(NAME))), [/the log has it before the next hop/]],
-    ["what came of it is never synced", without(SYNC, 1), [/body is removed before that/, /log has it before that/]],
+    ["what came of it is never synced", without(SYNC, 1), [
+      /body is removed before it is durable/,
+      /log has it before it is durable/,
+    ]],
     [
       "the sync failed",
       GOOD.with(GOOD.lastIndexOf(SYNC), `fsync(${WAL}) = -1 EIO (Input/output error)`),
-      [/body is removed before that/, /log has it before that/],
+      [/body is removed before it is durable/, /log has it before it is durable/],
     ],
     [
       "the transaction was begun before the answer",
       [...FIRST, ...transaction("gone"), heard(takenWords(NAME)), SYNC, REMOVED],
-      [/body is removed before that/],
+      [/body is removed before it is durable/],
     ],
     [
       "the answer to another message",

@@ -49,7 +49,9 @@ export function judgeSettling(calls: readonly Call[], { names, refused, roots }:
   const after = (name: string, call: Call, what: string) => {
     const answer = saying(reads, takenWords(name)).findLast(({ exit }) => exit < call.entry);
     if (answer === undefined) violations.push(`${name}: ${what} before the next hop said that it has it`);
-    else if (!settled(answer.exit, call.entry)) violations.push(`${name}: ${what} before that it has left is durable`);
+    else if (!settled(answer.exit, call.entry)) {
+      violations.push(`${name}: ${what} before it is durable that it has left`);
+    }
   };
 
   let bodies = 0, told = 0, reports = 0, ends = 0;

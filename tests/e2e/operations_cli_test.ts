@@ -192,7 +192,7 @@ Deno.test("postern queue asks the running server", async (t) => {
     site.backup.messages.length = 0;
     one(await run("queue", "bounce", id, "--reason", "the project has ended"), 0, /^1 recipient changed$/m);
     const report = await told(site);
-    for (const piece of ["Final-Recipient: rfc822;e@one.example", "Action: failed", "the project has ended"]) {
+    for (const piece of ["Final-Recipient: rfc822; e@one.example", "Action: failed", "the project has ended"]) {
       assertStringIncludes(report, piece);
     }
     await waitFor("the queue to be empty", async () => (await server.api.queue()).total === 0);
@@ -201,7 +201,12 @@ Deno.test("postern queue asks the running server", async (t) => {
     one(await run("queue", "destinations"), 0, /^Nothing rests, nothing is under way\.$/m);
     await site.tired[Symbol.asyncDispose]();
     const id = await send(server, ["f@one.example"]);
-    await settled(server);
+    await waitFor("its destination to be dead", async () => { // one attempt that fails may be bad luck, five are not
+      await settled(server);
+      if ((await server.api.json<{ total: number }>("/api/v1/queue/destinations")).total > 0) return true;
+      await run("queue", "retry", id);
+      return false;
+    }, { deadline: 60_000 });
     const { code, out } = await run("queue", "destinations");
     assertEquals(code, 0);
     assertMatch(out, /^via:tired {2}0 under way, 0 ready, nothing before \d{4}-.*Z: .*\n1 of 1 destination\n$/);

@@ -2,7 +2,7 @@
  * One transaction to a Maildir, the inbox and a relay; storage that fails for a while; refusals of one recipient of
  * several; what is held, released and given up (SEMANTICS 1 to 4, 8, 16, 17).
  */
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { addedOnly, mail, withLf } from "../support/bytes.ts";
 import { postern } from "../support/cli.ts";

@@ -154,6 +154,11 @@ testUnless(MISSING, "MTA-STS: the server keeps to what domains publish, and coun
     const byPost = await Promise.all(web.posted.map(unpacked));
     assertEquals(byMail.map(summary).sort(), ["good", "named", "testing", "unfetched"].map((name) => SUMMARIES[name]!));
     assertEquals(byPost.map(summary).sort(), ["expired", "named"].map((name) => SUMMARIES[name]!));
+    const [{ "failure-details": [detail] = [] }] = byPost.find((each) => summary(each) === SUMMARIES.expired)!
+      .policies as [
+        Report["policies"][number],
+      ];
+    assertEquals([detail!["sending-mta-ip"], detail!["receiving-ip"]], ["127.0.0.1", world.ip(hosts.get("expired")!)]);
     for (const { sender, text } of mailed) {
       assertEquals(sender, "postmaster@home.example");
       assertMatch(text, /^TLS-Report-Submitter: home\.example\r$/m);

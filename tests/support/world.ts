@@ -27,6 +27,8 @@ export interface Attempt {
 }
 
 export interface SiteOptions extends Omit<ServerOptions, "config"> {
+  /** Of the hosts that domains name (default that of this world). */
+  readonly port?: number;
   /** Waits before attempts (default 1s). */
   readonly retry?: string;
   /** Lines of `delivery`, each with two spaces in front; `port`, `retry` and the authority are there. */
@@ -40,6 +42,8 @@ export interface SiteOptions extends Omit<ServerOptions, "config"> {
   readonly validating?: boolean;
   /** Keys of the listener, in the flow style, with a comma in front. */
   readonly listener?: string;
+  /** More listeners, in the flow style, each with a comma in front. */
+  readonly listeners?: string;
 }
 
 /** Ours is `home.example`: me@ and postmaster@ have Maildirs, nobody else is there. */
@@ -72,11 +76,21 @@ export class World implements AsyncDisposable {
   }
 
   config(options: SiteOptions = {}): string {
-    const { delivery = "", rest = "", ca, plugins, validating = true, listener = "", retry = "1s" } = options;
+    const {
+      delivery = "",
+      rest = "",
+      ca,
+      plugins,
+      validating = true,
+      listener = "",
+      listeners = "",
+      retry = "1s",
+      port = this.port,
+    } = options;
     return `hostname: mx.home.example
 domains: [home.example]
 postmaster: postmaster@home.example
-listeners: [{ address: "127.0.0.1:2525"${listener} }]
+listeners: [{ address: "127.0.0.1:2525"${listener} }${listeners}]
 admin: { address: "127.0.0.1:8025", token: "\${POSTERN_ADMIN_TOKEN}" }
 log: { format: json }
 ${this.names === null ? "" : `dns: { servers: ["127.0.0.1:${this.names.port}"], validating: ${validating} }\n`}${rest}
@@ -87,7 +101,7 @@ ${
   - maildir: { root: ${JSON.stringify(this.folder.path)} }`
     }
 delivery:
-  port: ${this.port}
+  port: ${port}
   retry: [${retry}]
 ${delivery}
 ${ca === undefined || /^ {2}tls:/m.test(delivery) ? "" : `  tls: { ca: ${JSON.stringify(ca)} }\n`}`;

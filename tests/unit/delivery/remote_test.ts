@@ -238,13 +238,22 @@ Deno.test("RFC 5321 3.3: one connection serves many messages, also for another d
   assertEquals([host.connections, host.contents.length, out.pool.idle], [1, 3, 1]);
 });
 
-Deno.test("an open connection goes before a better host that would have to be tried first", async () => {
+Deno.test("an open connection goes before a better host that was down a moment ago", async () => {
   await using site = await pair((step, _line, connection) =>
     step === "greeting" && connection === 0 ? "421 4.3.2 later" : undefined
   );
   await site.out.ship("y.example", ["x@y.example"]);
   await site.out.ship("y.example", ["x@y.example"]);
   assertEquals([site.first.connections, site.second.connections, site.second.contents.length], [1, 1, 2]);
+});
+
+Deno.test("RFC 5321 5.1: an open connection goes before no better host that may be there", async () => {
+  await using first = await TalkingHost.open();
+  await using second = await TalkingHost.open({ host: "127.0.0.2", port: first.port });
+  await using out = new WayOut({ zone: hosts(2, { "z.example": { mx: [[10, "b.y.example"]] } }), port: first.port });
+  await out.ship("z.example", ["x@z.example"]);
+  await out.ship("y.example", ["x@y.example"]);
+  assertEquals([first.contents.length, second.contents.length, second.connections], [1, 1, 1]);
 });
 
 for (
