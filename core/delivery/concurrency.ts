@@ -9,7 +9,7 @@ import { nextAttempt } from "../queue/backoff.ts";
 /**
  * What an attempt says of its destination, not of its message. `success`: the host talked with us as far as MAIL,
  * whatever it said of the recipients. `failure`: no connection, a connection lost, no or bad TLS that we insist on, a
- * refusal at the greeting or EHLO, 421. `neutral`: nothing was learned, such as an attempt that we ended ourselves.
+ * refusal at the greeting or EHLO, 421. `neutral`: the host was not asked, or we ended it ourselves.
  */
 export type Feedback = "success" | "failure" | "neutral";
 
@@ -89,12 +89,12 @@ export class Concurrency {
       return false;
     }
     if (life !== this.#life) return false; // of the time before its death
+    if (feedback === "neutral") return false; // of a probe too: the next one asks
     if (this.#until !== null) { // the probe
-      if (feedback === "failure") this.#deaths++;
-      this.#rest(now); // one that learned nothing was a connection all the same: it waits as long as the last one
+      this.#deaths++;
+      this.#rest(now);
       return true;
     }
-    if (feedback === "neutral") return false;
     this.#cohorts += 1 / this.#limit;
     this.#limit = Math.max(1, this.#limit - 1);
     if (this.#cohorts < this.#options.cohorts) return false;

@@ -94,11 +94,13 @@ Deno.test("what began before the death lengthens no rest, but a success of it en
   assertEquals([concurrency.dead, concurrency.free(MINUTE)], [false, 5]);
 });
 
-Deno.test("a probe that learned nothing waits as long as the last one did", () => {
+Deno.test("a probe that asked nobody leaves it to the next one, and lengthens no rest", () => {
   const concurrency = new Concurrency(OPTIONS);
   kill(concurrency, 0);
-  assertEquals(concurrency.end(concurrency.begin(), "neutral", MINUTE), true);
-  assertEquals(concurrency.restsUntil(MINUTE), 2 * MINUTE);
+  assertEquals(concurrency.end(concurrency.begin(), "neutral", MINUTE), false);
+  assertEquals([concurrency.dead, concurrency.restsUntil(MINUTE), concurrency.free(MINUTE)], [true, null, 1]);
+  assertEquals(concurrency.end(concurrency.begin(), "failure", MINUTE), true);
+  assertEquals(concurrency.restsUntil(MINUTE), MINUTE + 5 * MINUTE);
 });
 
 Deno.test("who is woken is on probation", () => {

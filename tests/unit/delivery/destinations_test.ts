@@ -87,6 +87,25 @@ Deno.test("a dead destination rests as a whole, one asks whether it is back, and
   assertEquals(dead.contents.length, 31);
 });
 
+Deno.test("an attempt that asks nobody is no probe: the next in line asks whether a dead destination is back", async () => {
+  const later = on("deliver", (ctx, next) => {
+    if (ctx.recipients[0]!.address.local !== "later") return next();
+    ctx.postpone(ctx.now() + HOUR);
+    return defer("4.2.1", "Not now");
+  }, { name: "later" });
+  await using it = await world("", { more: [later] });
+  const { site, dead } = it;
+  for (let at = 0; at < 10; at++) await site.send(["x@dead.example"]);
+  await site.quiet();
+  dead.says = () => undefined;
+  site.pass(MINUTE);
+  for (let at = 0; at < 3; at++) {
+    await site.send(["later@dead.example"], { parameters: { ...NO_MAIL_PARAMETERS, priority: 9 } });
+  }
+  await site.until(Array(3).fill("deferred 0"));
+  assertEquals(dead.contents.length, 10);
+});
+
 Deno.test("behind a dead destination a delay is told and the end comes at its moment, with no attempt for that", async () => {
   await using it = await world("delayNotice: 3h", { hasSender: true });
   const { site, dead } = it;
