@@ -11,7 +11,6 @@ import { Attempt, type AttemptOptions } from "./attempt.ts";
 
 const LEASE_SECONDS = 900; // longer than any plugin may take
 const AT_ONCE = 16;
-const REMOTE_WAIT = 3600_000;
 const LONGEST_SLEEP = 60_000; // a clock that is set forward is noticed within a minute
 const STORE_RETRY = 5000; // milliseconds between two questions to a store that fails
 
@@ -84,11 +83,6 @@ export class Dispatcher {
       horizon: now + longestWait(schedule),
     });
     for (const lease of leases) {
-      if (lease.recipients[0]!.route.to !== "local") { // they wait, as they are
-        const waits = { state: "deferred", nextAttempt: now + REMOTE_WAIT, attempt: false } as const;
-        await store.settle(lease, lease.recipients.map(({ index }) => ({ index, ...waits })));
-        continue;
-      }
       const running = [...this.#attempts.keys()].find((each) => each.lease.message.id === lease.message.id);
       if (running !== undefined) { // the wall clock jumped past a lease of our own: no second attempt beside the first
         running.lease = lease;
