@@ -53,12 +53,15 @@ export function residentBytes(root: number): number {
   }, 0);
 }
 
-/** Waits until the tree has used at most one tick of CPU in 400 ms. False when `limit` seconds pass first. */
-export async function untilIdle(root: number, limit = 60): Promise<boolean> {
+/**
+ * Waits until the tree, or what `used` counts, has used at most one tick of CPU in 400 ms. False when `limit` seconds pass
+ * first.
+ */
+export async function untilIdle(root: number, limit = 60, used = () => cpuSeconds(root)): Promise<boolean> {
   const end = performance.now() + limit * 1000;
-  for (let quiet = 0, since = cpuSeconds(root); performance.now() < end;) {
+  for (let quiet = 0, since = used(); performance.now() < end;) {
     await new Promise((wake) => setTimeout(wake, 100));
-    const now = cpuSeconds(root);
+    const now = used();
     if (now - since > 1.5 / TICKS) {
       since = now;
       quiet = 0;

@@ -5,14 +5,16 @@
 import { parseArgs } from "node:util";
 import { programOf } from "../tests/support/debian.ts";
 import { cpuSeconds, describeMachine, untilIdle } from "./machine.ts";
+import { NextHop } from "./next_hop.ts";
 import { markdown, type Report, type Sample, type Subject } from "./report.ts";
-import { type Candidate, CANDIDATES, installPeers, type Running } from "./servers.ts";
+import type { Candidate, Running } from "./running.ts";
+import { CANDIDATES, installPeers } from "./servers.ts";
 import { BENCH, BUILD, load } from "./tools.ts";
 import { type Workload, WORKLOADS } from "./workloads.ts";
 
 const HELP = `deno task bench [options]
   --workloads LIST   ${WORKLOADS.map((w) => w.name).join(",")} 
-                     (default W1,W2,W2p,W3,T1,T1r,T1m,T2,T4)
+                     (default W1,W2,W2p,W3,W6,T1,T1r,T1m,T2,T4)
   --peers LIST       ${CANDIDATES.map((c) => c.name).join(",")} (default: those installed); postern is always there
   --reps N           interleaved repetitions (3)
   --seconds S        about how long one repetition loads a server (4)
@@ -35,13 +37,21 @@ async function measure(
   running: Running,
   workload: Workload,
   count: number,
+  nextHop: NextHop | null,
 ): Promise<Omit<Sample, "repetition" | "server">> {
-  const before = cpuSeconds(running.pid);
+  const used = () => running.cpuSeconds?.() ?? cpuSeconds(running.pid), before = used();
+  await nextHop?.reset();
   const result = await load(running.port, [...workload.args, "--messages", `${count}`]);
   const words = running.died();
   if (words !== null) throw new Error(`the server died under ${workload.name}: ${words}`);
-  await untilIdle(running.pid);
-  const cpu = cpuSeconds(running.pid) - before;
+  const arrived = await nextHop?.waitForAll(result.ok) ?? null;
+  await untilIdle(running.pid, 60, used);
+  const cpu = used() - before;
+  const relayed = arrived && {
+    acceptedPerSecond: result.msgs_s,
+    connectionsPer1000: arrived.connections / Math.max(1, arrived.messages) * 1000,
+    missing: result.ok - arrived.messages,
+  };
   return {
     workload: workload.name,
     count,
@@ -50,7 +60,8 @@ async function measure(
     hung: result.hung,
     clean: result.conns_clean,
     resumed: result.resumed === undefined ? null : result.resumed / Math.max(1, result.conns_opened),
-    perSecond: result.msgs_s,
+    perSecond: arrived ? arrived.messages / Math.max(arrived.last - result.t_begin, 0.001) : result.msgs_s,
+    relayed,
     cpuPer1000: cpu / Math.max(1, result.ok) * 1000,
     p50: result.lat_ms.p50 ?? null,
     p99: result.lat_ms.p99 ?? null,
@@ -60,26 +71,37 @@ async function measure(
 }
 
 /** Warms the server up and finds how many messages load it for about `seconds`. */
-async function calibrate(running: Running, workload: Workload, seconds: number): Promise<number> {
+async function calibrate(
+  running: Running,
+  workload: Workload,
+  { seconds, nextHop }: { readonly seconds: number; readonly nextHop: NextHop | null },
+): Promise<number> {
   if (workload.count) return workload.count;
   const least = workload.size >= 100_000 ? 100 : 400;
   let messages = least;
   for (const target of [Math.min(1, seconds), seconds]) {
-    const { perSecond } = await measure(running, workload, messages);
+    const { perSecond } = await measure(running, workload, messages, nextHop);
     messages = Math.round(Math.min(200_000, Math.max(least, perSecond * target)));
   }
   return messages;
 }
 
 /** fsync and fdatasync calls per message in a short run under strace, or null when strace saw nothing usable. */
-async function countSyncs(candidate: Candidate, workload: Workload, strace: string): Promise<number | null> {
+async function countSyncs(
+  candidate: Candidate,
+  workload: Workload,
+  { strace, nextHop }: { readonly strace: string; readonly nextHop: NextHop | null },
+): Promise<number | null> {
   const trace = `${BUILD}/syncs-${candidate.name}`;
   // With --seccomp-bpf only the traced calls stop, so the server runs at nearly its own speed.
-  const running = await candidate.start([strace, "-f", "--seccomp-bpf", "-e", "trace=fsync,fdatasync", "-o", trace]);
+  const running = await candidate.start({
+    under: [strace, "-f", "--seccomp-bpf", "-e", "trace=fsync,fdatasync", "-o", trace],
+    next: nextHop?.port,
+  });
   const count = async () => (await Deno.readTextFile(trace)).match(/\b(fsync|fdatasync)\(/g)?.length ?? 0;
   try {
     const before = await count();
-    const { ok } = await measure(running, workload, workload.size >= 100_000 ? 400 : 2000);
+    const { ok } = await measure(running, workload, workload.size >= 100_000 ? 400 : 2000, nextHop);
     return ok > 0 ? (await count() - before) / ok : null;
   } finally {
     await running.stop();
@@ -88,7 +110,8 @@ async function countSyncs(candidate: Candidate, workload: Workload, strace: stri
 }
 
 function takesPart(candidate: Candidate, workload: Workload): boolean {
-  if (candidate.over !== "both" && candidate.over !== (workload.tls ? "tls" : "plain")) return false;
+  if ((candidate.over === "relay") !== (workload.relay ?? false)) return false;
+  if (!workload.relay && candidate.over !== "both" && candidate.over !== (workload.tls ? "tls" : "plain")) return false;
   return workload.only?.includes(candidate.name) ?? true;
 }
 
@@ -102,12 +125,13 @@ async function runAll(options: Options): Promise<Report> {
   });
   for (const workload of options.workloads) {
     console.log(`${workload.name}: ${workload.what}`);
+    const nextHop = workload.relay ? await NextHop.start() : null;
     const started: { candidate: Candidate; running: Running; messages: number }[] = [];
     try {
       for (const candidate of present) {
         if (!takesPart(candidate, workload)) continue;
-        const running = await candidate.start().catch((error: Error) => {
-          if (candidate.name === "postern") throw error;
+        const running = await candidate.start({ next: nextHop?.port }).catch((error: Error) => {
+          if (candidate.name.startsWith("postern")) throw error;
           skipped.push(`${candidate.name} in ${workload.name} (${error.message})`);
           return null;
         });
@@ -118,19 +142,23 @@ async function runAll(options: Options): Promise<Report> {
         if (!subjects.has(name)) {
           subjects.set(name, { name, promise, version: candidate.version(), facts: running.facts, syncs: {} });
         }
-        entry.messages ||= await calibrate(running, workload, options.seconds);
+        entry.messages ||= await calibrate(running, workload, { seconds: options.seconds, nextHop });
       }
       for (let repetition = 1; repetition <= options.repetitions; repetition++) {
         for (const { candidate, running, messages } of started) {
-          const sample = { server: candidate.name, repetition, ...await measure(running, workload, messages) };
+          const sample = { server: candidate.name, repetition, ...await measure(running, workload, messages, nextHop) };
           samples.push(sample);
           console.log(
             `  ${repetition} ${candidate.name.padEnd(12)} ${
               sample.perSecond.toFixed(0).padStart(7)
             } ${workload.unit}/s  ` +
-              `${sample.cpuPer1000.toFixed(3)} CPU s per 1,000  p99 ${
-                sample.p99?.toFixed(1) ?? "-"
-              } ms  ${sample.failed} failed${workload.tls ? `, ${sample.hung} hung` : ""}`,
+              `${sample.cpuPer1000.toFixed(3)} CPU s per 1,000  p99 ${sample.p99?.toFixed(1) ?? "-"} ms  ` +
+              `${sample.failed} failed${workload.tls ? `, ${sample.hung} hung` : ""}` +
+              (sample.relayed
+                ? `, ${sample.relayed.missing} missing  ${
+                  sample.relayed.connectionsPer1000.toFixed(0)
+                } connections per 1,000`
+                : ""),
           );
         }
       }
@@ -139,15 +167,18 @@ async function runAll(options: Options): Promise<Report> {
     }
     for (const { candidate } of options.strace && !workload.tls ? started : []) {
       if (!candidate.promise.startsWith("durable")) continue;
-      const syncs = await countSyncs(candidate, workload, options.strace!).catch((error: Error) => {
-        console.error(`  strace of ${candidate.name}: ${error.message}`);
-        return null;
-      });
+      const syncs = await countSyncs(candidate, workload, { strace: options.strace!, nextHop }).catch(
+        (error: Error) => {
+          console.error(`  strace of ${candidate.name}: ${error.message}`);
+          return null;
+        },
+      );
       const subject = subjects.get(candidate.name)!;
       if (syncs !== null) {
         subjects.set(subject.name, { ...subject, syncs: { ...subject.syncs, [workload.name]: syncs } });
       }
     }
+    await nextHop?.[Symbol.asyncDispose]();
   }
   return {
     date: new Date().toISOString(),
@@ -170,7 +201,7 @@ async function main(): Promise<number> {
   const { values } = parseArgs({
     args: Deno.args,
     options: {
-      workloads: { type: "string", default: "W1,W2,W2p,W3,T1,T1r,T1m,T2,T4" },
+      workloads: { type: "string", default: "W1,W2,W2p,W3,W6,T1,T1r,T1m,T2,T4" },
       peers: { type: "string" },
       reps: { type: "string", default: "3" },
       seconds: { type: "string", default: "4" },
@@ -189,7 +220,10 @@ async function main(): Promise<number> {
   await Deno.mkdir(BUILD, { recursive: true });
   const peers = values.peers === undefined ? CANDIDATES : chosen(
     CANDIDATES,
-    ["postern", ...values.peers.split(",").filter((name) => name && name !== "postern")].join(","),
+    ["postern", "postern-relay", ...values.peers.split(",").filter((name) => name && !/^postern(-relay)?$/.test(name))]
+      .join(
+        ",",
+      ),
   );
   const workloads = chosen(WORKLOADS, values.workloads);
   const report = await runAll({

@@ -28,6 +28,16 @@ export interface Sample {
   /** The load generator's share of one core, 0 to 1: near 1 it, not the server, was the limit. */
   readonly generator: number;
   readonly errors: Readonly<Record<string, number>>;
+  /** Of a relay, whose `perSecond` counts from the first connection to the last arrival at the next hop; else null. */
+  readonly relayed: Relayed | null;
+}
+
+export interface Relayed {
+  readonly acceptedPerSecond: number;
+  /** Connections that the next hop saw, per 1,000 messages. */
+  readonly connectionsPer1000: number;
+  /** Accepted, and never seen at the next hop. */
+  readonly missing: number;
 }
 
 /** A server as it ran. */
@@ -66,17 +76,20 @@ export function markdown(report: Report, workloads: readonly Workload[]): string
     "Load generator and server share the machine. Medians; messages/s also as lowest to highest.",
     "",
   ];
-  for (const { name, what, unit, tls } of workloads) {
+  for (const { name, what, unit, tls, relay = false } of workloads) {
     const of = (server: string) => samples.filter((s) => s.workload === name && s.server === server);
     const rate = (server: string) => median(of(server).map((s) => s.perSecond));
-    const reference = of("postfix").length ? rate("postfix") : null;
+    const beside = relay ? "postfix-relay" : "postfix";
+    const reference = of(beside).length ? rate(beside) : null;
     if (!samples.some((sample) => sample.workload === name)) continue;
     lines.push(
       `## ${name}: ${what}`,
       "",
       `| server | its 250 | ${unit}/s | from - to | beside Postfix | CPU s per 1,000 | p50 ms | p99 ms ` +
-        `| ${tls ? "resumed" : "fsyncs/message"} | generator | failed |${tls ? " hung |" : ""}`,
-      `|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|${tls ? "---:|" : ""}`,
+        `| ${tls ? "resumed" : "fsyncs/message"} | generator | failed |${tls ? " hung |" : ""}${
+          relay ? " accepted/s | its connections per 1,000 | missing |" : ""
+        }`,
+      `|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|${tls ? "---:|" : ""}${relay ? "---:|---:|---:|" : ""}`,
     );
     for (const subject of subjects) {
       const all = of(subject.name);
@@ -91,7 +104,12 @@ export function markdown(report: Report, workloads: readonly Workload[]): string
           `| ${number(m((s) => s.cpuPer1000), 3)} | ${number(m((s) => s.p50), 2)} | ${number(m((s) => s.p99), 2)} ` +
           `| ${tls ? `${number(m((s) => s.resumed) * 100, 0)} %` : number(subject.syncs[name] ?? null, 2)} ` +
           `| ${number(m((s) => s.generator) * 100, 0)} % | ${total(all, (s) => s.failed)} |` +
-          (tls ? ` ${total(all, (s) => s.hung)} |` : ""),
+          (tls ? ` ${total(all, (s) => s.hung)} |` : "") +
+          (relay
+            ? ` ${number(m((s) => s.relayed?.acceptedPerSecond ?? null), 0)} ` +
+              `| ${number(m((s) => s.relayed?.connectionsPer1000 ?? null), 0)} ` +
+              `| ${total(all, (s) => s.relayed?.missing ?? 0)} |`
+            : ""),
       );
     }
     lines.push("");

@@ -51,6 +51,8 @@ export interface LoadResult {
   /** TLS sessions that were resumed. */
   readonly resumed?: number;
   readonly elapsed_s: number;
+  /** The first connect, CLOCK_MONOTONIC seconds. */
+  readonly t_begin: number;
   readonly msgs_s: number;
   readonly lat_ms: { readonly p50?: number; readonly p99?: number };
   readonly errors: Readonly<Record<string, number>>;

@@ -14,6 +14,8 @@ export interface Workload {
   readonly size: number;
   /** So many in every repetition, instead of as many as fill its time. */
   readonly count?: number;
+  /** The server hands each message on to a next hop; what counts is that all have come there. */
+  readonly relay?: true;
   /** The only servers that it is for. */
   readonly only?: readonly string[];
 }
@@ -39,6 +41,7 @@ export const WORKLOADS: readonly Workload[] = [
   workload("W2p", "5 KB, 100 per connection, pipelined", 20, 100, 5120, "--pipelining"),
   workload("W3", "100 KB, 10 per connection", 20, 10, 102_400),
   workload("W4", "1 MiB, 4 per connection, 8 connections", 8, 4, 1_048_576),
+  { ...workload("W6", "5 KB, 10 per connection, relayed to a next hop", 20, 10, 5120), relay: true },
   empty("T1", "STARTTLS sessions without a message, 100 connections", 100),
   empty("T1r", "the same, TLS sessions resumed", 100, "--resume"),
   secured(workload("T1m", "a STARTTLS session per message, 5 KB, 100 connections", 100, 1, 5120)),

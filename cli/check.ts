@@ -1,29 +1,33 @@
 /**
  * `postern check`: reads the configuration as `serve` would, tells every fault, and shows what would run: listeners,
- * warnings, and which plugin speaks in which phase.
+ * warnings, which plugin speaks in which phase, and where mail for other hosts goes (check_delivery.ts).
  */
 import { Command } from "commander";
 import { type Config, formatEndpoint, type ListenerConfig } from "../core/config/config.ts";
 import { formatSelection, possible, selectionOf } from "../core/config/entry.ts";
 import { loadConfig } from "../core/config/load.ts";
+import { resolverOptions } from "../core/dns/system_resolver.ts";
 import { Certificates } from "../core/net/tls/certificates.ts";
-import { PairError } from "../core/net/tls/pair.ts";
+import { certificatesIn, PairError, readPem } from "../core/net/tls/pair.ts";
 import { formatSize } from "../core/model/units.ts";
 import { COMBINED, type Combined, leavesOf, PHASES } from "../core/pipeline/compile.ts";
 import { formatAddress, type Plugin, runPhase } from "../core/pipeline/mod.ts";
 import { Pipeline } from "../core/pipeline/pipeline.ts";
+import { describeDelivery } from "./check_delivery.ts";
 import { CommandError, DONE, type ExitCode, type Terminal } from "./terminal.ts";
 
 export function checkCommand(terminal: Terminal, finish: (code: ExitCode) => void): Command {
   return new Command("check")
-    .description("check the configuration; print listeners, warnings and the plugins of each phase")
+    .description("check the configuration; print listeners, routes, warnings and the plugins of each phase")
     .option("-c, --config <file>", "configuration file (default: POSTERN_CONFIG, else ./postern.yaml if it is there)")
     .action(async (options: { config?: string }) => {
       const file = options.config === undefined ? {} : { file: options.config };
       const troubles: string[] = [];
       const trouble = (where: string, message: string) => void troubles.push(`${where}: ${message}`);
       const config = await loadConfig({ ...file, env: terminal.env, cwd: terminal.cwd, trouble });
-      for (const line of [...describe(config), ...await describeTls(config, trouble)]) terminal.out(line);
+      const delivery = ["", ...describeDelivery(config, resolverOptions(config.dns ?? {}))];
+      for (const line of [...describe(config), ...delivery, ...await describeTls(config, trouble)]) terminal.out(line);
+      await checkAuthorities(config.delivery.tls.ca);
       for (const warning of [...config.warnings, ...troubles, ...await unreachable(config)]) {
         terminal.err(`warning: ${warning}`);
       }
@@ -51,6 +55,17 @@ async function describeTls({ tls }: Config, trouble: (where: string, message: st
     ];
   } catch (error) {
     if (error instanceof PairError) throw new CommandError(`tls: ${error.message}`);
+    throw error;
+  }
+}
+
+/** @throws {CommandError} when the file has no authorities: deliveries could not start. */
+async function checkAuthorities(file: string | null): Promise<void> {
+  if (file === null) return;
+  try {
+    if (certificatesIn(await readPem(file), file).length === 0) throw new PairError(`${file}: no certificate in it`);
+  } catch (error) {
+    if (error instanceof PairError) throw new CommandError(`delivery.tls.ca: ${error.message}`);
     throw error;
   }
 }

@@ -6,10 +6,12 @@ import { Command, CommanderError } from "commander";
 import about from "../deno.json" with { type: "json" };
 import { ConfigError } from "../core/config/issue.ts";
 import { checkCommand } from "./check.ts";
+import { dkimCommand } from "./dkim.ts";
 import { queueCommand } from "./queue.ts";
 import { schemaCommand } from "./schema.ts";
 import { sendCommand } from "./send.ts";
 import { serveCommand } from "./serve.ts";
+import { suppressCommand } from "./suppress.ts";
 import { CommandError, DONE, type ExitCode, NO, processTerminal, type Terminal, USAGE } from "./terminal.ts";
 import { userCommand } from "./user.ts";
 
@@ -23,7 +25,17 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   const program = new Command("postern")
     .description("An SMTP server whose policy you write yourself")
     .version(about.version);
-  for (const make of [serveCommand, checkCommand, schemaCommand, sendCommand, queueCommand, userCommand]) {
+  const commands = [
+    serveCommand,
+    checkCommand,
+    schemaCommand,
+    sendCommand,
+    queueCommand,
+    suppressCommand,
+    userCommand,
+    dkimCommand,
+  ];
+  for (const make of commands) {
     program.addCommand(make(terminal, finish));
   }
   settle(program, terminal);

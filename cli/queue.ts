@@ -6,7 +6,14 @@ import { Command, Option } from "commander";
 import { loadConfig } from "../core/config/load.ts";
 import { readId, readShortId, shortId } from "../core/model/id.ts";
 import { formatSize } from "../core/model/units.ts";
-import { openQueue, type QueueDoor, type QueueFilter, type QueueRow, type QueueVerb } from "./queue_door.ts";
+import {
+  openQueue,
+  type QueueDoor,
+  type QueueFilter,
+  type QueueRow,
+  type QueueVerb,
+  type Wanted,
+} from "./queue_door.ts";
 import { CommandError, DONE, type ExitCode, NO, type Terminal, USAGE } from "./terminal.ts";
 
 const STATES = ["ready", "active", "deferred", "held", "corrupt", "delivered", "failed", "expired"];
@@ -20,6 +27,10 @@ interface QueueOptions {
   readonly state?: string;
   readonly domain?: string;
   readonly limit?: string;
+  readonly reason?: string;
+  readonly via?: string;
+  readonly mx?: true;
+  readonly local?: string;
 }
 type Work = (door: QueueDoor) => Promise<ExitCode>;
 
@@ -44,21 +55,42 @@ export function queueCommand(terminal: Terminal, finish: (code: ExitCode) => voi
       const id = idOf(text);
       finish(await at(options, terminal, async (door) => show(door, await wholeId(door, id), options, terminal)));
     });
-  const verbs: Readonly<Record<QueueVerb, string>> = {
-    retry: "try again now",
-    hold: "keep until it is released",
-    release: "let held messages go on",
-    delete: "remove without telling anybody",
-  };
-  for (const [verb, description] of Object.entries(verbs)) {
-    filtered(add(verb, description)).argument("[id...]")
+  add("destinations", "what rests or has mail under way: why mail waits")
+    .option("--limit <n>", "at most so many", "100")
+    .action(async (options: QueueOptions) => {
+      const limit = limitOf(options);
+      finish(await at(options, terminal, (door) => destinations(door, { ...options, limit }, terminal)));
+    });
+  const verb = (name: QueueVerb, description: string, bodyOf?: (options: QueueOptions) => Wanted["body"]) =>
+    filtered(add(name, description)).argument("[id...]")
       .action(async (texts: string[], options: QueueOptions) => {
-        const ids = texts.map(idOf);
-        oneOf(verb, ids, options);
-        finish(await at(options, terminal, (door) => change(door, verb as QueueVerb, ids, options, terminal)));
+        const ids = texts.map(idOf), body = bodyOf?.(options);
+        oneOf(name, ids, options);
+        const wanted: Wanted = body === undefined ? { verb: name } : { verb: name, body };
+        finish(await at(options, terminal, (door) => change(door, wanted, ids, options, terminal)));
       });
-  }
+  verb("retry", "try again now, whatever rests");
+  verb("hold", "keep until it is released");
+  verb("release", "let held messages go on");
+  verb("delete", "remove without telling anybody");
+  verb("bounce", "tell the senders that it failed", ({ reason }) => reason === undefined ? {} : { reason })
+    .option("--reason <text>", "what the senders are told; default: returned by the postmaster");
+  verb("route", "send another way, now", routeOf)
+    .option("--via <nexthop>", "through a next hop of the configuration")
+    .option("--mx", "as the configuration says: its routes, else the hosts of the domain")
+    .option("--local <plugin>", "to a plugin of the configuration that stores mail");
   return command;
+}
+
+/** The one way that is named. */
+function routeOf({ via, mx, local }: QueueOptions): Readonly<Record<string, unknown>> {
+  const ways = [
+    ...via === undefined ? [] : [{ to: "remote", via }],
+    ...mx ? [{ to: "remote" }] : [],
+    ...local === undefined ? [] : [{ to: "local", plugin: local }],
+  ];
+  if (ways.length === 1) return ways[0]!;
+  throw new CommandError("queue route: say where to, by one of --via NEXTHOP, --mx, --local PLUGIN", USAGE);
 }
 
 async function at(options: QueueOptions, terminal: Terminal, work: Work): Promise<ExitCode> {
@@ -133,14 +165,39 @@ async function show(door: QueueDoor, id: string, options: QueueOptions, terminal
     terminal.out(`to       <${plain(each.address)}> ${each.state}${waits(each)}`);
     if (each.notify) terminal.out(`  NOTIFY ${plain(each.notify.join(","))}`);
     if (each.orcpt) terminal.out(`  ORCPT  ${plain(each.orcpt)}`);
+    if (each.destination) terminal.out(`  way    ${plain(each.destination)}`);
+    if (each.told) terminal.out(`  told   its sender, at ${each.told}`);
+    if (each.deadline && each.state !== "held") terminal.out(`  tells  its sender by ${each.deadline}`);
   }
   return DONE;
 }
 
+async function destinations(door: QueueDoor, options: Listing, terminal: Terminal): Promise<ExitCode> {
+  const found = await door.destinations(options.limit);
+  if (options.json) {
+    terminal.out(JSON.stringify(found ?? { total: 0, items: [] }, null, 2));
+    return DONE;
+  }
+  for (const { destination, waiting, running, closedUntil, reason } of found?.items ?? []) {
+    const rest = closedUntil === null ? "" : `, nothing before ${closedUntil}`,
+      why = reason ? `: ${plain(reason)}` : "";
+    terminal.out(`${plain(destination)}  ${running} under way, ${waiting} ready${rest}${why}`);
+  }
+  const { total, items } = found ?? { total: 0, items: [] };
+  terminal.out(
+    found === null
+      ? "No server runs: nothing is on its way."
+      : total === 0
+      ? "Nothing rests, nothing is under way."
+      : `${items.length} of ${total} ${total === 1 ? "destination" : "destinations"}`,
+  );
+  return DONE;
+}
+
 function waits({ attempts, nextAttempt, lastReply }: QueueRow["recipients"][number]): string {
-  return `${attempts > 0 ? `, ${attempts} attempts` : ""}${nextAttempt ? `, next ${nextAttempt}` : ""}${
-    lastReply ? `: ${plain(lastReply)}` : ""
-  }`;
+  return `${attempts > 0 ? `, ${attempts} ${attempts === 1 ? "attempt" : "attempts"}` : ""}${
+    nextAttempt ? `, next ${nextAttempt}` : ""
+  }${lastReply ? `: ${plain(lastReply)}` : ""}`;
 }
 
 /** Ids or a filter, not both and not neither: nobody deletes a queue by leaving a word out. */
@@ -151,17 +208,17 @@ function oneOf(verb: string, ids: readonly string[], options: QueueOptions): voi
 
 async function change(
   door: QueueDoor,
-  verb: QueueVerb,
+  wanted: Wanted,
   ids: readonly string[],
   options: QueueOptions,
   terminal: Terminal,
 ): Promise<ExitCode> {
   let changed = 0, code: ExitCode = DONE;
-  if (ids.length === 0) changed = await door.change(filterOf(options), verb) ?? 0;
+  if (ids.length === 0) changed = await door.change(filterOf(options), wanted) ?? 0;
   const whole: string[] = [];
   for (const id of ids) whole.push(await wholeId(door, id)); // all are known before one is changed
   for (const id of whole) {
-    const count = readShortId(id) === null ? await door.change({ id }, verb) : null;
+    const count = readShortId(id) === null ? await door.change({ id }, wanted) : null;
     if (count === null) {
       terminal.err(`postern: nothing in the queue has the id ${id}`);
       code = NO;

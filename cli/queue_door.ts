@@ -2,10 +2,15 @@
  * Two ways to one queue: the HTTP API of the running server, or the data folder where no server runs. Which one it is
  * makes no difference to a command.
  */
-import { type Config, formatEndpoint } from "../core/config/config.ts";
-import { CommandError } from "./terminal.ts";
+import type { Config } from "../core/config/config.ts";
+import { type AdminApi, runningServer } from "./admin_api.ts";
 
-export type QueueVerb = "retry" | "hold" | "release" | "delete";
+export type QueueVerb = "retry" | "hold" | "release" | "delete" | "bounce" | "route";
+/** What a verb is told beside what it is about; as the API takes it. */
+export interface Wanted {
+  readonly verb: QueueVerb;
+  readonly body?: Readonly<Record<string, unknown>>;
+}
 export interface QueueFilter {
   readonly state?: string;
   readonly domain?: string;
@@ -20,6 +25,9 @@ export interface QueueRow {
     readonly attempts: number;
     readonly nextAttempt: string | null;
     readonly lastReply: string | null;
+    readonly destination?: string;
+    readonly told?: string | null;
+    readonly deadline?: string | null;
     readonly notify?: readonly string[] | null;
     readonly orcpt?: string | null;
   }[];
@@ -34,12 +42,26 @@ export interface QueueList {
   readonly items: readonly QueueRow[];
   readonly corrupt?: readonly { readonly id: string; readonly why: string }[];
 }
+/** A destination as the HTTP API shows it. */
+export interface DestinationRow {
+  readonly destination: string;
+  readonly waiting: number;
+  readonly running: number;
+  readonly closedUntil: string | null;
+  readonly reason: string | null;
+}
+export interface DestinationList {
+  readonly total: number;
+  readonly items: readonly DestinationRow[];
+}
 export interface QueueDoor {
   list(filter: QueueFilter & { readonly limit: number }): Promise<QueueList>;
   /** Null when there is none. */
   item(id: string): Promise<QueueRow | null>;
+  /** What rests or has mail under way; null where no server runs. */
+  destinations(limit: number): Promise<DestinationList | null>;
   /** How many recipients changed; null when there is no such id. */
-  change(what: { readonly id: string } | QueueFilter, verb: QueueVerb): Promise<number | null>;
+  change(what: { readonly id: string } | QueueFilter, wanted: Wanted): Promise<number | null>;
   close(): Promise<void>;
 }
 
@@ -49,26 +71,14 @@ export interface QueueDoor {
  * @throws {CommandError} when neither is there, {StoreError} when the folder cannot be had.
  */
 export async function openQueue(config: Config): Promise<QueueDoor> {
-  if (config.admin !== null) {
-    const door = new HttpQueue(`http://${formatEndpoint(config.admin.address)}`, config.admin.token);
-    if (await door.answers()) return door;
-  }
+  const api = await runningServer(config);
+  if (api !== null) return new HttpQueue(api);
   const { openStoredQueue } = await import("./queue_folder.ts"); // brings the database along: only where it is needed
   return await openStoredQueue(config);
 }
 
 export class HttpQueue implements QueueDoor {
-  constructor(readonly base: string, readonly token: string | null) {}
-
-  /** False when nobody listens there. */
-  async answers(): Promise<boolean> {
-    try {
-      await (await fetch(`${this.base}/healthz`, { signal: AbortSignal.timeout(5000) })).body?.cancel();
-      return true;
-    } catch {
-      return false;
-    }
-  }
+  constructor(readonly api: AdminApi) {}
 
   async list({ limit, ...filter }: QueueFilter & { readonly limit: number }): Promise<QueueList> {
     const query = new URLSearchParams({ ...filter, limit: String(limit) });
@@ -79,12 +89,16 @@ export class HttpQueue implements QueueDoor {
     return await this.#call("GET", `/${id}`) as QueueRow | null;
   }
 
-  async change(what: { readonly id: string } | QueueFilter, verb: QueueVerb): Promise<number | null> {
+  async destinations(limit: number): Promise<DestinationList> {
+    return await this.#call("GET", `/destinations?limit=${limit}`) as DestinationList;
+  }
+
+  async change(what: { readonly id: string } | QueueFilter, { verb, body }: Wanted): Promise<number | null> {
     const place = "id" in what ? `/${what.id}` : "";
     const query = "id" in what ? "" : `?${new URLSearchParams({ ...what })}`;
     const answer = verb === "delete"
       ? await this.#call("DELETE", `${place}${query}`)
-      : await this.#call("POST", `${place}/${verb}${query}`);
+      : await this.#call("POST", `${place}/${verb}${query}`, body);
     return answer === null ? null : (answer as { changed: number }).changed;
   }
 
@@ -93,18 +107,7 @@ export class HttpQueue implements QueueDoor {
   }
 
   /** Null on 404. */
-  async #call(method: string, path: string): Promise<unknown> {
-    const headers: Record<string, string> = this.token === null ? {} : { Authorization: `Bearer ${this.token}` };
-    const response = await fetch(`${this.base}/api/v1/queue${path}`, {
-      method,
-      headers,
-      signal: AbortSignal.timeout(30_000),
-    });
-    const body: unknown = await response.json().catch(() => null);
-    if (response.ok) return body;
-    if (response.status === 404) return null;
-    if (response.status === 401) throw new CommandError(`${this.base} wants another token: set POSTERN_ADMIN_TOKEN`);
-    const detail = (body as { detail?: string; title?: string } | null)?.detail;
-    throw new CommandError(`${this.base} answered ${response.status}${detail ? `: ${detail}` : ""}`);
+  #call(method: string, path: string, body?: unknown): Promise<unknown> {
+    return this.api.call(method, `/api/v1/queue${path}`, body);
   }
 }

@@ -1,22 +1,29 @@
 /** The queue in a data folder that no server holds. Loaded only when it is needed: it brings the database along. */
-import { changeFilter, queueChange, queueFilter, queueItemJson } from "../core/admin/queue.ts";
+import { queueItemJson } from "../core/admin/queue.ts";
+import { changeFilter, queueChange, queueFilter } from "../core/admin/queue_change.ts";
+import { type Ways, waysOf } from "../core/admin/ways.ts";
 import type { Config } from "../core/config/config.ts";
 import { openSqliteStore } from "../core/store/sqlite.ts";
 import type { Store } from "../core/store/store.ts";
-import type { QueueDoor, QueueFilter, QueueList, QueueRow, QueueVerb } from "./queue_door.ts";
+import type { QueueDoor, QueueFilter, QueueList, QueueRow, Wanted } from "./queue_door.ts";
 import { CommandError } from "./terminal.ts";
 
 export async function openStoredQueue(config: Config): Promise<QueueDoor> {
+  return new StoredQueue(await openFolder(config), waysOf(config));
+}
+
+/** The store of a configuration. @throws {CommandError} when there is none, {StoreError} when it cannot be had. */
+export async function openFolder(config: Config): Promise<Store> {
   const { data, store, limits } = config;
   const where = "start the server, or name its configuration with --config";
   if (store === "memory") throw new CommandError(`no server answers, and its store is in memory; ${where}`);
   const there = await Deno.stat(`${data}/postern.db`).then((info) => info.isFile, () => false);
   if (!there) throw new CommandError(`no server answers, and ${data} holds no queue; ${where}`);
-  return new StoredQueue(await openSqliteStore({ folder: data, headLimit: limits.headerBytes }));
+  return await openSqliteStore({ folder: data, headLimit: limits.headerBytes });
 }
 
 export class StoredQueue implements QueueDoor {
-  constructor(readonly store: Store) {}
+  constructor(readonly store: Store, readonly ways: Ways) {}
 
   async list({ limit, ...filter }: QueueFilter & { readonly limit: number }): Promise<QueueList> {
     const { total, items, corrupt } = await this.store.queue({ ...queueFilter({ ...filter }), limit });
@@ -28,10 +35,15 @@ export class StoredQueue implements QueueDoor {
     return item === null ? null : queueItemJson(item) as unknown as QueueRow;
   }
 
-  async change(what: { readonly id: string } | QueueFilter, verb: QueueVerb): Promise<number | null> {
-    if (!("id" in what)) return await this.store.change(changeFilter({ ...what }), queueChange(verb));
+  destinations(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
+  async change(what: { readonly id: string } | QueueFilter, { verb, body = {} }: Wanted): Promise<number | null> {
+    const change = queueChange(verb, { body, ways: this.ways });
+    if (!("id" in what)) return await this.store.change(changeFilter({ ...what }), change);
     const known = await this.store.item(what.id) !== null; // a corrupt one cannot be shown, and yet be deleted
-    const changed = await this.store.change(what, queueChange(verb));
+    const changed = await this.store.change(what, change);
     return known || changed > 0 ? changed : null;
   }
 

@@ -5,7 +5,7 @@ import { formatAddress, parseAddress } from "../core/model/address.ts";
 import { newId } from "../core/model/id.ts";
 import { MECHANISMS } from "../core/smtp/sasl/mod.ts";
 import { isLocal } from "../core/config/config.ts";
-import { parseEndpoint } from "../core/config/schema.ts";
+import { parseEndpoint } from "../core/config/values.ts";
 import { DialogueError, SmtpConnection, type TlsOptions, UntrustedError } from "./smtp/connection.ts";
 import { canonical } from "./smtp/content.ts";
 import { SmtpDialogue } from "./smtp/dialogue.ts";

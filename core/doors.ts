@@ -7,6 +7,7 @@ import type { LoginServices } from "./auth/authentication.ts";
 import type { Config, ListenerConfig } from "./config/config.ts";
 import { connectionsFor } from "./config/defaults.ts";
 import { openFileLimit } from "./config/open_files.ts";
+import type { Dispatcher } from "./delivery/dispatcher.ts";
 import { isLoopback, Networks } from "./model/ip.ts";
 import { defer, type Reply } from "./model/reply.ts";
 import { Deadlines } from "./net/deadline.ts";
@@ -17,7 +18,7 @@ import { Listener } from "./net/listener.ts";
 import { Reception, type ReceptionOptions } from "./net/reception.ts";
 import type { Services } from "./pipeline/contexts/transaction_context.ts";
 import type { Pipeline } from "./pipeline/pipeline.ts";
-import { commitTransaction, storeRefusal } from "./queue/commit.ts";
+import { type CommitOptions, commitTransaction, storeRefusal } from "./queue/commit.ts";
 import { Offer } from "./smtp/extensions.ts";
 import type { Passwords } from "./smtp/sasl/mechanism.ts";
 import { MECHANISMS } from "./smtp/sasl/mod.ts";
@@ -35,8 +36,10 @@ export interface House {
   readonly passwords: Passwords;
   readonly logins: LoginServices;
   pipelineOf(listener: string): Pipeline;
-  /** Something is in the queue that may be tried at once. */
-  due(): void;
+  /** Where a new recipient stands in the queue. */
+  readonly place: CommitOptions["place"];
+  /** Takes what is in the queue to where it goes. */
+  readonly dispatcher: Pick<Dispatcher, "claim" | "take" | "kick">;
 }
 
 /** A writer that is this far behind makes peers wait outside (SEMANTICS 25), milliseconds. */
@@ -145,7 +148,8 @@ export class Doors {
   }
 
   #reception(config: ListenerConfig, trouble: (message: string) => void): ReceptionOptions {
-    const { config: { limits, delivery }, store, services, passwords, logins, due, pipelineOf } = this.#house;
+    const { config: { limits, delivery }, store, services, passwords, logins, place, dispatcher, pipelineOf } =
+      this.#house;
     return {
       pipeline: pipelineOf(config.name),
       services,
@@ -163,10 +167,15 @@ export class Doors {
         commitTransaction(transaction, origin, {
           store,
           schedule: delivery.retry,
+          place,
           now: services.now,
           random: Math.random,
-          committed: ({ recipients }) => {
-            if (recipients.some((each) => each.route.to === "local" && each.state !== "held")) due();
+          claim: (message) => dispatcher.claim(message),
+          committed: ({ recipients }, leases, octets) => {
+            if (leases.length > 0) dispatcher.take(leases, octets);
+            // With a claim all that is ready is leased
+            const left = leases.length > 0 ? "deferred" : "ready";
+            if (recipients.some(({ state }) => state === left || state === "deferred")) dispatcher.kick();
           },
           trouble,
         }),

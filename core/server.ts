@@ -10,8 +10,8 @@ import { ScryptPasswords } from "./auth/passwords.ts";
 import { Pseudonyms } from "./auth/pseudonym.ts";
 import { createAdmin } from "./admin/app.ts";
 import { serveAdmin } from "./admin/serve.ts";
+import { waysOf } from "./admin/ways.ts";
 import { type Config, formatEndpoint } from "./config/config.ts";
-import { Dispatcher } from "./delivery/dispatcher.ts";
 import type { Resolver } from "./dns/resolver.ts";
 import { systemResolver } from "./dns/system_resolver.ts";
 import { Doors } from "./doors.ts";
@@ -24,7 +24,9 @@ import { Bus } from "./observe/bus.ts";
 import type { Observer } from "./observe/events.ts";
 import { Metrics } from "./observe/metrics.ts";
 import type { Services } from "./pipeline/contexts/transaction_context.ts";
+import { observersOf } from "./pipeline/observers.ts";
 import { Pipeline } from "./pipeline/pipeline.ts";
+import { Sending } from "./sending.ts";
 import { MemoryStore } from "./store/memory.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
@@ -80,7 +82,7 @@ class Server implements RunningServer {
   readonly #pipelines = new Map<string, Pipeline>();
   readonly #listeners: { readonly name: string; readonly listener: Listener }[] = [];
   #store: Store | null = null;
-  #dispatcher: Dispatcher | null = null;
+  #sending: Sending | null = null;
   #admin: { readonly address: string; stop(): Promise<void> } | null = null;
   #certificates: Certificates | null = null;
   #stopping: Promise<void> | null = null;
@@ -124,13 +126,14 @@ class Server implements RunningServer {
       const { role, delayRefusals } = each;
       this.#pipelines.set(each.name, new Pipeline(each.plugins, { role, delayRefusals, budget: limits.pluginsTime }));
     }
-    this.#dispatcher = new Dispatcher({
+    for (const observer of observersOf(config.listeners.flatMap(({ plugins }) => plugins), services)) {
+      this.#bus.subscribe(observer);
+    }
+    const sending = this.#sending = new Sending({
+      config,
       store: this.#opened,
       services,
       pipelineOf: (listener) => this.#pipelines.get(listener) ?? [...this.#pipelines.values()][0]!,
-      schedule: config.delivery.retry,
-      expire: config.delivery.expire,
-      random: Math.random,
     });
     const doors = new Doors({
       config,
@@ -140,11 +143,12 @@ class Server implements RunningServer {
       passwords,
       logins,
       pipelineOf: (listener) => this.#pipelines.get(listener)!,
-      due: () => this.#dispatcher!.kick(),
+      place: (recipient) => sending.place(recipient),
+      dispatcher: sending.dispatcher,
     });
     await this.#openDoors(doors);
     if (config.admin !== null) await this.#serveAdmin(config.admin);
-    this.#dispatcher.kick();
+    sending.start();
   }
 
   async #openDoors(doors: Doors): Promise<void> {
@@ -174,7 +178,7 @@ class Server implements RunningServer {
     const { drainTime } = this.#config.limits;
     await Promise.all([
       ...this.#listeners.map(({ listener }) => listener.drain(drainTime)),
-      this.#dispatcher?.stop(drainTime),
+      this.#sending?.stop(drainTime),
     ]);
     this.#certificates?.close();
     await this.#admin?.stop();
@@ -186,10 +190,11 @@ class Server implements RunningServer {
     const { hostname, domains, postmaster } = this.#config;
     return {
       host: { name: hostname, domains, postmaster },
-      dns: this.#options.resolver ?? systemResolver(),
+      dns: this.#options.resolver ?? systemResolver(this.#config.dns ?? {}),
       counters: this.#opened.counters,
       now: this.#now,
       emit: (event) => this.#bus.emit(event),
+      callAhead: (question, signal) => this.#sending!.callAhead.ask(question, signal),
     };
   }
 
@@ -256,7 +261,9 @@ class Server implements RunningServer {
       metrics: () => this.#metrics.render(this.#gauges()),
       ready: () => this.#stopping === null,
       warnings: () => warnings,
-      changed: () => this.#dispatcher?.kick(),
+      change: (what, change) => this.#sending!.dispatcher.change(what, change),
+      destinations: () => this.#sending!.dispatcher.destinations(),
+      ways: waysOf(this.#config),
     });
     const served = await serveAdmin(app, formatEndpoint(config.address), {
       trouble: (message) => this.#bus.emit({ type: "trouble", where: "admin", message }),

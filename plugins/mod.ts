@@ -4,6 +4,8 @@ import { null_mx } from "./access/null_mx/mod.ts";
 import { rate_limit } from "./access/rate_limit/mod.ts";
 import { relay } from "./access/relay/mod.ts";
 import { sender_login } from "./access/sender_login/mod.ts";
+import { verify_recipient } from "./access/verify_recipient/mod.ts";
+import { address_map } from "./accounts/address_map/mod.ts";
 import { recipients } from "./accounts/recipients/mod.ts";
 import { accounts } from "./auth/accounts/mod.ts";
 import { any_login } from "./auth/any_login/mod.ts";
@@ -16,6 +18,10 @@ import { headers } from "./content/headers/mod.ts";
 import { spamScore } from "./content/spam_score/mod.ts";
 import { submission } from "./content/submission/mod.ts";
 import { spf } from "./identity/spf/mod.ts";
+import { archive } from "./outbound/archive/mod.ts";
+import { srs } from "./outbound/srs/mod.ts";
+import { verp } from "./outbound/verp/mod.ts";
+import { dkim_sign } from "./outbound/dkim_sign/mod.ts";
 import { discard } from "./storage/discard/mod.ts";
 import { inbox } from "./storage/inbox/mod.ts";
 import { maildir } from "./storage/maildir/mod.ts";
@@ -32,16 +38,22 @@ export const PLUGINS = {
   rate_limit,
   account_guard,
   sender_login,
+  address_map,
+  srs,
+  verp,
   relay,
   recipients,
+  verify_recipient,
   null_mx,
   spf,
   headers,
   submission,
+  archive,
   spam_score: spamScore,
   maildir,
   inbox,
   discard,
+  dkim_sign,
 } as const;
 
 export { openNetworks } from "./access/relay/world.ts";

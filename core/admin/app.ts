@@ -3,18 +3,20 @@
  * and asks it for changes. Non-job: listening (serve.ts).
  */
 import { Hono } from "hono";
+import { Suppression } from "../delivery/suppression.ts";
 import { events, EventStreams } from "./events.ts";
 import { hostGuard, isApi, originGuard, secureHeaders, tokenGuard } from "./guard.ts";
 import { health } from "./health.ts";
 import { messages } from "./messages.ts";
 import { openapi } from "./openapi.ts";
-import { ADMIN_LIMITS, type AdminEnv, type AdminOptions, type RequestInfo } from "./options.ts";
+import { ADMIN_LIMITS, type AdminEnv, type AdminOptions, type RequestInfo, type Steering } from "./options.ts";
 import { Pages } from "./pages.ts";
 import { plugins } from "./plugins.ts";
 import { Problem, problemOf } from "./problem.ts";
 import { queue } from "./queue.ts";
 import { MailReader } from "./reader.ts";
 import { Sessions } from "./session.ts";
+import { suppressions } from "./suppressions.ts";
 
 export type { AdminOptions } from "./options.ts";
 
@@ -39,7 +41,10 @@ export function createAdmin(options: AdminOptions): Admin {
   const sessions = new Sessions({ token: options.token, now, failures: limits.failures });
   const reader = new MailReader(options.store, limits);
   const streams = new EventStreams(options.store, options.bus, limits);
-  const pages = new Pages({ admin: options, reader, sessions, now });
+  const { store, ways } = options;
+  const { change = (what, wanted) => store.change(what, wanted), destinations = () => [] } = options;
+  const steering: Steering = { change, destinations, ways };
+  const pages = new Pages({ admin: options, steering, reader, sessions, now });
 
   const app = new Hono<AdminEnv>();
   app.use(secureHeaders());
@@ -47,14 +52,11 @@ export function createAdmin(options: AdminOptions): Admin {
   app.use(hostGuard({ hosts, token: options.token !== null }));
   app.use(tokenGuard(sessions));
   app.use(originGuard());
-  app.use(async (c, next) => {
-    await next();
-    if (c.req.method !== "GET" && c.req.method !== "HEAD") options.changed?.();
-  });
   app.route("/", health(options));
   app.get("/openapi.json", (c) => c.json(openapi(options.site.version)));
-  app.route("/api/v1/messages", messages(options.store, reader));
-  app.route("/api/v1/queue", queue(options.store));
+  app.route("/api/v1/messages", messages(store, reader));
+  app.route("/api/v1/queue", queue(store, steering));
+  app.route("/api/v1/suppressions", suppressions(new Suppression({ counters: store.counters, now })));
   app.route("/api/v1/plugins", plugins(options));
   app.route("/api/v1/events", events(streams));
   app.route("/", pages.routes());

@@ -1,79 +1,28 @@
 /** The document at /openapi.json (OpenAPI 3.1): every route of the API that is there, and none that is not. */
-import { QUEUE_STATES } from "./parameters.ts";
-
-type Json = Record<string, unknown>;
-
-const ref = (name: string): Json => ({ $ref: `#/components/schemas/${name}` });
-const string = (description?: string): Json => ({ type: "string", ...(description && { description }) });
-const integer = (description?: string): Json => ({ type: "integer", ...(description && { description }) });
-const array = (items: Json): Json => ({ type: "array", items });
-const nullable = (type: string, description?: string): Json => ({
-  type: [type, "null"],
-  ...(description && { description }),
-});
-const time = (description?: string): Json => ({
-  type: "string",
-  format: "date-time",
-  ...(description && { description }),
-});
-const object = (properties: Json, required = Object.keys(properties)): Json => ({
-  type: "object",
-  properties,
-  required,
-});
-const query = (name: string, schema: Json, description: string): Json => ({ name, in: "query", schema, description });
-const inPath = (name: string, description: string, schema: Json = string()): Json => ({
-  name,
-  in: "path",
-  required: true,
-  schema,
-  description,
-});
-const content = (type: string, schema: Json): Json => ({ content: { [type]: { schema } } });
-const json = (description: string, schema: Json): Json => ({ description, ...content("application/json", schema) });
-
-/** An operation: what it answers when all is well, and which problems it can answer. */
-function operation(summary: string, options: {
-  readonly tag: string;
-  readonly ok: Json;
-  readonly parameters?: readonly Json[];
-  readonly body?: Json;
-  readonly faults?: readonly number[];
-  readonly open?: true;
-}): Json {
-  const faults = [...(options.faults ?? []), ...(options.open ? [] : [401])].sort();
-  return {
-    summary,
-    tags: [options.tag],
-    ...(options.parameters && { parameters: options.parameters }),
-    ...(options.body && { requestBody: { required: true, ...content("application/json", options.body) } }),
-    ...(options.open && { security: [] }),
-    responses: {
-      200: options.ok,
-      ...Object.fromEntries(faults.map((status) => [status, { $ref: `#/components/responses/Problem` }])),
-    },
-  };
-}
+import { QUEUE_PATHS, QUEUE_SCHEMAS } from "./openapi/queue.ts";
+import {
+  array,
+  content,
+  inPath,
+  integer,
+  type Json,
+  json,
+  nullable,
+  object,
+  operation,
+  query,
+  ref,
+  string,
+  text,
+  time,
+} from "./openapi/terms.ts";
 
 const ID = inPath("id", "Message id, 26 characters; `ID.n` names a further copy.");
-const ITEM = inPath("id", "Message id, 26 characters.");
-const FILTER = [
-  query("state", { type: "string", enum: QUEUE_STATES }, "A recipient is in this state."),
-  query("domain", string(), "A recipient is at this domain."),
-];
-const CHANGED = json("How many recipients it changed.", object({ changed: integer() }));
+const SUPPRESSED = inPath("address", "The address, percent-encoded.");
 const REMOVED = json("How many messages were removed.", object({ removed: integer() }));
 
-function change(summary: string, by: "id" | "filter"): Json {
-  return operation(summary, {
-    tag: "queue",
-    parameters: by === "id" ? [ITEM] : FILTER,
-    ok: CHANGED,
-    faults: by === "id" ? [403, 404, 503] : [400, 403, 503],
-  });
-}
-
 const SCHEMAS: Json = {
+  ...QUEUE_SCHEMAS,
   Problem: object({ title: string(), status: integer(), detail: string("What is wrong and what to do.") }),
   Message: object({
     id: string(),
@@ -112,32 +61,11 @@ const SCHEMAS: Json = {
       }),
     ],
   },
-  QueueItem: object({
-    id: string(),
-    from: string("Reverse path; empty for the null sender."),
-    recipients: array(object({
-      address: string(),
-      original: string("What the peer named."),
-      route: { type: "object" },
-      state: { type: "string", enum: QUEUE_STATES },
-      attempts: integer(),
-      nextAttempt: { type: ["string", "null"], format: "date-time" },
-      lastReply: nullable("string"),
-      notify: { type: ["array", "null"], items: string(), description: "NOTIFY as the client said it (RFC 3461 4.1)." },
-      orcpt: nullable("string", "ORCPT as it stood on the wire, xtext (RFC 3461 4.2)."),
-    })),
-    ret: nullable("string", "RET: FULL or HDRS (RFC 3461 4.3)."),
-    envid: nullable("string", "ENVID as it stood on the wire, xtext (RFC 3461 4.4)."),
-    requireTls: { type: "boolean", description: "REQUIRETLS (RFC 8689)." },
-    holdUntil: { type: ["string", "null"], format: "date-time", description: "HOLDFOR, HOLDUNTIL (RFC 4865)." },
-    deliverBy: {
-      type: ["object", "null"],
-      description: "BY (RFC 2852): `at`, `mode` R or N, `trace`.",
-    },
-    priority: integer("MT-PRIORITY, -9 to 9 (RFC 6710)."),
-    size: integer("Octets."),
-    queuedAt: time(),
-    subject: string(),
+  Suppressed: object({
+    address: string("As it was put there; the case of its local part does not matter."),
+    reason: string(),
+    since: time(),
+    until: { type: ["string", "null"], format: "date-time", description: "Null: not by itself." },
   }),
   Listener: object({
     listener: string(),
@@ -146,7 +74,6 @@ const SCHEMAS: Json = {
 };
 
 export function openapi(version: string): Json {
-  const text = (description: string, type: string): Json => ({ description, ...content(type, string()) });
   return {
     openapi: "3.1.0",
     info: {
@@ -158,8 +85,9 @@ export function openapi(version: string): Json {
       license: { name: "MIT", identifier: "MIT" },
     },
     security: [{ token: [] }],
-    tags: [{ name: "messages" }, { name: "queue" }, { name: "server" }],
+    tags: [{ name: "messages" }, { name: "queue" }, { name: "suppressions" }, { name: "server" }],
     paths: {
+      ...QUEUE_PATHS,
       "/healthz": {
         get: operation("The process answers", {
           tag: "server",
@@ -243,48 +171,42 @@ export function openapi(version: string): Json {
           faults: [404, 503],
         }),
       },
-      "/api/v1/queue": {
-        get: operation("The queue, newest first", {
-          tag: "queue",
+      "/api/v1/suppressions": {
+        get: operation("Addresses to which nothing is sent, in order", {
+          tag: "suppressions",
           parameters: [
-            ...FILTER,
+            query("prefix", { type: "string", maxLength: 256 }, "Only addresses that begin like this."),
+            query("after", string(), "Only addresses behind this one."),
             query("limit", { type: "integer", minimum: 1, maximum: 1000, default: 100 }, "At most this many."),
           ],
-          ok: json(
-            "A page of the queue.",
-            object({
-              total: integer("All that match."),
-              items: array(ref("QueueItem")),
-              corrupt: array(object({ id: string(), why: string() })),
-            }),
-          ),
+          ok: json("A page of the list.", object({ items: array(ref("Suppressed")) })),
           faults: [400],
         }),
-        delete: change("Delete all that match; nobody is told", "filter"),
-      },
-      "/api/v1/queue/retry": { post: change("Try all that match now", "filter") },
-      "/api/v1/queue/hold": { post: change("Hold all that match until a person releases them", "filter") },
-      "/api/v1/queue/release": { post: change("Release all that match", "filter") },
-      "/api/v1/queue/{id}": {
-        get: operation("One item", {
-          tag: "queue",
-          parameters: [ITEM],
-          ok: json("The item.", ref("QueueItem")),
-          faults: [404],
-        }),
-        delete: change("Delete one; nobody is told", "id"),
-      },
-      "/api/v1/queue/{id}/raw": {
-        get: operation("The octets as they will be delivered", {
-          tag: "queue",
-          parameters: [ITEM],
-          ok: text("The message.", "message/rfc822"),
-          faults: [404],
+        post: operation("Put an address on the list, or change its entry", {
+          tag: "suppressions",
+          body: object({
+            address: string(),
+            reason: { type: "string", maxLength: 500, default: "" },
+            days: { type: ["number", "null"], maximum: 3650, default: null, description: "Null: without an end." },
+          }, ["address"]),
+          ok: json("The entry.", ref("Suppressed")),
+          faults: [400, 403, 413, 415, 503],
         }),
       },
-      "/api/v1/queue/{id}/retry": { post: change("Try one now", "id") },
-      "/api/v1/queue/{id}/hold": { post: change("Hold one until a person releases it", "id") },
-      "/api/v1/queue/{id}/release": { post: change("Release one", "id") },
+      "/api/v1/suppressions/{address}": {
+        get: operation("One entry", {
+          tag: "suppressions",
+          parameters: [SUPPRESSED],
+          ok: json("The entry.", ref("Suppressed")),
+          faults: [400, 404],
+        }),
+        delete: operation("Take an address off the list", {
+          tag: "suppressions",
+          parameters: [SUPPRESSED],
+          ok: json("How many were there.", object({ removed: integer() })),
+          faults: [400, 403, 404, 503],
+        }),
+      },
       "/api/v1/plugins": {
         get: operation("The plugin list of each listener", {
           tag: "server",

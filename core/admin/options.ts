@@ -2,7 +2,9 @@
  * What the admin site is given: the composition root fills it, tests fill it with fakes. Types only.
  */
 import type { Bus } from "../observe/bus.ts";
-import type { Store } from "../store/store.ts";
+import type { DestinationState } from "../delivery/destination.ts";
+import type { QueueChange, QueueQuery, Store } from "../store/store.ts";
+import type { Ways } from "./ways.ts";
 
 /** What the pages say about this server. */
 export interface Site {
@@ -43,14 +45,21 @@ export interface AdminOptions {
   metrics(): string;
   /** True while mail is taken. */
   ready(): boolean;
-  /** Called after each request that may have changed something: what waits in the queue may be due. */
-  changed?(): void;
+  /** Changes the queue, so that who works on it hears of it (default: `store.change`). Returns how many recipients. */
+  change?(what: { readonly id: string } | QueueQuery, change: QueueChange): Promise<number>;
+  /** Destinations that rest or have mail in memory (default: none). */
+  destinations?(): readonly DestinationState[];
+  /** Where mail may be sent by hand. */
+  readonly ways: Ways;
   /** What an operator should act on, each one sentence; shown on every page. */
   warnings?(): readonly string[];
   /** Milliseconds since 1970 (default Date.now). */
   now?(): number;
   readonly limits?: Partial<AdminLimits>;
 }
+
+/** How the queue is steered: what the server said, or what does without one. */
+export type Steering = Required<Pick<AdminOptions, "change" | "destinations" | "ways">>;
 
 export interface AdminLimits {
   /** Live event streams at a time. */

@@ -4,13 +4,14 @@
  */
 import { Hono } from "hono";
 import type { Context } from "hono";
-import type { QueueState, Store } from "../store/store.ts";
+import type { QueueChange, QueueState, Store } from "../store/store.ts";
 import { PAGE_POLICY, tooMany } from "./guard.ts";
 import { optional } from "./messages.ts";
-import type { AdminEnv, AdminOptions } from "./options.ts";
+import type { AdminEnv, AdminOptions, Steering } from "./options.ts";
 import { beforeOf, domainOf, formBody, QUEUE_STATES, readCopyId, stateOf, textOf } from "./parameters.ts";
 import { Problem, problemOf } from "./problem.ts";
-import { changeFilter, QUEUE_VERBS, queueChange, queueItem } from "./queue.ts";
+import { queueItem } from "./queue.ts";
+import { changeFilter, QUEUE_VERBS, queueChange, type QueueVerb } from "./queue_change.ts";
 import type { MailReader } from "./reader.ts";
 import type { Sessions } from "./session.ts";
 import { ASSETS } from "./ui/assets.ts";
@@ -19,13 +20,17 @@ import { type InboxData, inboxPage, inboxPath, type InboxView } from "./ui/inbox
 import { notice, type PageContext, type PageName } from "./ui/layout.ts";
 import { loginPage } from "./ui/login.ts";
 import { pluginsPage } from "./ui/plugins.ts";
-import { queueItemPage, queuePage } from "./ui/queue.ts";
+import { queuePage } from "./ui/queue.ts";
+import { ASKED, askPage, formBodyOf } from "./ui/queue_ask.ts";
+import { queueItemPage } from "./ui/queue_item.ts";
 
 const LIST = 50; // messages in a list
 const ITEMS = 100; // queue items in a table
+const NAMED = 10; // of those that a question is about
 
 export interface PagesOptions {
   readonly admin: AdminOptions;
+  readonly steering: Steering;
   readonly reader: MailReader;
   readonly sessions: Sessions;
   readonly now: () => number;
@@ -33,6 +38,7 @@ export interface PagesOptions {
 
 export class Pages {
   readonly #admin: AdminOptions;
+  readonly #steering: Steering;
   readonly #store: Store;
   readonly #reader: MailReader;
   readonly #sessions: Sessions;
@@ -40,6 +46,7 @@ export class Pages {
 
   constructor(options: PagesOptions) {
     this.#admin = options.admin;
+    this.#steering = options.steering;
     this.#store = options.admin.store;
     this.#reader = options.reader;
     this.#sessions = options.sessions;
@@ -176,8 +183,21 @@ export class Pages {
         this.#store.queue({ ...filter, limit: ITEMS }),
         this.#totals(domain),
       ]);
-      return this.#answer(c, queuePage(await this.#context(), { state, domain, page, totals }));
+      const destinations = this.#steering.destinations();
+      return this.#answer(c, queuePage(await this.#context(), { state, domain, page, totals, destinations }));
     });
+    for (const verb of ASKED) {
+      app.get(`/queue/${verb}`, async (c) => {
+        const filter = changeFilter({ state: c.req.query("state"), domain: c.req.query("domain") });
+        const { total, items } = await this.#store.queue({ ...filter, limit: NAMED });
+        const { ways } = this.#steering;
+        return this.#answer(c, askPage(await this.#context(), { verb, filter, total, items, ways }));
+      });
+      app.get(`/queue/:id/${verb}`, async (c) => {
+        const item = await queueItem(this.#store, c.req.param("id")), { ways } = this.#steering;
+        return this.#answer(c, askPage(await this.#context(), { verb, filter: null, total: 1, items: [item], ways }));
+      });
+    }
     app.get("/queue/:id", async (c) => {
       const item = await queueItem(this.#store, c.req.param("id"));
       return this.#answer(c, queueItemPage(await this.#context(), item));
@@ -185,16 +205,20 @@ export class Pages {
     for (const verb of QUEUE_VERBS) {
       app.post(`/queue/${verb}`, async (c) => {
         const form = await this.#form(c);
-        await this.#store.change(changeFilter(Object.fromEntries(form)), queueChange(verb));
+        await this.#steering.change(changeFilter(Object.fromEntries(form)), this.#wanted(verb, form));
         return c.redirect("/queue", 303);
       });
       app.post(`/queue/:id/${verb}`, async (c) => {
-        await this.#form(c);
-        const { message } = await queueItem(this.#store, c.req.param("id"));
-        await this.#store.change({ id: message.id }, queueChange(verb));
-        return c.redirect(verb === "delete" ? "/queue" : `/queue/${message.id}`, 303);
+        const form = await this.#form(c);
+        const { message: { id } } = await queueItem(this.#store, c.req.param("id"));
+        await this.#steering.change({ id }, this.#wanted(verb, form));
+        return c.redirect(await this.#store.item(id) === null ? "/queue" : `/queue/${id}`, 303);
       });
     }
+  }
+
+  #wanted(verb: QueueVerb, form: URLSearchParams): QueueChange {
+    return queueChange(verb, { body: formBodyOf(verb, form), ways: this.#steering.ways });
   }
 
   async #totals(domain: string | undefined): Promise<ReadonlyMap<QueueState, number>> {

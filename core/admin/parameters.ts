@@ -65,9 +65,10 @@ export function domainOf(text: string | undefined): string | undefined {
   return domain;
 }
 
-/** The body as JSON, at most 4 KiB of it. */
-export async function jsonBody(request: Request): Promise<unknown> {
+/** The body as JSON, at most 4 KiB of it. `none` stands for a body that is not there. */
+export async function jsonBody(request: Request, none?: unknown): Promise<unknown> {
   const bytes = await smallBody(request);
+  if (bytes.length === 0 && none !== undefined) return none;
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {

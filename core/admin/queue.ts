@@ -1,39 +1,20 @@
 /**
- * /api/v1/queue: what waits and why, and what a person may do about it: try now, hold, release, delete, for one message
- * or for all that match a filter. Non-job: delivering.
+ * /api/v1/queue: what waits and why, which destinations rest, and what a person may do about it: try now, hold, release,
+ * bounce, send another way, delete, for one message or for all that match a filter. Non-job: what each of them changes
+ * (queue_change.ts), delivering.
  */
 import { Hono } from "hono";
+import type { DestinationState } from "../delivery/destination.ts";
 import { formatAddress } from "../model/address.ts";
 import { readId } from "../model/id.ts";
-import type { QueueChange, QueueItem, QueueQuery, QueueState, Store } from "../store/store.ts";
-import { disposition, optional } from "./messages.ts";
-import type { AdminEnv } from "./options.ts";
-import { domainOf, limitOf, stateOf } from "./parameters.ts";
+import type { QueueItem, QueueState, Store } from "../store/store.ts";
+import { disposition } from "./messages.ts";
+import type { AdminEnv, Steering } from "./options.ts";
+import { jsonBody, limitOf } from "./parameters.ts";
 import { Problem } from "./problem.ts";
+import { changeFilter, QUEUE_VERBS, queueChange, queueFilter } from "./queue_change.ts";
 
-/** What a person may do to what is queued. */
-export const QUEUE_VERBS = ["retry", "hold", "release", "delete"] as const;
-export type QueueVerb = typeof QUEUE_VERBS[number];
-
-export function queueChange(verb: QueueVerb): QueueChange {
-  return verb === "hold" ? { do: "hold", reason: "held by hand" } : { do: verb };
-}
-
-/** The filter of a request. */
-export function queueFilter(query: Readonly<Record<string, string | undefined>>): QueueQuery {
-  return { ...optional("state", stateOf(query["state"])), ...optional("domain", domainOf(query["domain"])) };
-}
-
-/** The filter of a change: it must name something, so that no slip of the hand empties the queue. */
-export function changeFilter(query: Readonly<Record<string, string | undefined>>): QueueQuery {
-  const filter = queueFilter(query);
-  if (filter.state === undefined && filter.domain === undefined) {
-    throw new Problem(400, "Name a state, a domain or both.");
-  }
-  return filter;
-}
-
-export function queue(store: Store): Hono<AdminEnv> {
+export function queue(store: Store, { change, destinations, ways }: Steering): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();
 
   app.get("/", async (c) => {
@@ -43,6 +24,11 @@ export function queue(store: Store): Hono<AdminEnv> {
       limit: limitOf(query["limit"], { default: 100, max: 1000 }),
     });
     return c.json({ total: page.total, items: page.items.map(queueItemJson), corrupt: page.corrupt });
+  });
+
+  app.get("/destinations", (c) => {
+    const all = destinations(), limit = limitOf(c.req.query("limit"), { default: 100, max: 1000 });
+    return c.json({ total: all.length, items: all.slice(0, limit).map(destinationJson) });
   });
 
   app.get("/:id", async (c) => c.json(queueItemJson(await queueItem(store, c.req.param("id")))));
@@ -58,21 +44,23 @@ export function queue(store: Store): Hono<AdminEnv> {
   });
 
   for (const verb of QUEUE_VERBS) {
-    const one = async (text: string) => {
-      const id = text.length > 40 ? null : readId(text);
-      const changed = id === null ? 0 : await store.change({ id }, queueChange(verb));
+    const asked = async (request: Request) =>
+      queueChange(verb, { body: verb === "bounce" || verb === "route" ? await jsonBody(request, {}) : null, ways });
+    const one = async (text: string, request: Request) => {
+      const id = text.length > 40 ? null : readId(text), wanted = await asked(request);
+      const changed = id === null ? 0 : await change({ id }, wanted);
       if (changed === 0) await queueItem(store, text); // 404, unless it is there; what is corrupt can be changed unread
       return { changed };
     };
-    const many = async (query: Record<string, string>) => ({
-      changed: await store.change(changeFilter(query), queueChange(verb)),
+    const many = async (query: Record<string, string>, request: Request) => ({
+      changed: await change(changeFilter(query), await asked(request)),
     });
     if (verb === "delete") {
-      app.delete("/", async (c) => c.json(await many(c.req.query())));
-      app.delete("/:id", async (c) => c.json(await one(c.req.param("id"))));
+      app.delete("/", async (c) => c.json(await many(c.req.query(), c.req.raw)));
+      app.delete("/:id", async (c) => c.json(await one(c.req.param("id"), c.req.raw)));
     } else {
-      app.post(`/${verb}`, async (c) => c.json(await many(c.req.query())));
-      app.post(`/:id/${verb}`, async (c) => c.json(await one(c.req.param("id"))));
+      app.post(`/${verb}`, async (c) => c.json(await many(c.req.query(), c.req.raw)));
+      app.post(`/:id/${verb}`, async (c) => c.json(await one(c.req.param("id"), c.req.raw)));
     }
   }
   return app;
@@ -98,10 +86,13 @@ export function queueItemJson({ message, recipients }: QueueItem): Record<string
       address: formatAddress(each.address),
       original: formatAddress(each.original),
       route: each.route,
+      destination: each.destination,
       state: each.state,
       attempts: each.attempts,
       nextAttempt: WAITING.has(each.state) ? new Date(each.nextAttempt).toISOString() : null,
       lastReply: each.lastReply,
+      told: moment(each.told),
+      deadline: moment(each.deadline),
       notify: each.parameters.notify,
       orcpt: each.parameters.orcpt,
     })),
@@ -120,6 +111,11 @@ export function queueItemJson({ message, recipients }: QueueItem): Record<string
   };
 }
 
-function moment(at: number | undefined): string | null {
-  return at === undefined ? null : new Date(at).toISOString();
+/** The promised form of a destination, here and in `postern queue destinations --json`. */
+function destinationJson({ closedUntil, ...rest }: DestinationState): Record<string, unknown> {
+  return { ...rest, closedUntil: moment(closedUntil) };
+}
+
+function moment(at: number | null | undefined): string | null {
+  return at === undefined || at === null ? null : new Date(at).toISOString();
 }

@@ -4,8 +4,15 @@
  * Non-job: how it is written (schema.ts), where it comes from (load.ts).
  */
 import type { LockoutSettings } from "../auth/lockout.ts";
+import type { NextHop } from "../delivery/next_hop.ts";
+import type { RouteRule } from "../delivery/route_rules.ts";
+import type { SuspensionRule } from "../delivery/suspension.ts";
+import type { TlsRule } from "../delivery/tls/rules.ts";
+import type { Family } from "../dns/host_addresses.ts";
+import type { StubOptions } from "../dns/stub.ts";
 import type { Address } from "../model/address.ts";
 import { isLoopback } from "../model/ip.ts";
+import type { Rate } from "../model/units.ts";
 import type { Plugin } from "../pipeline/plugin.ts";
 
 /** A TCP endpoint. Port 0 takes a free one. */
@@ -125,12 +132,71 @@ export interface AdminConfig {
   readonly devInbox: boolean;
 }
 
-/** When a waiting message is tried again. Milliseconds. */
+/** TLS of deliveries. */
+export interface DeliveryTls {
+  /** By domain pattern, as `TlsRules` reads them. */
+  readonly rules: Readonly<Record<string, TlsRule>>;
+  /** Policies by MTA-STS count (RFC 8461). */
+  readonly mtaSts: boolean;
+  /** TLSA records count, where the resolver can be believed (RFC 7672). */
+  readonly dane: boolean;
+  /** PEM file of authorities that are trusted beside the system's, absolute; null: the system's alone. */
+  readonly ca: string | null;
+  /** Daily reports to domains that ask for them (RFC 8460); null: none. */
+  readonly reports: TlsReports | null;
+}
+/** Who sends reports about TLS. */
+export interface TlsReports {
+  /** Their sender. */
+  readonly from: Address;
+  /** Where questions go: an address, or text for people. */
+  readonly contact: string;
+  /** Who reports, for people. */
+  readonly organization: string;
+}
+
+/** How mail leaves, and what its senders are told. Times in milliseconds, sizes in octets. */
 export interface DeliveryConfig {
+  /** False: nothing leaves the machine, whatever route a plugin gives (the dev inbox). */
+  readonly leaves: boolean;
   /** Waits before each further attempt; the last one repeats. */
   readonly retry: readonly number[];
   /** When to give up. */
   readonly expire: number;
+  /** The same for mail without a sender. */
+  readonly nullSenderExpire: number;
+  /** When the sender of a waiting message is told; null: never. */
+  readonly delayNotice: number | null;
+  /** Deliveries to one destination at once, at most. */
+  readonly concurrencyPerDomain: number;
+  /** Deliveries under way at all; the open files that this process may have can allow less. */
+  readonly connections: number;
+  /** How often deliveries to a domain may start, by domain pattern; the closest counts (`DomainMap`). */
+  readonly rates: Readonly<Record<string, Rate>>;
+  /** In their order. */
+  readonly routes: readonly RouteRule[];
+  /** Refusals for good are taken for temporary ones. */
+  readonly softBounce: boolean;
+  /** Who gets what cannot be returned. `postmaster` only where there is one. */
+  readonly doubleBounce: "postmaster" | "drop";
+  /** Who gets reports of success that were asked for: `known` are clients that had logged in. */
+  readonly successReports: "anyone" | "known";
+  /** Up to this size a report returns the whole message. */
+  readonly returnSize: number;
+  /** 8-bit content for a host without 8BITMIME. */
+  readonly eightBit: "convert" | "bounce";
+  /** Of the hosts that a domain names. */
+  readonly port: number;
+  /** Addresses of ours that connections come from, by family; else the system's choice. */
+  readonly source: Readonly<Partial<Record<Family, string>>>;
+  /** The family that is tried first; null: no preference. */
+  readonly preferFamily: Family | null;
+  /** Which replies keep us away from a destination. */
+  readonly suspend: readonly SuspensionRule[];
+  /** Addresses that refused for good are left alone for so long; null: they are not remembered. */
+  readonly suppress: { readonly hardBounces: number | null };
+  /** TLS with other hosts. */
+  readonly tls: DeliveryTls;
 }
 
 /** Logins. */
@@ -171,8 +237,12 @@ export interface Config {
   readonly limits: Limits;
   /** Where queue, inbox and counters live. */
   readonly store: "sqlite" | "memory";
-  /** When a waiting message is tried again. */
+  /** Next hops by their names. */
+  readonly nextHops: ReadonlyMap<string, NextHop>;
+  /** How mail leaves. */
   readonly delivery: DeliveryConfig;
+  /** Servers to ask, and whether they check DNSSEC; null: what this host says. */
+  readonly dns: Partial<StubOptions> | null;
   /** Logins. */
   readonly auth: AuthConfig;
   /** Null: there is no site. */

@@ -1,6 +1,6 @@
 /**
  * What runs where nothing is configured: a dev inbox on loopback. Every domain is taken, everything lands in the inbox,
- * and nothing ever leaves the machine, because no plugin of the list gives a remote route.
+ * and nothing ever leaves the machine: no plugin of the list gives a remote route, and deliveries are off.
  */
 
 /** As it would stand in a file; what a file leaves out is in schema.ts. */

@@ -7,12 +7,9 @@ import { DomainSet } from "../model/domain.ts";
 import { Networks } from "../model/ip.ts";
 import { type Test, when } from "../pipeline/combine.ts";
 import type { Plugin } from "../pipeline/plugin.ts";
-import { domainPattern, network, Role } from "./schema.ts";
+import { Role } from "./schema.ts";
 import { duration } from "./units.ts";
-
-function oneOrMore<T extends z.ZodType>(schema: T) {
-  return z.union([schema, z.array(schema).min(1)]).transform((value) => Array.isArray(value) ? value : [value]);
-}
+import { domainPattern, network, oneOrMore } from "./values.ts";
 
 /** All that are given must hold; a list holds when one of it does. */
 export const Conditions = z.strictObject({

@@ -21,6 +21,8 @@ interface SchemaIssue {
   readonly maximum?: number | bigint;
   readonly origin?: string;
   readonly errors?: readonly (readonly SchemaIssue[])[];
+  /** Of a key that is none. */
+  readonly issues?: readonly SchemaIssue[];
 }
 
 export class Faults {
@@ -68,6 +70,8 @@ export class Faults {
       const at = steps(issue), whole = [...path, ...at];
       if (issue.code === "unrecognized_keys") {
         for (const key of issue.keys ?? []) this.unknown(whole, key, names(at));
+      } else if (issue.code === "invalid_key") {
+        for (const { message } of issue.issues ?? []) this.add(whole, lower(message), { key: true });
       } else this.add(whole, word(issue, valueAt(value, at)));
     }
   }

@@ -9,12 +9,15 @@ import { formatEndpoint, isLocal } from "./config.ts";
 import { DEFAULT_FILE, DEV_INBOX, standardPlugins } from "./defaults.ts";
 import { YamlFile } from "./document.ts";
 import { type Environment, variable } from "./environment.ts";
+import { readNextHops } from "./delivery/next_hops.ts";
+import { readDelivery, readDns } from "./delivery/read.ts";
 import { Faults } from "./faults.ts";
 import { ConfigError } from "./issue.ts";
 import { type Entry, type PluginList, readPlugins } from "./plugins.ts";
 import { REGISTRY, type Registry } from "./registry.ts";
 import * as schema from "./schema.ts";
 import { readSecurity, readTls } from "./security.ts";
+import { parseTcp, TCP } from "./values.ts";
 import { warningsOf } from "./warnings.ts";
 
 /** What a configuration is read from. */
@@ -56,7 +59,8 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
   }
   const read = readSections(raw as Record<string, unknown>, faults);
 
-  const lists = { registry, base, faults, trouble: options.trouble ?? (() => {}) };
+  const nextHops = namesIn(raw, "nextHops");
+  const lists = { registry, base, faults, nextHops, trouble: options.trouble ?? (() => {}) };
   const standard = standardPlugins(new Set((read.listeners ?? []).map((each) => each?.role ?? "")));
   const listed = (list: "standard" | readonly unknown[]) => list === "standard" ? standard : list;
   const common = await readPlugins(listed(read.plugins ?? []), ["plugins"], lists);
@@ -88,7 +92,17 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
       line: read.limits?.line ?? null,
     },
     store: read.store === "memory" ? "memory" : "sqlite",
-    delivery: read.delivery ?? schema.Delivery.parse({}),
+    nextHops: readNextHops(read.nextHops ?? {}, faults),
+    delivery: readDelivery(read.delivery ?? schema.File.shape.delivery.parse(undefined), {
+      base,
+      faults,
+      hostname: read.hostname ?? DEV_INBOX.hostname,
+      postmaster: read.postmaster ?? null,
+      nextHops,
+      listeners,
+      leaves: file !== null,
+    }),
+    dns: readDns(read.dns),
     auth: read.auth ?? schema.Auth.parse({}),
     admin: readAdmin(read, file === null, env, faults),
     log: { ...(read.log ?? schema.Log.parse({})), ...logLevel(env, faults) },
@@ -96,7 +110,8 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     warnings: [],
   };
   if (faults.some) throw new ConfigError(faults.all);
-  return { ...config, warnings: warningsOf(config) };
+  const relays = entries.some((each) => each.plugin === "relay");
+  return { ...config, warnings: warningsOf(config, { relays }) };
 }
 
 /** The file to read, as a person would name it. */
@@ -135,6 +150,12 @@ function readSections(raw: Record<string, unknown>, faults: Faults): Read {
     if (!Object.hasOwn(raw, key)) read[key] = shape[key].parse(undefined);
   }
   return read;
+}
+
+/** The keys of a group, also of one that has faults. */
+function namesIn(raw: object, key: string): string[] {
+  const group = (raw as Record<string, unknown>)[key];
+  return typeof group === "object" && group !== null && !Array.isArray(group) ? Object.keys(group) : [];
 }
 
 interface ListenerOptions {
@@ -218,8 +239,8 @@ function readAdmin(read: Read, zeroConfig: boolean, env: Environment, faults: Fa
 function tcpVariable(env: Environment, name: "POSTERN_SMTP" | "POSTERN_ADMIN", faults: Faults): TcpAddress | null {
   const value = variable(env, name);
   if (value === null) return null;
-  const address = schema.parseTcp(value);
-  if (address === null) faults.variable(name, `must be ${schema.TCP}`);
+  const address = parseTcp(value);
+  if (address === null) faults.variable(name, `must be ${TCP}`);
   return address;
 }
 

@@ -7,6 +7,7 @@ import { pathToFileURL } from "node:url";
 import { firstOf, parallel } from "../pipeline/combine.ts";
 import { leavesOf } from "../pipeline/compile.ts";
 import { OptionsError, type Plugin, type Policy, withPolicy } from "../pipeline/plugin.ts";
+import { noNextHop } from "./delivery/read.ts";
 import { HOST_WORDS, HostWords, selected } from "./entry.ts";
 import type { Faults } from "./faults.ts";
 import type { Path } from "./issue.ts";
@@ -21,6 +22,8 @@ export interface ListOptions {
   /** The folder that paths start from. */
   readonly base: string;
   readonly faults: Faults;
+  /** Names of the next hops. */
+  readonly nextHops: readonly string[];
   readonly trouble: (where: string, message: string) => void;
 }
 /** An entry that could be read: what it is called, and its options as written. */
@@ -42,6 +45,7 @@ export async function readPlugins(list: readonly unknown[], path: Path, options:
   const slots = await reader.list(list, path);
   checkOrder(slots, path, options.faults);
   checkRoutes(slots, path, options.faults);
+  checkNextHops(slots, path, options);
   checkLogins(reader.entries, options.faults);
   return { plugins: slots.filter((each) => each !== null), entries: reader.entries };
 }
@@ -231,6 +235,17 @@ function checkRoutes(slots: readonly (Plugin | null)[], path: Path, faults: Faul
         const found = didYouMean(target, stores);
         const others = found !== "" || stores.length === 0 ? found : `; what stores mail is ${stores.join(", ")}`;
         faults.add([...path, entry], `"${plugin.name}" needs "${target}", which stores no mail here${others}`);
+      }
+    }
+  }
+}
+
+/** `routesVia`: a next hop that a plugin's routes name is there. */
+function checkNextHops(slots: readonly (Plugin | null)[], path: Path, { faults, nextHops }: ListOptions): void {
+  for (const [entry, slot] of slots.entries()) {
+    for (const { plugin } of slot === null ? [] : leavesOf([slot], undefined)) {
+      for (const via of plugin.routesVia ?? []) {
+        if (!nextHops.includes(via)) faults.add([...path, entry], `"${plugin.name}": ${noNextHop(via, nextHops)}`);
       }
     }
   }

@@ -3,55 +3,11 @@
  * Non-job: what one key means for another (load.ts), the entries of `plugins` (plugins.ts).
  */
 import { z } from "zod";
-import { parseAddress } from "../model/address.ts";
-import { canonicalDomain, isDomainPattern } from "../model/domain.ts";
-import { canonicalIp, isNetwork } from "../model/ip.ts";
 import { MECHANISMS } from "../smtp/sasl/mod.ts";
 import { HIDEABLE } from "../smtp/extensions.ts";
-import type { TcpAddress, UnixAddress } from "./config.ts";
+import { Delivery, Dns, NextHops } from "./delivery/schema.ts";
 import { duration, size } from "./units.ts";
-
-/** A string that `read` turns into a value, or turns down. */
-function text<T>(read: (text: string) => T | null, expected: string) {
-  return z.string({ error: `must be ${expected}` }).transform((value, context) => {
-    const found = read(value);
-    if (found !== null) return found;
-    context.addIssue(`"${value.slice(0, 80)}" is not ${expected}`);
-    return z.NEVER;
-  });
-}
-
-/** `host:port`; IPv6 addresses in brackets. */
-export function parseTcp(value: string): TcpAddress | null {
-  const [, six, name, digits] = /^(?:\[([^\]\s]+)\]|([^:\s[\]/]+)):(\d{1,5})$/.exec(value) ?? [];
-  const host = six ?? name, port = Number(digits);
-  if (host === undefined || port > 65535) return null;
-  return (six === undefined ? canonicalDomain(host) : canonicalIp(host)) === null ? null : { host, port };
-}
-/** `host:port`, or `unix:PATH`. */
-export function parseEndpoint(value: string): TcpAddress | UnixAddress | null {
-  if (!value.startsWith("unix:")) return parseTcp(value);
-  return value.length > 5 ? { path: value.slice(5) } : null;
-}
-
-export const TCP = 'an address and a port, such as "127.0.0.1:2525" or "[::1]:2525"';
-const tcp = text(parseTcp, TCP);
-const endpoint = text(parseEndpoint, `${TCP}, or a socket file, such as "unix:./lmtp.sock"`);
-export const domainPattern = text(
-  (value) => isDomainPattern(value) ? value : null,
-  'a domain, such as "example.org", "*.example.org" or "*"',
-);
-export const network = text(
-  (value) => isNetwork(value) ? value : null,
-  'an IP address or a network, such as "192.0.2.0/24"',
-);
-const permissions = text(
-  (value) => /^0?[0-7]{3}$/.test(value) ? parseInt(value, 8) : null,
-  'permissions in quotes, such as "0660"',
-);
-const address = text(parseAddress, 'an address, such as "ops@example.org"');
-const hostname = text(canonicalDomain, 'a host name, such as "mx.example.org"');
-const count = (max = 1_000_000) => z.int().min(1).max(max);
+import { address, count, domainPattern, endpoint, hostname, network, permissions, tcp } from "./values.ts";
 
 export const Role = z.enum(["mx", "submission", "lmtp"]);
 
@@ -131,12 +87,6 @@ export const Tls = z.strictObject({
   clientCa: z.string().min(1).optional().describe("PEM file: who vouches for certificates of clients (AUTH EXTERNAL)."),
 });
 
-export const Delivery = z.strictObject({
-  retry: z.array(duration({ min: 1000 })).min(1).prefault(["1m", "5m", "15m", "30m", "1h", "2h", "4h"])
-    .describe("Waits before each further attempt; the last one repeats."),
-  expire: duration({ min: 60_000 }).prefault("5d").describe("When to give up."),
-});
-
 export const Auth = z.strictObject({
   lockout: z.strictObject({
     delay: duration({ max: 30_000 }).prefault("8s").describe("The longest delay of a login; it doubles until then."),
@@ -178,7 +128,9 @@ export const File = z.strictObject({
   plugins: PluginList.prefault([]).describe("The plugins, in their order, or standard: what a small mail host wants."),
   store: z.string().prefault("sqlite").describe("Where the queue lives: sqlite, or memory (nothing survives)."),
   threads: count(64).prefault(1).describe("Threads that talk SMTP."),
-  delivery: Delivery.prefault({}).describe("When a waiting message is tried again."),
+  nextHops: NextHops.prefault({}).describe("Hosts of one's own that mail can be routed to, by a name."),
+  delivery: Delivery.prefault({}).describe("How mail leaves, and what its senders are told."),
+  dns: Dns.optional().describe("The name servers to ask, instead of those that this host asks."),
   auth: Auth.prefault({}).describe("Logins."),
   admin: Admin.optional().describe("The admin site and the HTTP API; without it there is none."),
   log: Log.prefault({}).describe("What is written to standard output."),
@@ -186,9 +138,5 @@ export const File = z.strictObject({
 
 /** Keys that are promised and not there yet: saying so is better than calling them unknown. */
 export const LATER: Readonly<Record<string, string>> = {
-  "nextHops": "delivery to other hosts is not in this version; leave the key out",
-  "delivery.routes": "delivery to other hosts is not in this version; leave the key out",
-  "delivery.delayNotice": "delay notices are not in this version; leave the key out",
-  "delivery.concurrencyPerDomain": "delivery to other hosts is not in this version; leave the key out",
   "plugins[].sandbox": "the sandbox is not in this version; leave the key out",
 };

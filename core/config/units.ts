@@ -1,6 +1,14 @@
 /** Schemas for quantities: strings with their unit in, numbers out. Non-job: reading them (model/units.ts). */
 import { z } from "zod";
-import { formatDuration, formatSize, parseDuration, parseSize } from "../model/units.ts";
+import {
+  formatDuration,
+  formatSize,
+  parseDuration,
+  parseRate,
+  parseSize,
+  RATE as RATE_PATTERN,
+  type Rate,
+} from "../model/units.ts";
 
 export interface Bounds {
   readonly min?: number;
@@ -34,5 +42,22 @@ const SIZE_PATTERN = /^\d{1,9}(?:B|[kK]B|[MGT]B|[KMGT]iB)$/;
 /** Milliseconds. */
 export const duration = (bounds: Bounds = {}) =>
   quantity(DURATION, DURATION_PATTERN, parseDuration, formatDuration, bounds);
+/** Milliseconds, or `off`, which is null. */
+export const durationOrOff = (bounds: Bounds = {}) => {
+  const hint = `${DURATION}, or "off"`, read = duration(bounds);
+  return z.string({ error: hint }).regex(/^(?:off|\d{1,9}(?:ms|s|m|h|d))$/, { error: hint })
+    .transform((text, context) => {
+      if (text === "off") return null;
+      const { data, error } = read.safeParse(text);
+      for (const { message } of error?.issues ?? []) context.addIssue(message);
+      return data ?? z.NEVER;
+    });
+};
 /** Octets. */
 export const size = (bounds: Bounds = {}) => quantity(SIZE, SIZE_PATTERN, parseSize, formatSize, bounds);
+
+const RATE = 'must be a rate, such as "100/1m": a count, and a time in s, m, h or d';
+
+/** How many in how long. */
+export const rate = () =>
+  z.string({ error: RATE }).regex(RATE_PATTERN, { error: RATE }).transform((text): Rate => parseRate(text)!);

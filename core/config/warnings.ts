@@ -1,11 +1,19 @@
 /** What works and is probably not meant. Non-job: what cannot work (load.ts). */
 import { openNetworks } from "../../plugins/mod.ts";
+import { formatHopHost, type HopHost } from "../delivery/next_hop.ts";
+import { TlsRules } from "../delivery/tls/rules.ts";
+import { isLoopback } from "../model/ip.ts";
 import { leavesOf } from "../pipeline/compile.ts";
 import type { Plugin } from "../pipeline/plugin.ts";
 import { type Config, isLocal, type ListenerConfig } from "./config.ts";
+import { routeWarnings } from "./delivery/read.ts";
 
-/** A sentence each. */
-export function warningsOf(config: Config): string[] {
+/**
+ * A sentence each.
+ *
+ * @param options.relays a plugin lets mail for other hosts in
+ */
+export function warningsOf(config: Config, options: { readonly relays: boolean }): string[] {
   const warnings: string[] = [];
   const mx = config.listeners.filter((each) => each.role === "mx");
   const open = mx.filter((each) => !isLocal(each.address));
@@ -19,7 +27,8 @@ export function warningsOf(config: Config): string[] {
       warnings.push(`listeners: ${listener.name} has no plugin that routes recipients, so all of them are refused`);
     }
   }
-  if (config.hostname === "localhost" && open.length > 0 && !config.devInbox) {
+  const leaves = options.relays || config.nextHops.size > 0;
+  if (config.hostname === "localhost" && (open.length > 0 || leaves) && !config.devInbox) {
     warnings.push("hostname: is localhost; set the name that the world's DNS has for this host");
   }
   for (const network of openNetworks(config.trustedNetworks)) {
@@ -36,11 +45,41 @@ export function warningsOf(config: Config): string[] {
       warnings.push(`listeners: ${name} believes everybody in ${network} who says to be somebody else`);
     }
   }
+  warnings.push(...routeWarnings(config.delivery.routes, config.listeners), ...hopWarnings(config));
   if (config.devInbox && open.length > 0) {
     warnings.push("POSTERN_SMTP: the dev inbox takes any mail from other machines too");
   }
   if (config.store === "memory") warnings.push("store: memory forgets every message when the server stops");
   return warnings;
+}
+
+/** Passwords and mail that others on the way can read. */
+function hopWarnings({ nextHops, delivery }: Config): string[] {
+  const warnings: string[] = [], rules = new TlsRules(delivery.tls.rules);
+  for (const { name, hosts, auth } of nextHops.values()) {
+    for (const host of hosts) {
+      if (host.kind === "unix" || isHere(host)) continue;
+      const place = formatHopHost(host);
+      if (host.kind === "http") {
+        if (host.url.startsWith("http:")) {
+          warnings.push(`nextHops: ${name} posts to ${place} in clear, which anybody on the way can read`);
+        }
+      } else if (auth?.inClear) {
+        warnings.push(`nextHops: ${name} tells its password to whoever answers for ${place}, in clear too`);
+      } else if (auth !== null && !host.implicitTls && rules.of(host.host)?.level === "none") {
+        warnings.push(
+          `nextHops: ${name} has a password for ${place}, and delivery.tls.rules forbid the TLS to say it in`,
+        );
+      }
+    }
+  }
+  return warnings;
+}
+
+/** Whether what goes there stays on this machine. */
+function isHere(host: Exclude<HopHost, { readonly kind: "unix" }>): boolean {
+  const name = host.kind === "smtp" ? host.host : new URL(host.url).hostname.replace(/^\[(.*)\]$/, "$1");
+  return name === "localhost" || isLoopback(name);
 }
 
 /** Whether a plugin of the list holds senders to their logins. */

@@ -12,12 +12,28 @@ export interface Job<T> {
   readonly item: T;
 }
 
+/** What is known of a destination now, for an operator who asks why mail waits. */
+export interface DestinationState {
+  /** `mx:DOMAIN`, `via:NAME`, `local:PLUGIN` or `report`. */
+  readonly destination: string;
+  /** Jobs in memory that wait for their turn; what waits in the store is not counted. */
+  readonly waiting: number;
+  /** Attempts under way. */
+  readonly running: number;
+  /** Nothing starts before, because it rests, is suspended or has its rate; null: it is open. */
+  readonly closedUntil: number | null;
+  /** Why something waits, in words, a peer's for the most part; null where nothing has to. */
+  readonly reason: string | null;
+}
+
 /** So many starts in a row may go by priority; the next one is the oldest's, so that nothing waits for ever. */
 const BY_PRIORITY = 7;
 
 export class Destination<T> {
   /** What is left of its turn (window.ts). */
   credit = 0;
+  /** Why it was closed the last time. */
+  why: string | null = null;
   readonly concurrency: Concurrency;
   readonly #rate: StartRate | null;
   /** By priority, the highest first, and by arrival among equals. Short, so an array is the fastest order. */
@@ -88,6 +104,16 @@ export class Destination<T> {
     }
     this.#queue.push(...left);
     return taken;
+  }
+
+  state(now: number): DestinationState {
+    const { key: destination, queued: waiting, concurrency: { running } } = this;
+    const closed = this.closedUntil(now), state = { destination, waiting, running, closedUntil: closed };
+    if (closed !== null) return { ...state, reason: this.why };
+    const permitted = this.permitted(now);
+    if (waiting > 0 && permitted > now) return { ...state, closedUntil: permitted, reason: "its rate permits no more" };
+    const full = waiting > 0 && running > 0 && this.concurrency.free(now) === 0;
+    return { ...state, reason: full ? "it has as many deliveries at once as it bears" : null };
   }
 
   suspend(until: number): void {

@@ -1,151 +1,387 @@
 /**
- * Tries what could not be stored at once: takes due recipients of local routes from the store by lease, runs the
- * `queue` phase for them and writes down what came of it, a bounded number of messages at a time. Recipients with a
- * remote route are not its business: they wait until delivery to other hosts is there. (SEMANTICS 2, 3, 16, 23.)
- * Non-job: one attempt (attempt.ts), when the next one is due (core/queue/backoff.ts).
+ * Takes what is due out of the queue, by destination and in fair turns, has each attempt made, and writes down what came
+ * of it together with the reports that it calls for. The window decides whose turn it is; nothing of the million messages
+ * behind it is in memory. (SEMANTICS 2, 3, 16, 23; docs/decisions/delivery-window.md.)
+ * Non-job: one attempt (delivery.ts), what a result means (settlement.ts), when the next is due (core/queue/backoff.ts).
  */
-import { formatAddress } from "../model/address.ts";
+import type { Route } from "../model/envelope.ts";
+import type { Services } from "../pipeline/contexts/transaction_context.ts";
 import { longestWait } from "../queue/backoff.ts";
-import type { Lease, RecipientOutcome } from "../store/store.ts";
-import { Attempt, type AttemptOptions } from "./attempt.ts";
+import type { Claim, Lease, NewMessage, QueueChange, QueueQuery, Store, StoredRecipient } from "../store/store.ts";
+import type { Attempted, Delivery } from "./delivery.ts";
+import type { DestinationState } from "./destination.ts";
+import { Recorder, storeRetry } from "./recorder.ts";
+import type { Reports } from "./reports.ts";
+import { ours, type Result, UNTOUCHED } from "./result.ts";
+import type { Settlement, Standing } from "./settlement.ts";
+import type { SuspensionRules } from "./suspension.ts";
+import { keyOf, type Target, type Targets } from "./target.ts";
+import type { Terms } from "./terms.ts";
+import { type Start, Window, type WindowOptions } from "./window.ts";
 
-const LEASE_SECONDS = 900; // longer than any plugin may take
-const AT_ONCE = 16;
+export interface DispatcherOptions {
+  readonly store: Store;
+  readonly services: Omit<Services, "commit">;
+  readonly delivery: Delivery;
+  readonly targets: Targets;
+  readonly settlement: Settlement;
+  readonly reports: Reports;
+  readonly terms: Terms;
+  readonly suspension: SuspensionRules;
+  /** Told of a recipient that refused for good, before that is written down. */
+  hardBounce?(recipient: StoredRecipient, result: Result): Promise<void>;
+  readonly window: WindowOptions;
+  /** Milliseconds on a clock that never jumps (default `performance.now`). */
+  readonly monotonic?: () => number;
+}
+
+/** Recipients of one lease that go to one target. */
+interface Job {
+  /** Its octets where they are at hand: of mail that has just come. */
+  readonly body: Uint8Array<ArrayBuffer> | null;
+  lease: Lease;
+  readonly recipients: readonly StoredRecipient[];
+  readonly target: Target;
+  readonly key: string;
+}
+
+/** What waited for a destination that has just died, and when that is asked again, on the wall clock. */
+interface Rest {
+  readonly items: readonly Job[];
+  readonly closedUntil: number;
+}
+
+const LEASE_SECONDS = 900;
 const LONGEST_SLEEP = 60_000; // a clock that is set forward is noticed within a minute
-const STORE_RETRY = 5000; // milliseconds between two questions to a store that fails
+const MOST_ASKED = 500; // jobs of one question to the store
+const CARRIED = 16 * 1024 * 1024; // octets of bodies that jobs bring along
 
 export class Dispatcher {
-  readonly #options: AttemptOptions;
-  readonly #owner: string;
-  readonly #attempts = new Map<Attempt, Promise<void>>();
-  /** Ends the waits for a store that fails. */
-  readonly #pauses = new Set<() => void>();
+  readonly #options: DispatcherOptions;
+  readonly #owner = crypto.randomUUID();
+  readonly #window: Window<Job>;
+  readonly #monotonic: () => number;
+  /** Jobs in the window by message and destination: waiting or under way. */
+  readonly #jobs = new Map<string, Job>();
+  readonly #running = new Set<Promise<void>>();
+  readonly #recorder: Recorder;
+  readonly #cut = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #looking: Promise<void> | null = null;
   #busy = false;
   #again = false;
+  /** Something may have fallen due since the store was last asked. */
+  #due = true;
+  /** When the window was last searched for what has waited too long. */
+  #drained = 0;
+  /** Rounds in a row that the store has failed. */
+  #failures = 0;
   #stopped = false;
+  /** When the next recipient falls due, wall clock; null: none will; undefined: the store is to be asked. */
+  #nextDue: number | null | undefined = undefined;
+  /** Octets of bodies in jobs. */
+  #carried = 0;
 
-  constructor(options: AttemptOptions) {
+  constructor(options: DispatcherOptions) {
     this.#options = options;
-    this.#owner = crypto.randomUUID();
+    this.#window = new Window(options.window);
+    this.#monotonic = options.monotonic ?? (() => performance.now());
+    this.#recorder = new Recorder({
+      ...options,
+      waits: (moment) => this.#expect(moment),
+      added: () => this.kick(),
+      trouble: (error) => this.#trouble(error),
+    });
   }
 
   /** Something may be due. Cheap, any number of times. */
   kick(): void {
-    this.#again = true;
-    if (this.#stopped || this.#busy) return;
-    this.#busy = true;
-    clearTimeout(this.#timer);
-    this.#looking = this.#look();
+    this.#due = true;
+    this.#nextDue = undefined;
+    this.#look();
+  }
+
+  /** A lease from the start for mail that can go on at once, as far as can be seen; null when it has to wait its turn. */
+  claim({ recipients }: Pick<NewMessage, "recipients">): Claim | null {
+    if (this.#stopped) return null;
+    const now = this.#monotonic();
+    for (const { state, destination } of recipients) {
+      if (state === "ready" && !this.#window.welcomes(destination, now)) return null;
+    }
+    return { owner: this.#owner, until: this.#options.services.now() + LEASE_SECONDS * 1000 };
+  }
+
+  /** What a claim has brought. `body`: the octets, where they are in memory and nobody changes them. */
+  take(leases: readonly Lease[], body: Uint8Array<ArrayBuffer> | null): void {
+    for (const lease of leases) {
+      const octets = body !== null && this.#carried + body.length <= CARRIED ? body : null;
+      for (const job of this.#jobsOf(lease, octets)) {
+        if (this.#stopped || !this.#admit(job, { fed: false })) void this.#giveBack(job, null).catch(ignore);
+        else this.#carried += octets?.length ?? 0;
+      }
+    }
+    this.#look();
+  }
+
+  /** Attempts under way, and jobs that wait for their turn. */
+  get load(): { readonly running: number; readonly waiting: number } {
+    return { running: this.#window.running, waiting: this.#window.held - this.#window.running };
+  }
+
+  /** A person's change of the queue; what may go on by it does so now, resting destinations included. */
+  async change(what: { readonly id: string } | QueueQuery, change: QueueChange): Promise<number> {
+    const { store } = this.#options;
+    const keys = new Set<string>();
+    if (change.do === "retry" || change.do === "release" || change.do === "route") {
+      for (const key of await this.#keysOf(what, change.do === "route" ? change.route : null)) keys.add(key);
+    }
+    const changed = await store.change(what, change);
+    for (const key of keys) this.#window.wake(key, this.#monotonic());
+    this.kick();
+    return changed;
+  }
+
+  /** What is known of destinations with jobs in memory, and of those that are closed; moments on the wall clock. */
+  destinations(): readonly DestinationState[] {
+    return this.#window.destinations(this.#monotonic()).map((each) => ({
+      ...each,
+      closedUntil: each.closedUntil === null ? null : this.#wall(each.closedUntil),
+    }));
   }
 
   /** No new attempts; those under way may finish for so long, then they are ended and count for nothing. */
   async stop(milliseconds = 0): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    for (const wake of this.#pauses) wake();
+    this.#recorder.stop();
     await this.#looking;
-    if (this.#attempts.size === 0) return;
-    const cut = setTimeout(() => {
-      for (const attempt of this.#attempts.keys()) attempt.abort("the server stops");
-    }, milliseconds);
-    await Promise.all(this.#attempts.values());
+    await Promise.all(this.#window.drain(this.#monotonic()).map((job) => this.#giveBack(job, null).catch(ignore)));
+    if (this.#running.size === 0) return;
+    const cut = setTimeout(() => this.#cut.abort(new Error("the server stops")), milliseconds);
+    while (this.#running.size > 0) await Promise.all(this.#running);
     clearTimeout(cut);
   }
 
-  /** Begins attempts while something is due and there is room, then sleeps until more is. */
-  async #look(): Promise<void> {
-    let wait = LONGEST_SLEEP;
-    try {
-      while (this.#again && !this.#stopped && this.#attempts.size < AT_ONCE) {
-        this.#again = false;
-        if (await this.#begin() > 0) this.#again = true;
-        else wait = await this.#nextDue();
-      }
-    } catch (error) {
-      this.#trouble(error);
-      wait = STORE_RETRY;
-    }
-    this.#busy = false; // in the same turn as the last look at #again: no kick falls between
-    // With no room left, the end of an attempt looks again.
-    if (!this.#stopped) this.#timer = setTimeout(() => this.kick(), wait);
+  #look(): void {
+    this.#again = true;
+    if (this.#stopped || this.#busy) return;
+    this.#busy = true;
+    clearTimeout(this.#timer);
+    this.#looking = this.#round();
   }
 
-  async #begin(): Promise<number> {
-    const { store, services, schedule } = this.#options;
-    const now = services.now();
+  /** Begins attempts and asks for more while there is something to do, then sleeps until there is. */
+  async #round(): Promise<void> {
+    let wait = LONGEST_SLEEP;
+    try {
+      while (this.#again && !this.#stopped) {
+        this.#again = false;
+        this.#begin();
+        await this.#returnOld();
+        if (this.#due || this.#window.hungry(this.#monotonic())) await this.#ask();
+      }
+      if (!this.#stopped) wait = await this.#nextLook();
+      this.#failures = 0;
+    } catch (error) {
+      this.#trouble(error);
+      this.#due = true;
+      this.#nextDue = undefined;
+      wait = storeRetry(this.#failures++);
+    }
+    this.#busy = false; // in the same turn as the last look at #again: no kick falls between
+    if (this.#stopped) return;
+    if (this.#again) return this.#look();
+    this.#timer = setTimeout(() => this.kick(), wait);
+  }
+
+  #begin(): void {
+    for (;;) {
+      const start = this.#window.next(this.#monotonic());
+      if (start === null) return;
+      const running = this.#run(start).catch((error) => this.#trouble(error)).finally(() => {
+        this.#running.delete(running);
+        this.#look();
+      });
+      this.#running.add(running);
+    }
+  }
+
+  /** Fills the window. An empty answer means that there is nothing for now. */
+  async #ask(): Promise<void> {
+    const want = this.#window.want(this.#monotonic());
+    if (want === null) return; // full: the end of an attempt looks again
+    const { store, services, terms } = this.#options, now = services.now();
+    this.#due = false; // what is committed from here on says so
+    this.#nextDue = undefined;
     const leases = await store.lease({
       owner: this.#owner,
       now,
       seconds: LEASE_SECONDS,
-      limit: AT_ONCE - this.#attempts.size,
-      horizon: now + longestWait(schedule),
+      limit: Math.min(want.limit, MOST_ASKED),
+      exclude: want.exclude,
+      horizon: now + longestWait(terms.retry),
     });
-    for (const lease of leases) {
-      const running = [...this.#attempts.keys()].find((each) => each.lease.message.id === lease.message.id);
-      if (running !== undefined) { // the wall clock jumped past a lease of our own: no second attempt beside the first
-        running.lease = lease;
-        continue;
-      }
-      const attempt = new Attempt(lease, this.#options);
-      this.#attempts.set(
-        attempt,
-        this.#run(attempt).finally(() => {
-          this.#attempts.delete(attempt);
-          this.kick();
-        }),
+    if (leases.length === 0) return;
+    this.#due = this.#again = true;
+    const back: Job[] = [];
+    for (const lease of leases) for (const job of this.#jobsOf(lease)) if (!this.#admit(job)) back.push(job);
+    await Promise.all(back.map((job) => this.#giveBack(job, this.#window.closedUntil(job.key, this.#monotonic()))));
+  }
+
+  /** By today's routes, which may be others than when it was committed. */
+  #jobsOf(lease: Lease, body: Job["body"] = null): Iterable<Job> {
+    const { message, recipients } = lease,
+      groups = new Map<string, { target: Target; recipients: StoredRecipient[] }>();
+    for (const recipient of recipients) {
+      const target = this.#options.targets.of(recipient, message.sender);
+      const reason = "reason" in target ? target.reason : "";
+      const name = `${keyOf(target)} ${target.kind} ${recipient.released} ${reason}`;
+      const group = groups.get(name);
+      if (group === undefined) groups.set(name, { target, recipients: [recipient] });
+      else group.recipients.push(recipient);
+    }
+    return [...groups.values()].map((group) => ({ lease, body, key: keyOf(group.target), ...group }));
+  }
+
+  #admit(job: Job, options: { readonly fed?: boolean } = {}): boolean {
+    const name = nameOf(job), known = this.#jobs.get(name);
+    if (known !== undefined) { // the wall clock jumped past a lease of our own: no second attempt beside the first
+      known.lease = job.lease;
+      return true;
+    }
+    const priority = job.lease.message.parameters.priority ?? 0;
+    if (!this.#window.add(job.key, { priority, item: job }, this.#monotonic(), options)) return false;
+    this.#jobs.set(name, job);
+    return true;
+  }
+
+  /** It is not in the window any more. */
+  #forget(job: Job): void {
+    if (this.#jobs.delete(nameOf(job))) this.#carried -= job.body?.length ?? 0;
+  }
+
+  /** What has waited here for half of its lease goes back: no attempt begins under a lease that is about to end. */
+  async #returnOld(): Promise<void> {
+    const now = this.#monotonic();
+    if (now - this.#drained < LONGEST_SLEEP) return;
+    this.#drained = now;
+    const old = this.#window.drain(now, now - LEASE_SECONDS * 500);
+    await Promise.all(old.map((job) => this.#giveBack(job, null)));
+  }
+
+  async #nextLook(): Promise<number> {
+    const { store, services } = this.#options, now = services.now();
+    if (this.#nextDue === undefined) {
+      this.#nextDue = null; // what is said meanwhile counts beside the answer
+      const due = await store.nextDue({ now });
+      if (due !== null) this.#expect(due);
+    }
+    const due = this.#nextDue, wake = this.#window.nextWake();
+    const waits = [
+      LONGEST_SLEEP,
+      due === null ? Infinity : due - now,
+      wake === null ? Infinity : wake - this.#monotonic(),
+    ];
+    return Math.max(20, Math.min(...waits));
+  }
+
+  /** Something falls due at that moment. */
+  #expect(moment: number): void {
+    if (this.#nextDue !== undefined) this.#nextDue = Math.min(this.#nextDue ?? Infinity, moment);
+  }
+
+  /** A job that the window does not hold (any more), untried. */
+  async #giveBack(job: Job, closed: number | null): Promise<void> {
+    const { settlement } = this.#options, { message } = job.lease;
+    this.#forget(job);
+    const standing: Standing = { destination: job.key, closedUntil: closed === null ? null : this.#wall(closed) };
+    await this.#recorder.write(job, job.recipients.map((each) => settlement.untried(message, each, standing)));
+  }
+
+  async #run(start: Start<Job>): Promise<void> {
+    const job = start.item, { delivery, settlement, suspension } = this.#options;
+    const { lease: { message }, recipients, target, body } = job;
+    let attempted: Attempted = { results: recipients.map(() => UNTOUCHED), feedback: "neutral" };
+    let died: Rest | null = null, over = false;
+    const end = () => {
+      if (over) return;
+      over = true;
+      const returned = this.#window.done(start, attempted.feedback, this.#monotonic());
+      if (returned !== null) died = { items: returned.items, closedUntil: this.#wall(returned.until) };
+    };
+    try {
+      attempted = await delivery.attempt({ message, recipients, target, octets: body }, this.#cut.signal);
+      if (attempted.feedback === "failure") end(); // what is written says when the destination is asked again
+      const { results } = attempted, standing = restOf(died, job.key);
+      await this.#hardBounces(job, results);
+      await this.#recorder.write(
+        job,
+        recipients.map((each, place) => settlement.of(message, each, results[place]!, standing)),
       );
-    }
-    return leases.length;
-  }
-
-  async #nextDue(): Promise<number> {
-    const due = await this.#options.store.nextDue({ now: this.#options.services.now() });
-    return due === null ? LONGEST_SLEEP : Math.min(LONGEST_SLEEP, Math.max(50, due - this.#options.services.now()));
-  }
-
-  async #run(attempt: Attempt): Promise<void> {
-    const outcomes = await attempt.run();
-    for (let failed = false;; failed = true) {
-      const { lease } = attempt;
-      try {
-        if (await this.#options.store.settle(lease, outcomes)) return this.#tell(lease, outcomes);
-        // A write that failed may have been made all the same.
-        if (!failed) this.#trouble(`the lease of ${lease.message.id} had ended before its result was written`);
-        return;
-      } catch (error) {
-        this.#trouble(error);
-      }
-      // What is stored is stored: say so as soon as the store can hear it. Else the lease's end makes it due again.
-      if (this.#stopped || this.#options.services.now() + STORE_RETRY >= lease.until) return;
-      await this.#pause(STORE_RETRY);
+    } catch (error) {
+      this.#trouble(error);
+    } finally {
+      this.#forget(job);
+      end();
+      const words = attempted.results.find(({ verdict }) => verdict === "deferred")?.words ?? "";
+      if (died !== null) await this.#rest(job.key, died, words);
+      const milliseconds = attempted.elsewhere
+        ? 0
+        : Math.max(attempted.leaveAlone ?? 0, longestOf(attempted.results, suspension));
+      if (milliseconds > 0) await this.#suspend(job.key, milliseconds, words);
     }
   }
 
-  #tell({ message, recipients }: Lease, outcomes: readonly RecipientOutcome[]): void {
-    for (const { index, state, lastReply } of outcomes) {
-      const recipient = recipients.find((each) => each.index === index)!;
-      this.#options.services.emit({
-        type: "settled",
-        transaction: message.id,
-        recipient: formatAddress(recipient.address),
-        outcome: state === "delivered" ? "stored" : state,
-        reason: lastReply ?? "",
-      });
+  /** The destination is dead: what waited for it has had an attempt by that, and so has what the store holds. */
+  async #rest(key: string, { items, closedUntil }: Rest, words: string): Promise<void> {
+    const { settlement, store, services } = this.#options;
+    this.#window.explain(key, words);
+    const result: Result = { ...ours("deferred", "4.4.1", `its destination does not answer: ${words}`.slice(0, 1000)) };
+    await Promise.all(items.map((job) => {
+      this.#forget(job);
+      const { message } = job.lease, standing = { destination: key, closedUntil };
+      return this.#recorder.write(job, job.recipients.map((each) => settlement.of(message, each, result, standing)));
+    }));
+    if (key !== NOBODY_ASKED) await store.postpone({ destination: key, until: closedUntil, now: services.now() });
+  }
+
+  /** A reply says that we are not wanted for a while: nobody's fault, and no attempt. */
+  async #suspend(key: string, milliseconds: number, words: string): Promise<void> {
+    const now = this.#monotonic(), { services } = this.#options;
+    const { items, until } = this.#window.suspend(key, now + milliseconds, now);
+    this.#window.explain(key, words);
+    const seconds = Math.round(milliseconds / 1000);
+    services.emit({ type: "notice", where: "delivery", message: `${key} is left alone for ${seconds} s: ${words}` });
+    await Promise.all(items.map((job) => this.#giveBack(job, until)));
+  }
+
+  async #hardBounces({ recipients }: Job, results: readonly Result[]): Promise<void> {
+    const { hardBounce } = this.#options;
+    if (hardBounce === undefined) return;
+    for (const [place, result] of results.entries()) {
+      if (result.verdict !== "rejected" || result.remote === null) continue;
+      // Whatever becomes of a list, what became of the recipients is written: else they would be asked for again
+      await hardBounce(recipients[place]!, result).catch((error) => this.#trouble(error));
     }
   }
 
-  #pause(milliseconds: number): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer);
-        this.#pauses.delete(wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, milliseconds);
-      this.#pauses.add(wake);
-    });
+  /** Where what a person's change is about goes, by a route of his where he gives one. */
+  async #keysOf(what: { readonly id: string } | QueueQuery, route: Route | null): Promise<readonly string[]> {
+    const { store, targets } = this.#options;
+    const { state, domain }: QueueQuery = "id" in what ? {} : what;
+    const items = "id" in what ? [await store.item(what.id)] : (await store.queue({ ...what, limit: 1000 })).items;
+    const keys = items.flatMap((item) =>
+      item === null ? [] : item.recipients
+        .filter((each) => domain === undefined || each.address.domain === domain)
+        .filter((each) => state === undefined || each.state === state)
+        .map((each) => keyOf(targets.of({ ...each, route: route ?? each.route, released: true }, item.message.sender)))
+    );
+    return [...new Set(keys)];
+  }
+
+  /** A moment of the monotonic clock on the wall. */
+  #wall(moment: number): number {
+    return Math.round(this.#options.services.now() + Math.max(0, moment - this.#monotonic()));
   }
 
   #trouble(error: unknown): void {
@@ -153,3 +389,24 @@ export class Dispatcher {
     this.#options.services.emit({ type: "trouble", where: "dispatcher", message });
   }
 }
+
+/** Where rules are that ask nobody: it has no host that could be dead. */
+const NOBODY_ASKED = "report";
+
+function nameOf({ lease, recipients }: Job): string {
+  return `${lease.message.id} ${recipients[0]!.index}`;
+}
+
+function restOf(rest: Rest | null, destination: string): Standing {
+  return { destination, closedUntil: rest?.closedUntil ?? null };
+}
+
+function longestOf(results: readonly Result[], rules: SuspensionRules): number {
+  let longest = 0;
+  for (const { verdict, words, remote } of results) {
+    if (verdict === "deferred" && remote !== null) longest = Math.max(longest, rules.after(words));
+  }
+  return longest;
+}
+
+function ignore(): void {}

@@ -2,12 +2,9 @@
  * How often attempts at one destination may start. A leaky bucket kept as one moment (GCRA): constant memory, whatever
  * the rate. Pure; `now` is a monotonic clock. Non-job: how many at once (concurrency.ts), rates of clients (plugins).
  */
+import type { Rate } from "../model/units.ts";
 
-/** `100/1m`: at most so many starts in any period of so long. */
-export interface Rate {
-  readonly count: number;
-  readonly milliseconds: number;
-}
+export type { Rate };
 
 /**
  * The strict reading of a rate: no period of its length, wherever it begins, holds more than `count` starts. A tenth of

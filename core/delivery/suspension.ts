@@ -4,6 +4,7 @@
  * right with no way back, in time that no reply can stretch. Pure. Non-job: the waiting (window.ts).
  */
 
+/** Replies, and what they lead to. */
 export interface SuspensionRule {
   /**
    * What the reply begins with: code, enhanced status, text, in one line. `*` stands for anything, and anything may

@@ -5,7 +5,7 @@
  * Non-job: leases, connections, timers (the dispatcher's), each message's own schedule (core/queue/backoff.ts).
  */
 import type { ConcurrencyOptions, Feedback } from "./concurrency.ts";
-import { Destination, type Job } from "./destination.ts";
+import { Destination, type DestinationState, type Job } from "./destination.ts";
 import type { Rate } from "./rates.ts";
 
 export interface WindowOptions extends ConcurrencyOptions {
@@ -19,6 +19,8 @@ export interface WindowOptions extends ConcurrencyOptions {
   readonly remembered: number;
   /** How often attempts at a destination may start, null for no bound. Asked once, when it comes up. */
   rate(destination: string): Rate | null;
+  /** Instead of `cap`, for one destination. Asked once, when it comes up. */
+  capOf?(destination: string): number;
 }
 
 /** An attempt to make. It is owed one `done`. */
@@ -127,8 +129,20 @@ export class Window<T> {
     return { limit: Math.min(jobsPerDestination - most, Math.ceil((free - most) / 2)), exclude };
   }
 
-  /** Takes a job in. False when its destination is closed or has its share: the job stays the store's. */
-  add(key: string, job: Job<T>, now: number): boolean {
+  /** Whether mail that has just come may go to its destination at once: not while others wait there for its share. */
+  welcomes(key: string, now: number): boolean {
+    const { jobs, jobsPerDestination } = this.#options, destination = this.#destinations.get(key);
+    const held = destination?.held ?? 0;
+    return held * 2 < Math.min(jobsPerDestination, jobs - this.#held) &&
+      (destination?.closedUntil(now) ?? null) === null;
+  }
+
+  /**
+   * Takes a job in. False when its destination is closed or has its share: the job stays the store's.
+   *
+   * @param fed false: it does not come of `want`, and the destination is asked for all the same
+   */
+  add(key: string, job: Job<T>, now: number, { fed = true } = {}): boolean {
     const { jobs, jobsPerDestination } = this.#options;
     const destination = this.#destinations.get(key) ?? this.#meet(key);
     const { held } = destination;
@@ -138,7 +152,7 @@ export class Window<T> {
     }
     destination.add(job, now);
     this.#held++;
-    this.#fed.add(destination);
+    if (fed) this.#fed.add(destination);
     // One that is in the ring keeps its place there; one that waits for its rate or for room waits on.
     if (!this.#crowded.has(destination) && !this.#asleep.has(destination)) this.#place(destination, now);
     return true;
@@ -218,6 +232,19 @@ export class Window<T> {
   /** Until when a destination is closed, null when it is open. */
   closedUntil(key: string, now: number): number | null {
     return this.#destinations.get(key)?.closedUntil(now) ?? null;
+  }
+
+  /** Why a destination was closed just now: what `destinations` says of it until it is closed again. */
+  explain(key: string, why: string): void {
+    const destination = this.#destinations.get(key);
+    if (destination !== undefined) destination.why = why.slice(0, 500); // a peer's words: no more than a line of a page shows
+  }
+
+  /** Those with jobs, and those that are closed: first what stays closed the longest, then what most waits for. */
+  destinations(now: number): readonly DestinationState[] {
+    return [...this.#destinations.values()].map((each) => each.state(now))
+      .filter(({ waiting, running, closedUntil }) => waiting > 0 || running > 0 || closedUntil !== null)
+      .sort((a, b) => (b.closedUntil ?? 0) - (a.closedUntil ?? 0) || b.waiting - a.waiting || b.running - a.running);
   }
 
   /** The moment to look again though nothing happened, null for never. */
@@ -303,7 +330,8 @@ export class Window<T> {
   }
 
   #meet(key: string): Destination<T> {
-    const destination = new Destination<T>(key, { ...this.#options, rate: this.#options.rate(key) });
+    const { rate, cap, capOf = () => cap } = this.#options;
+    const destination = new Destination<T>(key, { ...this.#options, rate: rate(key), cap: capOf(key) });
     this.#destinations.set(key, destination);
     return destination;
   }

@@ -8,8 +8,11 @@ import { connect } from "node:net";
 import { canonicalIp } from "../model/ip.ts";
 import { encodeQuestion, type Question, readAnswer, type Reading } from "./message.ts";
 
+/** A name server. */
 export interface Server {
+  /** An IP address. */
   readonly address: string;
+  /** From 1 to 65535. */
   readonly port: number;
 }
 export interface ExchangeOptions {

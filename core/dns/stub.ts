@@ -7,6 +7,7 @@ import { isLoopback } from "../model/ip.ts";
 import { type Answer, type NameService, type RecordType, unanswered } from "./answer.ts";
 import { type Exchanged, overTcp, overUdp, type Server } from "./exchange.ts";
 
+/** Whom to ask, and how. */
 export interface StubOptions {
   /** Asked in this order, beginning with the one that answered last. At least one. */
   readonly servers: readonly Server[];

@@ -95,7 +95,14 @@ const SAME: Readonly<Record<string, string>> = {
   "7.29": "7.26",
 };
 
-function adviceFor(status: string): Advice {
+/** Nobody was asked, and the code says nothing: what we noted is all there is to say, such as a postmaster's own words. */
+const OURS_ALONE: Advice = ["This server did not deliver it, for the reason below.", OUR_ADMIN];
+
+function adviceFor(event: DeliveryEvent): Advice {
+  const status = statusOf(event);
+  if (event.action === "failed" && event.remote === null && event.words !== null && status === "5.0.0") {
+    return OURS_ALONE;
+  }
   const [, subject, detail] = status.split("."), key = `${subject}.${detail}`;
   return REASONS[SAME[key] ?? key] ?? REASONS[`${subject}.0`] ?? REASONS["0.0"]!;
 }
@@ -201,7 +208,7 @@ function saying(notification: Notification, event: DeliveryEvent, message: Repor
 }
 
 function sentences({ double }: Notification, event: DeliveryEvent, { parameters }: ReportedMessage): string[] {
-  const [happened, todo] = adviceFor(statusOf(event)), { cause, retryUntil, at, peer } = event;
+  const [happened, todo] = adviceFor(event), { cause, retryUntil, at, peer } = event;
   const { notify } = event.recipient.parameters;
   const hears = notify === null || notify.includes("FAILURE"); // of a failure that comes later
   const deadline = parameters.deliverBy === undefined ? "" : formatDate(parameters.deliverBy.at);

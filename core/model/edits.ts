@@ -5,7 +5,8 @@
 import { type Address, formatAddress } from "./address.ts";
 import type { HeaderEdits } from "./envelope.ts";
 import { fold } from "./fold.ts";
-import { HeaderSection } from "./headers.ts";
+import { type FieldRange, HeaderSection } from "./headers.ts";
+import { concat } from "./octets.ts";
 
 const utf8 = new TextEncoder();
 const NAME = /^[!-9;-~]{1,76}$/; // ftext, and a name that leaves room on its line                      RFC 5322 3.6.8
@@ -31,32 +32,108 @@ export function formatField(name: string, value: string): string {
   return fold(`${name}: ${clean}`, { from: name.length + 2, line: LINE });
 }
 
+/** True when what is written is what was received. */
+export function changesNothing({ prepend, drop, insert }: HeaderEdits): boolean {
+  return prepend === "" && drop.length === 0 && insert === undefined;
+}
+
 /** The edits with one field more, in front. */
 export function prependField(edits: HeaderEdits, name: string, value: string): HeaderEdits {
-  return { prepend: formatField(name, value) + edits.prepend, drop: edits.drop };
+  return { ...edits, prepend: formatField(name, value) + edits.prepend };
 }
 
-/** The edits without any field of that name, received or prepended so far. `received`: the header section as received. */
+/** The edits without any field of that name, received or added so far. `received`: the header section as received. */
 export function removeField(edits: HeaderEdits, received: HeaderSection, name: string): HeaderEdits {
-  const ranges = received.named(name);
-  const drop = ranges.length === 0
-    ? edits.drop
-    : union(edits.drop, ranges.map(({ start, end }) => [start, end] as const));
-  return { prepend: withoutField(edits.prepend, name), drop };
+  const { prepend, drop, insert } = edits;
+  return made(
+    rewritten(prepend, name, null),
+    dropped(drop, received.named(name)),
+    insert?.filter(([, field]) => !isNamed(field, name)),
+  );
 }
 
-function withoutField(prepend: string, name: string): string {
-  if (prepend === "" || !prepend.toLowerCase().includes(`${name.toLowerCase()}:`)) return prepend;
-  const octets = utf8.encode(prepend);
-  const ranges = new HeaderSection(octets).named(name).map(({ start, end }) => [start, end] as const);
-  return new TextDecoder().decode(applyEditsToBytes(octets, { prepend: "", drop: ranges }));
+/**
+ * The edits with one field of that name: the first there is gets the value where it stands, the others go; in front where
+ * there was none.
+ */
+export function replaceField(
+  edits: HeaderEdits,
+  received: HeaderSection,
+  { name, value }: { readonly name: string; readonly value: string },
+): HeaderEdits {
+  const field = formatField(name, value);
+  const { prepend, drop, insert = [] } = removeField(edits, received, name);
+  const inFront = rewritten(edits.prepend, name, field);
+  if (inFront !== prepend) return made(inFront, drop, insert);
+  const places = [
+    ...received.named(name).map(({ start }) => start).filter((start) => !within(edits.drop, start)),
+    ...edits.insert?.filter(([, each]) => isNamed(each, name)).map(([at]) => at) ?? [],
+  ];
+  if (places.length === 0) return made(field + prepend, drop, insert);
+  const at = Math.min(...places), after = insert.findIndex(([place]) => place > at);
+  return made(prepend, drop, insert.toSpliced(after < 0 ? insert.length : after, 0, [at, field]));
+}
+
+function made(prepend: string, drop: readonly Range[], insert: HeaderEdits["insert"] = []): HeaderEdits {
+  return insert.length === 0 ? { prepend, drop } : { prepend, drop, insert };
+}
+
+function isNamed(field: string, name: string): boolean {
+  return field.slice(0, name.length + 1).toLowerCase() === `${name.toLowerCase()}:`;
+}
+
+/** Fields of ours without those of that name; `by` takes the place of the first of them. */
+function rewritten(fields: string, name: string, by: string | null): string {
+  if (!fields.toLowerCase().includes(`${name.toLowerCase()}:`)) return fields;
+  const octets = utf8.encode(fields), named = new HeaderSection(octets).named(name);
+  if (named.length === 0) return fields;
+  const insert: HeaderEdits["insert"] = by === null ? [] : [[named[0]!.start, by]];
+  return new TextDecoder().decode(applyEditsToBytes(octets, made("", dropped([], named), insert)));
+}
+
+/** True when `at` lies in one of the ranges, which ascend. */
+function within(ranges: readonly Range[], at: number): boolean {
+  let low = 0, high = ranges.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (ranges[middle]![1] <= at) low = middle + 1;
+    else high = middle;
+  }
+  return low < ranges.length && ranges[low]![0] <= at;
+}
+
+/** One field of a header section with its edits. */
+export interface EditedField {
+  readonly name: string;
+  /** As `HeaderSection.value` gives it. */
+  readonly value: string;
+}
+
+/** The fields that stand there once the edits are made, in their order. */
+export function editedFields(received: HeaderSection, edits: HeaderEdits): EditedField[] {
+  const { prepend, drop, insert = [] } = edits, out = [...ours(prepend)];
+  let next = 0;
+  for (const field of received.fields) {
+    for (; next < insert.length && insert[next]![0] <= field.start; next++) out.push(...ours(insert[next]![1]));
+    if (!within(drop, field.start)) out.push({ name: field.name, value: received.value(field) });
+  }
+  for (const [, field] of insert.slice(next)) out.push(...ours(field));
+  return out;
+}
+
+function ours(fields: string): EditedField[] {
+  if (fields === "") return [];
+  const section = new HeaderSection(utf8.encode(fields));
+  return section.fields.map((field) => ({ name: field.name, value: section.value(field) }));
 }
 
 type Range = readonly [start: number, end: number];
 
-/** Ascending, apart, each octet once. */
-function union(a: readonly Range[], b: readonly Range[]): readonly Range[] {
-  const sorted = [...a, ...b].sort((left, right) => left[0] - right[0]);
+/** Also the fields: ascending, apart, each octet once. */
+function dropped(ranges: readonly Range[], fields: readonly FieldRange[]): readonly Range[] {
+  if (fields.length === 0) return ranges;
+  const more = fields.map(({ start, end }) => [start, end] as const);
+  const sorted = [...ranges, ...more].sort((left, right) => left[0] - right[0]);
   const out: Range[] = [];
   for (const [start, end] of sorted) {
     const last = out.at(-1);
@@ -69,26 +146,36 @@ function union(a: readonly Range[], b: readonly Range[]): readonly Range[] {
 /** The edits of final delivery: one Return-Path, in front, and none besides (RFC 5321 4.4). */
 export function withReturnPath(edits: HeaderEdits, received: HeaderSection, sender: Address | null): HeaderEdits {
   const bare = removeField(edits, received, "Return-Path");
-  return { prepend: `Return-Path: <${formatAddress(sender)}>\r\n${bare.prepend}`, drop: bare.drop };
+  return { ...bare, prepend: `Return-Path: <${formatAddress(sender)}>\r\n${bare.prepend}` };
+}
+
+/** What is written, in order: octets of ours, and ranges of the received ones, the last without an end. */
+type Piece = Uint8Array<ArrayBuffer> | Range;
+
+function piecesOf({ prepend, drop, insert = [] }: HeaderEdits): Piece[] {
+  const pieces: Piece[] = prepend === "" ? [] : [utf8.encode(prepend)];
+  let from = 0, next = 0;
+  const keep = (end: number) => {
+    for (; next < insert.length && insert[next]![0] < end; next++) {
+      const at = Math.max(insert[next]![0], from); // what was inserted into a dropped range stands behind it
+      if (at > from) pieces.push([from, at]);
+      pieces.push(utf8.encode(insert[next]![1]));
+      from = at;
+    }
+    if (end > from) pieces.push([from, end]);
+  };
+  for (const [start, end] of drop) {
+    keep(start);
+    from = end;
+  }
+  keep(Infinity);
+  return pieces;
 }
 
 /** The octets as they are to be written. Returns `received` itself when there is nothing to change. */
 export function applyEditsToBytes(received: Uint8Array<ArrayBuffer>, edits: HeaderEdits): Uint8Array<ArrayBuffer> {
-  if (edits.prepend === "" && edits.drop.length === 0) return received;
-  const front = utf8.encode(edits.prepend);
-  let length = front.length + received.length;
-  for (const [start, end] of edits.drop) length -= Math.min(end, received.length) - Math.min(start, received.length);
-  const out = new Uint8Array(length);
-  out.set(front);
-  let at = front.length, from = 0;
-  for (const [start, end] of edits.drop) {
-    const kept = received.subarray(from, start);
-    out.set(kept, at);
-    at += kept.length;
-    from = end;
-  }
-  out.set(received.subarray(from), at);
-  return out;
+  if (changesNothing(edits)) return received;
+  return concat(piecesOf(edits).map((piece) => piece instanceof Uint8Array ? piece : received.subarray(...piece)));
 }
 
 /**
@@ -99,41 +186,43 @@ export function applyEditsToBytes(received: Uint8Array<ArrayBuffer>, edits: Head
  * import { applyEdits } from "./edits.ts";
  * import { assertEquals } from "@std/assert";
  * const received = new Blob(["A: 1\r\nB: 2\r\n\r\nbody"]).stream();
- * const written = applyEdits(received, { prepend: "C: 3\r\n", drop: [[0, 6]] });
- * assertEquals(await new Response(written).text(), "C: 3\r\nB: 2\r\n\r\nbody");
+ * const written = applyEdits(received, { prepend: "C: 3\r\n", drop: [[0, 6]], insert: [[12, "D: 4\r\n"]] });
+ * assertEquals(await new Response(written).text(), "C: 3\r\nB: 2\r\nD: 4\r\n\r\nbody");
  * ```
  */
 export function applyEdits(
   received: ReadableStream<Uint8Array<ArrayBuffer>>,
   edits: HeaderEdits,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
-  const { prepend, drop } = edits;
-  if (prepend === "" && drop.length === 0) return received;
-  const reader = received.getReader();
-  let position = 0, next = 0; // of the received octets; the drop that ends after it
+  if (changesNothing(edits)) return received;
+  const reader = received.getReader(), pieces = piecesOf(edits);
+  let position = 0, next = 0; // of the received octets; the piece that is not whole yet
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     start(controller) {
-      if (prepend !== "") controller.enqueue(utf8.encode(prepend));
+      for (let piece = pieces[0]; piece instanceof Uint8Array; piece = pieces[++next]) controller.enqueue(piece);
     },
     async pull(controller) {
       for (;;) { // until something was given: a chunk may be dropped whole
         const { done, value } = await reader.read();
-        if (done) return controller.close();
-        const begin = position;
-        position += value.length;
-        let from = begin, given = false;
-        for (; next < drop.length && drop[next]![0] < position; next++) {
-          const [start, end] = drop[next]!;
-          if (start > from) {
-            controller.enqueue(value.subarray(from - begin, start - begin));
-            given = true;
-          }
-          from = Math.min(end, position);
-          if (end > position) break; // goes on in the next chunk
+        if (done) {
+          for (const piece of pieces.slice(next)) if (piece instanceof Uint8Array) controller.enqueue(piece);
+          return controller.close();
         }
-        if (from < position) {
-          controller.enqueue(value.subarray(from - begin));
+        const begin = position, end = position += value.length;
+        let given = false;
+        const give = (octets: Uint8Array<ArrayBuffer>) => {
+          if (octets.length === 0) return;
+          controller.enqueue(octets);
           given = true;
+        };
+        for (; next < pieces.length; next++) {
+          const piece = pieces[next]!;
+          if (piece instanceof Uint8Array) {
+            give(piece);
+            continue;
+          }
+          if (piece[0] < end) give(value.subarray(Math.max(piece[0] - begin, 0), Math.min(piece[1], end) - begin));
+          if (piece[1] > end) break; // goes on in the next chunk
         }
         if (given) return;
       }

@@ -68,40 +68,51 @@ export interface RcptParameters {
 }
 export const NO_RCPT_PARAMETERS: RcptParameters = { notify: null, orcpt: null };
 
+/** A route that a plugin may give. `local` names the storage plugin whose `queue` handler stores it. */
+export type PluginRoute =
+  | { readonly to: "local"; readonly plugin: string }
+  | { readonly to: "remote"; readonly via?: string };
 /**
- * Where a recipient's copy goes. `local` names the storage plugin whose `queue` handler stores it. With `report` nothing
- * is delivered: the sender is told what became of it. No plugin may route so.
+ * Where a recipient's copy goes. With `report` nothing is delivered and the sender is told: that its copy was refused
+ * behind the 250, or that the recipient was a list of several (RFC 3461 5.2.7.3). Only core routes so.
  */
 export type Route =
-  | { readonly to: "local"; readonly plugin: string }
-  | { readonly to: "remote"; readonly via?: string }
+  | PluginRoute
   | { readonly to: "report"; readonly action: "failed" | "expanded"; readonly reason: string };
 
 /**
  * What became of a recipient: a copy is durable at its place (`stored`), was dropped on purpose (`discarded`), is a row
- * of the queue (`queued`), or was refused.
+ * of the queue (`queued`), was taken by another host (`relayed`), or was refused.
  */
-export type Result = "stored" | "discarded" | "queued" | Reply<"defer" | "reject">;
+export type Result = "stored" | "discarded" | "queued" | "relayed" | Reply<"defer" | "reject">;
 
 /** The peer of a transaction as the queue, the ledger and the trace remember it. */
 export interface Origin {
+  /** Session id. */
   readonly session: string;
+  /** Its address; empty for what this server wrote itself. */
   readonly ip: string;
+  /** What it called itself. */
   readonly helo: string;
+  /** Who had logged in, else null. */
   readonly identity: string | null;
   /** The `with` word of Received (RFC 3848): SMTP, ESMTP, ESMTPS, LMTP ... */
   readonly protocol: string;
+  /** The listener's name. */
   readonly listener: string;
 }
 
 /**
  * Changes to the header that are made when the message is written, never before: `prepend` goes in front, the octet
- * ranges of `drop` (half open, ascending, apart) are left out of the received octets.
+ * ranges of `drop` (half open, ascending, apart) are left out of the received octets, the texts of `insert` stand between
+ * them. A field that is replaced where it stands is dropped and its successor inserted.
  */
 export interface HeaderEdits {
   /** Whole fields with their line ends. */
   readonly prepend: string;
   /** Ranges of the received octets. */
   readonly drop: readonly (readonly [start: number, end: number])[];
+  /** One whole field each, before the received octet of that index, also where that is dropped; ascending. */
+  readonly insert?: readonly (readonly [at: number, field: string])[];
 }
 export const NO_EDITS: HeaderEdits = { prepend: "", drop: [] };

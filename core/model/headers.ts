@@ -11,9 +11,11 @@ const CR = 13, LF = 10, SPACE = 32, TAB = 9, COLON = 58;
 export interface FieldRange {
   /** As it was written, without the space that obsolete forms have before the colon. */
   readonly name: string;
+  /** Its first octet. */
   readonly start: number;
   /** First octet after the colon. */
   readonly value: number;
+  /** First octet after it. */
   readonly end: number;
 }
 
@@ -22,7 +24,7 @@ export interface FieldRange {
  *
  * @example
  * ```ts
- * import { HeaderSection } from "./headers.ts";
+ * import { HeaderSection } from "postern";
  * import { assertEquals } from "@std/assert";
  * const section = new HeaderSection(new TextEncoder().encode("Subject: one\r\n two\r\n\r\nbody"));
  * assertEquals(section.fields.map((field) => [field.name, section.value(field)]), [["Subject", "one two"]]);
@@ -36,6 +38,7 @@ export class HeaderSection {
   /** Start of the line that is neither field nor empty and ended the section without an empty line; null when all is well. */
   readonly malformedAt: number | null;
 
+  /** Reads on to the section's end, and no further. */
   constructor(readonly octets: Uint8Array) {
     const fields: FieldRange[] = [];
     let at = 0, malformed: number | null = null;

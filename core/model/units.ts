@@ -1,5 +1,5 @@
 /**
- * Quantities as an operator writes them: durations `30s`, sizes `50MiB`. Always a string with its unit, so that nobody has
+ * Quantities as an operator writes them: durations `30s`, sizes `50MiB`, rates `100/1m`. Always a string with its unit, so that nobody has
  * to know whether a bare 300 means seconds or milliseconds. Values only; the schemas are config/units.ts.
  */
 const MILLISECONDS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -36,6 +36,37 @@ export function parseSize(text: string): number | null {
   const [, digits, unit] = /^(\d{1,9})([kKMGT]?i?B)$/.exec(text) ?? [];
   const octets = unit === undefined ? undefined : (OCTETS as Record<string, number>)[unit];
   return octets === undefined ? null : Number(digits) * octets;
+}
+
+/** How many in how long. */
+export interface Rate {
+  /** At least 1. */
+  readonly count: number;
+  /** The time that they are counted in. */
+  readonly milliseconds: number;
+}
+
+/** What `parseRate` reads; editors check it by the JSON Schema. */
+export const RATE = /^([1-9]\d{0,8})\/([1-9]\d{0,4}[smhd])$/;
+
+/**
+ * A rate such as `100/1m`, counted in whole seconds, minutes, hours or days; null when the text is none.
+ *
+ * @example
+ * ```ts
+ * import { parseRate } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * assertEquals([parseRate("100/1m"), parseRate("100")], [{ count: 100, milliseconds: 60_000 }, null]);
+ * ```
+ */
+export function parseRate(text: string): Rate | null {
+  const [, count, time] = RATE.exec(text) ?? [];
+  return count === undefined ? null : { count: Number(count), milliseconds: parseDuration(time!)! };
+}
+
+/** As it is written: `100/1m`. */
+export function formatRate({ count, milliseconds }: Rate): string {
+  return `${count}/${formatDuration(milliseconds)}`;
 }
 
 /** A duration in the largest unit that says it exactly: 300,000 is `5m`. */

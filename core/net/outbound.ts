@@ -4,9 +4,11 @@
  * 64). One write per batch; one sweep for all time limits. Non-job: where to (outbound_open.ts), when, what then.
  */
 import type { Socket } from "node:net";
+import { canonicalIp } from "../model/ip.ts";
 import {
   type ClientEvent,
   ClientSession,
+  type Envelope,
   found,
   type MailTransaction,
   type Outcome,
@@ -16,7 +18,14 @@ import {
 } from "../smtp/client/mod.ts";
 import type { Timed } from "./deadline.ts";
 import { ContentFeed, type FeedHost, type OutboundContent } from "./outbound_content.ts";
-import type { OutboundSettings, OutboundTls, Security, TlsJudgement, TlsReached } from "./outbound_settings.ts";
+import type {
+  ConnectionEnds,
+  OutboundSettings,
+  OutboundTls,
+  Security,
+  TlsJudgement,
+  TlsReached,
+} from "./outbound_settings.ts";
 import { readCertificate, serverEndPoint } from "./tls/certificate.ts";
 import type { ServerPeer } from "./tls/client_tls.ts";
 
@@ -34,10 +43,12 @@ export class OutboundConnection implements Timed, FeedHost {
   readonly #session: ClientSession;
   readonly #settings: OutboundSettings;
   readonly #raw: Socket;
+  readonly #ends: ConnectionEnds;
   #socket: Socket;
   #begun: ((begun: Begun) => void) | null;
   #delivered: ((outcomes: readonly Outcome[]) => void) | null = null;
   #probed: ((alive: boolean) => void) | null = null;
+  #settled: (() => void)[] = [];
   #feed: ContentFeed | null = null;
   #security: Security | null = null;
   #judged = false;
@@ -61,6 +72,8 @@ export class OutboundConnection implements Timed, FeedHost {
     this.#session = new ClientSession(settings.session);
     this.#raw = this.#socket = socket;
     this.#settings = settings;
+    const receivingIp = settings.address.startsWith("/") ? null : settings.address;
+    this.#ends = { sendingIp: receivingIp === null ? null : canonicalIp(socket.localAddress ?? ""), receivingIp };
     this.#begun = begun;
     settings.deadlines.add(this);
     this.#raw.on("close", () => this.#closed());
@@ -88,6 +101,10 @@ export class OutboundConnection implements Timed, FeedHost {
   /** A transaction can be sent. */
   get usable(): boolean {
     return this.#session.ready && !this.#socket.destroyed;
+  }
+  /** Where it leads to: an IP address, or the path of a socket file. */
+  get address(): string {
+    return this.#settings.address;
   }
   /** Transactions so far. */
   get deliveries(): number {
@@ -124,6 +141,27 @@ export class OutboundConnection implements Timed, FeedHost {
     this.#feed = new ContentFeed(content, transaction.content.size, this);
     this.#go();
     return promise;
+  }
+
+  /**
+   * Asks whether the recipients would be taken, and sends nothing: one outcome for each, in their order. The peer has to
+   * forget the question before the connection is usable again: `settled` says when. Ask only while it is `usable`.
+   *
+   * @throws {TypeError} as `deliver`.
+   */
+  ask(envelope: Envelope): Promise<readonly Outcome[]> {
+    this.#session.ask(envelope);
+    const { promise, resolve } = Promise.withResolvers<readonly Outcome[]>();
+    this.#deliveries++;
+    this.#delivered = resolve;
+    this.#go();
+    return promise;
+  }
+
+  /** Resolves when nothing is under way: it is usable then, or at its end. */
+  settled(): Promise<void> {
+    if (this.#session.ready || this.#session.closed) return Promise.resolve();
+    return new Promise((resolve) => this.#settled.push(resolve));
   }
 
   /** Whether the peer is there, asked of a connection that was idle. */
@@ -256,6 +294,11 @@ export class OutboundConnection implements Timed, FeedHost {
     }
     this.#probed?.(true);
     this.#probed = null;
+    this.#settle();
+  }
+
+  #settle(): void {
+    for (const tell of this.#settled.splice(0)) tell();
   }
 
   #logIn(): void {
@@ -275,6 +318,7 @@ export class OutboundConnection implements Timed, FeedHost {
     this.#part();
     this.#probed?.(false);
     this.#probed = null;
+    this.#settle();
     if (this.#begun !== null) {
       const said = failure ?? GONE;
       if (said.phase === "starttls" && !this.#judged && !this.#ours) this.#judgeRefusal(said);
@@ -377,7 +421,7 @@ export class OutboundConnection implements Timed, FeedHost {
   #judge(reached: TlsReached): TlsJudgement {
     let judgement: TlsJudgement;
     try {
-      judgement = this.#settings.tls!.judge(reached);
+      judgement = this.#settings.tls!.judge(reached, this.#ends);
     } catch (error) { // a defect of the judge's: no mail goes where nobody knows whether it may
       judgement = { next: "refuse", strength: "none", reply: null };
       this.#failure = found("defer", "4.3.0", `TLS could not be judged: ${(error as Error).message}`, "starttls");

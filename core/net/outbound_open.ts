@@ -16,7 +16,7 @@ export type OutboundPlace =
   | { readonly addresses: readonly string[]; readonly port: number }
   | { readonly path: string };
 
-export interface OpenOptions extends OutboundSettings {
+export interface OpenOptions extends Omit<OutboundSettings, "address"> {
   readonly to: OutboundPlace;
   /** Addresses of ours that connections come from, by family; else the system's choice. */
   readonly source?: Readonly<Partial<Record<Family, string>>>;
@@ -55,14 +55,15 @@ export async function openOutbound(options: OpenOptions): Promise<Opened> {
     for (const { address, error } of race.failures) failures.push({ address, outcome: unreachable(error) });
     const { connection: socket, address } = race;
     if (socket === null) break;
-    let begun = await OutboundConnection.begin(socket, options, signal);
+    const settings = { ...options, address };
+    let begun = await OutboundConnection.begin(socket, settings, signal);
     if (begun.connection === null && begun.clear && !signal?.aborted) {
       const { session } = options;
       try {
         const again = await connectTo(address, options, signal);
         begun = await OutboundConnection.begin(
           again,
-          { ...options, session: { ...session, tls: "never" }, tls: null },
+          { ...settings, session: { ...session, tls: "never" }, tls: null },
           signal,
         );
       } catch (error) {

@@ -54,6 +54,16 @@ export class OutboundPool implements Timed {
     return this.#idleCount;
   }
 
+  /** It opens no more. */
+  get closing(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
+  /** An idle connection of that key is there. */
+  has(key: string): boolean {
+    return this.#idle.has(key);
+  }
+
   /** An idle connection of that key, or null. It is the caller's till `release`. */
   take(key: string): OutboundConnection | null {
     const connection = this.#idle.get(key)?.at(-1);
@@ -64,10 +74,14 @@ export class OutboundPool implements Timed {
 
   /**
    * A new connection; it is the caller's till `release`. `key` names all that two messages must have in common to share
-   * one: the next hop, the source address, the demand on TLS, the credentials.
+   * one: the next hop, the source address, the demand on TLS, the credentials. An abort of the signal gives it up.
    */
-  async open(key: string, options: Omit<OpenOptions, "signal">): Promise<Opened> {
-    const opened = await openOutbound({ ...options, signal: this.#stop.signal });
+  async open(key: string, options: OpenOptions): Promise<Opened> {
+    const stop = this.#stop.signal, { signal } = options;
+    const opened = await openOutbound({
+      ...options,
+      signal: signal === undefined ? stop : AbortSignal.any([stop, signal]),
+    });
     if (opened.connection !== null) this.#adopt(key, opened.connection);
     return opened;
   }

@@ -13,6 +13,12 @@ export type TlsReached =
   | { readonly kind: "refused" | "failed"; readonly text: string }
   | { readonly kind: "secured"; readonly peer: ServerPeer };
 
+/** The addresses of a connection; null where it leads through a socket file, or to nobody any more. */
+export interface ConnectionEnds {
+  readonly sendingIp: string | null;
+  readonly receivingIp: string | null;
+}
+
 /** What is to follow; a verdict of deliveries is one. */
 export interface TlsJudgement {
   /** `clear`: this connection is lost, connect again without TLS. */
@@ -29,10 +35,12 @@ export interface OutboundTls {
   /** TLS comes first (RFC 8314 3). */
   readonly implicit?: boolean;
   /** Called once for each connection on which TLS was to be. */
-  judge(reached: TlsReached): TlsJudgement;
+  judge(reached: TlsReached, ends: ConnectionEnds): TlsJudgement;
 }
 
 export interface OutboundSettings {
+  /** Of the peer: an IP address, or the path of a socket file. */
+  readonly address: string;
   /** Its `tls` says whether STARTTLS is said, and what a peer without it means. */
   readonly session: ClientOptions;
   /** Null only where the session's `tls` is `never`. */

@@ -160,17 +160,57 @@ export interface Accepted {
   /** Why it is held, or null. */
   readonly held: string | null;
 }
-/** A recipient of a queued message reached an end or a wait: `stored`, `discarded`, `deferred`, `failed`. */
-export interface Settled {
+/** An attempt of the queue at one recipient, and what is known of it. */
+export interface DeliveryFacts {
+  /** Transaction id. */
+  readonly transaction: string;
+  /** The sender, empty for `<>`. */
+  readonly sender: string;
+  /** Whose copy. */
+  readonly recipient: string;
+  /** Who had logged in to send it, else null. */
+  readonly identity: string | null;
+  /** Who was asked: `mx.example.net[192.0.2.1]:25`, a storage plugin's name, a URL's origin; null when nobody was. */
+  readonly relay: string | null;
+  /** Milliseconds since the message was received. */
+  readonly delay: number;
+  /** Attempts, this one included. */
+  readonly attempts: number;
+  /** The enhanced status code (RFC 3463). */
+  readonly status: string;
+  /** What was said, in one line: the reply as it came, or a reason of our own. */
+  readonly reply: string;
+  /** `TLSv1.3 verified`, or null without TLS. */
+  readonly tls: string | null;
+}
+/** A copy has found its place, or the host that takes it from here. */
+export interface Delivered extends DeliveryFacts {
   /** Tells the events apart. */
-  readonly type: "settled";
+  readonly type: "delivered";
+}
+/** Not now: it is tried again. */
+export interface Deferred extends DeliveryFacts {
+  /** Tells the events apart. */
+  readonly type: "deferred";
+  /** When, milliseconds since 1970. */
+  readonly next: number;
+}
+/** Never: refused for good, or given up. */
+export interface Bounced extends DeliveryFacts {
+  /** Tells the events apart. */
+  readonly type: "bounced";
+  /** Its time was over. */
+  readonly expired: boolean;
+}
+/** A recipient waits for a person. */
+export interface Held {
+  /** Tells the events apart. */
+  readonly type: "held";
   /** Transaction id. */
   readonly transaction: string;
   /** Whose copy. */
   readonly recipient: string;
-  /** A state of the queue, or `stored`. */
-  readonly outcome: string;
-  /** The last reply; empty when all went well. */
+  /** Why. */
   readonly reason: string;
 }
 /** Something went as it should, and somebody may want to know: a certificate was replaced. */
@@ -202,7 +242,10 @@ export type Event =
   | SessionClosed
   | Refused
   | Accepted
-  | Settled
+  | Delivered
+  | Deferred
+  | Bounced
+  | Held
   | Notice
   | Trouble;
 

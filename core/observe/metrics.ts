@@ -16,15 +16,23 @@ export interface Gauges {
 
 /** Upper bounds, seconds. A plugin takes microseconds or waits for the network. */
 const BOUNDS = [0.0001, 0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30];
+/** Of a delivery: at once, after a greylist, after days. */
+const DELAYS = [0.1, 1, 10, 60, 600, 3600, 14_400, 86_400, 432_000];
 
 class Histogram {
-  readonly #buckets = new Uint32Array(BOUNDS.length + 1);
+  readonly #bounds: readonly number[];
+  readonly #buckets: Uint32Array;
   #sum = 0;
   #count = 0;
 
+  constructor(bounds: readonly number[] = BOUNDS) {
+    this.#bounds = bounds;
+    this.#buckets = new Uint32Array(bounds.length + 1);
+  }
+
   add(seconds: number): void {
     let at = 0;
-    while (at < BOUNDS.length && seconds > BOUNDS[at]!) at++;
+    while (at < this.#bounds.length && seconds > this.#bounds[at]!) at++;
     this.#buckets[at]!++;
     this.#sum += seconds;
     this.#count++;
@@ -34,7 +42,7 @@ class Histogram {
     const lines: string[] = [];
     const comma = labels === "" ? "" : ",";
     let sum = 0;
-    for (const [at, bound] of BOUNDS.entries()) {
+    for (const [at, bound] of this.#bounds.entries()) {
       sum += this.#buckets[at]!;
       lines.push(`${name}_bucket{${labels}${comma}le="${bound}"} ${sum}`);
     }
@@ -86,7 +94,8 @@ export class Metrics {
   #trouble = 0;
   readonly #refused = new Counters();
   readonly #decisions = new Counters();
-  readonly #settled = new Counters();
+  readonly #deliveries = new Counters();
+  readonly #delays = new Histogram(DELAYS);
   readonly #commit = new Histogram();
   readonly #plugins = new Map<string, Map<string, Histogram>>();
 
@@ -109,8 +118,14 @@ export class Metrics {
       case "session-closed":
         this.#closed++;
         return;
-      case "settled":
-        return this.#settled.add(event.outcome);
+      case "delivered":
+        this.#deliveries.add(event.type);
+        return this.#delays.add(event.delay / 1000);
+      case "bounced":
+        return this.#deliveries.add(event.expired ? "expired" : event.type);
+      case "deferred":
+      case "held":
+        return this.#deliveries.add(event.type);
       case "trouble":
         this.#trouble++;
         return;
@@ -156,10 +171,17 @@ export class Metrics {
       this.#decisions.lines("postern_decisions", ["plugin", "phase", "verdict"]),
     );
     family(
-      "postern_settled",
+      "postern_deliveries",
       "counter",
       "Recipients that an attempt of the queue brought to an end or a wait; what was stored before the 250 is not here.",
-      this.#settled.lines("postern_settled", ["outcome"]),
+      this.#deliveries.lines("postern_deliveries", ["outcome"]),
+    );
+    family(
+      "postern_delivery_delay_seconds",
+      "histogram",
+      "From the last octet to the delivery of a recipient by the queue.",
+      this.#delays.lines("postern_delivery_delay_seconds", ""),
+      "seconds",
     );
     counter("postern_sessions", "Sessions that were opened.", this.#opened);
     gauge("postern_sessions_open", "Sessions that are open.", this.#opened - this.#closed);

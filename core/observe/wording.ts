@@ -4,12 +4,14 @@
  */
 import { shortId } from "../model/id.ts";
 import { cut, printable } from "./escape.ts";
-import type { Event } from "./events.ts";
+import type { Bounced, Deferred, Delivered, Event } from "./events.ts";
 
 export type EventLevel = "debug" | "info" | "warning" | "error";
 
 /** Addresses that a line shows; a message may have a thousand. */
 const MAX_SHOWN = 5, MAX_LISTED = 50;
+/** The longest reply of a peer. */
+const MAX_SAID = 512;
 /** The longest value in a JSON line. */
 const MAX_JSON = 1024;
 /** Ends of a session that need no attention. */
@@ -23,8 +25,11 @@ export function levelOf(event: Event): EventLevel {
       return "info";
     case "trouble":
       return "error";
-    case "settled":
-      return event.outcome === "stored" || event.outcome === "discarded" ? "debug" : "info";
+    case "delivered":
+    case "deferred":
+    case "bounced":
+    case "held":
+      return "info";
     case "session-closed":
       return QUIET.has(event.reason) ? "debug" : "info";
     case "decision":
@@ -54,6 +59,17 @@ function milliseconds(ms: number): string {
   return ms < 10 ? ms.toFixed(1) : String(Math.round(ms));
 }
 
+/** A promise to programs that read logs: docs/operations.md. What was said stands last, for nothing can end it. */
+function delivery(event: Delivered | Deferred | Bounced, status: string): string {
+  const { type, transaction, sender, recipient, relay, delay, reply } = event;
+  const said = printable(reply, MAX_SAID).replace(/^"(.*)"$/, "$1");
+  return `${shortId(transaction)} ${type.padEnd(9)} id=${transaction} from=${path(sender)} to=${
+    path(recipient)
+  } relay=${relay === null ? "none" : printable(relay)} delay=${(delay / 1000).toFixed(1)} dsn=${
+    printable(event.status)
+  } status=${status} (${said})`;
+}
+
 /** Short id, word, and the facts. */
 export function textOf(event: Event): string {
   switch (event.type) {
@@ -73,9 +89,15 @@ export function textOf(event: Event): string {
         event.sender === null ? "" : ` from=${path(event.sender)}`
       }${event.recipients.length > 0 ? ` to=${paths(event.recipients)}` : ""} ip=${printable(event.ip)}`;
     }
-    case "settled":
-      return `${shortId(event.transaction)} ${printable(event.outcome).padEnd(9)} to=${path(event.recipient)}${
-        event.reason === "" ? "" : ` reason=${printable(event.reason)}`
+    case "delivered":
+      return delivery(event, "sent");
+    case "deferred":
+      return delivery(event, "deferred");
+    case "bounced":
+      return delivery(event, event.expired ? "expired" : "bounced");
+    case "held":
+      return `${shortId(event.transaction)} held      id=${event.transaction} to=${path(event.recipient)} reason=${
+        printable(event.reason)
       }`;
     case "session-opened":
       return `${shortId(event.session)} connected ip=${printable(event.ip)} listener=${

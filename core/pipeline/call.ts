@@ -9,7 +9,7 @@ import { proceed } from "./compose.ts";
 import { PluginContext } from "./contexts/plugin_context.ts";
 import type { TransactionContext } from "./contexts/transaction_context.ts";
 import { unwatch, watch } from "./deadlines.ts";
-import type { Effect } from "./effect.ts";
+import { type Effect, told as data } from "./effect.ts";
 import { failure } from "./endings.ts";
 import type { Answer, Next, Phase, Policy } from "./plugin.ts";
 
@@ -51,7 +51,7 @@ export function readClock(): number {
   return instant = performance.now();
 }
 
-const NOTHING: readonly Effect[] = [];
+const NOTHING: readonly unknown[] = [];
 
 class Call {
   readonly #step: PluginStep;
@@ -68,7 +68,7 @@ class Call {
   #pending: Promise<Reply> | undefined;
   #misuse: string | undefined;
   #view: PluginContext | undefined;
-  #held: Effect[] | undefined;
+  #held: unknown[] | undefined;
   #expire: ((why: Error) => void) | undefined;
 
   constructor(step: PluginStep, ctx: TransactionContext, chain: readonly Step[], index: number, rest: Next) {
@@ -208,11 +208,11 @@ class Call {
 
   /** A view whose changes it alone sees: contexts assign, so an assignment through it stays with it. */
   #copy(): TransactionContext {
-    const held: Effect[] = this.#held = [];
+    const held: unknown[] = this.#held = [];
     const view: TransactionContext = Object.create(this.#ctx);
     view.apply = function (effect: Effect): string | null {
       const note = Object.getPrototypeOf(view).apply.call(view, effect);
-      held.push(effect);
+      held.push(data(effect));
       return note;
     };
     return view;

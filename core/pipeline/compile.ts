@@ -66,6 +66,12 @@ export function leavesOf(
   });
 }
 
+/** True when it handles a phase of `last`, which wants to be the last there, and does not want that too. */
+function meets({ plugin }: { readonly plugin: Plugin }, last: Plugin): boolean {
+  if (plugin.after?.includes("*")) return false; // two that sign: their order is the operator's
+  return PHASES.some((phase) => plugin.handlers[phase] && last.handlers[phase]);
+}
+
 /**
  * The matrix of a list.
  *
@@ -77,10 +83,11 @@ export function checkPlugins(plugins: readonly Plugin[], role: Role | undefined)
   for (const [index, { plugin }] of leaves.entries()) {
     const odd = Object.keys(plugin.handlers).find((name) => !PHASES.includes(name as Phase));
     if (odd !== undefined) throw new Error(`plugins: "${plugin.name}" handles the unknown phase "${odd}"`);
-    const late = plugin.after?.find((name) =>
-      name === "*" ? index < names.length - 1 : names.indexOf(name, index) >= 0
-    );
-    if (late === "*") throw new Error(`plugins: "${plugin.name}" must stand last, after "${names.at(-1)}"`);
+    const behind = plugin.after?.includes("*")
+      ? leaves.findLast((each, at) => at > index && meets(each, plugin))
+      : null;
+    if (behind) throw new Error(`plugins: "${plugin.name}" must stand last, after "${behind.plugin.name}"`);
+    const late = plugin.after?.find((name) => name !== "*" && names.indexOf(name, index) >= 0);
     if (late !== undefined) throw new Error(`plugins: "${plugin.name}" must stand after "${late}"`);
   }
   return leaves.map(({ plugin, policy }) => ({

@@ -3,36 +3,54 @@
  * sandbox, or written to the ledger, it is always the same value. Keys are no effects: they are facts.
  */
 import { type Address, formatAddress, parseAddress } from "../model/address.ts";
-import type { Route } from "../model/envelope.ts";
+import type { PluginRoute } from "../model/envelope.ts";
 import { Reply } from "../model/reply.ts";
+import type { Signer } from "./contexts/contexts.ts";
 import type { Phase } from "./plugin.ts";
 
-/** `recipient` is the place in `ctx.recipients`. A reply survives a clone as its fields. */
+/**
+ * `recipient` is the place in `ctx.recipients`. A reply survives a clone as its fields. `sign` alone is no data: what is
+ * to be signed is known when a peer has said what it can read, so a function is asked then. A sandbox sends its own.
+ */
 export type Effect =
   | { readonly do: "identify"; readonly user: string }
-  | { readonly do: "route"; readonly route: Route }
+  | { readonly do: "route"; readonly route: PluginRoute }
   | { readonly do: "expand"; readonly members: readonly Address[] }
+  | { readonly do: "copy"; readonly address: Address }
   | { readonly do: "score"; readonly points: number; readonly reason: string }
   /** A null value removes every field of that name. */
   | { readonly do: "header"; readonly name: string; readonly value: string | null }
+  /** One field of that name, where the first of them stood. */
+  | { readonly do: "replace"; readonly name: string; readonly value: string }
   | { readonly do: "hold"; readonly reason: string }
   | { readonly do: "refuse"; readonly recipient: number; readonly reply: Reply<"defer" | "reject"> }
   | { readonly do: "settle"; readonly recipient: number; readonly result: "stored" | "discarded" }
-  | { readonly do: "deposit"; readonly recipient: number; readonly inbox: string };
+  | { readonly do: "deposit"; readonly recipient: number; readonly inbox: string }
+  /** A null recipient: of all. */
+  | { readonly do: "reversePath"; readonly address: Address; readonly recipient: number | null }
+  | { readonly do: "forwardPath"; readonly recipient: number; readonly address: Address }
+  | { readonly do: "postpone"; readonly until: number }
+  | { readonly do: "sign"; readonly signer: Signer };
 
 const MESSAGE: readonly Phase[] = ["data", "queue", "deliver"];
 
 /** Where an effect has a meaning. */
 const EFFECT_PHASES: { readonly [D in Effect["do"]]: readonly Phase[] } = {
   identify: ["auth"],
-  route: ["rcpt"],
+  route: ["rcpt", "deliver"],
   expand: ["rcpt"],
+  copy: ["data"],
   score: MESSAGE,
   header: MESSAGE,
+  replace: MESSAGE,
   hold: MESSAGE,
   refuse: MESSAGE,
   settle: ["queue"],
   deposit: ["queue"],
+  reversePath: ["mail", "deliver"],
+  forwardPath: ["deliver"],
+  postpone: ["deliver"],
+  sign: ["deliver"],
 };
 const MAX_MEMBERS = 10_000;
 
@@ -52,13 +70,25 @@ export function checkEffect(effect: Effect, phase: Phase): Effect {
     case "route": {
       const { to, ...rest } = effect.route;
       if (to !== "local" && to !== "remote") throw new TypeError(`route() wants { to: "local" } or { to: "remote" }`);
+      if (to === "local" && phase === "deliver") throw new TypeError(`route() wants { to: "remote" } in deliver`);
       for (const name of Object.values(rest)) if (name !== undefined) text("route", name);
       if (to === "local") text("route", (effect.route as { plugin: string }).plugin);
       break;
     }
     case "expand":
       if (effect.members.length > MAX_MEMBERS) throw new TypeError(`expand() wants at most ${MAX_MEMBERS} members`);
-      return { do: "expand", members: effect.members.map(canonical) };
+      return { do: "expand", members: effect.members.map((each) => canonical("expand", each)) };
+    case "copy":
+      return { do: "copy", address: canonical("copyTo", effect.address) };
+    case "reversePath":
+    case "forwardPath":
+      return { ...effect, address: canonical(effect.do, effect.address) };
+    case "postpone":
+      if (!Number.isFinite(effect.until)) throw new TypeError(`postpone() wants a moment, not ${effect.until}`);
+      break;
+    case "sign":
+      if (typeof effect.signer !== "function") throw new TypeError("sign() wants a function");
+      break;
     case "score":
       if (!Number.isFinite(effect.points)) throw new TypeError(`score() wants a number, not ${effect.points}`);
       break;
@@ -84,8 +114,13 @@ function text(verb: string, value: unknown): void {
   }
 }
 
-function canonical(member: Address): Address {
-  const address = parseAddress(formatAddress(member));
-  if (address === null) throw new TypeError(`expand() wants addresses, not ${JSON.stringify(formatAddress(member))}`);
+function canonical(verb: string, given: Address): Address {
+  const written = formatAddress(given), address = parseAddress(written);
+  if (address === null) throw new TypeError(`${verb}() wants addresses, not ${JSON.stringify(written)}`);
   return address;
+}
+
+/** An effect for observers: data alone. */
+export function told(effect: Effect): unknown {
+  return effect.do === "sign" ? { do: "sign" } : effect;
 }

@@ -38,13 +38,12 @@ const LOGIN_FAILED = reject("5.7.8", "Authentication failed", { code: 535, reaso
 const NO_USER = reject("5.1.1", "No such user here", { reason: "no route" });
 const NO_RELAY = reject("5.7.1", "Relaying denied", { reason: "no route" });
 
-/** `queue` is not here: it ends with a commit (settlement.ts). */
-export const ENDINGS: { readonly [P in Exclude<Phase, "queue">]: Ending } = {
+/** `queue` ends with a commit (settlement.ts), `deliver` with an attempt (attempt.ts). */
+export const ENDINGS: { readonly [P in Exclude<Phase, "queue" | "deliver">]: Ending } = {
   connect: yes,
   helo: yes,
   mail: yes,
   data: yes,
-  deliver: yes,
   auth: {
     end: (ctx) => ctx.client.identity === null ? LOGIN_FAILED : YES,
     owes: (ctx) => ctx.client.identity === null ? "accepted without an identity" : null,

@@ -22,8 +22,10 @@ const TOO_MANY = defer("4.3.5", "Too many recipients behind this address", { rea
 /** Asks the rcpt chain about every member of `ctx.recipient`, and theirs. `ask`: the chain, about `ctx.recipient`. */
 export async function expand(ctx: TransactionContext, ask: () => Answer): Promise<Reply> {
   const root = ctx.recipient!, members = ctx.members!, before = ctx.count;
-  const reply = await new Expansion(ctx, ask, before).members(root, members, 1);
+  const expansion = new Expansion(ctx, ask, before);
+  const reply = await expansion.members(root, members, 1);
   if (reply.verdict !== "accept") ctx.dismiss(before);
+  else if (expansion.reported !== null) ctx.expanded.set(ctx.commands.length, expansion.reported);
   ctx.recipient = root;
   ctx.members = members;
   return reply;
@@ -32,6 +34,8 @@ export async function expand(ctx: TransactionContext, ask: () => Answer): Promis
 class Expansion {
   #runs = 0;
   readonly #seen = new Map<string, Reply>();
+  /** Of whom the sender is to hear that it was several: once, for what is below it has no SUCCESS left. */
+  reported: TransactionRecipient | null = null;
 
   constructor(readonly ctx: TransactionContext, readonly ask: () => Answer, readonly before: number) {}
 
@@ -39,6 +43,7 @@ class Expansion {
     const by = this.ctx.expandedBy; // before others are asked, who may expand too
     const distinct = [...new Map(members.map((each) => [nameOf(each), each])).values()];
     const parameters = distinct.length === 1 ? origin.parameters : severalOf(origin.parameters);
+    if (parameters !== origin.parameters) this.reported = origin; //                                 RFC 3461 5.2.7.3 (c)
     const replies: Reply[] = [];
     for (const each of distinct) {
       const reply = await this.#member(each, origin, parameters, { depth, by });

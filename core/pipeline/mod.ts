@@ -18,23 +18,31 @@ export type { DeferCode, RejectCode, ReplyOptions, Verdict } from "../model/repl
 // ---- Values of the envelope and the message --------------------------------------------------------------------------
 export { formatAddress, parseAddress, sameAddress } from "../model/address.ts";
 export type { Address } from "../model/address.ts";
+export { isNameOrDetail, parseAddressPattern } from "../model/address_pattern.ts";
+export type { AddressPattern } from "../model/address_pattern.ts";
 export type {
   BodyType,
   DeliverBy,
   HeaderEdits,
   MailParameters,
   Notify,
+  Origin,
+  PluginRoute,
   RcptParameters,
   Result,
   Route,
 } from "../model/envelope.ts";
+export { HeaderSection } from "../model/headers.ts";
+export type { FieldRange } from "../model/headers.ts";
+export { fold } from "../model/fold.ts";
 export { decodeWords } from "../model/encoded_word.ts";
-export { countMailboxes, mailboxesIn } from "../model/mailboxes.ts";
+export { countMailboxes, mailboxesIn, replaceMailboxes } from "../model/mailboxes.ts";
 export type { Mailboxes } from "../model/mailboxes.ts";
 export { formatDate } from "../model/trace.ts";
 export { canonicalDomain, DomainSet, isDomainPattern } from "../model/domain.ts";
 export { canonicalIp, isIPv4, isIPv6, isLoopback, isNetwork, networkOf, Networks } from "../model/ip.ts";
-export { parseDuration, parseSize } from "../model/units.ts";
+export { parseDuration, parseRate, parseSize, RATE } from "../model/units.ts";
+export type { Rate } from "../model/units.ts";
 
 // ---- What is stored of a password ------------------------------------------------------------------------------------
 export { formatScryptHash, parseScryptHash } from "../model/scrypt_hash.ts";
@@ -53,8 +61,10 @@ export type { CounterEntry, CounterOptions, CounterQuery, Counters } from "../st
 export type * from "../observe/events.ts";
 
 // ---- Testing a plugin ------------------------------------------------------------------------------------------------
+export { type ObserverServices, observersOf } from "./observers.ts";
 export { runPhase, simulate, SimulatedCounters } from "./testing.ts";
 export type { Simulated, SimulatedLogin, SimulatedRecipient, SimulatedResult } from "./testing.ts";
+export type { NextHopAnswer, SimulatedDeparture } from "./simulated_departure.ts";
 export type { PipelineOptions } from "./pipeline.ts";
 export type { Row } from "./settlement.ts";
 export { MemoryResolver } from "../dns/memory_resolver.ts";

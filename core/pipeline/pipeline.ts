@@ -6,11 +6,13 @@
 import { isOverdue, isParked } from "../model/envelope.ts";
 import type { Reply } from "../model/reply.ts";
 import type { Decision } from "../observe/events.ts";
+import { AttemptEnding } from "./attempt.ts";
 import { readClock, type Step } from "./call.ts";
 import { checkPlugins, type Compiled, PHASES, stepsOf, storesOf } from "./compile.ts";
 import { after, proceed } from "./compose.ts";
 import type { Role } from "./contexts/contexts.ts";
 import type { TransactionContext } from "./contexts/transaction_context.ts";
+import { addCopies } from "./copy.ts";
 import { delayed, spoken } from "./delay.ts";
 import { ENDINGS, failure, OVERDUE, YES } from "./endings.ts";
 import { expand } from "./expand.ts";
@@ -32,7 +34,7 @@ export interface PipelineOptions {
 const BUDGET = 120_000;
 const MAX_BUDGET = 540_000; // the client waits 600 s for the reply after the dot                   RFC 5321 4.5.3.2.6
 
-type AskedPhase = Exclude<Phase, "queue">;
+type AskedPhase = Exclude<Phase, "queue" | "deliver">;
 
 /**
  * @throws {Error} when a plugin stands in the wrong place, naming it.
@@ -75,6 +77,7 @@ export class Pipeline {
     ctx.phase = phase;
     if (phase === "rcpt") return this.#rcpt(ctx);
     if (phase === "queue") return this.#queue(ctx);
+    if (phase === "deliver") return this.#deliver(ctx);
     if (phase === "data") ctx.expires = readClock() + this.#budget;
     const answer = this.#ask(phase, ctx);
     return answer instanceof Promise
@@ -109,7 +112,7 @@ export class Pipeline {
     return refusal;
   }
 
-  #conclude(phase: AskedPhase, ctx: TransactionContext, reply: Reply): Reply {
+  #conclude(phase: AskedPhase, ctx: TransactionContext, reply: Reply): Answer {
     switch (phase) {
       case "connect":
         return this.#delay ? delayed(ctx, phase, reply) : reply;
@@ -125,8 +128,11 @@ export class Pipeline {
         ctx.credentials = null;
         if (reply.verdict !== "accept") ctx.forgetIdentity();
         return reply;
-      case "data":
-        return reply.verdict === "accept" ? allRefused(ctx) ?? reply : reply;
+      case "data": {
+        const refusal = reply.verdict === "accept" ? allRefused(ctx) : reply;
+        if (refusal !== null || ctx.copies.length === 0) return refusal ?? reply;
+        return addCopies(ctx, () => this.#ask("rcpt", ctx)).then((missing) => missing ?? reply);
+      }
       default:
         return reply;
     }
@@ -162,6 +168,13 @@ export class Pipeline {
     const waits = ctx.held !== null || first && isParked(ctx.parameters, ctx.now());
     const answer = chain.length === 0 || waits ? commitRest(ctx) : proceed(chain, 0, ctx, () => commitRest(ctx));
     return after(answer, (reply) => settled(ctx, reply));
+  }
+
+  /** Without a budget: nobody waits for the reply, and an attempt takes the time that other hosts take. */
+  #deliver(ctx: TransactionContext): Answer {
+    const ending = new AttemptEnding(ctx);
+    readClock();
+    return after(proceed(this.#chains.deliver, 0, ctx, ending.make), (reply) => ending.conclude(reply));
   }
 
   #tell(phase: Phase, ctx: TransactionContext, reply: Reply, verdict: Decision["verdict"], reason: string): void {

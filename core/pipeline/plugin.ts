@@ -3,7 +3,7 @@
  * Non-job: running plugins (compose.ts), what a context holds (contexts/).
  */
 import type { Reply, Verdict } from "../model/reply.ts";
-import type { Phase } from "../observe/events.ts";
+import type { Event, Phase } from "../observe/events.ts";
 import type {
   AuthContext,
   ConnectContext,
@@ -16,6 +16,7 @@ import type {
   RcptContext,
   Role,
 } from "./contexts/contexts.ts";
+import type { Counters } from "../store/store.ts";
 
 /** What a handler of each phase is given, in the order of a session. */
 export interface Phases {
@@ -33,7 +34,7 @@ export interface Phases {
   data: DataContext;
   /** Where to: storage. Runs before the 250, and again later for what could not be stored then. */
   queue: QueueContext;
-  /** On the way out, before an attempt. */
+  /** On the way out, around an attempt: next() makes it. */
   deliver: DeliverContext;
 }
 export type { Phase };
@@ -53,6 +54,26 @@ export type Next<V extends Verdict = Verdict> = () => Answer<V>;
 export type Handler<C, V extends Verdict = Verdict> = (ctx: C, next: Next<V>) => Answer<V>;
 /** At most one handler for each phase. */
 export type Handlers<P = Phases> = { readonly [K in keyof P]?: Handler<P[K], VerdictIn<K>> };
+
+/** What an observer has. */
+export interface ObserverHouse {
+  /** The plugin's own part of the state that threads and nodes share, as `ctx.store` in a handler. */
+  readonly store: Counters;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Tells a person, as `ctx.alert`. */
+  alert(subject: string, message: string): void;
+}
+/**
+ * Told of everything that happens on this server, after it has happened; decides nothing. Nobody waits for it, so it must
+ * be quick. What it throws, or a promise of it, is a `trouble` event and no more. It is not told of its own alerts.
+ */
+export type Observe = (event: Event, house: ObserverHouse) => void | Promise<void>;
+/** What `create` makes: handlers, and beside them an observer. */
+export type Creation<P = Phases> = Handlers<P> & {
+  /** Observers are told, deciders are asked. */
+  readonly observe?: Observe;
+};
 
 /** What the operator, not the author, decides; in YAML these stand beside the plugin's key, never among its options. */
 export interface Policy {
@@ -79,10 +100,14 @@ export interface Plugin<P = Phases> {
   readonly policy?: Policy;
   /** Plugins that its routes name: each must be in the list and store mail. */
   readonly routesTo?: readonly string[];
+  /** Next hops that its routes name: each must be in the configuration. */
+  readonly routesVia?: readonly string[];
   /** SASL mechanisms that its `auth` handler can check; unset with such a handler: PLAIN and LOGIN. */
   readonly mechanisms?: readonly string[];
   /** What it does in each phase. */
   readonly handlers: Handlers<P>;
+  /** What it does when it is told of something. In every mode: it can decide nothing. */
+  readonly observe?: Observe;
 }
 
 /** Standard Schema v1, as far as options need it: zod, valibot, arktype. */
@@ -122,6 +147,8 @@ export interface Setup {
   trouble(message: string): void;
   /** Says which storage plugins its routes name, so that one that is not there is found at the start. */
   routesTo(plugins: readonly string[]): void;
+  /** Says which next hops its routes name, so that one that is not there is found at the start. */
+  routesVia(nextHops: readonly string[]): void;
   /** Says which SASL mechanisms its `auth` handler can check with these options: EHLO announces them. */
   mechanisms(names: readonly string[]): void;
 }
@@ -131,14 +158,14 @@ export interface Definition<In, Out, P> {
   readonly name: string;
   /** What its options must be; `z.strictObject` tells a typo from an option. */
   readonly options: Schema<In, Out>;
-  /** Must stand after these where they are in the list: it reads their keys. `*`: must stand last. */
+  /** Must stand after these where they are in the list: it reads their keys. `*`: after all in its phases. */
   readonly after?: readonly string[];
   /** Only on listeners of these roles, unless the operator says otherwise. */
   readonly roles?: readonly Role[];
   /** Holds senders to their logins: `check` warns where logins are taken and no plugin says so. */
   readonly bindsSender?: true;
   /** Called once per thread. May throw OptionsError (paths relative to the options) or Error. */
-  create(options: Out, setup: Setup): Handlers<P>;
+  create(options: Out, setup: Setup): Creation<P>;
 }
 /** Callable in code; `parse` is the same door for YAML, with the path of the entry in every error. */
 export interface PluginFactory<In, P = Phases> {
@@ -171,17 +198,29 @@ function define<In, Out, P>(definition: Definition<In, Out, P>): PluginFactory<I
       const trouble = (message: string) => console.error(JSON.stringify(`${name}: ${message}`));
       let targets: readonly string[] = [];
       const routesTo = (plugins: readonly string[]) => void (targets = [...targets, ...plugins]);
+      let hops: readonly string[] = [];
+      const routesVia = (nextHops: readonly string[]) => void (hops = [...hops, ...nextHops]);
       let offered: readonly string[] | null = null;
       const mechanisms = (names: readonly string[]) => void (offered = names);
-      const handlers = definition.create(checked.value, { base: ".", trouble, ...setup, name, routesTo, mechanisms });
+      const { observe, ...handlers } = definition.create(checked.value, {
+        base: ".",
+        trouble,
+        ...setup,
+        name,
+        routesTo,
+        routesVia,
+        mechanisms,
+      });
       return {
         name,
         after,
         ...(roles ? { roles } : {}),
         ...(bindsSender ? { bindsSender } : {}),
         ...(targets.length > 0 ? { routesTo: [...new Set(targets)] } : {}),
+        ...(hops.length > 0 ? { routesVia: [...new Set(hops)] } : {}),
         ...(offered === null ? {} : { mechanisms: offered }),
-        handlers,
+        ...(observe ? { observe } : {}),
+        handlers: handlers as unknown as Handlers<P>, // what is left is keyed by phases, which no type can say
       };
     } catch (error) {
       if (error instanceof OptionsError) throw fail(error.issues);

@@ -5,7 +5,7 @@
  * SMTP has one reply for all recipients, LMTP one for each RCPT: a group of recipients that share a reply. A group whose
  * members are all refused is refused, and nothing is kept of it; else it is accepted, and its refused members are kept.
  */
-import { isParked } from "../model/envelope.ts";
+import { isParked, type Route } from "../model/envelope.ts";
 import { Reply } from "../model/reply.ts";
 import type { TransactionContext } from "./contexts/transaction_context.ts";
 import type { Recipient } from "./contexts/contexts.ts";
@@ -17,10 +17,12 @@ import type { Answer } from "./plugin.ts";
 export interface Row {
   /** Whose copy waits. */
   readonly recipient: Recipient;
-  /** `held` waits for a person: quarantine, or a refusal that came too late to be said. `deferred` waits for its time. */
+  /** `held` waits for a person: quarantine, or a refusal that came too late to be said to a stranger. `deferred` waits for its time. */
   readonly state: "ready" | "deferred" | "held";
   /** The refusal that brought it here. */
   readonly reply: Reply<"defer" | "reject"> | null;
+  /** Where to instead of the recipient's own route: a report. */
+  readonly route: Route | null;
 }
 
 /** A deferral before a rejection: who may come again must not be told never. */
@@ -31,7 +33,8 @@ export function worst(replies: readonly Reply[]): Reply | undefined {
 /** The reply of a group whose members are all refused, else null. */
 function refusalOf(group: readonly TransactionRecipient[]): Reply | null {
   const replies: Reply[] = [];
-  for (const { result } of group) {
+  for (const { result, copy } of group) {
+    if (copy) continue; // the peer has not named it: whatever becomes of it changes no reply
     if (!(result instanceof Reply)) return null;
     replies.push(result);
   }
@@ -46,11 +49,14 @@ export function allRefused(ctx: TransactionContext): Reply | null {
 /** The recipients behind an accepted reply: what is refused there was promised all the same. */
 function promised(ctx: TransactionContext): Set<number> | null {
   if (ctx.role !== "lmtp") return allRefused(ctx) ? new Set() : null;
-  return new Set(ctx.commands.filter((places) => !refusalOf(places.map((place) => ctx.recipients[place]!))).flat());
+  const kept = ctx.commands.filter((places) => !refusalOf(places.map((place) => ctx.recipients[place]!))).flat();
+  const copies = kept.length === 0 ? [] : ctx.recipients.filter(({ copy }) => copy).map(({ place }) => place);
+  return new Set([...kept, ...copies]);
 }
 
 /**
- * What a commit has to keep in the queue. Stored and discarded recipients need nothing, deposits are their own list.
+ * What a commit has to keep in the queue. Stored and discarded recipients need nothing, deposits are their own list. Who
+ * had logged in is told of what was refused for good behind the 250; a stranger's sender may be anybody (SEMANTICS 8).
  */
 export function rows(ctx: TransactionContext): Row[] {
   let kept: Set<number> | null | undefined;
@@ -60,17 +66,39 @@ export function rows(ctx: TransactionContext): Row[] {
     if (result instanceof Reply) {
       if (kept === undefined) kept = promised(ctx);
       if (kept !== null && !kept.has(recipient.place)) continue;
-      list.push({
-        recipient,
-        state: result.verdict === "defer" && ctx.held === null ? "deferred" : "held",
-        reply: result,
-      });
+      list.push({ recipient, ...refused(ctx, recipient, result) });
     } else if (!ctx.isSettled(recipient)) {
       const state = ctx.held !== null ? "held" : isParked(ctx.parameters, ctx.now()) ? "deferred" : "ready";
-      list.push({ recipient, state, reply: null });
+      list.push({ recipient, state, reply: null, route: null });
+    }
+  }
+  if (ctx.held === null) {
+    for (const [command, recipient] of ctx.expanded) {
+      if (reaches(ctx, command)) list.push({ recipient, state: "ready", reply: null, route: EXPANDED });
     }
   }
   return list;
+}
+
+const EXPANDED: Route = { to: "report", action: "expanded", reason: "" };
+
+function refused(
+  ctx: TransactionContext,
+  { copy }: Recipient,
+  reply: Reply<"defer" | "reject">,
+): Omit<Row, "recipient"> {
+  if (ctx.held !== null) return { state: "held", reply, route: null };
+  if (reply.verdict === "defer") return { state: "deferred", reply, route: null };
+  return copy || ctx.client.identity === null // of a copy no sender knows
+    ? { state: "held", reply, route: null }
+    : { state: "ready", reply, route: { to: "report", action: "failed", reason: reply.toString() } };
+}
+
+/** Somebody behind an expanded RCPT gets the message, now or later. */
+function reaches(ctx: TransactionContext, command: number): boolean {
+  const group = (ctx.commands[command] ?? []).map((place) => ctx.recipients[place]!);
+  if (ctx.role === "lmtp" && refusalOf(group) !== null) return false; // the client is told otherwise
+  return group.some(({ result }) => !(result instanceof Reply && result.verdict === "reject"));
 }
 
 /**
@@ -88,11 +116,9 @@ export function repliesPerRecipient(ctx: TransactionContext, reply: Reply): Repl
 /** The ending of `queue`: makes durable what nobody settled. */
 export function commitRest(ctx: TransactionContext): Answer {
   if (ctx.gone !== null) return failure("queue"); // nothing has begun: nothing is kept                   SEMANTICS 9
-  if (ctx.deposits.length === 0) {
-    const refusal = allRefused(ctx);
-    if (refusal) return refusal;
-    if (rows(ctx).length === 0) return YES;
-  }
+  const refusal = allRefused(ctx);
+  if (refusal) return refusal;
+  if (ctx.deposits.length === 0 && rows(ctx).length === 0) return YES;
   return committed(ctx);
 }
 

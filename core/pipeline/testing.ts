@@ -6,11 +6,12 @@
 import { type Address, parseAddress } from "../model/address.ts";
 import { applyEditsToBytes } from "../model/edits.ts";
 import {
-  type BodyType,
   type HeaderEdits,
   type MailParameters,
+  NO_EDITS,
   NO_MAIL_PARAMETERS,
   NO_RCPT_PARAMETERS,
+  type Origin,
   type RcptParameters,
   type Route,
 } from "../model/envelope.ts";
@@ -19,18 +20,25 @@ import { accept, type Reply } from "../model/reply.ts";
 import { DnsError, type Resolver } from "../dns/resolver.ts";
 import type { Decision, Event } from "../observe/events.ts";
 import type { Body, CounterEntry, CounterOptions, CounterQuery, Counters } from "../store/store.ts";
-import type { Client, Deposit, Host, Recipient, Role, Score } from "./contexts/contexts.ts";
+import type { CallAhead, Client, DeliverContext, Deposit, Host, Recipient, Role, Score } from "./contexts/contexts.ts";
 import { ReceivedMessage } from "./contexts/received_message.ts";
 import { TransactionContext } from "./contexts/transaction_context.ts";
 import type { Key, Scope } from "./key.ts";
 import { Pipeline, type PipelineOptions } from "./pipeline.ts";
 import type { Phase, Plugin } from "./plugin.ts";
 import { repliesPerRecipient, type Row, rows } from "./settlement.ts";
+import { type NextHopAnswer, SimulatedAttempt, type SimulatedDeparture } from "./simulated_departure.ts";
 
 /** One recipient of the simulated envelope; a string is an address without parameters. */
 export type SimulatedRecipient =
   | string
-  | { readonly address: string; readonly parameters?: RcptParameters; readonly route?: Route };
+  | {
+    readonly address: string;
+    /** In `deliver`: what the client named, where that was another address. */
+    readonly original?: string;
+    readonly parameters?: RcptParameters;
+    readonly route?: Route;
+  };
 
 /** A client that logs in. No SASL is spoken: what it proves is said here. */
 export interface SimulatedLogin {
@@ -85,6 +93,14 @@ export interface Simulated {
   readonly keys?: readonly (readonly [key: Key<unknown, Scope>, value: unknown])[];
   /** How often the queue tried before. */
   readonly tries?: number;
+  /** What `ctx.callAhead` asks; default: nobody here asks other hosts. */
+  readonly callAhead?: CallAhead;
+  /** Of an attempt in `deliver`; default: the first recipient's domain, by its own hosts. */
+  readonly destination?: Partial<DeliverContext["destination"]>;
+  /** Who brought the message that is on its way out; default: the client above. */
+  readonly origin?: Partial<Origin>;
+  /** What the next hop says of each recipient; default: it takes them all. */
+  readonly attempt?: NextHopAnswer;
 }
 
 /** What came of it. */
@@ -111,6 +127,8 @@ export interface SimulatedResult {
   readonly edits: HeaderEdits;
   /** The message as it would be written, edits applied; empty without one. */
   readonly output: string;
+  /** In `deliver`: what the attempt was asked to do; null in other phases. */
+  readonly departure: SimulatedDeparture | null;
   /** Who the client is logged in as in the end. */
   readonly identity: string | null;
   /** The reply to each accepted RCPT after the message, for LMTP. */
@@ -199,6 +217,7 @@ class Stage {
   kept: readonly Row[] = [];
   given: readonly SimulatedRecipient[];
   #id: string;
+  #attempt: SimulatedAttempt | null = null;
 
   constructor(readonly facts: Simulated) {
     const { role = "mx", ip = "192.0.2.1", tls = null, identity = null, to = [] } = facts;
@@ -216,6 +235,7 @@ class Stage {
         if (refusal === null) this.kept = listed;
         return refusal;
       },
+      ...(facts.callAhead ? { callAhead: facts.callAhead } : {}),
     }, {
       session: `s${this.#id}`,
       role,
@@ -251,21 +271,46 @@ class Stage {
     const reveal = () => REVEALING.has(mechanism) ? password : null;
     this.ctx.authenticate({ mechanism, user, verify, decoy, reveal });
   }
-  begin(): void {
+  get #mail() {
     const { from = "a@example.net", parameters } = this.facts;
-    this.ctx.begin({
+    return {
       id: this.#id,
       sender: from === null ? null : address(from),
       parameters: { ...NO_MAIL_PARAMETERS, ...parameters },
-    });
+    };
+  }
+  get #message(): ReceivedMessage {
+    return new ReceivedMessage(memoryBody(this.facts.message ?? MESSAGE), this.facts.parameters?.body ?? "7BIT");
+  }
+  begin(): void {
+    this.ctx.begin(this.#mail);
   }
   propose(each: SimulatedRecipient): void {
     const { address: text, parameters = NO_RCPT_PARAMETERS } = typeof each === "string" ? { address: each } : each;
     this.ctx.propose({ address: address(text), parameters });
   }
   complete(): void {
-    const bodyType: BodyType = this.facts.parameters?.body ?? "7BIT";
-    this.ctx.complete(new ReceivedMessage(memoryBody(this.facts.message ?? MESSAGE), bodyType));
+    this.ctx.complete(this.#message);
+  }
+  depart(given: readonly SimulatedRecipient[]): void {
+    const { ctx, facts } = this, { ip, identity } = ctx.client;
+    const recipients = given.map((each) => {
+      const given = typeof each === "string" ? { address: each } : each;
+      const { address: text, original = text, parameters = NO_RCPT_PARAMETERS, route = { to: "remote" } } = given;
+      return { address: address(text), original: address(original), parameters, route };
+    });
+    this.#attempt = new SimulatedAttempt(ctx, facts.attempt);
+    const { session, listener, helo } = ctx;
+    ctx.depart({
+      ...this.#mail,
+      recipients,
+      message: this.#message,
+      edits: NO_EDITS,
+      tries: facts.tries ?? 0,
+      origin: { session, listener, ip, helo, identity, protocol: "ESMTP", ...facts.origin },
+      destination: { domain: recipients[0]!.address.domain, via: null, ...facts.destination },
+      attempt: this.#attempt.make,
+    });
   }
   keys(): void {
     for (const [key, value] of this.facts.keys ?? []) {
@@ -289,6 +334,7 @@ class Stage {
       held: ctx.held,
       edits: ctx.edits,
       output: memory ? new TextDecoder().decode(applyEditsToBytes(memory, ctx.edits)) : "",
+      departure: this.#attempt && this.#attempt.departure,
       identity: ctx.client.identity,
       recipientReplies: repliesPerRecipient(ctx, reply),
       get: (key) => ctx.get(key),
@@ -349,7 +395,8 @@ export async function simulate(
 
 /**
  * One plugin (or several) asked about one phase, everything before it taken for granted: no phase before it runs, the
- * recipients are there, with the route they name or a local one to the first plugin.
+ * recipients are there, with the route they name or a local one to the first plugin. In `deliver` they are on their way
+ * to another host, which answers as `attempt` says.
  *
  * @example
  * ```ts
@@ -382,7 +429,8 @@ export async function runPhase(
     }
     return stage.result();
   }
-  if (phase === "data" || phase === "queue" || phase === "deliver") {
+  if (phase === "deliver") stage.depart(given);
+  if (phase === "data" || phase === "queue") {
     const here: Route = { to: "local", plugin: plugins[0]?.name ?? "inbox" };
     for (const each of given) {
       stage.propose(each);

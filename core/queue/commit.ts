@@ -2,24 +2,41 @@
  * From a transaction to rows: what each recipient's result means for the queue, and how the store's refusal is worded.
  * (SEMANTICS 1 to 4, 8, 17.) Non-job: deciding results (the pipeline), writing rows (core/store).
  */
-import { formatAddress } from "../model/address.ts";
-import { isParked, type Origin } from "../model/envelope.ts";
+import { type Address, formatAddress } from "../model/address.ts";
+import { isParked, type MailParameters, type Origin } from "../model/envelope.ts";
 import { decodeWords } from "../model/encoded_word.ts";
 import { defer, type Reply } from "../model/reply.ts";
 import type { TransactionContext } from "../pipeline/contexts/transaction_context.ts";
 import { rows } from "../pipeline/settlement.ts";
-import { type NewDeposit, type NewMessage, type NewRecipient, type Store, StoreError } from "../store/store.ts";
+import {
+  type Claim,
+  type Lease,
+  type NewDeposit,
+  type NewMessage,
+  type NewRecipient,
+  type Store,
+  StoreError,
+} from "../store/store.ts";
 import { nextAttempt, notAfter } from "./backoff.ts";
-import { destinationKey } from "./destination.ts";
 
 export interface CommitOptions {
   readonly store: Store;
   /** Waits between attempts, milliseconds. */
   readonly schedule: readonly number[];
+  /** What the queue wants to know of a recipient beside its route. */
+  place(
+    recipient: Pick<NewRecipient, "address" | "parameters" | "route"> & {
+      readonly sender: Address | null;
+      readonly mail: MailParameters;
+      readonly receivedAt: number;
+    },
+  ): Pick<NewRecipient, "destination" | "deadline">;
   now(): number;
   random(): number;
-  /** Something that is due at once, or later, was committed. */
-  committed(message: NewMessage): void;
+  /** Whether what is ready may be leased from the start (the dispatcher says). */
+  claim?(message: NewMessage): Claim | null;
+  /** It was committed: what is due at once, or later, and the leases of the claim with the octets that are in memory. */
+  committed(message: NewMessage, leases: readonly Lease[], octets: Uint8Array<ArrayBuffer> | null): void;
   trouble(message: string): void;
 }
 
@@ -35,12 +52,14 @@ export async function commitTransaction(
     body.discard(); // everything found its place already
     return null;
   }
+  const claim = options.claim?.(message) ?? null, octets = body.memory;
+  let leases: readonly Lease[];
   try {
-    await options.store.commit(message, body);
+    leases = await (claim === null ? options.store.commit(message, body) : options.store.commit(message, body, claim));
   } catch (error) {
     return storeRefusal(error, options.trouble);
   }
-  options.committed(message);
+  options.committed(message, leases, octets);
   return null;
 }
 
@@ -48,11 +67,13 @@ function plan(transaction: TransactionContext, origin: Origin, options: CommitOp
   const now = options.now();
   const release = isParked(transaction.parameters, now) ? transaction.parameters.holdUntil! : null;
   const recipients: NewRecipient[] = [];
-  for (const { recipient: { address, original, parameters, route }, state, reply } of rows(transaction)) {
+  for (const { recipient, state, reply, route: instead } of rows(transaction)) {
+    const { address, original, parameters } = recipient, route = instead ?? recipient.route;
     if (route === null) continue; // the pipeline lets none in without
     const why = reply?.toString() ?? transaction.held;
-    const destination = destinationKey(route, address.domain);
-    const common = { address, original, parameters, route, destination, deadline: null, state };
+    const { sender, parameters: mail } = transaction;
+    const place = options.place({ address, parameters, route, sender, mail, receivedAt: now });
+    const common = { address, original, parameters, route, ...place, state };
     if (state !== "deferred") recipients.push({ ...common, nextAttempt: now, lastReply: why });
     else if (release !== null) { //                                                                    RFC 4865 4.2
       recipients.push({ ...common, nextAttempt: release, appointed: true, lastReply: why ?? KEPT });

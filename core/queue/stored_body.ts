@@ -17,14 +17,13 @@ export async function storedBody(store: Store, message: StoredMessage): Promise<
   if (stream === null) return null;
   const small = size <= IN_MEMORY;
   const head = await readHead(stream, small);
-  const memory = small ? head : null;
-  return {
-    size,
-    memory,
-    head,
-    stream: () => memory === null ? reopened(store, id) : octetStream(memory),
-    discard() {},
-  };
+  if (small) return bodyOf(head);
+  return { size, memory: null, head, stream: () => reopened(store, id), discard() {} };
+}
+
+/** Octets in memory as a Body. */
+export function bodyOf(octets: Octets): Body {
+  return { size: octets.length, memory: octets, head: octets, stream: () => octetStream(octets), discard() {} };
 }
 
 /** All of a stream, or as much as holds its header section, whose length was bounded when it was received. */

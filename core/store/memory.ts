@@ -6,11 +6,12 @@ import { applyEdits } from "../model/edits.ts";
 import type { Observer } from "../observe/events.ts";
 import { CounterCache } from "./counters.ts";
 import { MemoryInboxes } from "./memory_inboxes.ts";
-import { dueAt, readEntryId } from "./rows.ts";
+import { claimedLeases, dueAt, readEntryId } from "./rows.ts";
 import { octetStream, Spool } from "./spool.ts";
 import {
   type Body,
   type BodyWriter,
+  type Claim,
   type Counters,
   FINAL_STATES,
   type Lease,
@@ -95,20 +96,21 @@ export class MemoryStore implements Store {
     return this.#spool.receive(id);
   }
 
-  async commit(message: NewMessage, body: Body): Promise<void> {
+  async commit(message: NewMessage, body: Body, claim?: Claim): Promise<readonly Lease[]> {
     try {
       if (this.#closed) throw closed();
       const octets = body.memory ?? new Uint8Array(await new Response(body.stream()).arrayBuffer());
-      const stored = this.#keep(message, octets.slice());
+      const stored = this.#keep(message, octets.slice(), claim);
       await Promise.resolve(); // as with a disk, nobody hears of it before the caller goes on
       if (stored !== null) this.inboxes.deposit(stored, message.deposits);
+      return claim === undefined ? [] : claimedLeases(message, octets.length, claim);
     } finally {
       body.discard();
     }
   }
 
   /** Null when nobody would ever read it. */
-  #keep(message: NewMessage, octets: Uint8Array<ArrayBuffer>): StoredMessage | null {
+  #keep(message: NewMessage, octets: Uint8Array<ArrayBuffer>, claim?: Claim): StoredMessage | null {
     if (this.#messages.has(message.id)) throw new StoreError("io", `message ${message.id} is there already`);
     const { recipients, deposits, ...facts } = structuredClone(message) as NewMessage;
     if (recipients.length === 0 && deposits.length === 0) return null;
@@ -116,12 +118,16 @@ export class MemoryStore implements Store {
     this.#messages.set(message.id, {
       message: stored,
       octets,
-      recipients: recipients.map(({ appointed = false, ...recipient }, index) => ({
-        facts: { ...recipient, index, attempts: 0, told: null, released: false },
-        due: recipient.state === "held" ? null : dueAt(recipient.nextAttempt, recipient.deadline),
-        appointed,
-        owner: null,
-      })),
+      recipients: recipients.map(({ appointed = false, ...recipient }, index) => {
+        const taken = recipient.state === "ready" ? claim : undefined, state = taken ? "active" : recipient.state;
+        const due = taken?.until ?? dueAt(recipient.nextAttempt, recipient.deadline);
+        return {
+          facts: { ...recipient, state, index, attempts: 0, told: null, released: false },
+          due: recipient.state === "held" ? null : due,
+          appointed,
+          owner: taken?.owner ?? null,
+        };
+      }),
     });
     return stored;
   }
@@ -319,8 +325,9 @@ export class MemoryStore implements Store {
         return true;
       case "route":
         if (state !== "ready" && state !== "deferred" && state !== "held") return false;
-        Object.assign(facts, { route: change.route, destination: change.destination });
-        return true;
+        facts.route = change.route;
+        facts.destination = change.destination ?? `mx:${facts.address.domain.toLowerCase()}`;
+        return state === "held" || ready();
       case "bounce":
         if (state !== "ready" && state !== "deferred" && state !== "held") return false;
         facts.route = { to: "report", action: "failed", reason: change.reason };
@@ -332,12 +339,12 @@ export class MemoryStore implements Store {
     }
   }
 
-  /** Delivered recipients go when nothing is under way any more; a message goes when nothing names it. */
+  /** Delivered recipients, and failed ones whose sender was told, go when nothing is under way any more; then the message. */
   #tidy(id: string): void {
     const recipients = this.#messages.get(id)?.recipients;
     if (recipients === undefined) return;
     if (recipients.every(({ facts }) => FINAL_STATES.includes(facts.state))) {
-      const left = recipients.filter(({ facts }) => facts.state !== "delivered");
+      const left = recipients.filter(({ facts }) => facts.state !== "delivered" && facts.told === null);
       recipients.splice(0, recipients.length, ...left);
     }
     if (recipients.length === 0 && !this.inboxes.holds(id)) this.#messages.delete(id);

@@ -92,7 +92,7 @@ export class Operations {
 
   /** The body stands at `base` and the operation's own `at`. */
   #commit(operation: CommitOperation, octets: ArrayBuffer, base = 0): null {
-    const { id, receivedAt, size, envelope, file, at, recipients, sender, subject, entries } = operation;
+    const { id, receivedAt, size, envelope, file, at, claim, recipients, sender, subject, entries } = operation;
     const body = file === null ? new Uint8Array(octets, base + at, size) : null;
     this.#sql.run(
       "insert into message values (?, ?, ?, ?, ?, ?, ?)",
@@ -105,12 +105,14 @@ export class Operations {
       body,
     );
     for (const row of recipients) {
-      const due = row.state === "held" ? null : dueAt(row.next_attempt, row.deadline);
+      const taken = row.state === "ready" ? claim : null;
+      const due = row.state === "held" ? null : taken?.until ?? dueAt(row.next_attempt, row.deadline);
       this.#sql.run(
         `insert into recipient (message, idx, state, domain, destination, next_attempt, attempts, last_reply, facts,
-           deadline, due, appointed) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-        ...[id, row.idx, row.state, row.domain, row.destination, row.next_attempt, row.attempts, row.last_reply],
-        ...[row.facts, row.deadline, row.appointed ? null : due, row.appointed ? due : null],
+           deadline, due, appointed, owner) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        ...[id, row.idx, taken === null ? row.state : "active", row.domain, row.destination, row.next_attempt],
+        ...[row.attempts, row.last_reply, row.facts, row.deadline],
+        ...[row.appointed ? null : due, row.appointed ? due : null, taken?.owner ?? null],
       );
       if (due !== null && !row.appointed) this.#destinations.note(row.destination, due);
     }
@@ -204,13 +206,15 @@ export class Operations {
   }
 
   /**
-   * Delivered recipients go when nothing of the message is under way any more, and the message goes when neither a
-   * recipient nor an inbox names it. What failed stays for a person.
+   * Delivered recipients go when nothing of the message is under way any more, and so do failed ones whose sender was
+   * told; what nobody was told of stays for a person. The message goes when neither a recipient nor an inbox names it.
    */
   #tidy(id: string): void {
     this.#sql.run(
-      `delete from recipient where message = ?1 and state = 'delivered' and not exists (
-         select 1 from recipient where message = ?1 and state not in ('delivered', 'failed', 'expired'))`,
+      `delete from recipient
+       where message = ?1 and (state = 'delivered' or state in ('failed', 'expired') and told is not null)
+         and not exists (
+           select 1 from recipient where message = ?1 and state not in ('delivered', 'failed', 'expired'))`,
       id,
     );
     this.#deleteUnreferenced(id);
@@ -272,7 +276,11 @@ export class Operations {
         );
       case "route":
         return this.#sql.run(
-          `update recipient set facts = json_set(facts, '$.route', json(?5)), destination = ?6
+          `update recipient set facts = json_set(facts, '$.route', json(?5)),
+             destination = coalesce(?6, 'mx:' || lower(domain)),
+             state = iif(state = 'held', 'held', 'ready'), owner = null, appointed = null,
+             next_attempt = iif(state = 'held', next_attempt, ?4),
+             due = iif(state = 'held', null, min(?4, coalesce(deadline, ?4)))
            where ${where} and ${idle(WAITS)} and json_valid(facts)`,
           ...[...given, now, JSON.stringify(change.route), change.destination],
         );

@@ -5,6 +5,7 @@
 import type { HeaderEdits } from "../model/envelope.ts";
 import type { NewEntry, NewRecipientRow } from "./rows.ts";
 import type {
+  Claim,
   CounterQuery,
   InboxPage,
   InboxQuery,
@@ -62,6 +63,8 @@ export interface CommitOperation {
   /** Name of the spool file; null: the octets stand in the batch at `at`. */
   readonly file: string | null;
   at: number;
+  /** Who has what is ready from the start. */
+  readonly claim: Claim | null;
   readonly recipients: readonly NewRecipientRow[];
   readonly sender: string;
   readonly subject: string;

@@ -6,7 +6,9 @@
 import { type Address, formatAddress } from "../model/address.ts";
 import type { CommitOperation } from "./protocol.ts";
 import type {
+  Claim,
   InboxMessage,
+  Lease,
   NewDeposit,
   NewMessage,
   NewRecipient,
@@ -88,7 +90,12 @@ function encodeEnvelope(message: NewMessage): string {
 }
 
 /** What the writer makes of a message whose body is in that file of the spool folder, or null: in the batch. */
-export function encodeCommit(message: NewMessage, size: number, file: string | null): CommitOperation {
+export function encodeCommit(
+  message: NewMessage,
+  size: number,
+  file: string | null,
+  claim: Claim | null = null,
+): CommitOperation {
   return {
     do: "commit",
     id: message.id,
@@ -97,11 +104,27 @@ export function encodeCommit(message: NewMessage, size: number, file: string | n
     envelope: encodeEnvelope(message),
     file,
     at: 0,
+    claim,
     recipients: message.recipients.map(encodeRecipient),
     sender: entrySender(message),
     subject: column(message.summary.subject),
     entries: newEntries(message.deposits, message),
   };
+}
+
+/** The leases of a message that was committed with a claim: one for each destination of what was ready. */
+export function claimedLeases(message: NewMessage, size: number, { owner, until }: Claim): readonly Lease[] {
+  const { recipients, deposits: _, ...facts } = message;
+  const stored: StoredMessage = { ...facts, size, version: ROW_VERSION };
+  const byDestination = new Map<string, StoredRecipient[]>();
+  for (const [index, { appointed: __, ...recipient }] of recipients.entries()) {
+    if (recipient.state !== "ready") continue;
+    const row: StoredRecipient = { ...recipient, index, state: "active", attempts: 0, told: null, released: false };
+    const rows = byDestination.get(recipient.destination);
+    if (rows === undefined) byDestination.set(recipient.destination, [row]);
+    else rows.push(row);
+  }
+  return [...byDestination.values()].map((rows) => ({ message: stored, recipients: rows, owner, until }));
 }
 
 const shared = new WeakMap<object, string>();
@@ -130,6 +153,12 @@ export function decodeMessage(row: MessageRow): StoredMessage {
   texts(edits, ["prepend"], "edits");
   const drop = (edits as { drop: unknown }).drop;
   if (!Array.isArray(drop) || !drop.every((range) => Array.isArray(range) && range.every(Number.isSafeInteger))) {
+    throw new CorruptRow("bad edits");
+  }
+  const { insert = [] } = edits as { insert?: unknown }; // not there in rows without one, and in those of old
+  if (
+    !Array.isArray(insert) || !insert.every((each) => Number.isSafeInteger(each?.[0]) && typeof each[1] === "string")
+  ) {
     throw new CorruptRow("bad edits");
   }
   texts(summary, ["from", "to", "subject"], "summary");

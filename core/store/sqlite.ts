@@ -22,12 +22,13 @@ import type {
   WriterReply,
   WriterRequest,
 } from "./protocol.ts";
-import { encodeCommit, entryId, readEntryId } from "./rows.ts";
+import { claimedLeases, encodeCommit, entryId, readEntryId } from "./rows.ts";
 import { FileBody, fileStream, octetStream, Spool } from "./spool.ts";
 import type { ReaderReply } from "./sqlite_reader.ts";
 import {
   type Body,
   type BodyWriter,
+  type Claim,
   type Inboxes,
   type InboxPage,
   type InboxQuery,
@@ -167,20 +168,21 @@ class SqliteStore implements Store {
     return this.#spool.receive(id);
   }
 
-  async commit(message: NewMessage, body: Body): Promise<void> {
+  async commit(message: NewMessage, body: Body, claim?: Claim): Promise<readonly Lease[]> {
     this.#committing++;
     try {
       if (this.#closed) throw closed();
-      if (message.recipients.length === 0 && message.deposits.length === 0) return; // nobody would ever read it
+      if (message.recipients.length === 0 && message.deposits.length === 0) return []; // nobody would ever read it
       if (body.memory === null && !(body instanceof FileBody)) body = await this.#adopt(message.id, body);
       if (body instanceof FileBody) await body.sync();
-      const operation = encodeCommit(message, body.size, body instanceof FileBody ? body.name : null);
+      const operation = encodeCommit(message, body.size, body instanceof FileBody ? body.name : null, claim);
       const answer = await this.#writer.submit(operation, body.memory);
       if (body instanceof FileBody && (answer.fault === undefined || answer.lost)) body.keep();
       taken(answer);
       for (let i = 0; i < operation.entries.length; i++) {
         this.#watchers.tell("arrived", { id: entryId(message.id, i + 1), inbox: operation.entries[i]!.name });
       }
+      return claim === undefined ? [] : claimedLeases(message, body.size, claim);
     } finally {
       body.discard();
       if (--this.#committing === 0) this.#quiet?.();

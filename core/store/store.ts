@@ -92,7 +92,7 @@ export interface StoredRecipient extends Omit<NewRecipient, "state" | "appointed
   readonly index: number;
   readonly state: QueueState;
   readonly attempts: number;
-  /** When its sender was told of a delay, milliseconds since 1970. */
+  /** When its sender was told of a delay or of its end, milliseconds since 1970. */
   readonly told: number | null;
   /** A person released it: what holds mail does not hold it again. */
   readonly released: boolean;
@@ -123,6 +123,7 @@ export interface RecipientOutcome {
   /** From now on; what is left out stays as it is. */
   readonly destination?: string;
   readonly deadline?: number | null;
+  /** With `failed` and `expired`: nobody has to look after it any more, it goes with the message. */
   readonly told?: number;
 }
 /** A message about others that becomes durable with their outcomes: a delivery status notification. */
@@ -130,6 +131,11 @@ export interface NewReport {
   readonly message: NewMessage;
   /** In memory and small: it lies in the database. */
   readonly content: Uint8Array;
+}
+/** Who takes what a commit makes ready, and until when (milliseconds since 1970): its first lease comes with it. */
+export interface Claim {
+  readonly owner: string;
+  readonly until: number;
 }
 export interface LeaseOptions {
   /** Who asks. */
@@ -163,7 +169,10 @@ export type QueueChange =
   | { readonly do: "hold"; readonly reason: string }
   | { readonly do: "release" }
   | { readonly do: "delete" }
-  | { readonly do: "route"; readonly route: Route; readonly destination: string }
+  /**
+   * What is ready, deferred or held goes this way, now where it is not held. `destination` null: `mx:` and its own domain.
+   */
+  | { readonly do: "route"; readonly route: Route; readonly destination: string | null }
   /** Its sender is told that it failed, now. What is ready, deferred or held. */
   | { readonly do: "bounce"; readonly reason: string };
 
@@ -227,6 +236,7 @@ export interface Counters {
   /** Entries that have not ended, in order of name, what was written a moment ago included. */
   list(options: CounterQuery): Promise<readonly CounterEntry[]>;
 }
+/** Which counters. */
 export interface CounterQuery {
   /** What the names begin with. */
   readonly prefix: string;
@@ -235,8 +245,11 @@ export interface CounterQuery {
   /** Only names behind this one: the next page. */
   readonly after?: string;
 }
+/** One counter. */
 export interface CounterEntry {
+  /** As it was written. */
   readonly name: string;
+  /** As it was written, or the sum. */
   readonly value: string;
   /** Milliseconds since 1970. */
   readonly expires: number;
@@ -256,8 +269,10 @@ export interface Store {
   /**
    * Makes the message, its body, its queue rows and its deposits durable, all or nothing, and only then resolves.
    * It takes the body over. Rejects with StoreError; then nothing of the message is kept, and it is never retried here.
+   *
+   * With a claim the recipients that are ready are leased from the start: resolves with those leases, else with none.
    */
-  commit(message: NewMessage, body: Body): Promise<void>;
+  commit(message: NewMessage, body: Body, claim?: Claim): Promise<readonly Lease[]>;
 
   /**
    * Takes due recipients for `seconds`: those whose senders are owed a word first, then the oldest, as far as that can be

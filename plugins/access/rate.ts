@@ -1,13 +1,9 @@
-/** A rate, as the configuration writes it: how many in how long, `100/1m`. */
+/** A rate, as the configuration writes it (`100/1m`), with the words that a refusal says of it. */
+import { parseRate as readRate, RATE } from "../../core/pipeline/mod.ts";
 
-/** COUNT "/" NUMBER UNIT, with s, m, h or d. */
-export const RATE = /^([1-9]\d{0,8})\/([1-9]\d{0,4})([smhd])$/;
-const UNITS: Readonly<Record<string, readonly [seconds: number, word: string]>> = {
-  s: [1, "second"],
-  m: [60, "minute"],
-  h: [3600, "hour"],
-  d: [86_400, "day"],
-};
+export { RATE };
+
+const WORDS: Readonly<Record<string, string>> = { s: "second", m: "minute", h: "hour", d: "day" };
 
 export interface Rate {
   readonly count: number;
@@ -26,13 +22,12 @@ export interface Rate {
  * ```
  */
 export function parseRate(text: string): Rate {
-  const [, count, number, letter = ""] = RATE.exec(text) ?? [];
-  const unit = UNITS[letter];
-  if (unit === undefined) throw new TypeError(`"${text}" is no rate like 100/1m`);
-  const [seconds, word] = unit;
+  const rate = readRate(text);
+  if (rate === null) throw new TypeError(`"${text}" is no rate like 100/1m`);
+  const number = text.slice(text.indexOf("/") + 1, -1), word = WORDS[text.at(-1)!]!;
   return {
-    count: Number(count),
-    seconds: Number(number) * seconds,
+    count: rate.count,
+    seconds: rate.milliseconds / 1000,
     period: `${number} ${word}${number === "1" ? "" : "s"}`,
   };
 }

@@ -94,6 +94,11 @@ export class FaultInjector {
   /** Nothing fails any more; returns what was counted. */
   disarm(): Operation[] {
     this.#write({ armed: 0 }, "armed only");
+    return this.peek();
+  }
+
+  /** What was counted so far. */
+  peek(): Operation[] {
     return Deno.readTextFileSync(this.log).split("\n").filter((line) => line !== "").map((line) => {
       const [number, name, ...rest] = line.split(" ");
       const done = rest.at(-1) === "FAIL" || rest.at(-1) === "KILL" ? rest.pop() as "FAIL" | "KILL" : "";

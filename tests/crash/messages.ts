@@ -30,17 +30,22 @@ export function isName(subject: string): boolean {
   return /^crash-\d+-\d+-\d+$/.test(subject);
 }
 
+export function partsOf(name: string): { readonly seed: number; readonly index: number; readonly size: number } {
+  const [, seed = 0, index = 0, size = 0] = name.split("-").map(Number);
+  return { seed, index, size };
+}
+
 /** The octets of the message of that name, the same each time. */
 export function messageOf(name: string): Uint8Array<ArrayBuffer> {
-  const [, seed, index, size] = name.split("-").map(Number);
-  const random = new Random(seed! * 31 + index!);
+  const { seed, index, size } = partsOf(name);
+  const random = new Random(seed * 31 + index);
   const parts: Uint8Array[] = [
     octets(
       `From: crash@client.example\r\nTo: box@local.example\r\nSubject: ${name}\r\n` +
         `Date: Mon, 01 Jan 2024 00:00:00 +0000\r\nMessage-ID: <${name}@client.example>\r\n\r\n`,
     ),
   ];
-  for (let length = 0; length < size!;) {
+  for (let length = 0; length < size;) {
     const line = random.pick(LINES);
     parts.push(line);
     length += line.length;

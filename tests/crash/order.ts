@@ -22,13 +22,13 @@ export interface Verdict {
   readonly held: { readonly log: number; readonly files: number };
 }
 
-interface Write {
+export interface Write {
   readonly call: Call;
   /** The printed octets. */
   readonly data: string;
 }
 /** A file or folder under every name that it had. */
-class Entity {
+export class Entity {
   readonly writes: Write[] = [];
   readonly syncs: Call[] = [];
   /** Call that made its latest name: creation, then renames and links. */
@@ -36,7 +36,7 @@ class Entity {
   constructor(public path: string) {}
 }
 /** A transaction of the log: its writes and the one of its commit frame's page. */
-interface Transaction {
+export interface Transaction {
   readonly writes: readonly Write[];
   readonly end: Write;
 }
@@ -76,18 +76,18 @@ export function judge(calls: readonly Call[], names: ReadonlyMap<string, string>
   return { replies, violations, held };
 }
 
-function carries(write: Write, name: string): boolean {
+export function carries(write: Write, name: string): boolean {
   const at = write.data.indexOf(name);
   return at >= 0 && !/\d/.test(write.data[at + name.length] ?? ""); // not the beginning of a longer name
 }
 
 /** A sync that began after `from`, succeeded and had returned before `until`. */
-function syncedBetween(entity: Entity, from: number, until: number): boolean {
+export function syncedBetween(entity: Entity, from: number, until: number): boolean {
   return entity.syncs.some((sync) => sync.result === 0 && sync.entry > from && sync.exit < until);
 }
 
 /** The calls sorted by what they are about. */
-class World {
+export class World {
   readonly entities: Entity[] = [];
   readonly replies: { readonly id: string; readonly call: Call }[] = [];
   readonly #byPath = new Map<string, Entity>();

@@ -25,9 +25,11 @@ export class Sessions {
     readonly options: {
       readonly count: number;
       readonly random: Random;
-      /** Recipients of each message; `%d` becomes the session's number. */
-      readonly to: readonly string[];
+      /** Recipients of each message, `%d` becomes the session's number; or those of the message of that name. */
+      readonly to: readonly string[] | ((name: string) => readonly string[]);
       readonly sizes?: readonly number[];
+      /** Messages, of all sessions together; without it until the end. */
+      readonly most?: number;
     },
   ) {
     this.#all = Array.from({ length: options.count }, (_, number) => this.#session(number));
@@ -45,13 +47,14 @@ export class Sessions {
   }
 
   async #session(number: number): Promise<void> {
-    const { random, to, sizes = SIZES } = this.options;
+    const { random, to, sizes = SIZES, most = Infinity } = this.options;
     try {
       using client = await SmtpClient.ready(this.port);
-      while (!this.#over) {
+      while (!this.#over && this.#index < most) {
         const name = nameOf(random.seed, this.#index++, random.pick(sizes));
         const message = dotStuffed(messageOf(name));
-        const recipients = to.map((address) => `RCPT TO:<${address.replace("%d", String(number))}>\r\n`);
+        const addresses = typeof to === "function" ? to(name) : to.map((each) => each.replace("%d", String(number)));
+        const recipients = addresses.map((address) => `RCPT TO:<${address}>\r\n`);
         await client.send(`MAIL FROM:<crash@client.example>\r\n${recipients.join("")}DATA\r\n`);
         await client.expect(250);
         for (const _ of recipients) await client.expect(250);

@@ -1,34 +1,8 @@
-/**
- * The pages in a real browser: Debian's chromium, driven by playwright-core, over a real port. Skipped with one line
- * where there is no chromium, except in CI. SCREENSHOTS=folder keeps a picture of each state for people to look at.
- */
+/** The inbox, the plugins and the sign-in page in a real browser (tests/support/site_page.ts). */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { chromium } from "playwright-core";
-import type { Browser, Page } from "playwright-core";
-import { createAdmin } from "../../core/admin/app.ts";
-import type { AdminOptions } from "../../core/admin/app.ts";
-import { serveAdmin } from "../../core/admin/serve.ts";
-import { adminOptions, HOSTILE, NOW, ORDER, PLAIN, TestStore } from "../unit/admin/fixture.ts";
-
-const CHROMIUM = "/usr/bin/chromium";
-const ARGUMENTS = [
-  "--headless",
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
-const there = (() => {
-  try {
-    return Deno.statSync(CHROMIUM).isFile;
-  } catch {
-    return false;
-  }
-})();
-if (!there && Deno.env.get("CI") !== "true") console.log(`skipped: the page tests need ${CHROMIUM}`);
+import type { Page } from "playwright-core";
+import { pageTest } from "../support/site_page.ts";
+import { HOSTILE, NOW, ORDER, PLAIN, type TestStore } from "../unit/admin/fixture.ts";
 
 /** What runs in the page sees its globals, of which these are looked at. */
 declare const document: {
@@ -39,67 +13,6 @@ declare const document: {
   querySelector(selector: string): { hasAttribute(name: string): boolean } | null;
   querySelectorAll(selector: string): { readonly length: number };
 };
-
-interface Site {
-  readonly page: Page;
-  readonly store: TestStore;
-  readonly url: string;
-  /** Requests that wanted to leave for another host; none does, they are cut off. */
-  readonly left: string[];
-  /** Errors that the page reported; a blocked load of a mail is none of ours. */
-  readonly errors: string[];
-  shot(name: string): Promise<void>;
-}
-
-/** A page test: the site over a fresh store on a free port, a fresh browser profile. */
-function pageTest(
-  name: string,
-  body: (site: Site) => Promise<void>,
-  options: {
-    admin?: Partial<AdminOptions>;
-    context?: Parameters<Browser["newContext"]>[0];
-    fill?: (store: TestStore) => Promise<void>;
-  } = {},
-): void {
-  Deno.test({
-    name,
-    ignore: !there && Deno.env.get("CI") !== "true",
-    sanitizeOps: false, // the pipe to the browser closes in its own time
-    sanitizeResources: false,
-    async fn() {
-      const store = new TestStore();
-      await options.fill?.(store);
-      const admin = createAdmin(adminOptions(store, options.admin));
-      const server = await serveAdmin(admin, "127.0.0.1:0");
-      const browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
-      try {
-        const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options.context });
-        const page = await context.newPage();
-        const url = `http://127.0.0.1:${server.port}`;
-        const left: string[] = [], errors: string[] = [];
-        page.on("pageerror", (error) => errors.push(String(error)));
-        page.on("console", (message) => {
-          if (message.type() === "error" && /main frame|site\.js/.test(message.location().url)) {
-            errors.push(message.text());
-          }
-        });
-        await context.route((to) => to.host !== new URL(url).host, (route) => {
-          left.push(route.request().url());
-          return route.abort();
-        });
-        const folder = Deno.env.get("SCREENSHOTS");
-        const shot = async (file: string) => {
-          if (folder !== undefined) await page.screenshot({ path: `${folder}/${file}.png` });
-        };
-        await body({ page, store, url, left, errors, shot });
-        assertEquals(errors, []);
-      } finally {
-        await browser.close();
-        await server.stop(1);
-      }
-    },
-  });
-}
 
 /** A mailbox as a day of work leaves it. */
 async function aDay(store: TestStore): Promise<void> {
@@ -360,17 +273,12 @@ pageTest("dark: follows the system, and a button that is remembered", async ({ p
 
 pageTest(
   "390 px: nothing scrolls sideways; a message takes the place of the list",
-  async ({ page, store, url, shot }) => {
-    const queued = await store.queueUp([{
-      address: "turing@mail.department.example.net",
-      state: "deferred",
-      reply: "421 4.7.0 Too many connections",
-    }]);
+  async ({ page, url, shot }) => {
     const wide = () => page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
-    for (const path of ["/inbox", "/queue", `/queue/${queued}`, "/plugins"]) {
+    for (const path of ["/inbox", "/plugins"]) {
       await page.goto(url + path);
       assertEquals(await wide(), 0, path);
-      await shot(`phone${path.split("/").slice(1, 2).join("")}${path.split("/").length > 2 ? "-item" : ""}`);
+      await shot(`phone-${path.slice(1)}`);
     }
     await page.goto(`${url}/inbox`);
     await page.locator(".msgs a").first().click();
@@ -390,33 +298,6 @@ pageTest(
   },
   { fill: aDay, context: { viewport: { width: 390, height: 844 } } },
 );
-
-pageTest("queue and plugins", async ({ page, store, url, shot }) => {
-  const id = await store.queueUp([
-    { address: "turing@example.net", state: "deferred", reply: "421 4.7.0 Too many connections from 192.0.2.25" },
-    { address: "hopper@example.net", state: "delivered" },
-  ]);
-  await store.queueUp([{ address: "knuth@example.com", state: "held", reply: "spam_score: 7.2 of 6 points" }]);
-  await store.queueUp([{ address: "lovelace@example.com", state: "ready" }]);
-  await page.goto(`${url}/queue`);
-  await page.getByText("421 4.7.0 Too many connections").waitFor();
-  await shot("queue");
-  const row = page.locator("tr", { hasText: "turing@example.net" });
-  await row.getByText("Delete…").click();
-  await row.getByText("The message is gone for good.").waitFor();
-  await shot("queue-ask");
-  await page.keyboard.press("Escape");
-  await page.mouse.click(700, 860);
-  assertEquals(await page.locator("details[open]").count(), 0);
-  await row.getByRole("button", { name: "Hold" }).click();
-  await page.waitForURL(`${url}/queue/${id}`);
-  await shot("queue-item");
-  await page.goto(`${url}/queue?state=held`);
-  await shot("queue-held");
-  await page.goto(`${url}/plugins`);
-  await shot("plugins");
-  assertEquals(store.changes.map(({ change }) => change.do), ["hold"]);
-});
 
 pageTest("signing in with the token, and out again", async ({ page, url, shot }) => {
   await page.goto(`${url}/queue?state=held`);

@@ -1,8 +1,10 @@
 /** The command line against a running server and against a data folder that no server holds: words, JSON, exit codes. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { defer } from "../../core/model/reply.ts";
 import { mail } from "../support/bytes.ts";
 import { type CliResult, postern } from "../support/cli.ts";
 import { RELAY_CONFIG } from "../support/configs.ts";
+import { MailSink } from "../support/mail_sink.ts";
 import { freePort } from "../support/ports.ts";
 import { Server } from "../support/server.ts";
 import { queuedAs, SmtpClient } from "../support/smtp_client.ts";
@@ -20,38 +22,80 @@ function one(result: CliResult, code: number, says: RegExp): void {
   assertEquals(other, "");
 }
 
-interface Site {
+interface Site extends AsyncDisposable {
   readonly server: Server;
   readonly data: string;
   readonly config: string;
+  readonly text: string;
+  /** Takes nobody for now. Mail for others goes there. */
+  readonly tired: MailSink;
+  /** Takes everything, so what senders of example.org are told. */
+  readonly backup: MailSink;
   readonly ids: string[];
   run(...args: string[]): Promise<CliResult>;
 }
-/** A server with three messages that wait for a relay. */
+async function send(server: Server, to: readonly string[]): Promise<string> {
+  using client = await SmtpClient.ready(server.ports.smtp);
+  const reply = await client.deliver({ from: "s@example.org", to, message: MESSAGE });
+  await client.quit();
+  return queuedAs(reply)!;
+}
+/** Nothing of the queue is under way or about to be. */
+async function settled({ api }: Server): Promise<void> {
+  await waitFor("what is due to be tried", async () => {
+    const { items } = await api.queue();
+    return items.every(({ recipients }) => recipients.every(({ state }) => state !== "ready" && state !== "active"));
+  });
+}
+/** A server with three messages that wait for a host that does not want them now. */
 async function start(folder: TempFolder): Promise<Site> {
-  const data = folder.at("data"), config = await folder.file("postern.yaml", RELAY_CONFIG);
-  const server = await Server.start({ data, config: RELAY_CONFIG });
+  const tired = await MailSink.open({ rcpt: () => defer("4.2.0", "come back later") }), backup = await MailSink.open();
+  const text = RELAY_CONFIG.replace(/^(?:delivery|nextHops):.*\n/gm, "") + `nextHops:
+  tired: { hosts: ["smtp://127.0.0.1:${tired.port}"] }
+  backup: { hosts: ["smtp://127.0.0.1:${backup.port}"] }
+delivery:
+  retry: [1h]
+  routes: [{ domain: example.org, to: remote, via: backup }, { to: remote, via: tired }]
+`;
+  const data = folder.at("data"), config = await folder.file("postern.yaml", text);
+  const server = await Server.start({ data, config: text });
   const ids: string[] = [];
   for (const to of [["a@one.example"], ["b@two.example"], ["c@one.example", "d@two.example"]]) {
-    using client = await SmtpClient.ready(server.ports.smtp);
-    ids.push(queuedAs(await client.deliver({ from: "s@example.org", to, message: MESSAGE }))!);
-    await client.quit();
+    ids.push(await send(server, to));
   }
+  await settled(server);
   const env = {
     POSTERN_DATA: data,
     POSTERN_ADMIN: `127.0.0.1:${server.ports.admin}`,
     POSTERN_ADMIN_TOKEN: server.api.token,
   };
-  return { server, data, config, ids, run: (...args) => postern([...args, "--config", config], { env }) };
+  return {
+    ...{ server, data, config, text, tired, backup, ids },
+    run: (...args) => postern([...args, "--config", config], { env }),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([server, tired, backup].map((each) => each[Symbol.asyncDispose]()));
+    },
+  };
+}
+/** Waits until a sender of example.org was told, and resolves to the report. */
+async function told({ backup }: Site): Promise<string> {
+  const report = await waitFor("the report", () => backup.messages.at(-1));
+  return new TextDecoder().decode(report);
 }
 
 /** The same questions to the server and to the folder. */
-async function queueDialogue(t: Deno.TestContext, { ids, run }: Site): Promise<void> {
+async function queueDialogue(t: Deno.TestContext, { ids, run, server }: Site): Promise<void> {
+  const calm = () => server.hasEnded ? Promise.resolve() : settled(server);
   const [first, second, third] = ids as [string, string, string];
   await t.step("list, for people and for machines", async () => {
     const list = await run("queue", "list");
     assertEquals([list.code, list.err], [0, ""]);
-    assertMatch(list.out, new RegExp(`^${third}  \\d{4}-.* B  <s@example\\.org>\n  ready +<c@one\\.example>`));
+    assertMatch(
+      list.out,
+      new RegExp(
+        `^${third}  \\d{4}-.* B  <s@example\\.org>\n  deferred +<c@one\\.example>, 1 attempt, next .*: 451 4`,
+      ),
+    );
     assertMatch(list.out, /\n3 of 3 messages\n$/);
     const json = JSON.parse((await run("queue", "list", "--json")).out);
     assertEquals([json.total, json.items.length, json.corrupt], [3, 3, []]);
@@ -60,11 +104,11 @@ async function queueDialogue(t: Deno.TestContext, { ids, run }: Site): Promise<v
     assertMatch(queuedAt, /^\d{4}-\d\d-\d\dT.*Z$/);
     assertEquals(
       recipients.map((
-        each: { address: string; state: string; attempts: number; lastReply: unknown },
-      ) => [each.address, each.state, each.attempts, each.lastReply]),
+        each: { address: string; state: string; attempts: number; lastReply: unknown; destination: string },
+      ) => [each.address, each.state, each.attempts, each.lastReply, each.destination]),
       [
-        ["c@one.example", "ready", 0, null],
-        ["d@two.example", "ready", 0, null],
+        ["c@one.example", "deferred", 1, "451 4.2.0 come back later", "via:tired"],
+        ["d@two.example", "deferred", 1, "451 4.2.0 come back later", "via:tired"],
       ],
     );
   });
@@ -81,20 +125,31 @@ async function queueDialogue(t: Deno.TestContext, { ids, run }: Site): Promise<v
     const shown = await run("queue", "show", first.toLowerCase());
     assertEquals(shown.code, 0);
     assertMatch(shown.out, new RegExp(`^id       ${first}\nfrom     <s@example\\.org>\nsubject  Grüße\n`));
-    assertMatch(shown.out, /\nto {7}<a@one\.example> ready/);
+    assertMatch(shown.out, /\nto {7}<a@one\.example> deferred, 1 attempt/);
     assertEquals(JSON.parse((await run("queue", "show", first, "--json")).out).id, first);
     one(await run("queue", "show", "01ARZ3NDEKTSV4RRFFQ69G5FAV"), 1, /nothing in the queue has the id 01ARZ3/);
     one(await run("queue", "show", "../../etc"), 2, /no message id; it has 26/);
     one(await run("queue", "show"), 2, /missing.*id/);
   });
+  await t.step("bounce and route: nothing changes by what is not meant so", async () => {
+    one(await run("queue", "bounce"), 2, /name messages by id, or all that match/);
+    one(await run("queue", "bounce", first, "--reason", "two\nlines"), 1, /reason is one line of 300 characters/);
+    one(await run("queue", "route", first), 2, /say where to, by one of --via NEXTHOP, --mx, --local PLUGIN/);
+    one(await run("queue", "route", first, "--mx", "--local", "inbox"), 2, /say where to, by one of/);
+    one(await run("queue", "route", first, "--via", "nowhere"), 1, /no next hop "nowhere".* tired, backup/);
+    one(await run("queue", "route", first, "--local", "inbox"), 1, /no plugin that stores mail "inbox".*there is none/);
+    assertMatch((await run("queue", "show", first)).out, /deferred, 1 attempt.*\n {2}way {4}via:tired\n/);
+  });
   await t.step("hold, release, retry, delete", async () => {
     one(await run("queue", "hold", first, third), 0, /^3 recipients changed$/m);
     one(await run("queue", "retry", first), 0, /^0 recipients changed$/m);
-    assertMatch((await run("queue", "show", first)).out, /held: held by hand\n/);
+    assertMatch((await run("queue", "show", first)).out, /held, 1 attempt: held by hand\n/);
     one(await run("queue", "release", "--state", "held", "--domain", "two.example", "--json"), 0, /^\{"changed":1\}$/m);
     one(await run("queue", "release", first), 0, /^1 recipient changed$/m);
+    await calm();
     one(await run("queue", "retry", "--domain", "two.example"), 0, /^2 recipients changed$/m);
     one(await run("queue", "delete", second), 0, /^1 recipient changed$/m);
+    await calm();
     const mixed = await run("queue", "delete", first, second);
     assertEquals([mixed.code, mixed.out], [1, "1 recipient changed\n"]);
     one({ ...mixed, out: "" }, 1, new RegExp(`nothing in the queue has the id ${second}`));
@@ -107,8 +162,8 @@ async function queueDialogue(t: Deno.TestContext, { ids, run }: Site): Promise<v
 
 Deno.test("postern queue asks the running server", async (t) => {
   await using folder = await TempFolder.make();
-  const site = await start(folder);
-  await using server = site.server;
+  await using site = await start(folder);
+  const { server, run } = site, [, , third] = site.ids as [string, string, string];
   await queueDialogue(t, site);
   await t.step("with a wrong token, and without one", async () => {
     for (const token of ["a-wrong-token-of-16", ""]) {
@@ -126,13 +181,48 @@ Deno.test("postern queue asks the running server", async (t) => {
     const env = { POSTERN_DATA: site.data, POSTERN_ADMIN_TOKEN: server.api.token };
     one(await postern(["queue", "list", "-c", site.config], { env }), 1, new RegExp(`in use by process ${server.pid}`));
   });
+  await t.step("another way: what waited for its next try goes there now", async () => {
+    one(await run("queue", "route", third, "--via", "backup"), 0, /^1 recipient changed$/m);
+    await waitFor("the message", () => site.backup.messages.length === 1);
+    await waitFor("the queue to be empty", async () => (await server.api.queue()).total === 0);
+  });
+  await t.step("bounce: its sender is told why, and the message is gone", async () => {
+    const id = await send(server, ["e@one.example"]);
+    await settled(server);
+    site.backup.messages.length = 0;
+    one(await run("queue", "bounce", id, "--reason", "the project has ended"), 0, /^1 recipient changed$/m);
+    const report = await told(site);
+    for (const piece of ["Final-Recipient: rfc822; e@one.example", "Action: failed", "the project has ended"]) {
+      assertStringIncludes(report, piece);
+    }
+    await waitFor("the queue to be empty", async () => (await server.api.queue()).total === 0);
+  });
+  await t.step("a host that is gone: its destination rests and says why, until a person is in a hurry", async () => {
+    one(await run("queue", "destinations"), 0, /^Nothing rests, nothing is under way\.$/m);
+    await site.tired[Symbol.asyncDispose]();
+    const id = await send(server, ["f@one.example"]);
+    await waitFor("its destination to be dead", async () => { // one attempt that fails may be bad luck, five are not
+      await settled(server);
+      if ((await server.api.json<{ total: number }>("/api/v1/queue/destinations")).total > 0) return true;
+      await run("queue", "retry", id);
+      return false;
+    }, { deadline: 60_000 });
+    const { code, out } = await run("queue", "destinations");
+    assertEquals(code, 0);
+    assertMatch(out, /^via:tired {2}0 under way, 0 ready, nothing before \d{4}-.*Z: .*\n1 of 1 destination\n$/);
+    const attempts = async () =>
+      (await server.api.queue()).items.find((item) => item.id === id)!.recipients[0]!.attempts;
+    const before = await attempts();
+    one(await run("queue", "retry", "--domain", "one.example"), 0, /^1 recipient changed$/m);
+    await waitFor("the next attempt", async () => await attempts() > before);
+  });
 });
 
 Deno.test("postern queue opens the data folder when no server runs", async (t) => {
   await using folder = await TempFolder.make();
-  const site = await start(folder);
+  await using site = await start(folder);
+  const { run } = site, [, , third] = site.ids as [string, string, string];
   assertEquals((await site.server.stop()).code, 0);
-  await using _ = site.server;
   await queueDialogue(t, site);
   await t.step("a folder without a queue is not made into one", async () => {
     const env = { POSTERN_DATA: folder.at("nothing"), POSTERN_ADMIN_TOKEN: "x".repeat(16) };
@@ -143,11 +233,18 @@ Deno.test("postern queue opens the data folder when no server runs", async (t) =
     );
     assertEquals([...Deno.readDirSync(folder.path)].some(({ name }) => name === "nothing"), false);
   });
-  await t.step("what a person did is there when the server comes back", async () => {
-    await using server = await Server.start({ data: site.data, config: RELAY_CONFIG });
+  await t.step("what a person did is there when the server comes back, and done", async () => {
+    one(await run("queue", "destinations"), 0, /^No server runs/);
+    one(await run("queue", "hold", third), 0, /^1 recipient changed$/m);
+    await using server = await Server.start({ data: site.data, config: site.text });
     const { items } = await server.api.queue();
-    assertEquals(items.map(({ id }) => id), [site.ids[2]]);
-    assertEquals(items[0]!.recipients.map(({ address }) => address), ["d@two.example"]);
+    assertEquals(items.map(({ id }) => id), [third]);
+    assertEquals(items[0]!.recipients.map(({ address, state }) => [address, state]), [["d@two.example", "held"]]);
+    await server.stop();
+    one(await run("queue", "bounce", "--state", "held"), 0, /^1 recipient changed$/m);
+    await using again = await Server.start({ data: site.data, config: site.text });
+    assertStringIncludes(await told(site), "returned by the postmaster");
+    await waitFor("the queue to be empty", async () => (await again.api.queue()).total === 0);
   });
 });
 

@@ -39,6 +39,13 @@ async function send(server: Server, message: Uint8Array, to = ["box@local.exampl
   }
 }
 
+/** A second start: the log of the first one, which made the tables, has room of its own that no full disk takes away. */
+async function started(data: string, config: string): Promise<Server> {
+  await using first = await Server.start({ data, config });
+  assertEquals((await first.stop()).code, 0);
+  return await Server.start({ data, config });
+}
+
 Deno.test("case 29: less than the reserve is free: 452 4.3.1 at MAIL, everything else goes on", async () => {
   await using server = await Server.start({ config: DEV("diskReserve: 900TiB") });
   using client = await SmtpClient.ready(server.ports.smtp);
@@ -66,7 +73,7 @@ testWithMounts(
   async () => {
     await using folder = await TempFolder.make();
     await using disk = await SmallDisk.mount(folder.at("disk"), "12m");
-    await using server = await Server.start({ data: `${disk.path}/data`, config: DEV("diskReserve: 0B") });
+    await using server = await started(`${disk.path}/data`, DEV("diskReserve: 0B"));
     const before = await send(server, SMALL);
     const kept = await send(server, big(400 * KIB));
     assertEquals((await server.api.messages()).map(({ id }) => id), [kept, before]);
@@ -150,7 +157,7 @@ testWithMounts(
     const root = folder.at("mail");
     await Deno.writeTextFile(root, "in the way");
     const config = mixedConfig(root).replace("hostname:", "limits: { diskReserve: 0B }\nhostname:");
-    await using server = await Server.start({ data: `${disk.path}/data`, config });
+    await using server = await started(`${disk.path}/data`, config);
     const id = await send(server, SMALL, ["box@local.example", "dir@local.example"]);
     assertEquals(id.length, 26, id);
     disk.fill();

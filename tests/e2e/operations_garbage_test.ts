@@ -42,7 +42,7 @@ const DAMAGES: Readonly<Record<string, readonly [large: boolean, damage: Damage]
   "facts of another shape": [false, sql(`update recipient set facts = '{"address":[]}' where message = ?`)],
   "a state that nobody knows": [
     false,
-    sql("update recipient set state = 'bogus', due = 1, local = 1 where message = ?"),
+    sql("update recipient set state = 'bogus', due = 1 where message = ?"),
   ],
   "no message row": [false, sql("delete from message where id = ?")],
   "an empty spool file": [true, (db, id, spool) => Deno.truncateSync(`${spool}/${fileOf(db, id)}`)],
@@ -88,7 +88,10 @@ Deno.test("case 72: garbage in the data folder is set aside and listed; the rest
     parameters: { notify: null, orcpt: null },
     route: { to: "local", plugin: "maildir" },
   });
-  const insert = db.prepare("insert into recipient values (?, ?, ?, 'local.example', 1, 0, 0, null, ?, 0, null, null)");
+  const insert = db.prepare(
+    `insert into recipient (message, idx, state, domain, destination, next_attempt, attempts, facts, due)
+     values (?, ?, ?, 'local.example', 'local:maildir', 0, 0, ?, 0)`,
+  );
   insert.run(waiting, 1, "ready", facts);
   insert.run("../../etc/passwd", 0, "ready", facts);
   insert.run("", 0, "ready", facts);

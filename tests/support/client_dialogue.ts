@@ -5,7 +5,7 @@
  *   C: text            the next line that the client wrote; `C<< text` the next octets
  *   E: text            the next event: ready, login, starttls, content, `done OUTCOME; OUTCOME`, `close OUTCOME` or `close`;
  *                      an outcome is `verdict status step`, with `?` behind it when the message may have arrived
- *   > verb [text]      what the host does: send, write, end, login, secured, probe, quit, lost
+ *   > verb [text]      what the host does: send, ask (what `send` would send), write, end, login, secured, probe, quit, lost
  *
  * Before each S, > and the end of the script nothing may be left that the client wrote or told: silence is asserted.
  */
@@ -107,6 +107,7 @@ export async function play(
       silent(`${where}: not silent before it`);
       const [verb, ...words] = text.split(" "), rest = raw(words.join(" "));
       if (verb === "send") session.send(waiting.length > 1 ? waiting.shift()! : waiting[0]!);
+      else if (verb === "ask") session.ask(waiting.length > 1 ? waiting.shift()! : waiting[0]!);
       else if (verb === "write") sink!.write(octets(rest));
       else if (verb === "end") sink!.end();
       else if (verb === "login") await session.logIn();

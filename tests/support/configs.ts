@@ -1,14 +1,25 @@
 /**
  * Configurations that several tests run a server with. `local.example` is ours: box@ goes to the inbox, dir@ and dirN@ to a Maildir each;
- * everything else leaves by the relay and waits in the queue.
+ * everything else is to leave by a next hop that nobody listens at, and waits in the queue.
  */
+import type { Config } from "../../core/config/config.ts";
+import { loadConfig } from "../../core/config/load.ts";
+import { TempFolder } from "./temp.ts";
+
+/** What a configuration file with this text means. */
+export async function configured(text: string): Promise<Config> {
+  await using folder = await TempFolder.make();
+  await Deno.writeTextFile(`${folder.path}/postern.yaml`, text);
+  return await loadConfig({ env: {}, cwd: folder.path });
+}
 
 const HEAD = `hostname: mx.local.example
 domains: [local.example]
 postmaster: box@local.example
 listeners: [{ address: "127.0.0.1:2525" }]
 admin: { address: "127.0.0.1:8025", token: "\${POSTERN_ADMIN_TOKEN}" }
-delivery: { retry: [1s] }
+nextHops: { away: { hosts: ["smtp://127.0.0.1:1"] } }
+delivery: { retry: [1s], routes: [{ to: remote, via: away }] }
 `;
 
 /** Relay recipients only. */

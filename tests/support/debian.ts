@@ -32,19 +32,24 @@ const PACKAGES = {
   "nsd": "nsd",
   "unbound": "unbound",
   "ldns-signzone": "ldnsutils",
+  "opendkim": "opendkim",
 } as const;
 export type Program = keyof typeof PACKAGES;
 
 /** Where the program lies, or null. Daemons live in sbin, which a person's PATH often lacks. */
 export function programOf(name: Program): string | null {
+  return programsOf(name).next().value ?? null;
+}
+
+/** Every program of that name, in the order of PATH. */
+function* programsOf(name: Program): Generator<string, undefined> {
   const folders = [...(Deno.env.get("PATH") ?? "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin"];
   for (const folder of folders) {
     try {
       const info = Deno.statSync(`${folder}/${name}`);
-      if (info.isFile && ((info.mode ?? 0) & 0o111) !== 0) return `${folder}/${name}`;
+      if (info.isFile && ((info.mode ?? 0) & 0o111) !== 0) yield `${folder}/${name}`;
     } catch { /* not in this folder */ }
   }
-  return null;
 }
 
 /** A test that needs programs of the system. */
@@ -71,6 +76,28 @@ export function testWithPerl(
   const there = perl !== null &&
     new Deno.Command(perl, { args: [`-M${module}`, "-e1"], stdout: "null", stderr: "null" }).outputSync().success;
   testUnless(there ? null : `${module}: apt-get install ${MODULES[module]}`, name, body);
+}
+
+/** Module of Python -> Debian packages, and all that has to be there. */
+const PYTHON = { "dkim": ["python3-dkim python3-nacl", "dkim, nacl"] } as const;
+
+/** The first Python that has the module: a machine may have one beside Debian's. */
+export function pythonWith(module: keyof typeof PYTHON): string | null {
+  for (const python of programsOf("python3")) {
+    const args = ["-c", `import ${PYTHON[module][1]}`];
+    if (new Deno.Command(python, { args, stdout: "null", stderr: "null" }).outputSync().success) return python;
+  }
+  return null;
+}
+
+/** A test that needs a module of Python, and perhaps programs: told which Python has it. */
+export function testWithPython(
+  module: keyof typeof PYTHON,
+  name: string,
+  body: (python: string) => Promise<void>,
+): void {
+  const python = pythonWith(module);
+  testUnless(python === null ? `${module}: apt-get install ${PYTHON[module][0]}` : null, name, () => body(python!));
 }
 
 /** A test that needs what `missing` names; null: nothing is missing. */

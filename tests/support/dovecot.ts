@@ -1,7 +1,7 @@
 /**
- * A private Dovecot that serves Maildirs over IMAP on a port of loopback, and answers about logins on sockets of its
- * auth server, with a configuration of its own and as whoever runs the test. Every password is right unless users are
- * named. Non-job: writing the Maildirs.
+ * A private Dovecot that serves Maildirs over IMAP on a port of loopback, fills them by LMTP if it is to, and answers about
+ * logins on sockets of its auth server, with a configuration of its own and as whoever runs the test. Every password is
+ * right unless users are named. Non-job: giving the Maildirs to it (`give`).
  */
 import { programOf } from "./debian.ts";
 import { freePort } from "./ports.ts";
@@ -11,6 +11,25 @@ import { waitFor, within } from "./wait.ts";
 export interface DovecotOptions {
   /** Names, in lower case, and their passwords. Absent: everybody, with any password. */
   readonly users?: Readonly<Record<string, string>>;
+  /** SASL mechanisms of the auth server (default plain and login). */
+  readonly mechanisms?: readonly string[];
+  /** Takes mail by LMTP, on a port and on a socket file. */
+  readonly lmtp?: boolean;
+  /** Users, of those that are named, whose mailboxes are full. */
+  readonly full?: readonly string[];
+}
+
+/** What a test with LMTP lacks, or null. */
+export const DOVECOT_LMTP_MISSING: string | null = exists("/usr/lib/dovecot/lmtp")
+  ? null
+  : "dovecot-lmtpd: apt-get install dovecot-lmtpd";
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
 }
 
 export class Dovecot implements AsyncDisposable {
@@ -20,6 +39,8 @@ export class Dovecot implements AsyncDisposable {
     readonly port: number,
     /** The auth server, for clients that check logins there. */
     readonly authPort: number,
+    /** Where it takes mail, when it does. */
+    readonly lmtpPort: number,
     private readonly folder: TempFolder,
   ) {}
 
@@ -28,18 +49,21 @@ export class Dovecot implements AsyncDisposable {
    */
   static async start(mailLocation: string, options: DovecotOptions = {}): Promise<Dovecot> {
     const folder = await TempFolder.make("postern-dovecot-"), port = freePort(), authPort = freePort();
+    const lmtpPort = freePort(), { mechanisms = ["plain", "login"], lmtp = false, full = [] } = options;
     // Dovecot does not read mail as root, so a root test hands the Maildirs to this user (`give`).
     const root = Deno.uid() === 0, user = root ? "nobody" : await output("id", "-un");
     const group = await output("id", "-gn", user);
     await Deno.chmod(folder.path, 0o755);
-    const users = Object.entries(options.users ?? {}).map(([name, password]) => `${name}:{PLAIN}${password}\n`);
+    const users = Object.entries(options.users ?? {}).map(([name, password]) =>
+      `${name}:{PLAIN}${password}::::::${full.includes(name) ? "userdb_quota_rule=*:bytes=1" : ""}\n`
+    );
     await folder.file("users", users.join(""));
     await folder.file(
       "dovecot.conf",
       `base_dir = ${folder.at("run")}
 state_dir = ${folder.at("state")}
 log_path = ${folder.at("log")}
-protocols = imap
+protocols = imap${lmtp ? " lmtp" : ""}
 listen = 127.0.0.1
 ssl = no
 disable_plaintext_auth = no
@@ -69,21 +93,23 @@ service auth {
     port = ${authPort}
   }
 }
-auth_mechanisms = plain login
+auth_mechanisms = ${mechanisms.join(" ")}
 auth_failure_delay = 0
 passdb {
   driver = ${options.users ? "passwd-file" : "static"}
   args = ${options.users ? folder.at("users") : "nopassword"}
 }
 userdb {
-  driver = static
-  args = uid=${user} gid=${group} home=${folder.at("home")}/%u
+  driver = ${options.users ? "passwd-file" : "static"}
+  ${options.users ? `args = ${folder.at("users")}\n  default_fields` : "args"} = uid=${user} gid=${group} home=${
+        folder.at("home")
+      }/%u
 }
-`,
+${lmtp ? lmtpService(folder.at("lmtp"), lmtpPort) : ""}`,
     );
     await Deno.mkdir(folder.at("home"), { mode: 0o777 });
     await Deno.chmod(folder.at("home"), 0o777);
-    const dovecot = new Dovecot(port, authPort, folder);
+    const dovecot = new Dovecot(port, authPort, lmtpPort, folder);
     try {
       await dovecot.begin();
     } catch (error) {
@@ -97,6 +123,11 @@ userdb {
   /** The auth server's socket file. */
   get authSocket(): string {
     return this.folder.at("auth");
+  }
+
+  /** The socket file where it takes mail, when it does. */
+  get lmtpSocket(): string {
+    return this.folder.at("lmtp");
   }
 
   /** Again, after `end`. */
@@ -164,6 +195,29 @@ userdb {
     await this.end();
     await this.folder[Symbol.asyncDispose]();
   }
+}
+
+/** Lines of the configuration: mail for whoever the userdb knows, each mailbox with its limit. */
+function lmtpService(path: string, port: number): string {
+  return `service lmtp {
+  inet_listener lmtp {
+    address = 127.0.0.1
+    port = ${port}
+  }
+  unix_listener ${path} {
+    mode = 0666
+  }
+}
+protocol lmtp {
+  mail_plugins = $mail_plugins quota
+  postmaster_address = postmaster@local.example
+}
+plugin {
+  quota = count:User quota
+  quota_vsizes = yes
+  quota_grace = 0
+}
+`;
 }
 
 async function output(program: string, ...args: string[]): Promise<string> {

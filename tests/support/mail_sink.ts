@@ -3,9 +3,10 @@
  * peer that does with each connection what the test says. Non-job: the server as its users have it (server.ts).
  */
 import { createServer, type Server, type Socket } from "node:net";
+import type { Address } from "../../core/model/address.ts";
 import { accept, reject, type Reply } from "../../core/model/reply.ts";
 import { Deadlines } from "../../core/net/deadline.ts";
-import { type Host, Inbound } from "../../core/net/inbound.ts";
+import { type Host, Inbound, type InboundOptions } from "../../core/net/inbound.ts";
 import type { ServerTls } from "../../core/net/tls/server_tls.ts";
 import type { Asking } from "../../core/smtp/events.ts";
 import { type ServerOptions, ServerSession } from "../../core/smtp/server.ts";
@@ -13,7 +14,7 @@ import { concat } from "../../core/model/octets.ts";
 import { LIMITS, serverOptions } from "./engine.ts";
 
 /** A socket file, or an address; a free port of 127.0.0.1 where nothing is said. */
-interface Place {
+export interface Place {
   readonly path?: string;
   readonly host?: string;
   readonly port?: number;
@@ -23,12 +24,14 @@ export interface SinkOptions extends Place {
   readonly engine?: Partial<ServerOptions>;
   readonly tls?: ServerTls;
   readonly implicitTls?: boolean;
+  /** What a recipient is told (default: as the class says). */
+  readonly rcpt?: (address: Address) => Reply;
   /** Called with each piece of content. */
   readonly take?: (chunk: Uint8Array) => void | Promise<void>;
 }
 
 /** Listens, counts, and closes all at the end. */
-abstract class LocalServer implements AsyncDisposable {
+export abstract class LocalServer implements AsyncDisposable {
   readonly sockets = new Set<Socket>();
   connections = 0;
   readonly server: Server;
@@ -76,7 +79,7 @@ export class MailSink extends LocalServer {
   }
 
   connected(socket: Socket): void {
-    const { engine, tls, implicitTls = false, take } = this.#options, { messages } = this;
+    const { engine, tls, implicitTls = false, take, rcpt = known } = this.#options, { messages } = this;
     const session = new ServerSession(serverOptions({ ...engine, limits: { ...LIMITS, size: 10_000_000 } }));
     let pieces: Uint8Array[] = [], recipients = 0;
     const host: Host = {
@@ -84,7 +87,8 @@ export class MailSink extends LocalServer {
         if (event.type === "mail") recipients = 0;
         if (event.type === "content") pieces = [];
         if (event.type === "rcpt") {
-          if (event.address.local.startsWith("no")) return reject("5.1.1", "No such user");
+          const reply = rcpt(event.address);
+          if (reply.verdict !== "accept") return reply;
           recipients++;
         }
         if (event.type !== "message") return accept();
@@ -104,19 +108,32 @@ export class MailSink extends LocalServer {
       },
       gone() {},
     };
-    new Inbound(socket, session, host, {
-      deadlines: new Deadlines(),
-      tls: tls ?? null,
-      implicitTls,
-      handshakeTimeout: 60_000,
-      commandTimeout: 60_000,
-      crowdedTimeout: 60_000,
-      crowded: () => false,
-      contentTimeout: 60_000,
-      minimumRate: 0,
-      rateWindow: 60_000,
-    });
+    serve(socket, session, host, { tls: tls ?? null, implicitTls });
   }
+}
+
+function known({ local }: Address): Reply {
+  return local.startsWith("no") ? reject("5.1.1", "No such user") : accept();
+}
+
+/** A session of our engine on a socket, with all the time in the world. */
+export function serve(
+  socket: Socket,
+  session: ServerSession,
+  host: Host,
+  tls: Pick<InboundOptions, "tls" | "implicitTls"> = { tls: null, implicitTls: false },
+): void {
+  new Inbound(socket, session, host, {
+    ...tls,
+    deadlines: new Deadlines(),
+    handshakeTimeout: 60_000,
+    commandTimeout: 60_000,
+    crowdedTimeout: 60_000,
+    crowded: () => false,
+    contentTimeout: 60_000,
+    minimumRate: 0,
+    rateWindow: 60_000,
+  });
 }
 
 /** What a hand-made peer says and does; `lines` are those that the client said, without CRLF. */

@@ -12,7 +12,9 @@ import { waitFor, within } from "./wait.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 /** Before a command: a test run that is killed takes its servers along. Where the program is missing they stay. */
-const TIED = programOf("setpriv") === null ? [] : [programOf("setpriv")!, "--pdeathsig", "KILL"];
+export const TIED: readonly string[] = programOf("setpriv") === null
+  ? []
+  : [programOf("setpriv")!, "--pdeathsig", "KILL"];
 /** In the environment of every server here; a server with a configuration file wants one. */
 const TOKEN = "token-of-the-tests";
 

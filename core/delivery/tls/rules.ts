@@ -3,6 +3,7 @@
  * the others publish of themselves (policy.ts joins both).
  */
 import { canonicalDomain, isDomainPattern } from "../../model/domain.ts";
+import { DomainMap } from "../../model/domain_map.ts";
 
 /**
  * `none`: never. `may`: when it can be had. `encrypt`: only inside it, whoever answers. `secure`: and with a certificate
@@ -12,7 +13,9 @@ import { canonicalDomain, isDomainPattern } from "../../model/domain.ts";
 export type TlsLevel = "none" | "may" | "encrypt" | "secure" | "dane" | "dane-only" | "fingerprint";
 export const TLS_LEVELS: readonly TlsLevel[] = ["none", "may", "encrypt", "secure", "dane", "dane-only", "fingerprint"];
 
+/** What TLS there must be with a domain or a host. */
 export interface TlsRule {
+  /** How much. */
   readonly level: TlsLevel;
   /** With `secure`: names that the certificate may have, `*.` for all below; default the domain and all below it. */
   readonly names?: readonly string[];
@@ -23,10 +26,7 @@ export interface TlsRule {
 }
 
 export class TlsRules {
-  readonly #exact = new Map<string, TlsRule>();
-  /** Without the star and its dot. */
-  readonly #below = new Map<string, TlsRule>();
-  readonly #all: TlsRule | null;
+  readonly #rules: DomainMap<TlsRule>;
 
   /**
    * By domain, by `*.domain` for all below, or by `*`; the closest counts.
@@ -34,28 +34,12 @@ export class TlsRules {
    * @throws {TypeError} that names what is wrong.
    */
   constructor(rules: Readonly<Record<string, TlsRule>> = {}) {
-    let all: TlsRule | null = null;
-    for (const [pattern, rule] of Object.entries(rules)) {
-      if (!isDomainPattern(pattern)) throw new TypeError(`"${pattern}" is no domain`);
-      const made = checked(pattern, rule);
-      if (pattern === "*") all = made;
-      else if (pattern.startsWith("*.")) this.#below.set(canonicalDomain(pattern.slice(2))!, made);
-      else this.#exact.set(canonicalDomain(pattern) ?? pattern, made); // an address literal stays as it is
-    }
-    this.#all = all;
+    this.#rules = new DomainMap(Object.entries(rules).map(([pattern, rule]) => [pattern, checked(pattern, rule)]));
   }
 
   /** `domain` canonical. */
   of(domain: string): TlsRule | null {
-    const exact = this.#exact.get(domain);
-    if (exact !== undefined) return exact;
-    if (this.#below.size > 0) {
-      for (let dot = domain.indexOf("."); dot >= 0; dot = domain.indexOf(".", dot + 1)) {
-        const rule = this.#below.get(domain.slice(dot + 1));
-        if (rule !== undefined) return rule;
-      }
-    }
-    return this.#all;
+    return this.#rules.of(domain) ?? null;
   }
 }
 

@@ -6,7 +6,14 @@
 import { DnsError, type Resolver } from "../../dns/resolver.ts";
 import type { Counters } from "../../store/store.ts";
 import type { ReportedPolicy } from "./policy.ts";
-import { type DayCounts, dayOf, type PolicyCounts, readTlsrptTargets, type TlsSession } from "./tlsrpt.ts";
+import {
+  type DayCounts,
+  dayOf,
+  type PolicyCounts,
+  readTlsrptTargets,
+  type TlsrptTarget,
+  type TlsSession,
+} from "./tlsrpt.ts";
 
 export interface TlsrptCountsOptions {
   readonly dns: Pick<Resolver, "txt">;
@@ -93,9 +100,11 @@ export class TlsrptCounts {
     }
   }
 
-  /** It is on its way, or nobody can be sent it: it is not due again. */
-  async sent({ day, domain }: DayCounts): Promise<void> {
-    await this.#options.counters.put(nameOf(day, domain), "", { seconds: KEPT_SECONDS, durable: true });
+  /** It is on its way, or nobody can be sent it: it is not due again, but for the targets that are `left`. */
+  async sent(counts: DayCounts, left: readonly TlsrptTarget[] = []): Promise<void> {
+    const value = left.length === 0 ? "" : JSON.stringify({ ...counts, targets: left });
+    const name = nameOf(counts.day, counts.domain);
+    await this.#options.counters.put(name, value, { seconds: KEPT_SECONDS, durable: true });
   }
 
   async #open(day: string, domain: string): Promise<Entry | null> {

@@ -6,7 +6,15 @@
  * Types only. The implementation is transaction_context.ts.
  */
 import type { Address } from "../../model/address.ts";
-import type { BodyType, MailParameters, RcptParameters, Result, Route } from "../../model/envelope.ts";
+import type {
+  BodyType,
+  MailParameters,
+  Origin,
+  PluginRoute,
+  RcptParameters,
+  Result,
+  Route,
+} from "../../model/envelope.ts";
 import type { Reply } from "../../model/reply.ts";
 import type { Resolver } from "../../dns/resolver.ts";
 import type { Phase } from "../../observe/events.ts";
@@ -70,6 +78,8 @@ export interface Recipient {
   readonly origin: Recipient | null;
   /** What RCPT said besides the address. */
   readonly parameters: RcptParameters;
+  /** A plugin added it (`copyTo`): nobody is told of it, and no limit counts it. `origin` is null all the same. */
+  readonly copy: boolean;
   /** Null until a plugin gave it one. */
   readonly route: Route | null;
   /** Null until it is settled or refused. */
@@ -226,7 +236,32 @@ export interface MailContext extends Context<Lasting> {
   readonly sender: Address | null;
   /** What MAIL said besides the address. */
   readonly parameters: MailParameters;
+  /**
+   * The sender is somebody else from here on: `ctx.sender`, the queue and reports know the new one only. The last word
+   * counts.
+   *
+   * @throws {TypeError} for `<>`: a report has nobody to answer to, and must not get one (RFC 5321 4.5.5).
+   */
+  reversePath(address: Address): void;
 }
+/** A route to another host. */
+export type RemoteRoute = Extract<PluginRoute, { readonly to: "remote" }>;
+/** May this recipient come? */
+export interface Question {
+  /** Who to say it is from; null for `<>`. */
+  readonly sender: Address | null;
+  /** Who is asked about. */
+  readonly recipient: Address;
+  /** Where the next hop is. */
+  readonly route: RemoteRoute;
+  /** What MAIL said: the same TLS and the same alphabet are wanted of the next hop. */
+  readonly parameters: MailParameters;
+}
+/**
+ * Asks another host about a recipient, by MAIL and RCPT. Resolves with its words, or with a deferral when nobody could be
+ * asked.
+ */
+export type CallAhead = (question: Question, signal: AbortSignal) => Promise<Reply>;
 /** RCPT: who is it, and where does its copy go? The phase accepts only a recipient with a route, or an expanded one. */
 export interface RcptContext extends MailContext {
   /** The one that is being decided. */
@@ -234,12 +269,20 @@ export interface RcptContext extends MailContext {
   /** How many recipients the transaction has so far. */
   readonly count: number;
   /** The first route wins; a second claim is ignored and noted. */
-  route(route: Route): void;
+  route(route: PluginRoute): void;
   /**
    * Replace this recipient (name it again to keep it). Every member runs the whole rcpt chain with `origin` set, ten deep
    * at most, each address once. One deferred member defers the command, else one accepted member accepts it.
    */
   expand(members: readonly Address[]): void;
+  /**
+   * Asks the next hop of this recipient's remote route whether it takes it: MAIL and RCPT, and nothing more. Resolves
+   * with its words, or with a deferral when nobody could be asked. Remembers nothing: that is the plugin's business.
+   * `sender`: who to say it is from, `<>` by default.
+   *
+   * @throws {TypeError} (a rejection) where the recipient has no remote route, or nobody here asks other hosts.
+   */
+  callAhead(options?: { readonly sender?: Address | null }): Promise<Reply>;
   /** Also under keys of this recipient. */
   set<T>(key: Key<T, Lasting | "recipient">, value: NoInfer<T>): void;
 }
@@ -259,6 +302,8 @@ export interface MessageContext extends Context<Lasting> {
   prependHeader(name: string, value: string): void;
   /** Removes every field of that name that was received or added so far. */
   removeHeader(name: string): void;
+  /** One field of that name: where the first of them stands now, or in front when there is none. The others go. */
+  replaceHeader(name: string, value: string): void;
   /** Take the message, and keep it in quarantine until a person releases it (SEMANTICS 17). */
   hold(reason: string): void;
   /**
@@ -269,7 +314,14 @@ export interface MessageContext extends Context<Lasting> {
   refuse(recipient: Recipient, reply: Reply<"defer" | "reject">): void;
 }
 /** After the last octet (a milter's eom). There is no phase between DATA and the body: BDAT has no such moment. */
-export interface DataContext extends MessageContext, MailContext {}
+export interface DataContext extends MessageContext, MailContext {
+  /**
+   * One recipient more, if the message is accepted: durable with it in one commit, and told to nobody (NOTIFY=NEVER). An
+   * address of ours is routed by the `rcpt` handlers (`recipient.copy`), a foreign one goes out. If it cannot be routed
+   * the message is deferred. Who is a recipient already gets no second copy.
+   */
+  copyTo(address: Address): void;
+}
 /**
  * Where to, no longer whether. Runs before the 250 (tries 0) and again from the durable queue for routes that name the
  * plugin, hours later and without a peer: hence no `client` here, and transaction keys are gone when tries > 0.
@@ -287,10 +339,57 @@ export interface QueueContext extends MessageContext {
   /** A copy for a mailbox of the dev inbox: durable, and settled as stored, with the commit that ends the phase. */
   deposit(recipient: Recipient, inbox: string): void;
 }
-/** On the way out: once per message and destination group, before the attempt. */
+/** What goes out, at last: edits made, coded as this peer can read it, in front of it nothing but other signatures. */
+export interface SignedContent {
+  /** Octets. */
+  readonly size: number;
+  /** The first octets, at least the whole header section. */
+  readonly head: Uint8Array<ArrayBuffer>;
+  /** All octets when they are in memory, else null. Never write to them. */
+  readonly memory: Uint8Array<ArrayBuffer> | null;
+  /** A fresh stream each time. */
+  stream(): ReadableStream<Uint8Array<ArrayBuffer>>;
+}
+/**
+ * Makes the fields that are to stand in front of a content: whole header fields with CRLF at the end of each, or an empty
+ * string. When it fails the attempt is put off: what was to be signed never goes out without it.
+ */
+export type Signer = (content: SignedContent) => Promise<string>;
+
+/**
+ * On the way out: middleware around one attempt at the recipients of a message that share a destination. `next()` makes
+ * the attempt and gives what became of it: an acceptance when every recipient was taken, else the worst refusal. Changes
+ * hold for this attempt and come before it: what is said behind `next()` counts for nothing. There is no `client` here,
+ * and no keys of the transaction.
+ */
 export interface DeliverContext extends MessageContext {
   /** Attempts before this one. */
   readonly tries: number;
-  /** The recipients of this attempt share this destination. */
+  /** The recipients of this attempt share this destination. `via`: the name of a next hop; null: the domain's own hosts. */
   readonly destination: { readonly domain: string; readonly via: string | null };
+  /** Who brought the message, as the queue remembers it; `ip` is empty for what this server wrote itself (reports). */
+  readonly origin: Origin;
+  /** What MAIL said besides the address when the message came. */
+  readonly parameters: MailParameters;
+  /** Another next hop. The last word counts. */
+  route(route: RemoteRoute): void;
+  /**
+   * MAIL FROM of this attempt, for one recipient or for all; the last word counts. Recipients with different ones go in
+   * transactions of their own. `ctx.sender` stays who the sender is, and is told of failures.
+   *
+   * @throws {TypeError} for mail from `<>`.
+   */
+  reversePath(address: Address, recipient?: Recipient): void;
+  /** RCPT TO of this attempt for a recipient. The last word counts. */
+  forwardPath(recipient: Recipient, address: Address): void;
+  /**
+   * Not before that moment (milliseconds since 1970), and this was no attempt: nobody's patience is used up. Then answer
+   * `defer(...)`; after `next()` it counts for nothing. Several: the latest counts.
+   */
+  postpone(until: number): void;
+  /**
+   * Asks `signer` once for each form in which the content goes out, after every other change, the coding for a peer
+   * without 8BITMIME included. Several: each sees the fields of those before it, and its own stand in front of theirs.
+   */
+  sign(signer: Signer): void;
 }

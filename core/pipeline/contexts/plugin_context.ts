@@ -4,7 +4,7 @@
  * next message. Non-job: making the change (transaction_context.ts), time (call.ts).
  */
 import type { Address } from "../../model/address.ts";
-import type { MailParameters, Route } from "../../model/envelope.ts";
+import type { MailParameters, Origin, PluginRoute } from "../../model/envelope.ts";
 import type { Reply } from "../../model/reply.ts";
 import type { Resolver } from "../../dns/resolver.ts";
 import type { CounterEntry, CounterOptions, CounterQuery, Counters } from "../../store/store.ts";
@@ -14,6 +14,7 @@ import type { Phases } from "../plugin.ts";
 import type {
   AuthContext,
   Client,
+  DataContext,
   DeliverContext,
   Host,
   Message,
@@ -22,11 +23,12 @@ import type {
   Recipient,
   Role,
   Score,
+  Signer,
 } from "./contexts.ts";
 import type { TransactionContext } from "./transaction_context.ts";
 
 /** It is every phase's context at once; which of it a handler may know is said by the handler's type. */
-type Every = Omit<AuthContext & RcptContext & QueueContext & DeliverContext, "get" | "set">;
+type Every = Omit<AuthContext & RcptContext & DataContext & QueueContext & DeliverContext, "get" | "set">;
 
 export class PluginContext implements Every {
   readonly #ctx: TransactionContext;
@@ -110,7 +112,10 @@ export class PluginContext implements Every {
     return this.#ctx.tries;
   }
   get destination(): DeliverContext["destination"] {
-    return this.#ctx.destination!;
+    return this.#ctx.departure!.destination;
+  }
+  get origin(): Origin {
+    return this.#ctx.departure!.origin;
   }
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
@@ -145,16 +150,32 @@ export class PluginContext implements Every {
     if (!this.#late(`set(${key.name})`)) this.#ctx.keysOf(key.scope).set(key.name, value);
   }
 
+  // ---- Calls ---------------------------------------------------------------------------------------------------------
+
+  async callAhead(options: { readonly sender?: Address | null } = {}): Promise<Reply> {
+    const { services, phase, recipient, parameters } = this.#ctx;
+    if (phase !== "rcpt" || recipient?.route?.to !== "remote") {
+      throw new TypeError("callAhead() wants a recipient with a remote route");
+    }
+    if (services.callAhead === undefined) throw new TypeError("callAhead(): nobody here asks other hosts");
+    const { address, route } = recipient;
+    const question = { sender: options.sender ?? null, recipient: address, route, parameters };
+    return await services.callAhead(question, this.signal);
+  }
+
   // ---- Changes -------------------------------------------------------------------------------------------------------
 
   identify(user: string): void {
     this.change({ do: "identify", user });
   }
-  route(route: Route): void {
+  route(route: PluginRoute): void {
     this.change({ do: "route", route });
   }
   expand(members: readonly Address[]): void {
     this.change({ do: "expand", members });
+  }
+  copyTo(address: Address): void {
+    this.change({ do: "copy", address });
   }
   score(points: number, reason: string): void {
     this.change({ do: "score", points, reason });
@@ -164,6 +185,9 @@ export class PluginContext implements Every {
   }
   removeHeader(name: string): void {
     this.change({ do: "header", name, value: null });
+  }
+  replaceHeader(name: string, value: string): void {
+    this.change({ do: "replace", name, value: String(value) });
   }
   hold(reason: string): void {
     this.change({ do: "hold", reason });
@@ -178,11 +202,25 @@ export class PluginContext implements Every {
     this.change({ do: "deposit", recipient: this.#ctx.placeOf(recipient), inbox });
   }
 
+  reversePath(address: Address, recipient?: Recipient): void {
+    this.change({ do: "reversePath", address, recipient: recipient ? this.#ctx.placeOf(recipient) : null });
+  }
+  forwardPath(recipient: Recipient, address: Address): void {
+    this.change({ do: "forwardPath", recipient: this.#ctx.placeOf(recipient), address });
+  }
+  postpone(until: number): void {
+    this.change({ do: "postpone", until });
+  }
+  sign(signer: Signer): void {
+    this.change({ do: "sign", signer });
+  }
+
   /** The one door for changes. A sandbox brings its effects here. */
   change(effect: Effect): void {
     if (this.#late(`${effect.do}()`)) return;
     const note = this.#ctx.apply(effect);
     if (effect.do === "expand" && note === null) this.#ctx.expandedBy = this.#plugin;
+    if (effect.do === "copy" && note === null) this.#ctx.copiedBy = this.#plugin;
     if (effect.do === "refuse" && note === null) {
       const { reply } = effect;
       this.#ctx.blame(reply, this.#plugin, reply.options.reason ?? reply.text);
@@ -203,7 +241,7 @@ export class PluginContext implements Every {
 }
 
 /** A plugin's own part of the counters. */
-class NamespacedCounters implements Counters {
+export class NamespacedCounters implements Counters {
   constructor(readonly counters: Counters, readonly prefix: string) {}
   get(name: string): Promise<string | undefined> {
     return this.counters.get(this.prefix + name);

@@ -3,13 +3,13 @@
  * `header` and `headers` show and `bytes` and `stream` never do. The header is parsed once, on first use.
  * Non-job: making edits (model/edits.ts), keeping octets (core/store).
  */
-import type { BodyType, HeaderEdits } from "../../model/envelope.ts";
+import { changesNothing, editedFields } from "../../model/edits.ts";
+import { type BodyType, type HeaderEdits, NO_EDITS } from "../../model/envelope.ts";
 import { HeaderSection } from "../../model/headers.ts";
 import type { Body } from "../../store/store.ts";
 import type { HeaderField, Message } from "./contexts.ts";
 
 const MAX_BYTES = 1024 * 1024;
-const utf8 = new TextEncoder();
 
 export class ReceivedMessage implements Message {
   readonly body: Body;
@@ -38,7 +38,7 @@ export class ReceivedMessage implements Message {
     return field && this.section.value(field);
   }
   get headers(): readonly HeaderField[] {
-    return this.#headers ??= fieldsOf(this.section);
+    return this.#headers ??= editedFields(this.section, NO_EDITS);
   }
 
   async bytes(options: { readonly max?: number } = {}): Promise<Uint8Array<ArrayBuffer>> {
@@ -68,7 +68,7 @@ export class ReceivedMessage implements Message {
 
   /** This message with `edits` beside it; the same object for the same edits. */
   edited(edits: HeaderEdits): Message {
-    if (edits.prepend === "" && edits.drop.length === 0) return this;
+    if (changesNothing(edits)) return this;
     if (this.#edited?.edits !== edits) this.#edited = new EditedMessage(this, edits);
     return this.#edited;
   }
@@ -97,15 +97,7 @@ class EditedMessage implements Message {
     return this.headers.find((field) => field.name.toLowerCase() === wanted)?.value;
   }
   get headers(): readonly HeaderField[] {
-    return this.#headers ??= this.#read();
-  }
-  #read(): HeaderField[] {
-    const { prepend, drop } = this.edits, { section } = this.received;
-    const dropped = new Set(drop.length === 0 ? [] : section.fields.filter(({ start }) => within(drop, start)));
-    return [
-      ...(prepend === "" ? [] : fieldsOf(new HeaderSection(utf8.encode(prepend)))),
-      ...this.received.headers.filter((_, index) => !dropped.has(section.fields[index]!)),
-    ];
+    return this.#headers ??= editedFields(this.received.section, this.edits);
   }
   bytes(options?: { readonly max?: number }): Promise<Uint8Array<ArrayBuffer>> {
     return this.received.bytes(options);
@@ -113,19 +105,4 @@ class EditedMessage implements Message {
   stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return this.received.stream();
   }
-}
-
-function fieldsOf(section: HeaderSection): HeaderField[] {
-  return section.fields.map((field) => ({ name: field.name, value: section.value(field) }));
-}
-
-/** True when `at` lies in one of the ranges, which ascend. */
-function within(ranges: HeaderEdits["drop"], at: number): boolean {
-  let low = 0, high = ranges.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (ranges[middle]![1] <= at) low = middle + 1;
-    else high = middle;
-  }
-  return low < ranges.length && ranges[low]![0] <= at;
 }

@@ -11,6 +11,8 @@ export interface RecipientParts {
   readonly original: Address;
   readonly origin: Recipient | null;
   readonly parameters: RcptParameters;
+  /** Members of a copy's address are copies too. */
+  readonly copy?: boolean;
   readonly route?: Route | null;
   readonly result?: Result | null;
 }
@@ -20,6 +22,7 @@ export class TransactionRecipient implements Recipient {
   readonly original: Address;
   readonly origin: Recipient | null;
   readonly parameters: RcptParameters;
+  readonly copy: boolean;
   readonly route: Route | null;
   readonly result: Result | null;
   /** Its index in `ctx.recipients`, -1 while it is only proposed. */
@@ -31,6 +34,7 @@ export class TransactionRecipient implements Recipient {
     this.original = parts.original;
     this.origin = parts.origin;
     this.parameters = parts.parameters;
+    this.copy = parts.copy ?? parts.origin?.copy ?? false;
     this.route = parts.route ?? null;
     this.result = parts.result ?? null;
     this.place = place;
@@ -47,8 +51,8 @@ export class TransactionRecipient implements Recipient {
     return new TransactionRecipient({ ...this.#parts(), result }, this.place, this.keys);
   }
   #parts(): RecipientParts {
-    const { address, original, origin, parameters, route, result } = this;
-    return { address, original, origin, parameters, route, result };
+    const { address, original, origin, parameters, copy, route, result } = this;
+    return { address, original, origin, parameters, copy, route, result };
   }
 
   get(key: { readonly name: string }): never {

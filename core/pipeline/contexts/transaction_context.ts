@@ -5,7 +5,7 @@
  * Non-job: what a plugin is shown (plugin_context.ts), the order of things (pipeline.ts).
  */
 import { type Address, sameAddress } from "../../model/address.ts";
-import { applyEdits, prependField, removeField, withReturnPath } from "../../model/edits.ts";
+import { applyEdits, prependField, removeField, replaceField, withReturnPath } from "../../model/edits.ts";
 import {
   type HeaderEdits,
   type MailParameters,
@@ -13,7 +13,6 @@ import {
   NO_MAIL_PARAMETERS,
   type RcptParameters,
   type Result,
-  type Route,
 } from "../../model/envelope.ts";
 import type { Reply } from "../../model/reply.ts";
 import type { Resolver } from "../../dns/resolver.ts";
@@ -24,8 +23,8 @@ import type { Key, Scope } from "../key.ts";
 import type { Phase } from "../plugin.ts";
 import type {
   AuthContext,
+  CallAhead,
   Client,
-  DeliverContext,
   Deposit,
   Facts,
   Host,
@@ -34,6 +33,7 @@ import type {
   Role,
   Score,
 } from "./contexts.ts";
+import { type Departing, Departure, type Resumed } from "./departure.ts";
 import type { ReceivedMessage } from "./received_message.ts";
 import { TransactionRecipient } from "./recipient.ts";
 
@@ -50,6 +50,8 @@ export interface Services {
    * From the moment it is called the body is its business; a body whose transaction never came here is the caller's.
    */
   commit(ctx: TransactionContext): Promise<Reply<"defer"> | null>;
+  /** Absent: nobody here asks other hosts. */
+  readonly callAhead?: CallAhead;
 }
 export interface Peer {
   readonly session: string;
@@ -72,22 +74,7 @@ export interface Blame {
   /** Where it was decided, when it is spoken later. */
   readonly delayedFrom: Phase | null;
 }
-/** A message of the durable queue that the dispatcher tries again. */
-export interface Resumed {
-  readonly id: string;
-  readonly sender: Address | null;
-  readonly parameters: MailParameters;
-  readonly recipients: readonly {
-    readonly address: Address;
-    readonly original: Address;
-    readonly parameters: RcptParameters;
-    readonly route: Route;
-  }[];
-  readonly message: ReceivedMessage;
-  readonly edits: HeaderEdits;
-  /** Attempts before this one, at least 1. */
-  readonly tries: number;
-}
+const MAX_COPIES = 100;
 
 export class TransactionContext implements Facts {
   readonly services: Services;
@@ -122,6 +109,8 @@ export class TransactionContext implements Facts {
   recipients: TransactionRecipient[] = [];
   /** Places of the recipients behind each accepted RCPT, in order: LMTP owes each command a reply (RFC 2033 4.2). */
   commands: number[][] = [];
+  /** By its place in `commands`: whom an RCPT named whose sender asked to hear of success, when several are behind it. */
+  expanded: Map<number, TransactionRecipient> = new Map();
   /** Those of the command that is being decided. */
   command: number[] = [];
   /** Place by final address and ORCPT. */
@@ -129,10 +118,15 @@ export class TransactionContext implements Facts {
   received: ReceivedMessage | null = null;
   edits: HeaderEdits = NO_EDITS;
   scores: readonly Score[] = [];
+  /** Addresses that get a copy when the message is accepted. */
+  copies: readonly Address[] = [];
   held: string | null = null;
   deposits: readonly Deposit[] = [];
   tries = 0;
-  destination: DeliverContext["destination"] | null = null;
+  /** On the way out: this attempt. */
+  departure: Departure | null = null;
+  /** It was made: nothing changes it any more. */
+  attempted = false;
   /** End of the time that plugins have after the last octet, by performance.now(); 0: not running. */
   expires = 0;
   /** What the commit of this transaction said; undefined: there was none. */
@@ -142,6 +136,8 @@ export class TransactionContext implements Facts {
   blames: WeakMap<Reply, Blame> | null = null;
   /** Who named `members`. */
   expandedBy = "core";
+  /** Who named the last of `copies`. */
+  copiedBy = "core";
 
   /** Signals of calls under way. */
   readonly controllers: Set<AbortController> = new Set();
@@ -217,6 +213,11 @@ export class TransactionContext implements Facts {
     this.complete(item.message, item.edits);
     this.tries = item.tries;
   }
+  /** A message on the way out, instead of begin, propose and complete. Then run "deliver". */
+  depart(item: Departing): void {
+    this.resume(item);
+    this.departure = new Departure(item);
+  }
   /** End of the transaction: RSET, EHLO, end of message. */
   reset(): void {
     if (this.transaction === null) return;
@@ -230,13 +231,17 @@ export class TransactionContext implements Facts {
     this.recipients = [];
     this.commands = [];
     this.command = [];
+    this.expanded.clear();
     this.places.clear();
     this.received = null;
     this.edits = NO_EDITS;
     this.scores = [];
+    this.copies = [];
     this.held = null;
     this.deposits = [];
     this.tries = 0;
+    this.departure = null;
+    this.attempted = false;
     this.expires = 0;
     this.committed = undefined;
   }
@@ -296,17 +301,24 @@ export class TransactionContext implements Facts {
    */
   apply(effect: Effect): string | null {
     const change = checkEffect(effect, this.phase);
+    if (this.attempted) return "the attempt was made already";
     switch (change.do) {
       case "identify":
         this.client = { ...this.client, identity: change.user };
         return null;
       case "route":
+        if (this.departure !== null) return changeDeparture(this, change);
         if (this.recipient!.route !== null) return "a second route was ignored";
         this.recipient = this.recipient!.withRoute(change.route);
         return null;
       case "expand":
         if (this.members !== null) return "a second expansion was ignored";
         this.members = change.members;
+        return null;
+      case "copy":
+        if (this.copies.some((each) => sameAddress(each, change.address))) return "it was copied there already";
+        if (this.copies.length === MAX_COPIES) throw new TypeError(`copyTo() wants at most ${MAX_COPIES} addresses`);
+        this.copies = [...this.copies, change.address];
         return null;
       case "score":
         this.scores = [...this.scores, { points: change.points, reason: change.reason }];
@@ -316,8 +328,12 @@ export class TransactionContext implements Facts {
           ? removeField(this.edits, this.received!.section, change.name)
           : prependField(this.edits, change.name, change.value);
         return null;
+      case "replace":
+        this.edits = replaceField(this.edits, this.received!.section, change);
+        return null;
       case "hold":
         if (this.held !== null) return "the message was held already";
+        if (this.departure?.released) return "a person released the message";
         this.held = change.reason;
         return null;
       case "refuse":
@@ -330,6 +346,15 @@ export class TransactionContext implements Facts {
         this.deposits = [...this.deposits, { recipient, inbox: change.inbox }];
         return null;
       }
+      case "reversePath":
+        if (this.sender === null) throw new TypeError("reversePath() wants a sender: <> stays <>"); // RFC 5321 4.5.5
+        if (this.departure !== null) return changeDeparture(this, change);
+        this.sender = change.address;
+        return null;
+      case "forwardPath":
+      case "postpone":
+      case "sign":
+        return changeDeparture(this, change);
     }
   }
 
@@ -393,6 +418,7 @@ export class TransactionContext implements Facts {
   withdraw(count: number): void {
     this.dismiss(count);
     this.commands.pop();
+    this.expanded.delete(this.commands.length);
   }
 }
 
@@ -400,4 +426,11 @@ export class TransactionContext implements Facts {
 function placeKey({ address, route, parameters }: TransactionRecipient): string {
   const local = route?.to === "local" ? address.local.toLowerCase() : address.local;
   return `${local}@${address.domain} ${parameters.orcpt ?? ""}`;
+}
+
+/** A change of the attempt. A view changes a copy of its own. */
+function changeDeparture(ctx: TransactionContext, change: Parameters<Departure["change"]>[0]): null {
+  if (!Object.hasOwn(ctx, "departure")) ctx.departure = ctx.departure!.copy();
+  ctx.departure!.change(change);
+  return null;
 }

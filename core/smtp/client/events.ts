@@ -7,7 +7,7 @@ export type ClientEvent =
   | { readonly type: "starttls" }
   /** Await `logIn`, then take the output. */
   | { readonly type: "login" }
-  /** Nothing is under way: `send`, `probe` or `quit`, now or later. */
+  /** Nothing is under way: `send`, `ask`, `probe` or `quit`, now or later. */
   | { readonly type: "ready" }
   /** Content is wanted: write to the sink till it says false, and `end` it; the same sink again when there is more room. */
   | { readonly type: "content"; readonly sink: ContentSink }

@@ -11,4 +11,4 @@ export { found, type Outcome, type Phase } from "./outcome.ts";
 export { PeerExtensions, type PeerLimits } from "./peer_extensions.ts";
 export { PeerReply } from "./peer_reply.ts";
 export type { Step, Wait } from "./steps.ts";
-export type { ContentFacts, MailTransaction, TransactionRecipient } from "./transaction.ts";
+export type { ContentFacts, Envelope, MailTransaction, TransactionRecipient } from "./transaction.ts";

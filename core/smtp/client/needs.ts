@@ -5,7 +5,7 @@
  */
 import { found, type Outcome } from "./outcome.ts";
 import type { PeerExtensions } from "./peer_extensions.ts";
-import { isWide, type MailTransaction, secondsLeft, type TransactionRecipient } from "./transaction.ts";
+import { type Inquiry, isWide, secondsLeft, type TransactionRecipient } from "./transaction.ts";
 
 const lacks = (status: string, text: string): Outcome => found("reject", status, text, "envelope");
 
@@ -20,18 +20,18 @@ const LATE = lacks("5.4.7", "The time that the sender gave the message is over")
 
 /** Why no recipient can have it from this peer, or null. `secure`: TLS is on. */
 export function unmet(
-  { sender, parameters, content }: MailTransaction,
+  { sender, parameters, content }: Inquiry,
   peer: PeerExtensions,
   { secure, now }: { readonly secure: boolean; readonly now: number },
 ): Outcome | null {
   if (parameters.requireTls && !(secure && peer.has("REQUIRETLS"))) return NO_TLS; //                   RFC 8689 4.2.1
   if (!peer.has("SMTPUTF8")) {
     if (isWide(sender)) return WIDE_SENDER;
-    if (content.utf8Header) return WIDE_HEADER;
+    if (content?.utf8Header === true) return WIDE_HEADER;
   }
-  if (content.body === "BINARYMIME" && !peer.has("BINARYMIME")) return BINARY; //                         RFC 3030 3
-  if (content.body === "8BITMIME" && !peer.has("8BITMIME")) return EIGHT_BIT; //                          RFC 6152 3
-  if (content.size > peer.size) { //                                                                      RFC 1870 6.1
+  if (content?.body === "BINARYMIME" && !peer.has("BINARYMIME")) return BINARY; //                         RFC 3030 3
+  if (content?.body === "8BITMIME" && !peer.has("8BITMIME")) return EIGHT_BIT; //                          RFC 6152 3
+  if (content !== null && content.size > peer.size) { //                                                                      RFC 1870 6.1
     return lacks("5.3.4", `The message has ${content.size} octets, and this server takes ${peer.size}`);
   }
   if (parameters.deliverBy?.mode === "R") {

@@ -10,7 +10,7 @@ import type { Output } from "./output.ts";
 import type { PeerReply } from "./peer_reply.ts";
 import { Recipients } from "./recipients.ts";
 import type { Step } from "./steps.ts";
-import { mailCommand, type MailTransaction } from "./transaction.ts";
+import { type Inquiry, mailCommand } from "./transaction.ts";
 
 /** What is said next. `content`: that, or nothing before the last answer. `over`: nothing. */
 type Stage = "reset" | "mail" | "rcpt" | "data" | "content" | "over";
@@ -18,8 +18,12 @@ type Stage = "reset" | "mail" | "rcpt" | "data" | "content" | "over";
 /** Chunks that may be under way unanswered where the peer pipelines. */
 const CHUNKS_AHEAD = 8;
 
+const NOTHING = { size: 0, body: "7BIT" } as const;
+
 export class OpenTransaction implements Carrier {
   readonly recipients: Recipients;
+  /** No content follows: RCPT is the last that is said. */
+  readonly inquires: boolean;
   /** MAIL is said in it. */
   readonly counts: boolean;
   /** The peer may have a transaction open, which RSET ends. */
@@ -39,11 +43,12 @@ export class OpenTransaction implements Carrier {
   #chunks = 0;
 
   /** `dirty`: something was left open before. @throws {TypeError} when a command cannot be said. */
-  constructor(transaction: MailTransaction, line: Line, dirty: boolean) {
-    const { size, body } = transaction.content;
+  constructor(transaction: Inquiry, line: Line, dirty: boolean) {
+    const { size, body } = transaction.content ?? NOTHING;
     this.#line = line;
     this.#mail = mailCommand(transaction, line);
     this.recipients = new Recipients(transaction, line);
+    this.inquires = transaction.content === null;
     this.#size = size;
     this.#binary = body === "BINARYMIME"; //                              never by DATA                     RFC 3030 3
     // Lines to LMTP go by DATA, which leaves no doubt how many replies are to come
@@ -90,7 +95,7 @@ export class OpenTransaction implements Carrier {
       } else if (stage === "rcpt") {
         const { commands } = this.recipients;
         text += commands[this.#asked++]!;
-        if (this.#asked === commands.length) this.#stage = "data";
+        if (this.#asked === commands.length) this.#stage = this.inquires ? "over" : "data";
       } else if (stage === "data" && !this.#chunked) {
         text += "DATA\r\n";
         this.#stage = "content";

@@ -6,7 +6,7 @@ import type { Line } from "./line.ts";
 import { unmet, unmetFor } from "./needs.ts";
 import { found, type Outcome, said, saidForNow } from "./outcome.ts";
 import type { PeerReply } from "./peer_reply.ts";
-import { type MailTransaction, rcptCommand } from "./transaction.ts";
+import { type Inquiry, rcptCommand } from "./transaction.ts";
 
 const TOO_MANY = found("untried", "4.5.3", "This server takes fewer recipients at a time", "envelope");
 const TOO_MANY_DOMAINS = found("untried", "4.5.3", "This server takes fewer domains in a session", "envelope");
@@ -19,11 +19,13 @@ export class Recipients {
   readonly tooManyDomains: boolean;
   readonly #tried: readonly number[];
   readonly #accepted: number[] = [];
+  /** The answer to RCPT is all that is wanted. */
+  readonly #final: boolean;
   #answered = 0;
   #ended = 0;
 
   /** @throws {TypeError} when a command cannot be said. */
-  constructor(transaction: MailTransaction, line: Line) {
+  constructor(transaction: Inquiry, line: Line) {
     const { recipients } = transaction, { peer, secure, domains } = line, { limits } = peer;
     const commands = recipients.map((each) => rcptCommand(each, peer));
     const nobody = unmet(transaction, peer, { secure, now: line.options.now() });
@@ -40,6 +42,7 @@ export class Recipients {
       tried.push(place);
       return null;
     });
+    this.#final = transaction.content === null;
     this.#tried = tried;
     this.commands = tried.length === commands.length ? commands : tried.map((place) => commands[place]!);
     this.tooManyDomains = this.outcomes.includes(TOO_MANY_DOMAINS);
@@ -59,7 +62,8 @@ export class Recipients {
     const place = this.#tried[this.#answered++]!;
     if (!mailAccepted) return; // whatever it says, the refusal of MAIL says more
     if (reply.verdict === "accept") this.#accepted.push(place);
-    else this.outcomes[place] = this.#refused(reply);
+    if (reply.verdict !== "accept") this.outcomes[place] = this.#refused(reply);
+    else if (this.#final) this.outcomes[place] = said(reply, "rcpt");
   }
 
   #refused(reply: PeerReply): Outcome {

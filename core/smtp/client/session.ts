@@ -18,11 +18,11 @@ import { PeerExtensions } from "./peer_extensions.ts";
 import { PeerReply } from "./peer_reply.ts";
 import { Malformed, ReplyReader } from "./reply_reader.ts";
 import { answers, type Step, type Wait, waitFor } from "./steps.ts";
-import type { MailTransaction } from "./transaction.ts";
+import type { Envelope, Inquiry, MailTransaction } from "./transaction.ts";
 
 /**
  * `opening`: till mail can be sent. `handshake`: the host puts TLS on. `ready`: nothing is under way. `sending`: a
- * transaction is. `probing`: RSET is asked whether the peer is there. `parting`: QUIT was said.
+ * transaction is. `probing`: RSET was said outside one. `parting`: QUIT was said.
  */
 type State = "opening" | "handshake" | "ready" | "sending" | "probing" | "parting" | "closed";
 
@@ -66,7 +66,7 @@ export class ClientSession {
   get replies(): number {
     return this.#replies;
   }
-  /** True when `send`, `probe` and `quit` are in order. */
+  /** True when `send`, `ask`, `probe` and `quit` are in order. */
   get ready(): boolean {
     return this.#state === "ready";
   }
@@ -150,6 +150,20 @@ export class ClientSession {
    * @throws {TypeError} when an address or a parameter has what no command can; nothing was said then (case 67).
    */
   send(transaction: MailTransaction): void {
+    this.#begin(transaction);
+  }
+
+  /**
+   * Asks whether the recipients would be taken: MAIL, RCPT for each, and RSET once all have their answer; never DATA or
+   * BDAT. `done` comes before RSET is said, `ready` when it is answered.
+   *
+   * @throws {TypeError} as `send`.
+   */
+  ask({ sender, recipients, parameters }: Envelope): void {
+    this.#begin({ sender, recipients, parameters, content: null });
+  }
+
+  #begin(transaction: Inquiry): void {
     this.#demandReady();
     const open = new OpenTransaction(transaction, this.#line, this.#dirty);
     this.#open = open;
@@ -310,7 +324,15 @@ export class ClientSession {
     this.#dirty = open.dirty;
     this.#spent = this.#mails >= peer.limits.mails || tooManyDomains; //                                   RFC 9422 4
     told.push({ type: "done", outcomes: outcomes as Outcome[] });
-    this.#beReady();
+    if (open.inquires && open.dirty) this.#takeBack();
+    else this.#beReady();
+  }
+
+  /** Nothing follows RCPT: the peer is to forget the transaction before anything else is said. */
+  #takeBack(): void {
+    if (this.#talkedAhead()) return;
+    this.#state = "probing";
+    this.#line.say("reset", "RSET\r\n");
   }
 
   // ---- the end ------------------------------------------------------------------------------------------------------

@@ -23,14 +23,20 @@ export interface ContentFacts {
   readonly utf8Header: boolean;
 }
 
-/** A message to some recipients. Immutable. */
-export interface MailTransaction {
+/** Who sends, who receives, what is said of them. Immutable. */
+export interface Envelope {
   readonly sender: Address | null;
   readonly recipients: readonly TransactionRecipient[];
   /** What is handed on of what MAIL said to us; SIZE, BODY and SMTPUTF8 come from the content instead. */
   readonly parameters: Pick<MailParameters, "ret" | "envid" | "auth" | "requireTls" | "deliverBy" | "priority">;
+}
+
+/** A message to some recipients. Immutable. */
+export interface MailTransaction extends Envelope {
   readonly content: ContentFacts;
 }
+/** With null the recipients are only asked for, and no content follows. */
+export type Inquiry = Envelope & { readonly content: ContentFacts | null };
 
 const NON_ASCII = /[^\x00-\x7f]/;
 // xtext of RFC 3461 4
@@ -51,19 +57,18 @@ export function secondsLeft(at: number, now: number): number {
 }
 
 /** MAIL with its CRLF. @throws {TypeError} when a part of it has what no command can. */
-export function mailCommand(transaction: MailTransaction, { peer, identified, options }: Line): string {
+export function mailCommand(transaction: Inquiry, { peer, identified, options }: Line): string {
   const { sender, recipients, parameters, content } = transaction;
   const { ret, envid, auth, requireTls, deliverBy, priority } = parameters;
   let line = `MAIL FROM:${sender === null ? "<>" : path(sender)}`;
-  if (peer.has("SIZE")) line += ` SIZE=${whole(content.size, "SIZE", 0, Number.MAX_SAFE_INTEGER)}`;
-  if (content.body === "BINARYMIME" || content.body === "8BITMIME" && peer.has("8BITMIME")) {
-    line += ` BODY=${content.body}`;
+  if (content !== null) {
+    if (peer.has("SIZE")) line += ` SIZE=${whole(content.size, "SIZE", 0, Number.MAX_SAFE_INTEGER)}`;
+    if (content.body === "BINARYMIME" || content.body === "8BITMIME" && peer.has("8BITMIME")) {
+      line += ` BODY=${content.body}`;
+    }
   }
-  if (
-    peer.has("SMTPUTF8") && (content.utf8Header || isWide(sender) || recipients.some((each) => isWide(each.address)))
-  ) {
-    line += " SMTPUTF8";
-  }
+  const wide = content?.utf8Header === true || isWide(sender) || recipients.some((each) => isWide(each.address));
+  if (wide && peer.has("SMTPUTF8")) line += " SMTPUTF8";
   if (peer.has("DSN")) {
     if (ret !== null) line += ` RET=${word(ret, "RET", /^(?:FULL|HDRS)$/)}`;
     if (envid !== null && envid !== "") line += ` ENVID=${word(envid, "ENVID", XTEXT)}`;

@@ -1,7 +1,7 @@
 /**
  * How much a login may send, and the guard against stolen ones: who names too many recipients, too many that do not exist,
  * or comes from too many networks is suspended for a time, and a person is told. Must stand before the plugins that know
- * recipients: it looks at their answers. Counts and suspensions are shared by all threads (SEMANTICS 24).
+ * recipients: it looks at their answers, and observes what bounces later. Counts and suspensions are shared by all threads (SEMANTICS 24).
  * Non-job: clients without a login (rate_limit), failed logins (core/auth).
  */
 import { z } from "zod";
@@ -44,7 +44,10 @@ const Options = z.strictObject({
   exempt: z.array(z.string().min(1)).default([]).describe("Logins that are not counted"),
 });
 
+/** Handlers and the observer have it. */
 type Ctx = Pick<Context<Lasting>, "store" | "now" | "alert">;
+/** It is the address: it does not exist (RFC 3463 3.2). */
+const NOBODY = "5.1.";
 type Refusal = Reply<"defer" | "reject">;
 
 /**
@@ -126,7 +129,8 @@ export const account_guard: PluginFactory<z.input<typeof Options>> = definePlugi
         return await exceeded(ctx, "messages", messageRates, account) ?? next();
       },
       async rcpt(ctx, next) {
-        const account = ctx.recipient.origin === null ? counted(ctx.client.identity) : null; // aliases are our doing
+        const { origin, copy } = ctx.recipient; // aliases and copies are our doing
+        const account = origin === null && !copy ? counted(ctx.client.identity) : null;
         if (account === null) return next();
         const refusal = await suspended(ctx, account);
         if (refusal !== null) return refusal;
@@ -138,7 +142,7 @@ export const account_guard: PluginFactory<z.input<typeof Options>> = definePlugi
         const late = await exceeded(ctx, "recipients", recipientRates, account);
         if (late !== null) return late;
         const reply = await next();
-        if (reply.verdict === "reject" && reply.status.startsWith("5.1.")) { // RFC 3463 3.2: it is the address
+        if (reply.verdict === "reject" && reply.status.startsWith(NOBODY)) {
           await ctx.store.add(`refused ${account}`, 1, within);
           const why = await tooManyUnknown(ctx, account);
           if (why !== null) await suspendNow(ctx, account, why); // from the next command on
@@ -148,6 +152,15 @@ export const account_guard: PluginFactory<z.input<typeof Options>> = definePlugi
       async data(ctx, next) {
         const account = counted(ctx.client.identity);
         return (account === null ? null : await suspended(ctx, account)) ?? next();
+      },
+      /** What is sent today bounces tomorrow, when nobody is logged in. */
+      async observe(event, house) {
+        if (event.type !== "bounced" || event.expired || !event.status.startsWith(NOBODY)) return;
+        const account = counted(event.identity);
+        if (account === null) return;
+        await house.store.add(bouncedName(account), 1, within);
+        const why = await tooManyUnknown(house, account);
+        if (why !== null && await suspended(house, account) === null) await suspendNow(house, account, why);
       },
     };
   },

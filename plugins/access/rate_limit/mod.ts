@@ -82,7 +82,7 @@ export const rate_limit: PluginFactory<z.input<typeof Options>> = definePlugin({
     if (recipients !== null) {
       handlers.rcpt = (ctx, next) => {
         const { client: { ip }, recipient } = ctx;
-        if (exempt.has(ip) || recipient.origin !== null) return next(); // aliases are our doing, not the client's
+        if (exempt.has(ip) || recipient.origin !== null || recipient.copy) return next(); // our doing, not the client's
         return recipients(ctx, "ip", networkOf(ip)).then((refusal) => refusal ?? next());
       };
     }

@@ -6,23 +6,25 @@
 import { z } from "zod";
 import {
   type Address,
+  type AddressPattern,
   type Context,
   definePlugin,
   DomainSet,
   formatAddress,
   type Host,
+  isNameOrDetail,
   type Lasting,
   mailboxesIn,
   type Message,
   parseAddress,
+  parseAddressPattern,
   type PluginFactory,
   reject,
   type Reply,
 } from "../../../core/pipeline/mod.ts";
 import { ACCOUNT } from "../../auth/accounts/key.ts";
-import { isOf, parsePattern, type Pattern } from "./pattern.ts";
 
-const pattern = z.string().refine((text) => parsePattern(text, "") !== null, {
+const pattern = z.string().refine((text) => parseAddressPattern(text, "") !== null, {
   error: (issue) => `"${issue.input}" is no address and no pattern like *@example.org`,
 });
 
@@ -66,13 +68,13 @@ export const sender_login: PluginFactory<z.input<typeof Options>> = definePlugin
   create({ map, anyone, separator, header, nullSender }) {
     const everybody = new Set(anyone.map((login) => login.toLowerCase()));
     const listed = new Map(Object.entries(map).map(([login, texts]) => [login.toLowerCase(), patterns(texts)]));
-    const known = new WeakMap<readonly string[], readonly Pattern[]>();
+    const known = new WeakMap<readonly string[], readonly AddressPattern[]>();
 
-    function patterns(texts: readonly string[]): readonly Pattern[] {
-      return texts.map((text) => parsePattern(text, separator)).filter((each) => each !== null);
+    function patterns(texts: readonly string[]): readonly AddressPattern[] {
+      return texts.map((text) => parseAddressPattern(text, separator)).filter((each) => each !== null);
     }
     /** What the account says; what of it is no pattern allows nothing. */
-    function ofAccount(senders: readonly string[]): readonly Pattern[] {
+    function ofAccount(senders: readonly string[]): readonly AddressPattern[] {
       let found = known.get(senders);
       if (found === undefined) known.set(senders, found = patterns(senders));
       return found;
@@ -108,10 +110,12 @@ export const sender_login: PluginFactory<z.input<typeof Options>> = definePlugin
 /** The login as an address, or at each local domain when it is a bare name. */
 function isOwn(address: Address, login: string, host: Host, separator: string): boolean {
   if (!login.includes("@")) {
-    return DomainSet.of(host.domains).has(address.domain) && isOf(address.local, login.toLowerCase(), separator);
+    return DomainSet.of(host.domains).has(address.domain) &&
+      isNameOrDetail(address.local, login.toLowerCase(), separator);
   }
   const own = parseAddress(login);
-  return own !== null && own.domain === address.domain && isOf(address.local, own.local.toLowerCase(), separator);
+  return own !== null && own.domain === address.domain &&
+    isNameOrDetail(address.local, own.local.toLowerCase(), separator);
 }
 
 interface Author {

@@ -2,29 +2,20 @@
  * Trees of tables to a Directory. Everything a person can get wrong is found here, all at once and each with its place,
  * so that nothing is left to go wrong at RCPT.
  */
-import { type Address, canonicalDomain, parseAddress, type Route } from "../../../core/pipeline/mod.ts";
+import { type Address, canonicalDomain, parseAddress, type PluginRoute } from "../../../core/pipeline/mod.ts";
+import { type Entry, type Fault, type Node, type Place, TablesError } from "../node.ts";
 import { Directory, fold, type Section, type Targets } from "./directory.ts";
-import type { Entry, Fault, Node, Place } from "./node.ts";
 
 export interface BuildOptions {
   /** The route of accounts that name no store. */
-  readonly deliverTo: Route;
+  readonly deliverTo: PluginRoute;
   readonly separators: string;
   readonly home: string | null;
   /** Whether a name that is in no table is nobody: then an alias to such a name is a fault. */
   readonly closed: boolean;
 }
 
-/** Why the tables are none, with every fault up to some twenty. */
-export class TablesError extends Error {
-  override readonly name = "TablesError";
-  constructor(readonly faults: readonly Fault[]) {
-    super(faults.map(({ message }) => message).join("\n"));
-  }
-}
 const ENOUGH = 20;
-/** What is promised and not there yet must not be passed over in silence. */
-export const NO_VIA = "delivery to other hosts is not in this version; leave the key out";
 
 /** @throws {TablesError} */
 export function buildDirectory(trees: readonly Node[], options: BuildOptions): Directory {
@@ -37,7 +28,7 @@ class Builder {
   /** Targets without a domain, looked up when every table is read. */
   readonly #names: { readonly name: string; readonly domain: string; readonly at: Place }[] = [];
   /** One object for each store, not for each account. */
-  readonly #stores = new Map<string, Route>();
+  readonly #stores = new Map<string, PluginRoute>();
 
   constructor(readonly options: BuildOptions) {
     this.#directory = new Directory(options.separators, options.home);
@@ -93,7 +84,7 @@ class Builder {
       return;
     }
     for (const { key, at, value } of this.#entries(node)) {
-      let route: Route | null = this.options.deliverTo;
+      let route: PluginRoute | null = this.options.deliverTo;
       if (value.kind === "table") {
         this.#table(value, key, { store: (store) => route = this.#store(store) });
       } else if (value.kind === "list" || value.text !== "") route = this.#store(value);
@@ -101,7 +92,7 @@ class Builder {
     }
   }
 
-  #account(text: string, at: Place, route: Route, domain: string): void {
+  #account(text: string, at: Place, route: PluginRoute, domain: string): void {
     const name = this.#name(text, at, domain);
     if (name === null) return;
     const { accounts } = this.#directory.section(name.domain), key = fold(name.local);
@@ -110,7 +101,7 @@ class Builder {
   }
 
   /** A plugin's name, or a route as it stands in the configuration. */
-  #store(node: Node): Route | null {
+  #store(node: Node): PluginRoute | null {
     if (node.kind === "text" && node.text !== "") return this.#route(node.text, { to: "local", plugin: node.text });
     if (node.kind !== "table") return this.#fault(node.at, "expected the name of a storage plugin, or { to: ... }");
     const said = new Map<string, string>();
@@ -121,12 +112,12 @@ class Builder {
     this.#table(node, "store", { to: take("to"), plugin: take("plugin"), via: take("via") });
     const to = said.get("to"), plugin = said.get("plugin"), via = said.get("via");
     if (to === "local" && plugin && via === undefined) return this.#route(plugin, { to, plugin });
-    if (to === "remote" && via !== undefined) return this.#fault(node.at, `via: ${NO_VIA}`);
-    if (to === "remote" && plugin === undefined) return this.#route(">", { to });
-    return this.#fault(node.at, "expected { to: local, plugin: NAME } or { to: remote }");
+    if (to === "remote" && plugin === undefined && via === undefined) return this.#route(">", { to });
+    if (to === "remote" && plugin === undefined && via) return this.#route(`>${via}`, { to, via });
+    return this.#fault(node.at, "expected { to: local, plugin: NAME }, { to: remote } or { to: remote, via: NAME }");
   }
 
-  #route(key: string, route: Route): Route {
+  #route(key: string, route: PluginRoute): PluginRoute {
     const known = this.#stores.get(key);
     if (known === undefined) this.#stores.set(key, route);
     return known ?? route;

@@ -3,14 +3,14 @@
  * Names are compared without case (RFC 5321 2.4 leaves that to the host that owns the domain) and only ever used as keys
  * of a Map. Non-job: where tables come from (build.ts), what is done with an answer (mod.ts).
  */
-import { type Address, DomainSet, type Host, type Route, sameAddress } from "../../../core/pipeline/mod.ts";
+import { type Address, DomainSet, type Host, type PluginRoute, sameAddress } from "../../../core/pipeline/mod.ts";
 
 /** Where an alias leads. An empty domain stands for the domain that was named, an empty local part likewise. */
 export type Targets = readonly Address[];
 
 /** The names of one domain; of all local domains in the shared one. */
 export class Section {
-  readonly accounts = new Map<string, Route>();
+  readonly accounts = new Map<string, PluginRoute>();
   readonly aliases = new Map<string, Targets>();
   catchAll: Targets | null = null;
   /** A domain of its own, in which the shared names mean nothing. */
@@ -19,7 +19,7 @@ export class Section {
 
 export type Found =
   /** `mailbox` is the one address of this account; `detail` what stood behind the separator. */
-  | { readonly kind: "account"; readonly mailbox: Address; readonly route: Route; readonly detail: string }
+  | { readonly kind: "account"; readonly mailbox: Address; readonly route: PluginRoute; readonly detail: string }
   /** `targets` is the same object each time the same alias is found. */
   | { readonly kind: "alias"; readonly members: readonly Address[]; readonly targets: Targets };
 
@@ -49,11 +49,17 @@ export class Directory {
 
   /** The storage plugins that accounts name, each once. */
   get stores(): string[] {
-    const names = new Set<string>();
-    for (const { accounts } of [this.shared, ...this.domains.values()]) {
-      for (const route of accounts.values()) if (route.to === "local") names.add(route.plugin);
-    }
-    return [...names];
+    return [...new Set(this.#routes().flatMap((route) => route.to === "local" ? [route.plugin] : []))];
+  }
+
+  /** The next hops that accounts name, each once. */
+  get nextHops(): string[] {
+    const named = this.#routes().flatMap((route) => route.to === "remote" && route.via ? [route.via] : []);
+    return [...new Set(named)];
+  }
+
+  #routes(): PluginRoute[] {
+    return [this.shared, ...this.domains.values()].flatMap(({ accounts }) => [...accounts.values()]);
   }
 
   /** What `address` is, without the alias `skip`: an alias that names itself means the account behind it. */
@@ -91,7 +97,7 @@ export class Directory {
     return this.#account(name, this.#home(host) ?? (address.domain || host.name), route, detail);
   }
 
-  #account(local: string, domain: string, route: Route, detail: string): Found {
+  #account(local: string, domain: string, route: PluginRoute, detail: string): Found {
     return { kind: "account", mailbox: { local, domain }, route, detail };
   }
 

@@ -14,24 +14,23 @@ import {
   formatAddress,
   type Host,
   type PluginFactory,
+  type PluginRoute,
   type Recipient,
   reject,
-  type Route,
 } from "../../../core/pipeline/mod.ts";
+import { fromValue } from "../node.ts";
 import type { Directory, Found, Targets } from "./directory.ts";
 import { MAILBOX } from "./key.ts";
-import { NO_VIA } from "./build.ts";
-import { fromValue } from "./node.ts";
 import { Source } from "./source.ts";
 
 export { MAILBOX, type Mailbox } from "./key.ts";
 
-const STORE = "expected a storage plugin, { to: local, plugin: NAME } or { to: remote }";
+const STORE = "expected a storage plugin, { to: local, plugin: NAME }, { to: remote } or { to: remote, via: NAME }";
 const Store = z.union([
   z.string().min(1),
   z.discriminatedUnion("to", [
     z.strictObject({ to: z.literal("local"), plugin: z.string().min(1) }),
-    z.strictObject({ to: z.literal("remote"), via: z.string().refine(() => false, NO_VIA).optional() }),
+    z.strictObject({ to: z.literal("remote"), via: z.string().min(1).optional() }),
   ]),
 ], { error: STORE });
 const Accounts = z.union([
@@ -101,6 +100,7 @@ export const recipients: PluginFactory<z.input<typeof Options>> = definePlugin({
       closed: unknown === "reject",
     });
     setup.routesTo(source.stores);
+    setup.routesVia(source.nextHops);
 
     return {
       rcpt(ctx, next) {
@@ -131,7 +131,8 @@ export const recipients: PluginFactory<z.input<typeof Options>> = definePlugin({
   },
 });
 
-function routeOf(store: z.output<typeof Store>): Route {
+function routeOf(store: z.output<typeof Store>): PluginRoute {
   if (typeof store === "string") return { to: "local", plugin: store };
-  return store.to === "local" ? store : { to: "remote" };
+  if (store.to === "local") return store;
+  return store.via === undefined ? { to: "remote" } : { to: "remote", via: store.via };
 }

@@ -4,7 +4,7 @@ import { createAdmin } from "../../../core/admin/app.ts";
 import type { AdminOptions } from "../../../core/admin/app.ts";
 import { Reply } from "../../../core/model/reply.ts";
 import { StoreError } from "../../../core/store/store.ts";
-import { adminOptions, ORDER, PLAIN, TestStore } from "./fixture.ts";
+import { adminOptions, NOW, ORDER, PLAIN, TestStore } from "./fixture.ts";
 
 const ORIGIN = "http://127.0.0.1:8025";
 type Call = (path: string, init?: RequestInit) => Promise<Response>;
@@ -173,7 +173,7 @@ Deno.test("queue: changes of one and by filter reach the store; without a filter
     assertEquals((await call("/api/v1/queue/retry?state=deferred&domain=example.net", { method: "POST" })).status, 200);
     assertEquals((await call("/api/v1/queue?state=held", { method: "DELETE" })).status, 200);
     await problem(await call("/api/v1/queue", { method: "DELETE" }), 400);
-    await problem(await call(`/api/v1/queue/${id}/bounce`, { method: "POST" }), 404);
+    await problem(await call(`/api/v1/queue/${id}/forget`, { method: "POST" }), 404);
     const tried = store.changes.filter(({ what }) => !("id" in what) || what.id === id);
     assertEquals(tried, [
       { what: { id }, change: { do: "retry" } },
@@ -184,6 +184,107 @@ Deno.test("queue: changes of one and by filter reach the store; without a filter
       { what: { state: "held" }, change: { do: "delete" } },
     ]);
   }));
+
+/** A change with a body of JSON. */
+function asking(body: unknown): RequestInit {
+  return { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+}
+
+Deno.test("queue: bounce and route say what they are told to, of one and by filter", () =>
+  withSite(async (call, store) => {
+    const id = await store.queueUp([
+      { address: "turing@example.net", state: "deferred", deadline: NOW + 3_600_000, told: NOW - 60_000 },
+      { address: "hopper@example.com", state: "held" },
+    ]);
+    const post = async (path: string, body: unknown) =>
+      await (await call(`/api/v1/queue/${path}`, asking(body))).json();
+    const rows = async () => (await (await call(`/api/v1/queue/${id}`)).json()).recipients;
+    const [{ told, deadline, destination }] = await rows();
+    assertEquals([told, deadline, destination], [
+      "2026-11-22T09:40:00.000Z",
+      "2026-11-22T10:41:00.000Z",
+      "mx:example.net",
+    ]);
+    assertEquals(await post(`${id}/route`, { to: "remote", via: "upstream" }), { changed: 2 });
+    assertEquals(
+      (await rows()).map((each: { state: string; destination: string }) => [each.state, each.destination]),
+      [["ready", "via:upstream"], ["held", "via:upstream"]],
+    );
+    assertEquals(await post("route?domain=example.com", { to: "local", plugin: "inbox" }), { changed: 1 });
+    assertEquals(await post(`${id}/route`, { to: "remote" }), { changed: 2 });
+    assertEquals((await rows()).map((each: { destination: string }) => each.destination), [
+      "mx:example.net",
+      "mx:example.com",
+    ]);
+    assertEquals(await post("bounce?state=held", { reason: " nobody is there any more " }), { changed: 1 });
+    const empty = await call(`/api/v1/queue/${id}/bounce`, { method: "POST" });
+    assertEquals(await empty.json(), { changed: 2 });
+    assertEquals(store.changes.filter(({ change }) => change.do === "bounce").map(({ change }) => change), [
+      { do: "bounce", reason: "nobody is there any more" },
+      { do: "bounce", reason: "returned by the postmaster" },
+    ]);
+    assertEquals((await rows())[0].route, { to: "report", action: "failed", reason: "returned by the postmaster" });
+  }));
+
+Deno.test("queue: what cannot be routed or said is refused by its name, and nothing changes", () =>
+  withSite(async (call, store) => {
+    const id = await store.queueUp([{ address: "turing@example.net", state: "deferred" }]);
+    const rows: [verb: string, body: unknown, says: string][] = [
+      ["route", { to: "remote", via: "upstraem" }, 'no next hop "upstraem" in the configuration; there is upstream'],
+      ["route", { to: "local", plugin: "spf" }, 'no plugin that stores mail "spf"'],
+      ["route", {}, "A route is"],
+      ["route", { to: "report", reason: "x" }, 'no "reason" here'],
+      ["route", { to: "remote", via: 7 }, "A route is"],
+      ["route", { to: "local", via: "upstream", plugin: "inbox" }, "A route is"],
+      ["route", [], "a JSON object"],
+      ["bounce", { reason: "two\r\nlines" }, "one line"],
+      ["bounce", { reason: "x".repeat(301) }, "300 characters"],
+      ["bounce", { reason: 7 }, "one line"],
+      ["bounce", { why: "x" }, 'no "why" here'],
+    ];
+    for (const [verb, body, says] of rows) {
+      for (const path of [`${id}/${verb}`, `${verb}?domain=example.net`]) {
+        assertStringIncludes(await problem(await call(`/api/v1/queue/${path}`, asking(body)), 400), says);
+      }
+    }
+    await problem(await call("/api/v1/queue/bounce", { method: "POST" }), 400);
+    await problem(await call("/api/v1/queue/route?state=held", { method: "POST" }), 400);
+    assertEquals(store.changes, []);
+  }));
+
+Deno.test("queue: where nothing leaves this machine no mail is sent away by hand either", () =>
+  withSite(async (call, store) => {
+    const id = await store.queueUp([{ address: "turing@example.net", state: "held" }]);
+    const away = await call(`/api/v1/queue/${id}/route`, asking({ to: "remote" }));
+    assertStringIncludes(await problem(away, 400), "does not leave this machine");
+    const inside = await call(`/api/v1/queue/${id}/route`, asking({ to: "local", plugin: "inbox" }));
+    assertEquals(await inside.json(), { changed: 1 });
+  }, { ways: { leaves: false, nextHops: [], storages: ["inbox"] } }));
+
+Deno.test("queue: which destinations rest, and why; changes go where the server wants them", () => {
+  const changed: string[] = [];
+  const state = { waiting: 0, running: 1, closedUntil: NOW + 60_000, reason: "421 too many connections" };
+  return withSite(async (call, store) => {
+    const id = await store.queueUp([{ address: "turing@example.net", state: "deferred" }]);
+    assertEquals(await (await call("/api/v1/queue/destinations")).json(), {
+      total: 2,
+      items: [
+        { destination: "mx:example.net", ...state, closedUntil: "2026-11-22T09:42:00.000Z" },
+        { destination: "via:upstream", waiting: 3, running: 5, closedUntil: null, reason: null },
+      ],
+    });
+    assertEquals((await (await call("/api/v1/queue/destinations?limit=1")).json()).items.length, 1);
+    await problem(await call("/api/v1/queue/destinations?limit=x"), 400);
+    await call(`/api/v1/queue/${id}/retry`, { method: "POST" });
+    assertEquals([changed, store.changes], [["retry"], []]);
+  }, {
+    destinations: () => [
+      { destination: "mx:example.net", ...state },
+      { destination: "via:upstream", waiting: 3, running: 5, closedUntil: null, reason: null },
+    ],
+    change: (_, { do: verb }) => Promise.resolve(changed.push(verb)),
+  });
+});
 
 Deno.test("plugins, health and metrics", () =>
   withSite(async (call) => {

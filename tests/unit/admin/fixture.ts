@@ -26,6 +26,10 @@ export interface Queued {
   readonly address: string;
   readonly state: "ready" | "deferred" | "held" | "delivered";
   readonly reply?: string;
+  /** When its sender heard of the delay. */
+  readonly told?: number;
+  /** When he hears at the latest. */
+  readonly deadline?: number;
 }
 
 /** A MemoryStore that remembers what it was asked for. */
@@ -69,7 +73,7 @@ export class TestStore extends MemoryStore {
     const id = newId(at);
     await this.#commit({
       ...messageOf(id, { from: "shop@example.org", subject: "Order", at, prepend: "" }),
-      recipients: recipients.map(({ address, state, reply }) => {
+      recipients: recipients.map(({ address, state, reply, deadline = null }) => {
         const tried = state === "deferred" || state === "delivered";
         return {
           address: addressOf(address),
@@ -77,7 +81,7 @@ export class TestStore extends MemoryStore {
           parameters: NO_RCPT_PARAMETERS,
           route: { to: "remote" },
           destination: `mx:${addressOf(address).domain}`,
-          deadline: null,
+          deadline,
           state: tried ? "ready" : state,
           nextAttempt: tried ? at : NOW + 600_000,
           lastReply: reply ?? null,
@@ -93,6 +97,7 @@ export class TestStore extends MemoryStore {
           lastReply,
           nextAttempt: NOW + 600_000,
           state: recipients[index]!.state,
+          ...recipients[index]!.told !== undefined && { told: recipients[index]!.told },
         })),
       );
     }
@@ -171,6 +176,7 @@ export function adminOptions(store: TestStore, change: Partial<AdminOptions> = {
     token: null,
     hosts: [],
     metrics: () => "# EOF\n",
+    ways: { leaves: true, nextHops: ["upstream"], storages: ["inbox"] },
     ready: () => true,
     now: () => NOW,
     ...change,

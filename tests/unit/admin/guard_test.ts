@@ -187,12 +187,16 @@ Deno.test("CSRF: a change from another site is refused on every route that chang
       ["PATCH", `/api/v1/messages/${id}`],
       ["POST", `/api/v1/queue/${item}/release`],
       ["POST", "/api/v1/queue/retry?state=held"],
+      ["POST", `/api/v1/queue/${item}/bounce`],
+      ["POST", "/api/v1/queue/route?state=held"],
       ["DELETE", `/api/v1/queue/${item}`],
       ["POST", "/inbox/delete"],
       ["POST", `/inbox/${id}/delete`],
       ["POST", `/inbox/${id}/read`],
       ["POST", `/queue/${item}/release`],
       ["POST", "/queue/delete"],
+      ["POST", "/queue/bounce"],
+      ["POST", `/queue/${item}/route`],
     ];
     const foreign: Record<string, string>[] = [
       { "sec-fetch-site": "cross-site" },
@@ -251,6 +255,7 @@ Deno.test("no GET changes anything", () =>
         ...api.map((each) => `/api/v1/${each}`),
         `/inbox/${id}/delete`,
         `/queue/${item}/release`,
+        ...["bounce", "route", "delete"].flatMap((verb) => [`/queue/${item}/${verb}`, `/queue/${verb}?state=held`]),
       ]
     ) {
       await (await call(path)).body?.cancel();
@@ -268,6 +273,8 @@ Deno.test("policies: every page, every answer, every part of a message", () =>
       `/inbox/${id}`,
       "/inbox?q=x",
       "/queue",
+      "/queue/bounce?state=held",
+      `/queue/${item}/route`,
       `/queue/${item}`,
       "/plugins",
       "/nothing",

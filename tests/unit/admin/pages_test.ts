@@ -12,14 +12,19 @@ const ORIGIN = "http://127.0.0.1:8025";
 async function get(admin: Admin, path: string): Promise<string> {
   return await (await admin.fetch(new Request(ORIGIN + path), { remote: "127.0.0.1" })).text();
 }
-/** Sends the form of `page` that posts to `action`, as a browser would. */
-async function submit(admin: Admin, page: string, action: string): Promise<Response> {
+/** Sends the form of `page` that posts to `action`, as a browser would, with what a person filled in. */
+async function submit(
+  admin: Admin,
+  page: string,
+  action: string,
+  filled: Readonly<Record<string, string>> = {},
+): Promise<Response> {
   const form = new RegExp(`<form method="post"\\s+action="${action}">(.*?)</form>`, "s").exec(page)?.[1];
   assert(form !== undefined, `no form to ${action}`);
   const fields = [...form.matchAll(/name="([^"]+)" value="([^"]*)"/g)].map(([, name, value]) => [name!, value!]);
   const request = new Request(ORIGIN + action, {
     method: "POST",
-    body: new URLSearchParams(fields),
+    body: new URLSearchParams({ ...Object.fromEntries(fields), ...filled }),
     headers: { "sec-fetch-site": "same-origin", origin: "null" },
   });
   return await admin.fetch(request, { remote: "127.0.0.1" });
@@ -109,7 +114,9 @@ Deno.test("queue: states, reasons, and forms for what can be done", () =>
     assertStringIncludes(page, "in 10 min");
     await submit(admin, page, `/queue/${id}/retry`);
     await submit(admin, page, `/queue/${held}/release`);
-    assertEquals((await submit(admin, page, `/queue/${id}/delete`)).headers.get("location"), "/queue");
+    const question = await get(admin, `/queue/${id}/delete`);
+    assertStringIncludes(question, "It is gone for good. Nobody is told.");
+    assertEquals((await submit(admin, question, `/queue/${id}/delete`)).headers.get("location"), "/queue");
     const item = await store.queueUp([
       { address: "hopper@example.com", state: "delivered" },
       { address: "knuth@example.com", state: "held" },
@@ -124,6 +131,87 @@ Deno.test("queue: states, reasons, and forms for what can be done", () =>
     ]);
     assertStringIncludes(await get(admin, "/queue?domain=nowhere.example"), "Nothing matches");
     assertStringIncludes(await get(admin, "/queue?state=nonsense"), "state is one of");
+  }));
+
+Deno.test("queue: bouncing, sending another way and deleting ask again, for one and for all that match", () =>
+  withSite(async (admin, store) => {
+    const id = await store.queueUp([{ address: "turing@example.net", state: "deferred" }]);
+    const held = await store.queueUp([{ address: "<b>@example.net", state: "held" }]);
+    const links = (page: string) =>
+      [...page.matchAll(/href="(\/queue[^"]*\/?(?:bounce|route|delete)[^"]*)"/g)].map((each) => each[1]);
+    assertEquals(
+      links(await get(admin, `/queue/${id}`)),
+      ["route", "bounce", "delete"].map((verb) => `/queue/${id}/${verb}`),
+    );
+    const all = await get(admin, "/queue?state=held&domain=example.com");
+    for (const verb of ["route", "bounce", "delete"]) {
+      assertStringIncludes(all, `href="/queue/${verb}?state=held&amp;domain=example.com"`);
+    }
+    const one = await get(admin, `/queue/${id}/bounce`);
+    assertStringIncludes(one, "Bounce: 1 message");
+    assertStringIncludes(one, "turing@example.net");
+    const gone = await submit(admin, one, `/queue/${id}/bounce`, { reason: "no such project" });
+    assertEquals([gone.status, gone.headers.get("location")], [303, `/queue/${id}`]);
+    assertStringIncludes(await get(admin, `/queue/${id}`), "its sender is told next");
+    const ways = await get(admin, "/queue/route?state=held");
+    assertEquals([...ways.matchAll(/name="way" value="([^"]+)"/g)].map((each) => each[1]), [
+      "rules",
+      "via:upstream",
+      "local:inbox",
+    ]);
+    await submit(admin, ways, "/queue/route", { way: "via:upstream" });
+    await submit(admin, ways, "/queue/route", { way: "rules" });
+    assertStringIncludes(
+      await (await submit(admin, ways, "/queue/route", { way: "via:gone" })).text(),
+      "no next hop &quot;gone&quot;",
+    );
+    assertEquals((await submit(admin, ways, "/queue/route", { way: "" })).status, 400);
+    await submit(admin, await get(admin, `/queue/${held}/route`), `/queue/${held}/route`, { way: "local:inbox" });
+    await submit(admin, await get(admin, "/queue/delete?state=held"), "/queue/delete");
+    assertEquals(store.changes.map(({ what, change }) => [what, change]), [
+      [{ id }, { do: "bounce", reason: "no such project" }],
+      [{ state: "held" }, { do: "route", route: { to: "remote", via: "upstream" }, destination: "via:upstream" }],
+      [{ state: "held" }, { do: "route", route: { to: "remote" }, destination: null }],
+      [{ id: held }, { do: "route", route: { to: "local", plugin: "inbox" }, destination: "local:inbox" }],
+      [{ state: "held" }, { do: "delete" }],
+    ]);
+    assertStringIncludes(await get(admin, "/queue/bounce?state=held"), "No message matches any more");
+    assertStringIncludes(await get(admin, "/queue/bounce"), "Name a state, a domain or both");
+    assertStringIncludes(await get(admin, `/queue/${held}/bounce`), "Nothing in the queue has the id");
+    const forged = await admin.fetch(new Request(`${ORIGIN}/queue/bounce`, { method: "POST", body: "state=ready" }));
+    assertEquals(forged.status, 403);
+  }));
+
+Deno.test("queue: destinations that rest say until when and why; delay notices are told of", () =>
+  withSite(async (admin, store) => {
+    const id = await store.queueUp([{
+      address: "turing@example.net",
+      state: "deferred",
+      reply: "421 4.7.0 Too many connections",
+      told: NOW - 60_000,
+      deadline: NOW + 5 * 3_600_000,
+    }]);
+    const page = await get(admin, "/queue");
+    assertStringIncludes(page, "rests until 12:40");
+    assertStringIncludes(page, "421 too many &lt;connections&gt;");
+    assertStringIncludes(page, 'href="/queue?domain=example.net"');
+    assert(!page.includes("quiet.example"), "what neither rests nor is full is no news");
+    assertMatch(page, /sender told of the delay <time [^>]*>09:40<\/time>/);
+    assertMatch(await get(admin, `/queue/${id}`), /sender hears\s+<time [^>]*>in 5 h at the latest<\/time>/);
+    assert(!(await get(admin, "/queue?domain=example.com")).includes("rests until"));
+    await submit(admin, page, "/queue/retry");
+    assertEquals(store.changes, [{ what: { domain: "example.net" }, change: { do: "retry" } }]);
+  }, {
+    destinations: () => [
+      {
+        destination: "mx:example.net",
+        waiting: 0,
+        running: 0,
+        closedUntil: NOW + 3 * 3_600_000 - 60_000,
+        reason: "421 too many <connections>",
+      },
+      { destination: "mx:quiet.example", waiting: 1, running: 1, closedUntil: null, reason: null },
+    ],
   }));
 
 Deno.test("plugins: one matrix for listeners that run the same; observe is told apart", () =>

@@ -50,8 +50,13 @@ Deno.test("the help lists the commands that there are", async () => {
   const terminal = new FakeTerminal();
   await run(["--help"], terminal);
   const commands = [...terminal.text.matchAll(/^ {2}([a-z]+)\b.* {2,}\S/gm)].map((match) => match[1]);
-  assertEquals(commands, ["serve", "check", "schema", "send", "queue", "user", "help"]);
+  assertEquals(commands, ["serve", "check", "schema", "send", "queue", "suppress", "user", "dkim", "help"]);
 });
+
+/** Where the empty line stands after which `check` speaks of delivery. */
+function beforeDelivery(terminal: FakeTerminal): number {
+  return terminal.printed.findIndex((each) => each.startsWith("delivery ")) - 1;
+}
 
 Deno.test("check prints listeners and the plugins of each phase, and every fault of a bad file", async () => {
   await folder(async (cwd) => {
@@ -71,7 +76,7 @@ plugins:
     );
     const terminal = new FakeTerminal({ cwd });
     assertEquals(await run(["check"], terminal), 0);
-    assertEquals(terminal.printed.slice(6), [
+    assertEquals(terminal.printed.slice(6, beforeDelivery(terminal)), [
       "",
       "listener 127.0.0.1:2525, role mx",
       "           connect helo auth mail rcpt data queue deliver",
@@ -122,7 +127,7 @@ plugins:
     const terminal = new FakeTerminal({ cwd });
     assertEquals(await run(["check"], terminal), 0, terminal.complaints.join());
     const both = "when recipientDomain: example.org; unless listener: in";
-    assertEquals(terminal.printed.slice(7), [
+    assertEquals(terminal.printed.slice(7, beforeDelivery(terminal)), [
       "listener 127.0.0.1:2525 (in), role mx",
       "           connect helo auth mail rcpt data queue deliver",
       "  spf      .       .    .    x    .    x    .     .        observe; when role: mx, network: 192.0.2.0/24 or 198.51.100.1",
@@ -136,6 +141,87 @@ plugins:
       `  discard  .       .    .    .    x    .    x     .        ${both}`,
       "  inbox    .       .    .    .    x    .    x     .        when listener: local",
     ]);
+  });
+});
+
+Deno.test("check prints where mail goes, and when, and under which TLS", async () => {
+  await folder(async (cwd) => {
+    const write = (text: string) =>
+      Deno.writeTextFile(`${cwd}/postern.yaml`, `hostname: mx.example.org\npostmaster: ops@example.org\n${text}`);
+    const told = async () => {
+      const terminal = new FakeTerminal({ cwd });
+      assertEquals(await run(["check"], terminal), 0, terminal.complaints.join());
+      return terminal.printed.slice(beforeDelivery(terminal) + 1);
+    };
+    await write("plugins: [inbox]\ndns: { servers: [127.0.0.1] }\n");
+    assertEquals(await told(), [
+      "delivery       retry after 1m, 5m, 15m, 30m, 1h, 2h, 4h; notice of delay after 4h; given up after 5d, without a sender after 1d",
+      "at once        20 to a destination, 200 in all",
+      "route          *: the hosts of the domain",
+      "TLS            *: where it is offered",
+      "MTA-STS        on",
+      "DANE           on",
+      "TLS reports    off",
+    ]);
+    await write(`plugins: [inbox]
+dns: { servers: [192.0.2.53] }
+nextHops:
+  upstream:
+    hosts: ["smtp://relay.example.net:587", "smtps://relay.example.net"]
+    auth: { user: example, password: do-not-show-this }
+    concurrency: 5
+    rate: 60/1m
+  mailboxes: { hosts: ["lmtp+unix:///run/lmtp"] }
+  web: { hosts: ["https://app.example.org/mail?key=do-not-show-this"], format: json, secret: do-not-show-this }
+delivery:
+  retry: [1m]
+  delayNotice: off
+  rates: { example.com: 10/1s }
+  port: 2525
+  routes:
+    - { domain: [example.com, "*.example.com"], sender: "<>", to: discard }
+    - { sender: news@example.org, to: hold, reason: look at it }
+    - { domain: example.org, to: local, plugin: inbox }
+    - { domain: example.edu, to: remote }
+    - { domain: "*.net", to: remote, via: upstream }
+  tls:
+    rules:
+      "*": { level: secure, names: [mx.example.net], ignorePublished: true }
+      example.com: { level: fingerprint, fingerprints: ["${"ab".repeat(32)}"] }
+    mtaSts: false
+    reports: {}
+`);
+    const lines = await told();
+    assertEquals(lines.slice(1), [
+      "at once        20 to a destination, 200 in all",
+      "rate           example.com: 10/1s",
+      "next hop       upstream: smtp://relay.example.net:587, then smtps://relay.example.net; login example; 5 at once; 60/1m",
+      "next hop       mailboxes: lmtp+unix:///run/lmtp",
+      "next hop       web: https://app.example.org/mail; json, signed",
+      "route          example.com, *.example.com from <>: discarded",
+      "route          * from news@example.org: held: look at it",
+      "route          example.org: stored by inbox",
+      "route          example.edu: the hosts of the domain, port 2525",
+      "route          *.net: via upstream",
+      "route          all others: the hosts of the domain, port 2525",
+      "TLS            *: secure; names mx.example.net; whatever is published",
+      "TLS            example.com: fingerprint; 1 fingerprint",
+      "MTA-STS        off",
+      "DANE           off, the resolver is not on this host",
+      "TLS reports    from ops@example.org",
+    ]);
+    await write("plugins: [inbox]\ndelivery: { tls: { ca: ./ca.pem } }\n");
+    for (const content of [null, "no PEM", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]) {
+      if (content !== null) await Deno.writeTextFile(`${cwd}/ca.pem`, content);
+      const terminal = new FakeTerminal({ cwd });
+      assertEquals(await run(["check"], terminal), 1);
+      assertMatch(terminal.complaints.at(-1)!, /^postern: delivery\.tls\.ca: .*ca\.pem: \S/);
+    }
+  });
+  await folder(async (cwd) => {
+    const terminal = new FakeTerminal({ cwd });
+    assertEquals(await run(["check"], terminal), 0);
+    assertEquals(terminal.printed.slice(beforeDelivery(terminal) + 1), ["delivery       nothing leaves this machine"]);
   });
 });
 

@@ -21,7 +21,7 @@ async function fill(folder: string, id = newId(Date.now())): Promise<string> {
       : NO_RCPT_PARAMETERS,
     route: { to: "remote" } as const,
     destination: `mx:${domain}`,
-    deadline: null,
+    deadline: local === "c" ? Date.UTC(2100, 0) : null,
     state: "ready" as const,
     nextAttempt: 0,
     lastReply: null,
@@ -60,13 +60,16 @@ Deno.test("queue: list, show and change in the data folder where no server runs"
   assertEquals(JSON.parse((await command("list", "--json", "--domain", "example.edu"))[1]).total, 0);
   const [, shown] = await command("show", id.toLowerCase());
   assertStringIncludes(shown, "subject  x?[2J");
-  assertEquals(shown.split("\n").slice(-6), [
+  assertEquals(shown.split("\n").slice(-9), [
     "RET      HDRS",
     "ENVID    abc+2B1",
     "to       <b@example.org> ready, next 1970-01-01T00:00:00.000Z",
+    "  way    mx:example.org",
     "to       <c@example.com> ready, next 1970-01-01T00:00:00.000Z",
     "  NOTIFY FAILURE,DELAY",
     "  ORCPT  rfc822;c+2B@example.com",
+    "  way    mx:example.com",
+    "  tells  its sender by 2100-01-01T00:00:00.000Z",
   ]);
   const row = JSON.parse((await command("show", id, "--json"))[1]);
   assertEquals([row.ret, row.envid, row.recipients[0].notify, row.recipients[1].orcpt], [
@@ -79,12 +82,70 @@ Deno.test("queue: list, show and change in the data folder where no server runs"
   assertEquals(await states(), ["held", "held"]);
   assertEquals(await command("release", "--state", "held", "--json"), [0, '{"changed":2}']);
   assertEquals(await states(), ["ready", "ready"]);
+  assertEquals(await command("destinations"), [0, "No server runs: nothing is on its way."]);
+  assertEquals(JSON.parse((await command("destinations", "--json"))[1]), { total: 0, items: [] });
+  assertEquals(await command("bounce", "--domain", "example.org", "--reason", "no such project"), [
+    0,
+    "1 recipient changed",
+  ]);
+  assertEquals(JSON.parse((await command("show", id, "--json"))[1]).recipients[0].route, {
+    to: "report",
+    action: "failed",
+    reason: "no such project",
+  });
   assertEquals((await command("delete", id))[0], 0);
   assertEquals((await command("list"))[1], "The queue is empty.");
 
   const gone = new FakeTerminal({ cwd, env });
   assertEquals(await run(["queue", "retry", id], gone), 1);
   assertEquals(gone.complaints, [`postern: nothing in the queue has the id ${id}`]);
+});
+
+Deno.test("queue route: by a next hop, as the configuration says, to a plugin; only by what is there, one at a time", async () => {
+  await using temp = await TempFolder.make();
+  const cwd = temp.path, env = { POSTERN_ADMIN: "127.0.0.1:1", POSTERN_ADMIN_TOKEN: TOKEN };
+  await temp.file(
+    "postern.yaml",
+    `hostname: mx.example.org
+domains: [example.org]
+postmaster: box@example.org
+listeners: [{ address: "127.0.0.1:2525" }]
+plugins: [{ recipients: { accounts: { box: inbox } } }, inbox]
+nextHops: { backup: { hosts: ["smtp://127.0.0.1:2600"] } }
+`,
+  );
+  const id = await fill(`${cwd}/data`);
+  const command = async (...args: string[]) => {
+    const terminal = new FakeTerminal({ cwd, env });
+    return [await run(["queue", ...args], terminal), [...terminal.printed, ...terminal.complaints].join("\n")] as const;
+  };
+  const ways = async () =>
+    JSON.parse((await command("show", id, "--json"))[1]).recipients
+      .map(({ destination }: { destination: string }) => destination);
+  assertEquals(await command("route", id, "--via", "backup"), [0, "2 recipients changed"]);
+  assertEquals(await ways(), ["via:backup", "via:backup"]);
+  assertEquals(await command("route", "--domain", "example.com", "--mx"), [0, "1 recipient changed"]);
+  assertEquals(await command("route", "--domain", "example.org", "--local", "inbox", "--json"), [0, '{"changed":1}']);
+  assertEquals(await ways(), ["local:inbox", "mx:example.com"]);
+  const rows: [args: string[], code: number, says: string][] = [
+    [[id, "--via", "bakcup"], 1, 'There is no next hop "bakcup" in the configuration; there is backup.'],
+    [
+      [id, "--local", "maildir"],
+      1,
+      'There is no plugin that stores mail "maildir" in the configuration; there is inbox.',
+    ],
+    [[id], 2, "say where to, by one of --via"],
+    [[id, "--mx", "--via", "backup"], 2, "say where to, by one of --via"],
+    [["--mx"], 2, "name messages by id, or all that match"],
+  ];
+  for (const [args, code, says] of rows) {
+    const [given, words] = await command("route", ...args);
+    assertEquals([given, words.split("\n").length], [code, 1], words);
+    assertStringIncludes(words, says);
+  }
+  const [given, words] = await command("bounce", id, "--reason", "two\nlines");
+  assertEquals([given, words], [1, "postern: reason is one line of 300 characters at most."]);
+  assertEquals(await ways(), ["local:inbox", "mx:example.com"], "nothing changed by what was refused");
 });
 
 Deno.test("case 75: the queue of a running server is asked for over HTTP, with the token, and never opened", async () => {
@@ -104,12 +165,19 @@ Deno.test("case 75: the queue of a running server is asked for over HTTP, with t
     size: 2048,
     queuedAt: "2026-01-01T00:00:00.000Z",
   };
-  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
+  const closedUntil = "2026-01-01T12:40:00.000Z";
+  const rests = [
+    { destination: "mx:example.net", waiting: 0, running: 0, closedUntil, reason: "421 too many\u001b[2J" },
+    { destination: "via:upstream", waiting: 3, running: 5, closedUntil: null, reason: null },
+  ];
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
     const { pathname, search } = new URL(request.url);
     if (pathname === "/healthz") return new Response("ok");
-    asked.push(`${request.method} ${pathname}${search}`);
+    asked.push(`${request.method} ${pathname}${search} ${await request.text()}`.trim());
     if (request.headers.get("authorization") !== `Bearer ${TOKEN}`) return new Response("{}", { status: 401 });
     if (pathname.includes("01K00000000000000000000000")) return Response.json({ detail: "no" }, { status: 404 });
+    if (pathname.endsWith("/destinations")) return Response.json({ total: 3, items: rests });
+    if (pathname.endsWith("/route")) return Response.json({ detail: "There is no next hop." }, { status: 400 });
     if (request.method === "GET") return Response.json(pathname.endsWith("queue") ? { total: 1, items: [row] } : row);
     return Response.json({ changed: 1 });
   });
@@ -133,6 +201,16 @@ Deno.test("case 75: the queue of a running server is asked for over HTTP, with t
       1,
       "0 recipients changed\npostern: nothing in the queue has the id 01K00000000000000000000000",
     ]);
+    assertEquals((await command("bounce", id, "--reason", "gone"))[1], "1 recipient changed");
+    assertEquals((await command("bounce", "--state", "held"))[1], "1 recipient changed");
+    const [refused, why] = await command("route", id, "--via", "x");
+    assertEquals([refused, why.split("\n").length], [1, 1]);
+    assertStringIncludes(why, "answered 400: There is no next hop.");
+    assertEquals((await command("destinations"))[1].split("\n"), [
+      `mx:example.net  0 under way, 0 ready, nothing before ${closedUntil}: 421 too many?[2J`,
+      "via:upstream  5 under way, 3 ready",
+      "2 of 3 destinations",
+    ]);
     assertEquals(asked, [
       "GET /api/v1/queue?state=deferred&limit=100",
       `GET /api/v1/queue/${id}`,
@@ -140,6 +218,10 @@ Deno.test("case 75: the queue of a running server is asked for over HTTP, with t
       `POST /api/v1/queue/${id}/retry`,
       "DELETE /api/v1/queue?domain=example.org",
       "POST /api/v1/queue/01K00000000000000000000000/hold",
+      `POST /api/v1/queue/${id}/bounce {"reason":"gone"}`,
+      "POST /api/v1/queue/bounce?state=held {}",
+      `POST /api/v1/queue/${id}/route {"to":"remote","via":"x"}`,
+      "GET /api/v1/queue/destinations?limit=100",
     ]);
     env.POSTERN_ADMIN_TOKEN = "another-wrong-token";
     const [code, words] = await command("list");

@@ -20,17 +20,30 @@ interface Json {
   readonly items?: Json;
   readonly anyOf?: readonly Json[];
   readonly properties?: Readonly<Record<string, Json>>;
+  /** False where only the named ones may be there. */
+  readonly additionalProperties?: Json | boolean;
   readonly required?: readonly string[];
+}
+
+type Table = Json & { readonly additionalProperties: Json };
+function isTable(json: Json): json is Table {
+  return typeof json.additionalProperties === "object";
+}
+/** The keys that a value has, or may have. */
+function groupIn(json: Json): Json | undefined {
+  return json.properties ? json : json.anyOf?.find((each) => each.properties);
 }
 
 function typeOf(json: Json): string {
   if (json.enum) return json.enum.map((each) => `\`${each}\``).join(", ");
   if (json.pattern?.includes("ms|s")) return "duration";
   if (json.pattern?.includes("iB")) return "size";
+  if (json.pattern?.includes("[smhd]")) return "rate";
   if (json.anyOf) {
     return typeOf(json.anyOf[0]!) + (json.anyOf.some((each) => each.type === "array") ? ", or a list" : "");
   }
   if (json.type === "array") return json.items?.type || json.items?.enum ? `list of ${typeOf(json.items)}` : "list";
+  if (json.type === "object") return isTable(json) ? `table of ${typeOf(json.additionalProperties)}` : "group";
   return json.type === "integer" ? "whole number" : json.type ?? "";
 }
 function defaultOf(json: Json, required: boolean): string {
@@ -38,14 +51,18 @@ function defaultOf(json: Json, required: boolean): string {
   return typeof json.default === "string" ? `\`${json.default}\`` : `\`${JSON.stringify(json.default)}\``;
 }
 
-/** A row for each key that has no keys of its own. */
+/** A row for each key that has no keys of its own, or can go without. */
 function rows(json: Json, path = ""): string[] {
   return Object.entries(json.properties ?? {}).flatMap(([key, each]) => {
     const name = path === "" ? key : `${path}.${key}`;
-    if (each.properties) return rows(each, name);
-    if (each.items?.properties) return rows(each.items, `${name}[]`);
-    const required = json.required?.includes(key) === true;
-    return [`| \`${name}\` | ${typeOf(each)} | ${defaultOf(each, required)} | ${each.description ?? ""} |`];
+    const [value, place] = isTable(each)
+      ? [each.additionalProperties, `${name}.NAME`]
+      : each.items
+      ? [each.items, `${name}[]`]
+      : [each, name];
+    const group = groupIn(value), required = json.required?.includes(key) === true;
+    const row = `| \`${name}\` | ${typeOf(each)} | ${defaultOf(each, required)} | ${each.description ?? ""} |`;
+    return [...value.properties ? [] : [row], ...group ? rows(group, place) : []];
   });
 }
 const schema = configurationSchema(REGISTRY) as unknown as { readonly $defs: Record<string, Json> } & Json;
@@ -81,7 +98,7 @@ Deno.test("every configuration in the manual and the README loads, without a war
     await Deno.writeTextFile(`${cwd}/postern.yaml`, text);
     await Deno.writeTextFile(`${cwd}/recipients.yaml`, "accounts: [ops]\n");
     await Deno.copyFile(new URL("../../../examples/accounts.txt", import.meta.url), `${cwd}/accounts.txt`);
-    const env = { POSTERN_ADMIN_TOKEN: "0123456789abcdef" };
+    const env = { POSTERN_ADMIN_TOKEN: "0123456789abcdef", RELAY_PASSWORD: "hunter2-hunter2" };
     const config = await loadConfig({ env, cwd });
     assertEquals(config.warnings, [], text);
   }

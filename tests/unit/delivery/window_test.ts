@@ -204,6 +204,46 @@ Deno.test("a suspended destination gives its jobs back, is left out until its mo
   assertEquals(window.next(MINUTE)?.item, "a");
 });
 
+Deno.test("an operator is told what rests and why, what is full, and what waits for its rate", () => {
+  const window = new Window<Mail>({
+    ...OPTIONS,
+    rate: (to) => to === "rated" ? { count: 1, milliseconds: MINUTE } : null,
+  });
+  const put = (to: string, count: number) => {
+    for (let id = 0; id < count; id++) window.add(to, { priority: 0, item: { to, id } }, 0);
+  };
+  const starts = () => {
+    const all: Start<Mail>[] = [];
+    for (let start = window.next(0); start !== null; start = window.next(0)) all.push(start);
+    return all;
+  };
+  assertEquals(window.destinations(0), []);
+  put("dead", 1);
+  window.done(window.next(0)!, "success", 0);
+  put("dead", 3);
+  window.suspend("dead", 5 * MINUTE, 0);
+  window.explain("dead", "421 too many connections");
+  window.explain("unknown", "nobody asks");
+  put("busy", 7);
+  put("rated", 2);
+  starts();
+  const rows = (now: number) =>
+    window.destinations(now).map((each) => [
+      each.destination,
+      each.waiting,
+      each.running,
+      each.closedUntil && Math.round(each.closedUntil),
+      each.reason,
+    ]);
+  assertEquals(rows(0), [
+    ["dead", 0, 0, 5 * MINUTE, "421 too many connections"],
+    ["rated", 1, 1, MINUTE, "its rate permits no more"],
+    ["busy", 2, 5, null, "it has as many deliveries at once as it bears"],
+  ]);
+  window.wake("dead", 0);
+  assertEquals(rows(0).map(([destination]) => destination), ["rated", "busy"], "what is open and empty is not here");
+});
+
 Deno.test("what waits too long, or at the end, is given back", () => {
   const window = new Window<string>(OPTIONS);
   window.add("a", { priority: 0, item: "old" }, 0);

@@ -35,6 +35,7 @@ Deno.test("each reason that people meet has its sentence, and another advice", a
     ["5.3.99", {}, "has a fault of its own", "Send it again later"],
     ["5.9.9", {}, "gave no reason that is known here", "Send it again later"],
     ["5.0.0", {}, "gave no reason that is known here", "Send it again later"],
+    ["5.0.0", { remote: null, words: "the project has ended" }, "for the reason below", "your mail administrator"],
   ];
   for (const [status, changes, happened, todo] of rows) {
     const text = await told([anEvent({ status, ...changes })]);

@@ -5,9 +5,11 @@ import type { HeaderEdits } from "../../../core/model/envelope.ts";
 import {
   applyEdits,
   applyEditsToBytes,
+  editedFields,
   formatField,
   prependField,
   removeField,
+  replaceField,
   withReturnPath,
 } from "../../../core/model/edits.ts";
 import { HeaderSection } from "../../../core/model/headers.ts";
@@ -72,6 +74,79 @@ Deno.test("fields are prepended in front of each other and removed by name, wher
   assertEquals(removeField(without, section, "A"), without, "a second removal changes nothing");
 });
 
+Deno.test("a field is replaced where it stands, and the others of its name go", () => {
+  const rows: [before: HeaderEdits, name: string, after: string][] = [
+    [NONE, "A", "Return-Path: <old@x>\r\nA: new\r\nB: 2\r\n"],
+    [NONE, "b", "Return-Path: <old@x>\r\nA: 1\r\n folded\r\nb: new\r\nA: 3\r\n"],
+    [NONE, "C", "C: new\r\nReturn-Path: <old@x>\r\nA: 1\r\n folded\r\nB: 2\r\nA: 3\r\n"],
+    [prependField(NONE, "A", "0"), "A", "A: new\r\nReturn-Path: <old@x>\r\nB: 2\r\n"],
+    [
+      prependField(removeField(NONE, section, "A"), "D", "1"),
+      "A",
+      "A: new\r\nD: 1\r\nReturn-Path: <old@x>\r\nB: 2\r\n",
+    ],
+    [replaceField(NONE, section, { name: "A", value: "once" }), "A", "Return-Path: <old@x>\r\nA: new\r\nB: 2\r\n"],
+  ];
+  for (const [before, name, after] of rows) {
+    const edits = replaceField(before, section, { name, value: "new" });
+    assertEquals(text(applyEditsToBytes(RECEIVED, edits)), `${after}\r\nA: body\r\n`);
+  }
+});
+
+Deno.test("whatever is prepended, removed and replaced, the output reads as the edits say", async () => {
+  const name = fc.constantFrom("A", "a", "B", "C", "Return-Path"),
+    value = fc.constantFrom("1", "2", "ü", "x ".repeat(60));
+  const field = fc.tuple(name, value);
+  const change = fc.oneof(
+    fc.record({ do: fc.constant("prepend" as const), name, value }),
+    fc.record({ do: fc.constant("remove" as const), name, value }),
+    fc.record({ do: fc.constant("replace" as const), name, value }),
+    fc.record({ do: fc.constant("deliver" as const), name: fc.constant("Return-Path"), value: fc.constant("<>") }),
+  );
+  await fc.assert(fc.asyncProperty(
+    fc.array(field, { maxLength: 6 }),
+    fc.array(change, { maxLength: 8 }),
+    fc.constantFrom("", "\r\n", "\r\nA: body\r\n"),
+    fc.integer({ min: 1, max: 9 }),
+    async (fields, changes, rest, cut) => {
+      const octets = bytes(fields.map(([name, value]) => formatField(name, value)).join("") + rest);
+      const received = new HeaderSection(octets);
+      let edits = NONE;
+      let expected = fields.map(([name, value]) => ({ name, value: value.trim() }));
+      for (const { do: verb, name, value } of changes) {
+        const is = (each: { name: string }) => each.name.toLowerCase() === name.toLowerCase();
+        const made = { name, value: value.trim() };
+        if (verb === "prepend") {
+          edits = prependField(edits, name, value);
+          expected = [made, ...expected];
+        } else if (verb === "remove") {
+          edits = removeField(edits, received, name);
+          expected = expected.filter((each) => !is(each));
+        } else if (verb === "deliver") {
+          edits = withReturnPath(edits, received, null);
+          expected = [made, ...expected.filter((each) => !is(each))];
+        } else {
+          edits = replaceField(edits, received, { name, value });
+          const first = expected.findIndex(is);
+          expected = expected.flatMap((each, at) => is(each) ? at === first ? [made] : [] : [each]);
+          if (first < 0) expected = [made, ...expected];
+        }
+      }
+      const written = applyEditsToBytes(octets, edits), read = new HeaderSection(written);
+      assertEquals(read.fields.map((field) => ({ name: field.name, value: read.value(field) })), expected);
+      assertEquals(editedFields(received, edits), expected);
+      assert(text(written).endsWith(rest));
+      const pieces = Array.from(
+        { length: Math.ceil(octets.length / cut) },
+        (_, i) => octets.slice(i * cut, (i + 1) * cut),
+      );
+      const streamed = await new Response(applyEdits(ReadableStream.from(pieces), edits)).arrayBuffer();
+      assertEquals(new Uint8Array(streamed), written);
+      assertEquals(JSON.parse(JSON.stringify(edits)), edits, "a row of the store holds it");
+    },
+  ));
+});
+
 Deno.test("final delivery: one Return-Path, in front (RFC 5321 4.4)", () => {
   const edits = prependField(prependField(NONE, "Return-Path", "<forged@x>"), "D", "1");
   const rows = [
@@ -94,6 +169,8 @@ Deno.test("a stream cut anywhere gives what the bytes give", async () => {
       for (let i = 0; i + 1 < at.length; i += 2) out.push([at[i]!, at[i + 1]!]);
       return out;
     }),
+    insert: fc.array(fc.tuple(fc.nat(70), fc.constantFrom("I: 1\r\n", "J: ü\r\n")), { maxLength: 4 })
+      .map((list) => list.sort((a, b) => a[0] - b[0])),
   });
   const pieces = fc.array(fc.uint8Array({ maxLength: 12 }), { maxLength: 8 });
   await fc.assert(fc.asyncProperty(pieces, edits, async (chunks, edit) => {

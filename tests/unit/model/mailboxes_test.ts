@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { formatAddress } from "../../../core/model/address.ts";
-import { countMailboxes, mailboxesIn } from "../../../core/model/mailboxes.ts";
+import { countMailboxes, mailboxesIn, replaceMailboxes } from "../../../core/model/mailboxes.ts";
 
 const count = (text: string) => countMailboxes(new TextEncoder().encode(text));
 
@@ -136,5 +136,38 @@ Deno.test("property: a list of n plain mailboxes counts n", () => {
 Deno.test("property: any octets give an answer", () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (octets) => {
     assert(countMailboxes(octets).count <= octets.length);
+  }));
+});
+
+Deno.test("addresses are replaced, and nothing else of a field changes", () => {
+  const change = ({ local, domain }: { local: string; domain: string }) =>
+    domain === "old.example" ? { local: local === "q" ? "a b" : local, domain: "new.example" } : null;
+  const table: [value: string, written: string | null][] = [
+    ["a@old.example", "a@new.example"],
+    ['"Old, A" <a@old.example> (a@old.example), b@x.example', '"Old, A" <a@new.example> (a@old.example), b@x.example'],
+    ["Team:a@OLD.example ,<b@old.example>;", "Team:a@new.example ,<b@new.example>;"],
+    ["=?utf-8?q?Jo=C3=A9?=\t<q@old.example>", '=?utf-8?q?Jo=C3=A9?=\t<"a b"@new.example>'],
+    ["\ufeffZo\u00eb <a@old.example>", "\ufeffZo\u00eb <a@new.example>"],
+    ["a@old.example <b@old.example>", "a@old.example <b@new.example>"], // a name, whatever it looks like
+    ["<@one,@two:a@old.example>", "<@one,@two:a@new.example>"],
+    ["( x ) a . b (y) @ old . example ( z )", "( x ) a.b@new.example ( z )"],
+    ["a@x.example,\r\n  B <b@x.example>", "a@x.example,\r\n  B <b@x.example>"],
+    ["undisclosed-recipients:;", "undisclosed-recipients:;"],
+    ["a@old.example b@old.example", null],
+    ['"a@old.example', null],
+  ];
+  for (const [value, written] of table) assertEquals(replaceMailboxes(value, change), written, value);
+});
+
+Deno.test("property: who changes nothing writes what was read, and what is written reads as it was meant", () => {
+  const text = fc.string({ unit: fc.constantFrom(...'ab@.,;:<>()"[] \\\u00e9'), maxLength: 60 });
+  fc.assert(fc.property(text, (value) => {
+    const same = replaceMailboxes(value, () => null);
+    if (same !== null) assertEquals(same, value);
+    const before = mailboxesIn(value), after = replaceMailboxes(value, () => ({ local: "n", domain: "new.example" }));
+    assertEquals(same === null, after === null);
+    if (before === null || after === null) return;
+    const read = mailboxesIn(after)!;
+    assertEquals(read.length, before.length);
   }));
 });

@@ -1,6 +1,13 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { formatDuration, formatSize, parseDuration, parseSize } from "../../../core/model/units.ts";
+import {
+  formatDuration,
+  formatRate,
+  formatSize,
+  parseDuration,
+  parseRate,
+  parseSize,
+} from "../../../core/model/units.ts";
 
 Deno.test("durations and sizes with their units", () => {
   const table: readonly [(text: string) => unknown, string, unknown][] = [
@@ -37,4 +44,23 @@ Deno.test("a duration reads back as it was written", () => {
 
 Deno.test("sizes for people", () => {
   assertEquals([0, 1023, 1024, 5300, 52_428_800].map(formatSize), ["0 B", "1023 B", "1.0 KiB", "5.2 KiB", "50 MiB"]);
+});
+
+Deno.test("a rate is a count and a time of its own, and is written as it was read", () => {
+  const table: readonly [string, number, number][] = [
+    ["1/1s", 1, 1000],
+    ["100/1m", 100, 60_000],
+    ["100/60s", 100, 60_000],
+    ["999999999/99999d", 999_999_999, 99_999 * 86_400_000],
+  ];
+  for (const [text, count, milliseconds] of table) assertEquals(parseRate(text), { count, milliseconds }, text);
+  for (
+    const text of ["", "100", "0/1m", "100/0m", "100/1", "100/1ms", "1.5/1m", "-1/1m", "100 / 1m", "100/1m\n", "/1m"]
+  ) {
+    assertEquals(parseRate(text), null, text);
+  }
+  assertEquals([{ count: 100, milliseconds: 60_000 }, { count: 1, milliseconds: 90_000 }].map(formatRate), [
+    "100/1m",
+    "1/90s",
+  ]);
 });

@@ -55,6 +55,19 @@ const refused = (reply: Reply, changes: Partial<Event & { type: "refused" }> = {
   delayedFrom: null,
   ...changes,
 });
+/** A delivery of which `text` is everything that a stranger may say. */
+const delivery = (text: string) => ({
+  transaction: MESSAGE,
+  sender: text,
+  recipient: text,
+  identity: text,
+  relay: text,
+  delay: 1234,
+  attempts: 2,
+  status: text,
+  reply: text,
+  tls: text,
+});
 const decided = (plugin: string, verdict: "reject" | "error", reason: string): Event => ({
   type: "decision",
   session: SESSION,
@@ -104,7 +117,8 @@ const hostileEvent: fc.Arbitrary<Event> = hostile.chain((text): fc.Arbitrary<Eve
     { type: "session-opened", session: SESSION, ip: text, listener: text, role: text },
     { type: "session-closed", session: SESSION, ip: text, reason: text, messages: 0, seconds: 1 },
     decided(text, "reject", text),
-    { type: "settled", transaction: MESSAGE, recipient: text, outcome: text, reason: text },
+    { type: "bounced", expired: false, ...delivery(text) },
+    { type: "held", transaction: MESSAGE, recipient: text, reason: text },
     { type: "trouble", where: text, message: text },
   )
 );
@@ -147,6 +161,34 @@ Deno.test("long values are cut, between characters, and say how much is missing"
   assertEquals(printable("x".repeat(10_240)), `"${"x".repeat(256)}[+9984]"`);
 });
 
+Deno.test("a delivery is one stable line, whatever the next hop said", async () => {
+  const facts = {
+    ...delivery(""),
+    sender: "a@example.net",
+    recipient: "b@example.org",
+    relay: "mx.example.org[192.0.2.7]:25",
+    status: "2.0.0",
+    reply: "250 2.0.0 Ok: queued as 1A2B",
+  };
+  const refused = { ...facts, status: "5.1.1", reply: 'no "such" user) status=sent (250\r\nok' };
+  const lines = await logged([
+    { type: "delivered", ...facts },
+    { type: "deferred", next: 1, ...facts, sender: "", relay: null, status: "4.4.1", reply: "nobody answers" },
+    { type: "bounced", expired: false, ...refused },
+    { type: "bounced", expired: true, ...facts, delay: 432_000_000, status: "4.4.7", reply: "given up" },
+  ]);
+  const to = "to=<b@example.org> relay=mx.example.org[192.0.2.7]:25";
+  assertEquals(lines.map((line) => line.slice(33)), [
+    `BCDEFGHJ delivered id=${MESSAGE} from=<a@example.net> ${to} delay=1.2 dsn=2.0.0 status=sent (250 2.0.0 Ok: queued as 1A2B)`,
+    `BCDEFGHJ deferred  id=${MESSAGE} from=<> to=<b@example.org> relay=none delay=1.2 dsn=4.4.1 status=deferred (nobody answers)`,
+    `BCDEFGHJ bounced   id=${MESSAGE} from=<a@example.net> ${to} delay=1.2 dsn=5.1.1 status=bounced (no \\"such\\" user) status=sent (250\\r\\nok)`,
+    `BCDEFGHJ bounced   id=${MESSAGE} from=<a@example.net> ${to} delay=432000.0 dsn=4.4.7 status=expired (given up)`,
+  ]);
+  const [json] = await logged([{ type: "deferred", next: 99, ...facts }], { format: "json" });
+  const { attempts, next, identity } = JSON.parse(json!) as Record<string, unknown>;
+  assertEquals([attempts, next, identity], [2, 99, ""]);
+});
+
 Deno.test("the lines that people read", async () => {
   const lines = await logged([
     accepted(),
@@ -154,7 +196,7 @@ Deno.test("the lines that people read", async () => {
     decided("recipients", "reject", "in no table"),
     refused(reject("5.1.1", "No such user here", { reason: "in no table" }), { plugin: "recipients" }),
     refused(new Reply(503, "5.5.1", "Bad sequence")),
-    { type: "settled", transaction: MESSAGE, recipient: "b@example.org", outcome: "deferred", reason: "disk full" },
+    { type: "held", transaction: MESSAGE, recipient: "b@example.org", reason: "looks odd" },
     {
       type: "session-closed",
       session: SESSION,
@@ -172,7 +214,7 @@ Deno.test("the lines that people read", async () => {
     'debug   BCDEFGHJ decided   rcpt recipients=reject reason="in no table" ms=0.5',
     'info    BCDEFGHJ refused   RCPT 550 5.1.1 "No such user here" by=recipients reason="in no table" from=<a@example.net> to=<b@example.org> ip=192.0.2.1',
     'info    BCDEFGHJ refused   RCPT 503 5.5.1 "Bad sequence" from=<a@example.net> to=<b@example.org> ip=192.0.2.1',
-    'info    BCDEFGHJ deferred  to=<b@example.org> reason="disk full"',
+    `info    BCDEFGHJ held      id=${MESSAGE} to=<b@example.org> reason="looks odd"`,
     'info    00000001 closed    ip=192.0.2.1 reason="peer left in DATA" messages=1 seconds=2.0',
     'error   -------- trouble   store "disk is full"',
   ]);

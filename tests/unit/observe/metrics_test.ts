@@ -2,6 +2,19 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { reject } from "../../../core/model/reply.ts";
 import { Metrics } from "../../../core/observe/metrics.ts";
 
+const DELIVERY = {
+  transaction: "t1",
+  sender: "",
+  recipient: "a",
+  identity: null,
+  relay: null,
+  delay: 0,
+  attempts: 1,
+  status: "2.0.0",
+  reply: "",
+  tls: null,
+};
+
 function value(text: string, sample: string): number | null {
   const line = text.split("\n").find((each) => each.startsWith(`${sample} `));
   return line === undefined ? null : Number(line.slice(sample.length + 1));
@@ -49,7 +62,10 @@ Deno.test("events become counters and histograms", () => {
     reason: "",
     ms: 2,
   });
-  metrics.observe({ type: "settled", transaction, recipient: "a", outcome: "stored", reason: "" });
+  for (const delay of [500, 90_000]) metrics.observe({ type: "delivered", ...DELIVERY, delay });
+  metrics.observe({ type: "deferred", ...DELIVERY, next: 1 });
+  for (const expired of [true, false, false]) metrics.observe({ type: "bounced", ...DELIVERY, expired });
+  metrics.observe({ type: "held", transaction, recipient: "a", reason: "" });
   metrics.observe({ type: "trouble", where: "x", message: "y" });
   const text = metrics.render({ writerWait: 1500, freeBytes: 10, bodyBytes: 20, queue: { ready: 3 } });
   const expected: Record<string, number> = {
@@ -59,7 +75,16 @@ Deno.test("events become counters and histograms", () => {
     "postern_messages_held_total": 1,
     'postern_refused_total{command="RCPT",code="550",status="5.1.1"}': 2,
     'postern_decisions_total{plugin="a\\"b\\\\c\\n",phase="rcpt",verdict="reject"}': 1,
-    'postern_settled_total{outcome="stored"}': 1,
+    'postern_deliveries_total{outcome="delivered"}': 2,
+    'postern_deliveries_total{outcome="deferred"}': 1,
+    'postern_deliveries_total{outcome="expired"}': 1,
+    'postern_deliveries_total{outcome="bounced"}': 2,
+    'postern_deliveries_total{outcome="held"}': 1,
+    'postern_delivery_delay_seconds_bucket{le="0.1"}': 0,
+    'postern_delivery_delay_seconds_bucket{le="1"}': 1,
+    'postern_delivery_delay_seconds_bucket{le="600"}': 2,
+    "postern_delivery_delay_seconds_count": 2,
+    "postern_delivery_delay_seconds_sum": 90.5,
     "postern_sessions_total": 2,
     "postern_sessions_open": 1,
     "postern_trouble_total": 1,

@@ -140,6 +140,7 @@ Deno.test("a list that cannot be: order, phases", () => {
   const spf: Plugin = { ...pass("spf") };
   const score: Plugin = { ...pass("score"), after: ["spf"] };
   const sign: Plugin = { ...pass("sign"), after: ["*"] };
+  const seal: Plugin = { ...on("deliver", (_ctx, next) => next(), { name: "seal" }), after: ["*"] };
   const odd = { name: "odd", handlers: { rctp: () => accept() } } as unknown as Plugin;
   const rows: [Plugin[], string | null][] = [
     [[spf, score], null],
@@ -148,6 +149,9 @@ Deno.test("a list that cannot be: order, phases", () => {
     [[when(() => true, score), parallel(pass(), spf)], 'plugins: "score" must stand after "spf"'],
     [[spf, sign], null],
     [[sign, spf], 'plugins: "sign" must stand last, after "spf"'],
+    [[seal, on("data", (_ctx, next) => next(), { name: "data" }), spf], null], // it is not in their phase
+    [[seal, on("deliver", (_ctx, next) => next(), { name: "edit" })], 'plugins: "seal" must stand last, after "edit"'],
+    [[seal, spf, when(() => true, { ...seal, name: "dkim" })], null], // two of them: in the operator's order
     [[odd], 'plugins: "odd" handles the unknown phase "rctp"'],
   ];
   for (const [plugins, message] of rows) {

@@ -68,6 +68,12 @@ on("queue", (ctx, next) => (ctx.client, next()));
 on("rcpt", (ctx, next) => (ctx.recipient.route = { to: "remote" }, next()));
 // @ts-expect-error storing belongs to queue
 on("data", (ctx, next) => (ctx.settle(ctx.recipients[0]!, "stored"), next()));
+// @ts-expect-error only core sends mail to nowhere but its sender
+on("rcpt", (ctx, next) => (ctx.route({ to: "report", action: "failed", reason: "" }), next()));
+// @ts-expect-error what is on its way out does not come back
+on("deliver", (ctx, next) => (ctx.route({ to: "local", plugin: "inbox" }), next()));
+// @ts-expect-error no client in deliver: ctx.origin says who it was
+on("deliver", (ctx, next) => (ctx.client, next()));
 // 10 policy after `data`; more than the host can tell
 // @ts-expect-error in queue only one recipient can be refused, by ctx.refuse()
 on("queue", () => reject("5.7.1", "too late"));

@@ -42,6 +42,17 @@ Deno.test("header and headers show the edits so far, bytes and stream the receiv
   assertEquals(result.output, "Subject: new\r\nReceived: from a\r\n\r\nbody\r\n");
 });
 
+Deno.test("a field is replaced where it stands, and who comes after sees it there", async () => {
+  const seen: string[] = [];
+  const look = on("data", (ctx, next) => (seen.push(names(ctx.message)), next()));
+  const replace = on("data", (ctx, next) => (ctx.replaceHeader("subject", "three\r\nBcc: x"), next()));
+  const result = await runPhase([replace, look], "data", { message: TEXT });
+  assertEquals(seen, ["Received=from a; subject=three Bcc: x; X-Spam=no"]);
+  assertEquals(result.output, "Received: from a\r\nsubject: three Bcc: x\r\nX-Spam: no\r\n\r\nbody\r\n");
+  const wrong = on("data", (ctx, next) => (ctx.replaceHeader("not a name", "x"), next()));
+  assertEquals((await runPhase(wrong, "data", { message: TEXT })).reply.code, 451);
+});
+
 Deno.test("a spilled message: the header from its head, the octets from the spool", async () => {
   const whole = memoryBody(`Subject: x\n\n${"y".repeat(3000)}\n`), octets = whole.memory!;
   let streams = 0;

@@ -5,6 +5,7 @@ import { loadConfig } from "../../../core/config/load.ts";
 import { leavesOf, PHASES } from "../../../core/pipeline/compile.ts";
 import { PLUGINS } from "../../../plugins/mod.ts";
 import { TempFolder } from "../../support/temp.ts";
+import { RFC_ED25519_PEM } from "./outbound/dkim_sign/keys.ts";
 import { described, optionRows, overview, yamlBlocks } from "../../support/manual.ts";
 
 const SITE = `hostname: mx.example.org
@@ -31,6 +32,7 @@ for (const [name, factory] of Object.entries(PLUGINS)) {
       await using folder = await TempFolder.make();
       await folder.file("recipients.yaml", "accounts: [ops]\n");
       await folder.file("accounts.txt", "ops disabled\n");
+      for (const name of ["s2026.pem", "e2026.pem"]) await folder.file(name, RFC_ED25519_PEM);
       await folder.file("postern.yaml", SITE + block);
       const { listeners } = await loadConfig({ env: {}, cwd: folder.path });
       for (const { plugin } of leavesOf(listeners[0]!.plugins, undefined)) {

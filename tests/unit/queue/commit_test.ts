@@ -1,12 +1,13 @@
 /** What becomes of a transaction in the queue, and how the store's refusals are worded (SEMANTICS 1 to 4, 8, 17). */
 import { assert, assertEquals } from "@std/assert";
 import { MemoryResolver } from "../../../core/dns/memory_resolver.ts";
-import { NO_MAIL_PARAMETERS, NO_RCPT_PARAMETERS, type Route } from "../../../core/model/envelope.ts";
+import { NO_MAIL_PARAMETERS, NO_RCPT_PARAMETERS, type PluginRoute } from "../../../core/model/envelope.ts";
 import { defer, reject, Reply } from "../../../core/model/reply.ts";
 import { parseAddress } from "../../../core/model/address.ts";
 import { ReceivedMessage } from "../../../core/pipeline/contexts/received_message.ts";
 import { TransactionContext } from "../../../core/pipeline/contexts/transaction_context.ts";
 import { type CommitOptions, commitTransaction, storeRefusal } from "../../../core/queue/commit.ts";
+import { destinationKey } from "../../../core/queue/destination.ts";
 import { MemoryStore } from "../../../core/store/memory.ts";
 import { type Body, type NewMessage, StoreError } from "../../../core/store/store.ts";
 import { nextId, T0 } from "../store/messages.ts";
@@ -14,8 +15,8 @@ import { nextId, T0 } from "../store/messages.ts";
 const ORIGIN = { session: "s1", ip: "192.0.2.1", helo: "c", identity: null, protocol: "ESMTP", listener: "l" };
 const HEADER =
   "From: =?utf-8?Q?J=C3=BCrgen?= <j@example.org>\r\nTo: b@example.org\r\nSubject: Gr\u00fc\u00dfe\r\n\r\nText\r\n";
-const box: Route = { to: "local", plugin: "box" };
-const remote: Route = { to: "remote" };
+const box: PluginRoute = { to: "local", plugin: "box" };
+const remote: PluginRoute = { to: "remote" };
 
 class Desk {
   readonly committed: NewMessage[] = [];
@@ -25,6 +26,7 @@ class Desk {
   readonly options: CommitOptions = {
     store: this.store,
     schedule: [60_000],
+    place: ({ route, address }) => ({ destination: destinationKey(route, address.domain), deadline: T0 + 1 }),
     now: () => T0,
     random: () => 0.5,
     committed: (message) => void this.committed.push(message),
@@ -33,7 +35,7 @@ class Desk {
 
   /** A transaction after the last octet, with a recipient for each route. */
   async transaction(
-    routes: readonly Route[],
+    routes: readonly PluginRoute[],
     held: string | null = null,
     parameters = NO_MAIL_PARAMETERS,
   ): Promise<TransactionContext> {
@@ -89,6 +91,20 @@ Deno.test("each result has its row: none waits, a deferral waits its step, a ref
   assertEquals(item.message.summary, { from: "Jürgen <j@example.org>", to: "b@example.org", subject: "Grüße" });
   assertEquals(desk.committed.length, 1);
   assertEquals(desk.store.health().bodyBytes, 0);
+});
+
+Deno.test("SEMANTICS 8: for who had logged in a late refusal is a report that is due now", async () => {
+  const desk = new Desk();
+  const context = await desk.transaction([box, box]);
+  context.client = { ...context.client, identity: "amy" };
+  context.settleRecipient(1, reject("5.2.1", "Mailbox closed"));
+  assertEquals(await commitTransaction(context, ORIGIN, desk.options), null);
+  const reason = "550 5.2.1 Mailbox closed";
+  const { recipients } = (await desk.store.item(context.id))!;
+  assertEquals(recipients.map(({ state, route, nextAttempt, lastReply }) => [state, route, nextAttempt, lastReply]), [
+    ["ready", box, T0, null],
+    ["ready", { to: "report", action: "failed", reason }, T0, reason],
+  ]);
 });
 
 Deno.test("a held message is held for all, with its reason", async () => {

@@ -89,10 +89,12 @@ export function storeContract(name: string, open: OpenStore): void {
     for (const size of [0, 1, 4096, 8191, 8192, 8193, 70_000, 262_143, 262_144, 262_145, 1_000_000, 3_000_000]) {
       const content = size < 14 ? new Uint8Array(size).fill(65) : octets(size, size);
       const drop = size < 100 ? [] : [[0, 10], [size - 5, size - 1]] as const;
-      const { id } = await put(store, { deposits: [deposit("a")], edits: { prepend, drop } }, content);
+      const edits = { prepend, drop, ...(size < 100 ? {} : { insert: [[10, "Y: ü\r\n"]] as const }) };
+      const { id } = await put(store, { deposits: [deposit("a")], edits }, content);
       assertEquals(await read(await store.received(id)), content, `${size} octets as received`);
       const kept = size < 100 ? [...content] : [...content.subarray(10, size - 5), content[size - 1]!];
-      const written = new Uint8Array([...new TextEncoder().encode(prepend), ...kept]);
+      const front = new TextEncoder().encode(size < 100 ? prepend : `${prepend}Y: ü\r\n`);
+      const written = new Uint8Array([...front, ...kept]);
       assertEquals(await read(await store.raw(id)), written, `${size} octets as written`);
     }
     assertEquals(store.health().bodyBytes, 0);
@@ -290,6 +292,16 @@ export function storeContract(name: string, open: OpenStore): void {
     assertEquals(await read(await store.received(id)), octets(100)); // the inbox still has it
     assertEquals(await store.inboxes.remove({ id }), 1);
     assertEquals(await store.received(id), null);
+  });
+
+  test("what failed goes with the message once its sender was told, and stays until then", async (store) => {
+    const { id } = await put(store, { recipients: [recipient("a@example.org"), recipient("b@example.org")] });
+    const [lease] = await store.lease({ owner: "w", now: T0, seconds: 60, limit: 9 });
+    await store.settle(lease!, [{ index: 0, state: "failed", lastReply: "550 5.1.1 no", told: T0 }]);
+    const states = async () => (await store.item(id))?.recipients.map(({ state }) => state);
+    assertEquals(await states(), ["failed", "active"]);
+    await store.settle(lease!, [{ index: 1, state: "expired", lastReply: "451 4.4.1 away", told: T0 }]);
+    assertEquals([await states(), await store.received(id)], [undefined, null]);
   });
 
   test("a deposit that is settled twice is one copy", async (store) => {
@@ -535,6 +547,39 @@ export function storeContract(name: string, open: OpenStore): void {
     assertEquals(await store.settle(last!, [{ index: 0, state: "delivered" }]), false);
     assertEquals([await store.item(id), await store.received(id)], [null, null]);
   });
+
+  test(
+    "a route takes what waits along now, each by its own domain where it names no destination; what is held stays held",
+    async (store, clock) => {
+      const { id } = await put(store, {
+        recipients: [
+          recipient("a@x.example", { state: "deferred", nextAttempt: T0 + 999, deadline: T0 + 500 }),
+          recipient("b@Y.example", { nextAttempt: T0 + 99 }),
+          recipient("c@x.example", { state: "held" }),
+          recipient("d@x.example", { state: "deferred", nextAttempt: T0 + 99, appointed: true }),
+        ],
+      });
+      clock.now = T0 + 7;
+      const rows = async () =>
+        (await store.item(id))!.recipients.map((
+          each,
+        ) => [each.state, each.destination, each.route, each.nextAttempt - T0]);
+      const via = { to: "remote", via: "backup" } as const, mx = { to: "remote" } as const;
+      assertEquals(await store.change({ id }, { do: "route", route: via, destination: "via:backup" }), 4);
+      const [first, ...others] = await rows();
+      assertEquals(first, ["ready", "via:backup", via, 7]);
+      assertEquals(others.map(([state]) => state), ["ready", "held", "ready"]);
+      assertEquals(await store.change({ id }, { do: "route", route: mx, destination: null }), 4);
+      assertEquals((await rows()).map(([, destination]) => destination), [
+        "mx:x.example",
+        "mx:y.example",
+        "mx:x.example",
+        "mx:x.example",
+      ]);
+      const leases = await store.lease({ ...lease, now: T0 + 7, exclude: ["mx:y.example"] });
+      assertEquals(leases.flatMap(({ recipients }) => recipients.map(({ index }) => index)), [0, 3]);
+    },
+  );
 
   test("change by filter touches the recipients that match, newest first, up to its limit", async (store) => {
     const sent: NewMessage[] = [];

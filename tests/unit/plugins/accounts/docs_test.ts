@@ -24,7 +24,7 @@ async function routes(plugin: Plugin, to: string, facts: { ip?: string } = {}): 
   if (recipients.length === 0) return `${reply.code} ${reply.status}`;
   return recipients.map(({ address, route }) =>
     `${formatAddress(address)} ${
-      route!.to === "local" ? route!.plugin : (route!.to === "remote" && route!.via) || "out"
+      route!.to === "local" ? route!.plugin : route!.to === "remote" ? route!.via ?? "out" : route!.to
     }`
   ).join(", ");
 }

@@ -16,7 +16,6 @@ import {
   withPolicy,
 } from "../../../../../core/pipeline/mod.ts";
 import { StoreError } from "../../../../../core/store/store.ts";
-import { countBounces } from "../../../../../plugins/access/account_guard/key.ts";
 import { account_guard } from "../../../../../plugins/access/account_guard/mod.ts";
 
 type Options = Parameters<typeof account_guard>[0];
@@ -53,6 +52,35 @@ class World {
   }
   async rcpt(to: string, facts: Simulated = {}): Promise<string> {
     return this.#note(await runPhase([this.#thread, directory], "rcpt", { ...this.facts, to, ...facts }));
+  }
+  /** A recipient of bob's mail did not exist. */
+  async bounce(facts: Partial<Extract<Event, { type: "bounced" }>> = {}): Promise<void> {
+    const { counters } = this, mine = (name: string) => `plugin:account_guard:${name}`;
+    const store: Counters = { // as the house hands it out: under the plugin's name
+      ...counters,
+      get: (name) => counters.get(mine(name)),
+      put: (name, value, options) => counters.put(mine(name), value, options),
+      add: (name, amount, options) => counters.add(mine(name), amount, options),
+    };
+    await this.#thread.observe!({
+      type: "bounced",
+      expired: false,
+      transaction: "01K0",
+      sender: "bob@example.org",
+      recipient: "nobody@example.net",
+      identity: "bob",
+      relay: null,
+      delay: 1000,
+      attempts: 1,
+      status: "5.1.1",
+      reply: "550 5.1.1 No such user",
+      tls: null,
+      ...facts,
+    }, {
+      store,
+      now: () => this.now,
+      alert: (subject, message) => void this.events.push({ type: "alert", where: "account_guard", subject, message }),
+    });
   }
   async data(facts: Simulated = {}): Promise<string> {
     return this.#note(await runPhase(this.#thread, "data", { ...this.facts, ...facts }));
@@ -133,15 +161,31 @@ Deno.test("account_guard: too large a share of recipients that do not exist susp
 Deno.test("account_guard: recipients that bounced later count like those refused at once", async () => {
   const world = new World({ suspend: { share: 30, of: 10 } });
   await times(20, (i) => world.rcpt(`a${i}@example.net`));
-  const part: Counters = { // as the store hands it out: under the plugin's name
-    get: (name) => world.counters.get(`plugin:account_guard:${name}`),
-    list: (query) => world.counters.list({ ...query, prefix: `plugin:account_guard:${query.prefix}` }),
-    put: (name, value, options) => world.counters.put(`plugin:account_guard:${name}`, value, options),
-    add: (name, amount, options) => world.counters.add(`plugin:account_guard:${name}`, amount, options),
-  };
-  assertEquals(await countBounces(part, "Bob", 6), 6);
+  for (let i = 0; i < 6; i++) await world.bounce({ identity: "Bob" });
+  for (let i = 0; i < 30; i++) { // somebody else's, a refusal of the content, a host that was away, a list of ours
+    await world.bounce({ identity: null });
+    await world.bounce({ status: "5.7.1" });
+    await world.bounce({ expired: true, status: "5.1.1" });
+    await world.bounce({ identity: "alice" });
+  }
   assertEquals(await world.mail(), OK);
-  await countBounces(part, "bob");
+  await world.bounce();
+  assertEquals([world.alerts.filter((each) => each.startsWith("account_guard bob")).length, await world.mail()], [
+    1,
+    CLOSED,
+  ]);
+  for (let i = 0; i < 5; i++) await world.bounce();
+  assertEquals(world.alerts.filter((each) => each.startsWith("account_guard bob")).length, 1, "told once");
+});
+
+Deno.test("account_guard: bounces are forgotten with the time that the share is of, and not counted of exempt logins", async () => {
+  const world = new World({ suspend: { share: 30, of: 10, within: "2h" }, exempt: ["Newsletter"] });
+  for (let i = 0; i < 9; i++) await world.bounce();
+  for (let i = 0; i < 50; i++) await world.bounce({ identity: "newsletter" });
+  world.now += 2 * HOUR;
+  for (let i = 0; i < 9; i++) await world.bounce();
+  assertEquals([await world.mail(), await world.mail({ identity: "newsletter" }), world.alerts], [OK, OK, []]);
+  await world.bounce();
   assertEquals([await world.mail(), world.alerts.length], [CLOSED, 1]);
 });
 

@@ -2,7 +2,7 @@ import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { OptionsError, runPhase, simulate, type Simulated } from "../../../../../core/pipeline/mod.ts";
 import { sender_login } from "../../../../../plugins/access/sender_login/mod.ts";
-import { parsePattern } from "../../../../../plugins/access/sender_login/pattern.ts";
+import { parseAddressPattern } from "../../../../../core/model/address_pattern.ts";
 import { ACCOUNT } from "../../../../../plugins/auth/accounts/key.ts";
 import { inbox } from "../../../../../plugins/storage/inbox/mod.ts";
 
@@ -134,7 +134,7 @@ Deno.test("case 41: a refusal at MAIL is said at once, and names the address but
 
 Deno.test("patterns that are none are told at the start", () => {
   for (const bad of ["", "bob", "@", "*@", "bob@", "**@x.example", "a*b*@x.example", "bob@*", "*@-x", "a b@c"]) {
-    assertEquals(parsePattern(bad, "+"), null, bad);
+    assertEquals(parseAddressPattern(bad, "+"), null, bad);
     assertThrows(() => sender_login({ map: { bob: [bad] } }), OptionsError);
   }
 });
@@ -143,7 +143,7 @@ Deno.test("property: a pattern allows nothing outside its domain, and an address
   const local = fc.stringMatching(/^[a-z]{1,8}$/), domain = fc.constantFrom("a.example", "b.example", "x.a.example");
   fc.assert(fc.property(local, local, domain, domain, (one, other, here, there) => {
     for (const text of [`${one}@${here}`, `*@${here}`, `${one}*@${here}`]) {
-      const may = parsePattern(text, "+")!;
+      const may = parseAddressPattern(text, "+")!;
       assertEquals(may({ local: one, domain: here }), true);
       if (here !== there) assertEquals(may({ local: one, domain: there }), false);
       if (!text.includes("*")) assertEquals(may({ local: other, domain: here }), one === other);

@@ -20,7 +20,7 @@ async function ask(options: Options, to: string, facts: Simulated = {}): Promise
   if (reply.verdict !== "accept") return `${reply.code} ${reply.status}`;
   return result.recipients.map(({ address, route }) =>
     `${formatAddress(address)} ${
-      route?.to === "local" ? route.plugin : `> ${(route?.to === "remote" && route.via) || "MX"}`
+      route?.to === "local" ? route.plugin : `> ${route?.to === "remote" && route.via || "MX"}`
     }`
   ).sort().join(", ");
 }
@@ -78,6 +78,7 @@ Deno.test("stores: a plugin's name, a route, or the default", async () => {
     dora: { store: { to: "remote" } },
     eve: { store: { to: "local", plugin: "archive" } },
     frank: {},
+    gina: { store: { to: "remote", via: "dovecot" } },
   } as const;
   await table({ accounts, deliverTo: "mail" }, [
     ["alice@example.org", "alice@example.org mail"],
@@ -86,10 +87,19 @@ Deno.test("stores: a plugin's name, a route, or the default", async () => {
     ["dora@example.org", "dora@example.org > MX"],
     ["eve@example.org", "eve@example.org archive"],
     ["frank@example.org", "frank@example.org mail"],
+    ["gina@example.org", "gina@example.org > dovecot"],
   ]);
   await table({ accounts: ["a"], deliverTo: { to: "remote" } }, [
     ["a@example.org", "a@example.org > MX"],
   ]);
+  await table({ accounts: ["a"], deliverTo: { to: "remote", via: "spare" } }, [
+    ["a@example.org", "a@example.org > spare"],
+  ]);
+  const { routesTo, routesVia } = recipients({
+    accounts: { ...accounts, hugo: { store: { to: "remote", via: "dovecot" } } },
+  });
+  assertEquals(routesTo, ["maildir", "inbox", "archive"]);
+  assertEquals(routesVia, ["dovecot"]);
 });
 
 Deno.test("aliases lead to one or many, here and elsewhere", async () => {

@@ -64,13 +64,15 @@ Deno.test("a missing or broken file at the start is an error with its place, all
   assertEquals(site.faults()[0]!.startsWith("recipients.file: recipients.yaml:"), true);
   site.write(new Uint8Array([0x61, 0x3a, 0x20, 0xff]));
   assertEquals(site.faults(), ["recipients.file: recipients.yaml:1:4: this is no UTF-8 text"]);
-  site.write("accounts: { alice: { store: { to: remote, via: x } } }\n");
+  const STORE = "expected { to: local, plugin: NAME }, { to: remote } or { to: remote, via: NAME }";
+  site.write("accounts: { alice: { store: { to: remote, plugin: x } }, bob: { store: { to: remote, via: '' } } }\n");
   assertEquals(site.faults(), [
-    "recipients.file: recipients.yaml:1:29: via: delivery to other hosts is not in this version; leave the key out",
+    `recipients.file: recipients.yaml:1:29: ${STORE}`,
+    `recipients.file: recipients.yaml:1:72: ${STORE}`,
   ]);
   site.write("accounts: { alice: { store: { to: nowhere } }, bob: { shop: x } }\n");
   assertEquals(site.faults(), [
-    "recipients.file: recipients.yaml:1:29: expected { to: local, plugin: NAME } or { to: remote }",
+    `recipients.file: recipients.yaml:1:29: ${STORE}`,
     'recipients.file: recipients.yaml:1:55: "shop" is not known in bob: expected store',
   ]);
 });

@@ -11,7 +11,7 @@ import {
   readSecret,
   senderFault,
 } from "../../../../../plugins/auth/accounts/line.ts";
-import { parsePattern } from "../../../../../plugins/access/sender_login/pattern.ts";
+import { parseAddressPattern } from "../../../../../core/model/address_pattern.ts";
 
 const SCRYPT = "$scrypt$ln=15,r=8,p=1$c2FsdHNhbHQ$hm9XXUOsvSSJ3jnBZLGoXw";
 const KEY = "A".repeat(43) + "=";
@@ -105,7 +105,7 @@ Deno.test("senders are what sender_login reads", () => {
     '"a"@b.example',
   ];
   for (const sender of good) {
-    assertEquals([senderFault(sender), parsePattern(sender, "+") === null], [null, false], sender);
+    assertEquals([senderFault(sender), parseAddressPattern(sender, "+") === null], [null, false], sender);
   }
   for (const sender of ["", "a", "@", "a@", "a b@example.org", "a@b c", "a@-"]) assert(senderFault(sender), sender);
 });

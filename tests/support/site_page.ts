@@ -1,0 +1,92 @@
+/**
+ * The pages in a real browser: Debian's chromium, driven by playwright-core, over a real port. Tests are skipped with one
+ * line where there is no chromium, except in CI. SCREENSHOTS=folder keeps a picture of each state for people to look at.
+ */
+import { assertEquals } from "@std/assert";
+import { chromium } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
+import { createAdmin } from "../../core/admin/app.ts";
+import type { AdminOptions } from "../../core/admin/app.ts";
+import { serveAdmin } from "../../core/admin/serve.ts";
+import { adminOptions, TestStore } from "../unit/admin/fixture.ts";
+
+const CHROMIUM = "/usr/bin/chromium";
+const ARGUMENTS = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+const there = (() => {
+  try {
+    return Deno.statSync(CHROMIUM).isFile;
+  } catch {
+    return false;
+  }
+})();
+if (!there && Deno.env.get("CI") !== "true") console.log(`skipped: the page tests need ${CHROMIUM}`);
+
+export interface Site {
+  readonly page: Page;
+  readonly store: TestStore;
+  readonly url: string;
+  /** Requests that wanted to leave for another host; none does, they are cut off. */
+  readonly left: string[];
+  /** Errors that the page reported; a blocked load of a mail is none of ours. */
+  readonly errors: string[];
+  shot(name: string): Promise<void>;
+}
+
+/** A page test: the site over a fresh store on a free port, a fresh browser profile. */
+export function pageTest(
+  name: string,
+  body: (site: Site) => Promise<void>,
+  options: {
+    admin?: Partial<AdminOptions>;
+    context?: Parameters<Browser["newContext"]>[0];
+    fill?: (store: TestStore) => Promise<void>;
+  } = {},
+): void {
+  Deno.test({
+    name,
+    ignore: !there && Deno.env.get("CI") !== "true",
+    sanitizeOps: false, // the pipe to the browser closes in its own time
+    sanitizeResources: false,
+    async fn() {
+      const store = new TestStore();
+      await options.fill?.(store);
+      const admin = createAdmin(adminOptions(store, options.admin));
+      const server = await serveAdmin(admin, "127.0.0.1:0");
+      const browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
+      try {
+        const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options.context });
+        const page = await context.newPage();
+        const url = `http://127.0.0.1:${server.port}`;
+        const left: string[] = [], errors: string[] = [];
+        page.on("pageerror", (error) => errors.push(String(error)));
+        page.on("console", (message) => {
+          if (message.type() === "error" && /main frame|site\.js/.test(message.location().url)) {
+            errors.push(message.text());
+          }
+        });
+        await context.route((to) => to.host !== new URL(url).host, (route) => {
+          left.push(route.request().url());
+          return route.abort();
+        });
+        const folder = Deno.env.get("SCREENSHOTS");
+        const shot = async (file: string) => {
+          if (folder !== undefined) await page.screenshot({ path: `${folder}/${file}.png` });
+        };
+        await body({ page, store, url, left, errors, shot });
+        assertEquals(errors, []);
+      } finally {
+        await browser.close();
+        await server.stop(1);
+      }
+    },
+  });
+}
