@@ -105,7 +105,11 @@ export class TalkingHost implements AsyncDisposable {
       if (step === "mail") begun = said.startsWith("2");
       if (step === "rcpt" && said.startsWith("2")) accepted++;
       if (step === "quit") return peer.socket.destroySoon();
-      if (step === "starttls" && said.startsWith("220")) return; // whoever wants TLS has none here
+      if (step === "starttls" && said.startsWith("220")) { // the client's hello is answered by no TLS
+        await peer.hear("\x16");
+        peer.say("500 what?");
+        return peer.socket.destroySoon();
+      }
       if (step !== "data" || !said.startsWith("354")) continue;
       const content = await peer.hear("\r\n.\r\n");
       if (content === null) return peer.socket.destroySoon();
