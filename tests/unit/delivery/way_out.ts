@@ -2,7 +2,6 @@
  * The way to other hosts as deliveries have it, over real sockets of this machine: names are literal data, every mail
  * host of theirs is an address of 127/8. Non-job: queue and pipeline (site.ts).
  */
-import { Connector } from "../../../core/delivery/connect.ts";
 import type { NextHop } from "../../../core/delivery/next_hop.ts";
 import { Outgoing, type OutgoingOptions } from "../../../core/delivery/outgoing.ts";
 import { RemoteDelivery, type Shipment, type Shipped } from "../../../core/delivery/remote.ts";
