@@ -110,6 +110,10 @@ await timed("100 leases, the dead destination left out", async () => {
     times.push(performance.now() - begin);
   }
 }, () => `${taken} leases, ${spread(times)}`);
+const all = [...exclude, ...Array.from({ length: 1000 }, (_, i) => `mx:d${i}.example`)];
+await timed("lease, every destination left out", () => store.lease({ ...lease, now: now(), exclude: all }), (l) => {
+  return `${l.length} leases`;
+});
 await timed("next due", () => store.nextDue({ now: now() }));
 await timed("list", () => store.queue({}), ({ total }) => `${total} messages`);
 await timed("list, limit 1000", () => store.queue({ limit: 1000 }), ({ items }) => `${items.length} items`);

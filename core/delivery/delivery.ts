@@ -132,6 +132,7 @@ export class Delivery {
       tries: Math.max(0, ...recipients.map((each) => each.attempts)),
       origin: message.origin,
       destination: { domain: recipients[0]!.address.domain, via: target.kind === "hop" ? target.hop.name : null },
+      released: recipients.every((each) => each.released),
       attempt: async () => {
         for (const [place, { result }] of context.recipients.entries()) {
           if (result instanceof Reply) results[place] ??= refusedWith(result);

@@ -237,9 +237,8 @@ export class Dispatcher {
       groups = new Map<string, { target: Target; recipients: StoredRecipient[] }>();
     for (const recipient of recipients) {
       const target = this.#options.targets.of(recipient, message.sender);
-      const name = target.kind === "report" || target.kind === "hold" || target.kind === "nowhere"
-        ? `${keyOf(target)} ${target.kind} ${target.reason}`
-        : `${keyOf(target)} ${target.kind}`;
+      const reason = "reason" in target ? target.reason : "";
+      const name = `${keyOf(target)} ${target.kind} ${recipient.released} ${reason}`;
       const group = groups.get(name);
       if (group === undefined) groups.set(name, { target, recipients: [recipient] });
       else group.recipients.push(recipient);

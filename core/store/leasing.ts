@@ -4,6 +4,7 @@
  * rows of one that is left out cost nothing. docs/decisions/store.md has the figures.
  * Non-job: which destinations to leave out, when to try again (core/delivery).
  */
+import type { Destinations } from "./destinations.ts";
 import type { Operation, Results } from "./protocol.ts";
 import { decodeRecipient, RECIPIENT, type RecipientRow } from "./rows.ts";
 import type { SetAside } from "./set_aside.ts";
@@ -23,14 +24,16 @@ const DESTINATIONS = 500; // that one transaction asks one by one
 export class Leasing {
   readonly #sql: Statements;
   readonly #aside: SetAside;
+  readonly #known: Destinations;
   /** What lies beyond this was brought forward, once `#unchecked` is null. */
   #horizon = Infinity;
   /** Destinations behind this name may have something beyond the horizon. */
   #unchecked: string | null = null;
 
-  constructor(sql: Statements, aside: SetAside) {
+  constructor(sql: Statements, parts: { readonly aside: SetAside; readonly destinations: Destinations }) {
     this.#sql = sql;
-    this.#aside = aside;
+    this.#aside = parts.aside;
+    this.#known = parts.destinations;
   }
 
   /** The transaction never was: what is remembered of it did not happen. */
@@ -51,12 +54,13 @@ export class Leasing {
 
   /** A moment that a sender appointed (RFC 4865) and that has come is a due moment like any other from now on. */
   #appointed(now: number): boolean {
-    const changed = this.#sql.run(
+    const rows = this.#sql.all<{ destination: string; due: number }>(
       `update recipient set due = appointed, appointed = null where (message, idx) in
-         (select message, idx from recipient where appointed <= ? limit ${FORWARD})`,
+         (select message, idx from recipient where appointed <= ? limit ${FORWARD}) returning destination, due`,
       now,
     );
-    return changed === FORWARD;
+    for (const { destination, due } of rows) this.#known.note(destination, due);
+    return rows.length === FORWARD;
   }
 
   /**
@@ -78,6 +82,7 @@ export class Leasing {
             limit ${FORWARD})`,
         ...[now, name, horizon],
       );
+      if (changed > 0) this.#known.look(name);
       if (changed === FORWARD) return true; // more of the same, and then those behind it
       this.#unchecked = name;
     }
@@ -118,23 +123,12 @@ export class Leasing {
           ...[name, now],
         );
         taking.take(parts(rows, Math.min(share, taking.room)));
-        corrected += this.#correct(name);
+        if (this.#known.look(name)) corrected++;
       }
       if (taking.room === before && corrected === 0) return false; // a name that is no text: nobody can ask for it
       asked += names.length;
     }
     return false;
-  }
-
-  /** Rows that wait longer leave their destination's `due` as it was, too early; here it becomes what it is. */
-  #correct(name: string): number {
-    const { due } = this.#sql.get<{ due: number | null }>(
-      "select min(due) as due from recipient where destination = ? and due is not null",
-      name,
-    )!;
-    return due === null
-      ? 0
-      : this.#sql.run("update destination set due = ? where name = ? and due < ?", due, name, due);
   }
 
   /** One piece of it; `last` is where the next begins. */
@@ -164,10 +158,15 @@ export class Leasing {
 
   /** The process that had these leases is gone: its recipients are due at once. */
   endLeases(): void {
+    const active = "from recipient indexed by recipient_list where state = 'active'";
+    const names = this.#sql.all<{ name: string }>(
+      `select distinct destination as name from recipient where (message, idx) in (select message, idx ${active})`,
+    );
     this.#sql.run(
       `update recipient set state = 'ready', due = min(next_attempt, coalesce(deadline, next_attempt)), owner = null
-       where (message, idx) in (select message, idx from recipient indexed by recipient_list where state = 'active')`,
+       where (message, idx) in (select message, idx ${active})`,
     );
+    for (const { name } of names) this.#known.look(name);
   }
 }
 

@@ -4,6 +4,7 @@
  * Non-job: transactions, failures, threads (sqlite_writer.ts); what is leased (leasing.ts); reading (sqlite_reader.ts).
  */
 import type { DatabaseSync } from "node:sqlite";
+import { Destinations } from "./destinations.ts";
 import { Leasing } from "./leasing.ts";
 import type { CommitOperation, CounterRow, EntryChange, Operation, Outcome, Refused, Results } from "./protocol.ts";
 import {
@@ -27,7 +28,7 @@ import { Statements } from "./statements.ts";
 import type { RecipientOutcome } from "./store.ts";
 
 /** What an outcome leaves as it is. */
-type WaitingRow = Pick<RecipientRow, "next_attempt" | "last_reply" | "deadline">;
+type WaitingRow = Pick<RecipientRow, "next_attempt" | "last_reply" | "deadline" | "destination">;
 type Of<K extends Operation["do"]> = Extract<Operation, { do: K }>;
 
 /** What a person may send elsewhere. */
@@ -39,12 +40,22 @@ export class Operations {
   readonly aside: SetAside;
   readonly leasing: Leasing;
   readonly #sql: Statements;
+  readonly #destinations: Destinations;
   #files: string[] = [];
 
   constructor(db: DatabaseSync, fileFault: (file: string, size: number) => string | null) {
     this.#sql = new Statements(db);
     this.aside = new SetAside(this.#sql, fileFault);
-    this.leasing = new Leasing(this.#sql, this.aside);
+    this.#destinations = new Destinations(this.#sql);
+    this.leasing = new Leasing(this.#sql, { aside: this.aside, destinations: this.#destinations });
+  }
+
+  /** The transaction never was. */
+  forget(): void {
+    this.takeFiles();
+    this.aside.takeNotes();
+    this.leasing.forget();
+    this.#destinations.forget();
   }
 
   /** Files that no row names any more once the transaction is durable. */
@@ -103,6 +114,7 @@ export class Operations {
         ...[row.attempts, row.last_reply, row.facts, row.deadline],
         ...[row.appointed ? null : due, row.appointed ? due : null, taken?.owner ?? null],
       );
+      if (due !== null && !row.appointed) this.#destinations.note(row.destination, due);
     }
     for (let i = 0; i < entries.length; i++) {
       this.#insertEntry(id, i + 1, entries[i]!, { sender, subject, size, receivedAt });
@@ -127,18 +139,20 @@ export class Operations {
     const { id, owner, until } = lease;
     const rows = outcomes.map(({ index }) =>
       this.#sql.get<WaitingRow>(
-        `select next_attempt, last_reply, deadline from recipient
+        `select next_attempt, last_reply, deadline, destination from recipient
          where message = ? and idx = ? and state = 'active' and owner = ? and due = ?`,
         ...[id, index, owner, until],
       )
     );
     if (rows.includes(null)) return { done: false, arrived: [] };
-    const arrived: EntryChange[] = [];
+    const arrived: EntryChange[] = [], destinations = new Set<string>();
     for (const [place, outcome] of outcomes.entries()) {
+      destinations.add(rows[place]!.destination).add(outcome.destination ?? rows[place]!.destination);
       this.#settleOne(id, outcome, rows[place]!);
       if (outcome.deposits && outcome.deposits.length > 0) arrived.push(...this.#deposit(id, outcome));
     }
     this.#tidy(id);
+    for (const name of destinations) this.#destinations.look(name);
     for (const report of reports) {
       this.#commit(report, octets, at);
       arrived.push(...report.entries.map(({ name }, place) => ({ id: entryId(report.id, place + 1), inbox: name })));
@@ -148,11 +162,11 @@ export class Operations {
 
   #settleOne(id: string, outcome: RecipientOutcome, row: WaitingRow): void {
     const { index, state, nextAttempt = row.next_attempt, appointed = false, attempt = true } = outcome;
-    const { lastReply = row.last_reply, destination = null, deadline = row.deadline, told = null } = outcome;
+    const { lastReply = row.last_reply, destination = row.destination, deadline = row.deadline, told = null } = outcome;
     const due = state === "ready" || state === "deferred" ? dueAt(nextAttempt, deadline) : null;
     this.#sql.run(
       `update recipient set state = ?, owner = null, attempts = attempts + ?, next_attempt = ?, deadline = ?, due = ?,
-         appointed = ?, last_reply = ?, destination = coalesce(?, destination), told = coalesce(?, told)
+         appointed = ?, last_reply = ?, destination = ?, told = coalesce(?, told)
        where message = ? and idx = ?`,
       ...[state, Number(attempt), nextAttempt, deadline, appointed ? null : due, appointed ? due : null],
       ...[lastReply, destination, told, id, index],
@@ -225,7 +239,10 @@ export class Operations {
       ...[...filter.values, limit],
     ).map(({ message }) => message);
     let changed = 0;
-    for (const message of ids) changed += this.#changeOne(message, { state, domain, change, now });
+    for (const message of ids) {
+      changed += this.#changeOne(message, { state, domain, change, now });
+      this.#destinations.lookAtAll(message);
+    }
     if (change.do === "delete" && id !== null && ids.length === 0) this.#deleteUnreferenced(id);
     return { changed, last: ids.length === limit ? ids.at(-1)! : null };
   }

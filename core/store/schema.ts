@@ -18,9 +18,8 @@ const CHECKED = 64 * 1024 * 1024; // a file up to this size is checked whole at 
  * `due` is the moment from which a worker may take a recipient: its next attempt, or the end of a lease. Null when
  * nothing will happen by itself, so the indexes of what is due hold live rows only. `appointed` is a moment that the sender chose
  * (RFC 4865): once it has come it becomes `due`, until then the row is out of the way of what our own clock planned.
- * `destination` has a row for each destination with live rows and for no other; its `due` is never later than that of
- * any of them, which the triggers see to, and may be earlier until somebody looks (leasing.ts). `recipient_list` answers
- * for lists and totals of every kind: it is in order of id, so mail that comes in is added at its end.
+ * The table `destination` is destinations.ts's. `recipient_list` answers for lists and totals of every kind: it is in
+ * order of id, so mail that comes in is added at its end.
  */
 export const STEPS: readonly string[] = [
   `
@@ -76,24 +75,6 @@ export const STEPS: readonly string[] = [
   create table destination (name text primary key, due integer not null) strict, without rowid;
   create index destination_due on destination (due);
   insert into destination select destination, min(due) from recipient where due is not null group by destination;
-  create trigger recipient_inserted after insert on recipient when new.due is not null begin
-    insert into destination values (new.destination, new.due)
-      on conflict (name) do update set due = excluded.due where excluded.due < due;
-  end;
-  create trigger recipient_updated after update of due, destination on recipient
-    when new.due is not null and (old.due is null or new.due < old.due or new.destination <> old.destination) begin
-    insert into destination values (new.destination, new.due)
-      on conflict (name) do update set due = excluded.due where excluded.due < due;
-  end;
-  create trigger recipient_ended after update of due, destination on recipient
-    when old.due is not null and (new.due is null or new.destination <> old.destination) begin
-    delete from destination where name = old.destination and not exists
-      (select 1 from recipient where destination = old.destination and due is not null);
-  end;
-  create trigger recipient_deleted after delete on recipient when old.due is not null begin
-    delete from destination where name = old.destination and not exists
-      (select 1 from recipient where destination = old.destination and due is not null);
-  end;
 `,
 ];
 

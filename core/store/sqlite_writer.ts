@@ -137,9 +137,7 @@ export class Writer {
 
   /** The transaction never was. */
   #forget(): void {
-    this.#operations.takeFiles();
-    this.#operations.aside.takeNotes();
-    this.#operations.leasing.forget();
+    this.#operations.forget();
     try {
       this.#rollback.run();
     } catch { /* SQLite did it by itself */ }

@@ -30,6 +30,8 @@ export interface Resumed {
 export interface Departing extends Resumed {
   readonly origin: Origin;
   readonly destination: DeliverContext["destination"];
+  /** A person released it: no plugin holds it again. */
+  readonly released?: boolean;
   /**
    * Makes the attempt, as the context has it by then, for the recipients without a result, and gives each of them one by
    * `settleRecipient`. Resolves with an acceptance when all of these were taken, else with the worst refusal.
@@ -42,6 +44,7 @@ type Change = Extract<Effect, { do: "route" | "reversePath" | "forwardPath" | "p
 export class Departure {
   readonly origin: Origin;
   readonly destination: DeliverContext["destination"];
+  readonly released: boolean;
   readonly attempt: () => Promise<Reply>;
   /** Where to instead; null: to the destination. */
   nextHop: RemoteRoute | null = null;
@@ -59,9 +62,10 @@ export class Departure {
   /** In the order in which they are asked. */
   signers: readonly Signer[] = [];
 
-  constructor(item: Pick<Departing, "origin" | "destination" | "attempt">) {
+  constructor(item: Pick<Departing, "origin" | "destination" | "released" | "attempt">) {
     this.origin = item.origin;
     this.destination = item.destination;
+    this.released = item.released ?? false;
     this.attempt = item.attempt;
   }
 

@@ -333,6 +333,7 @@ export class TransactionContext implements Facts {
         return null;
       case "hold":
         if (this.held !== null) return "the message was held already";
+        if (this.departure?.released) return "a person released the message";
         this.held = change.reason;
         return null;
       case "refuse":

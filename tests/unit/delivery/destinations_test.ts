@@ -5,8 +5,7 @@ import type { MemoryZone } from "../../../core/dns/memory_resolver.ts";
 import { NO_MAIL_PARAMETERS } from "../../../core/model/envelope.ts";
 import { accept, defer } from "../../../core/model/reply.ts";
 import { on } from "../../../core/pipeline/plugin.ts";
-import type { Counters, Store } from "../../../core/store/store.ts";
-import { StoreError } from "../../../core/store/store.ts";
+import type { Store } from "../../../core/store/store.ts";
 import { type Says, TalkingHost } from "../../support/talking_host.ts";
 import { waitFor } from "../../support/wait.ts";
 import { recipient, T0 } from "../store/messages.ts";
@@ -274,33 +273,6 @@ Deno.test("stop gives back what waits and what hangs: nothing of it was an attem
   await waitFor("the others to be leased", async () => `${await site.states()}` === `${Array(10).fill("active 0")}`);
   await site.sending.stop(10);
   assertEquals(await site.states(), Array(10).fill("ready 0"));
-});
-
-Deno.test("a list of suppressions that cannot be written loses no result", async () => {
-  const broken = (real: Store): Store => {
-    const { counters } = real;
-    const failing: Counters = {
-      get: (name) => counters.get(name),
-      add: (name, amount, options) => counters.add(name, amount, options),
-      list: (options) => counters.list(options),
-      put: () => Promise.reject(new StoreError("full", "no space for counters")),
-    };
-    return new Proxy(real, {
-      get(target, name) {
-        if (name === "counters") return failing;
-        const value = Reflect.get(target, name);
-        return typeof value === "function" ? value.bind(target) : value;
-      },
-    });
-  };
-  await using it = await world("suppress: { hardBounces: 7d }", { store: broken, hasSender: true });
-  const { site, good } = it;
-  good.says = (step, line) => step === "rcpt" && line.includes("no@") ? "550 5.1.1 nobody" : undefined;
-  await site.send(["no@good.example", "x@good.example"]);
-  await site.until([]);
-  assertEquals([site.delivered(), good.contents.length], [["x@good.example", "alice@example.org"], 1]);
-  assertEquals(site.bounced(), ["no@good.example 550 5.1.1 nobody"]);
-  assertStringIncludes(site.troubles().join(), "no space for counters");
 });
 
 Deno.test("what a person returns is returned, also under softBounce and before its hour", async () => {

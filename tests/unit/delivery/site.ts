@@ -5,6 +5,7 @@
 import type { Config } from "../../../core/config/config.ts";
 import type { Dispatcher } from "../../../core/delivery/dispatcher.ts";
 import { MemoryResolver, type MemoryZone } from "../../../core/dns/memory_resolver.ts";
+import { NO_MAIL_PARAMETERS, NO_RCPT_PARAMETERS, type RcptParameters } from "../../../core/model/envelope.ts";
 import type { Reply } from "../../../core/model/reply.ts";
 import type { Event } from "../../../core/observe/events.ts";
 import type { QueueContext, RcptContext } from "../../../core/pipeline/mod.ts";
@@ -112,25 +113,25 @@ export class Site implements AsyncDisposable {
   put(more: Partial<NewMessage> = {}, content = octets(100)): Promise<NewMessage> {
     return put(this.store, { receivedAt: this.now, recipients: [local("a@example.org")], ...more }, content);
   }
-  /** As `put`, to these, with the deadlines that the server gives them. */
+  /** Rows for these, with the deadlines that the server gives them. */
+  rows(
+    to: readonly string[],
+    more: Partial<NewMessage> = {},
+    parameters: RcptParameters = NO_RCPT_PARAMETERS,
+  ): NewRecipient[] {
+    const { sender = address("alice@example.org"), parameters: mail = NO_MAIL_PARAMETERS } = more;
+    return to.map((each): NewRecipient => {
+      const plain = { ...recipient(each), parameters, nextAttempt: this.now };
+      return { ...plain, ...this.sending.place({ ...plain, sender, mail, receivedAt: this.now }) };
+    });
+  }
+  /** As `put`, to these. */
   send(
     to: readonly string[],
     more: Partial<NewMessage> = {},
     text = "Subject: x\r\n\r\nhello\r\n",
   ): Promise<NewMessage> {
-    const recipients = to.map((each): NewRecipient => {
-      const plain = { ...recipient(each), nextAttempt: this.now }, { parameters, sender } = more;
-      return {
-        ...plain,
-        ...this.sending.place({
-          ...plain,
-          sender: sender === undefined ? address("alice@example.org") : sender,
-          mail: parameters ?? { size: null, body: "7BIT", smtputf8: false, ret: null, envid: null, auth: null },
-          receivedAt: this.now,
-        }),
-      };
-    });
-    return this.put({ recipients, ...more }, new TextEncoder().encode(text));
+    return this.put({ recipients: this.rows(to, more), ...more }, new TextEncoder().encode(text));
   }
 
   async states(): Promise<string[]> {

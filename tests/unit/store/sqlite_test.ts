@@ -276,6 +276,54 @@ test("spool files without a row are removed at the start once they are an hour o
   assertEquals(await read(await second.received(id)), octets(BIG));
 });
 
+// ---- More than one transaction's work --------------------------------------------------------------------------------
+
+test(
+  "more than a transaction brings forward is leased whole: appointed, and planned by a wrong clock",
+  async (_, open) => {
+    const store = await open(), far = T0 + 9e10;
+    const later = { state: "deferred", nextAttempt: T0 + 5, appointed: true } as const;
+    await put(store, { recipients: Array.from({ length: 1200 }, (_, i) => recipient(`u${i}@x.example`, later)) });
+    const planned = { state: "deferred", nextAttempt: far } as const;
+    await put(store, { recipients: Array.from({ length: 1100 }, (_, i) => recipient(`u${i}@y.example`, planned)) });
+    await put(store, { recipients: Array.from({ length: 700 }, (_, i) => recipient(`u@d${i}.example`, planned)) });
+    assertEquals(await store.lease({ ...lease, horizon: far }), []);
+    const sizes = async (more: object) =>
+      (await store.lease({ ...lease, limit: 1000, ...more })).map(({ recipients }) => recipients.length);
+    assertEquals(await sizes({ now: T0 + 5 }), [1200]);
+    const second = await sizes({ now: T0 + 6, horizon: far - 1 });
+    assertEquals(second.sort((a, b) => b - a), [1100, ...Array(700).fill(1)]);
+  },
+);
+
+test("destinations that wait longer than they did hide none that is due", async (_, open) => {
+  const store = await open();
+  for (let part = 0; part < 2; part++) {
+    const old = { nextAttempt: T0 - 100 };
+    await put(store, { recipients: Array.from({ length: 700 }, (_, i) => recipient(`u@d${i}.example`, old)) });
+  }
+  const names = Array.from({ length: 700 }, (_, i) => `mx:d${i}.example`);
+  await Promise.all(names.map((destination) => store.postpone({ destination, until: T0 + 100, now: T0 })));
+  const { id } = await put(store, { recipients: [recipient("a@x.example")] });
+  assertEquals(await store.nextDue({ now: T0 }), T0 + 100);
+  assertEquals((await store.lease({ ...lease, limit: 10 })).map(({ message }) => message.id), [id]);
+  assertEquals(await store.lease({ ...lease, limit: 10 }), []);
+});
+
+test("a fair part of each destination: who has a great many that are older leaves room", async (_, open) => {
+  const store = await open();
+  for (let i = 0; i < 50; i++) {
+    await put(store, { recipients: [recipient("a@greedy.example", { nextAttempt: T0 - 9 })] });
+  }
+  for (let i = 0; i < 4; i++) await put(store, { recipients: [recipient(`a@d${i}.example`)] });
+  const count = async (limit: number) => {
+    const leases = await store.lease({ ...lease, limit });
+    const greedy = leases.filter(({ recipients }) => recipients[0]!.destination === "mx:greedy.example").length;
+    return [greedy, leases.length - greedy];
+  };
+  assertEquals([await count(20), await count(20), await count(20)], [[16, 4], [20, 0], [14, 0]]);
+});
+
 // ---- Damaged rows ----------------------------------------------------------------------------------------------------
 
 test(
