@@ -20,7 +20,7 @@ testUnless(
     await using world = await World.make();
     await using clock = await Clock.make();
     let isFull = true;
-    await using _host = await MailHost.open({
+    await using host = await MailHost.open({
       ...world.place(1),
       answer: ({ type }) => isFull && type === "rcpt" ? defer("4.2.2", "Full", { code: 452 }) : undefined,
     });
