@@ -126,6 +126,7 @@ export class Sending {
     const { hardBounces } = delivery.suppress, rates = new DomainMap(Object.entries(delivery.rates));
     this.dispatcher = new Dispatcher({
       store,
+      forget: () => walks.forget(),
       services,
       targets: this.#targets,
       terms: this.#terms,

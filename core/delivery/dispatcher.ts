@@ -30,6 +30,8 @@ export interface DispatcherOptions {
   readonly suspension: SuspensionRules;
   /** Told of a recipient that refused for good, before that is written down. */
   hardBounce?(recipient: StoredRecipient, result: Result): Promise<void>;
+  /** A person wants another try: what was found out about destinations may not be so any more. */
+  forget?(): void;
   readonly window: WindowOptions;
   /** Milliseconds on a clock that never jumps (default `performance.now`). */
   readonly monotonic?: () => number;
@@ -134,6 +136,7 @@ export class Dispatcher {
     const keys = new Set<string>();
     if (change.do === "retry" || change.do === "release" || change.do === "route") {
       for (const key of await this.#keysOf(what, change.do === "route" ? change.route : null)) keys.add(key);
+      this.#options.forget?.();
     }
     const changed = await store.change(what, change);
     for (const key of keys) this.#window.wake(key, this.#monotonic());

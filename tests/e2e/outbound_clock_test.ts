@@ -54,10 +54,7 @@ testUnless(
     }
     await t.step("afterwards all of it is delivered", async () => {
       isFull = false;
-      const alive = waiting.filter((id) =>
-        site.attempts(id).some(({ recipient }) => recipient.endsWith("@peers.example"))
-      );
-      for (const id of alive) await site.attempt("delivered", id);
+      await waitFor("nine messages", () => host.taken.length === 9, { deadline: 20_000 });
       assertEquals([ended(), await site.letters("me")], [[], []]);
     });
   },

@@ -148,9 +148,11 @@ Deno.test("a person asks for another try: a dead destination is asked at once, w
   dead.says = () => undefined;
   await site.quiet();
   assertEquals(dead.contents, []);
+  const asked = () => site.dns.queries.filter((each) => each === "MX dead.example").length, before = asked();
   await site.dispatcher.change({ id }, { do: "retry" });
   await site.until(["deferred 1"]); // the other one has its own moment
   assertEquals(dead.contents.length, 1);
+  assertEquals(asked(), before + 1, "its hosts may be others by now");
 });
 
 // ---- Being told to stay away ---------------------------------------------------------------------------------------------

@@ -310,7 +310,7 @@ test("destinations that wait longer than they did hide none that is due", async 
   assertEquals(await store.lease({ ...lease, limit: 10 }), []);
 });
 
-test("a fair part of each destination: who has a great many that are older leaves room", async (_, open) => {
+test("case 76: a fair part for each destination: who has a great many that are older leaves room", async (_, open) => {
   const store = await open();
   for (let i = 0; i < 50; i++) {
     await put(store, { recipients: [recipient("a@greedy.example", { nextAttempt: T0 - 9 })] });
