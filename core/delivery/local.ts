@@ -42,7 +42,8 @@ export async function storeLocally(
       id: message.id,
       sender: message.sender,
       parameters: message.parameters,
-      recipients,
+      // It may be a rule of the configuration that leads there, and plugins look at the route of the row.
+      recipients: recipients.map((each) => ({ ...each, route: { to: "local", plugin } })),
       message: new ReceivedMessage(body, message.parameters.body),
       edits: message.edits,
       tries: Math.max(1, ...recipients.map((each) => each.attempts)),

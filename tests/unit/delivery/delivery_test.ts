@@ -5,6 +5,7 @@ import { NO_MAIL_PARAMETERS } from "../../../core/model/envelope.ts";
 import { defer, reject } from "../../../core/model/reply.ts";
 import type { Handlers } from "../../../core/pipeline/plugin.ts";
 import { on } from "../../../core/pipeline/plugin.ts";
+import { routedTo } from "../../../core/pipeline/routed_to.ts";
 import { type Says, TalkingHost } from "../../support/talking_host.ts";
 import { address, T0 } from "../store/messages.ts";
 import { Site, siteConfig, type SiteOptions } from "./site.ts";
@@ -280,4 +281,20 @@ Deno.test("a web hook: final delivery with a Return-Path, as many requests as re
   assertEquals(posts.map(({ envelope }) => envelope.recipients.length), [100, 100, 100, 50]);
   assertEquals(posts[1]!.body, "Return-Path: <>\r\nX-Way: hook\r\nSubject: x\r\n\r\nhello\r\n");
   assert(site.events.every((event) => event.type !== "delivered" || event.relay === base));
+});
+
+Deno.test("a rule leads to a storage plugin: it stores what a recipient's own route does not say", async () => {
+  const config = await siteConfig("routes: [{ domain: box.example, to: local, plugin: discard }]");
+  const stored: string[] = [];
+  const shelf = on("queue", (ctx, next) => {
+    for (const each of routedTo("discard", ctx.recipients)) {
+      stored.push(each.address.local);
+      ctx.settle(each, "stored");
+    }
+    return next();
+  }, { name: "discard" });
+  await using site = new Site({ config, plugins: [shelf] });
+  await site.send(["bob@box.example"]);
+  await site.until([]);
+  assertEquals([site.bounced(), stored], [[], ["bob"]]);
 });
