@@ -275,9 +275,9 @@ export interface Store {
   commit(message: NewMessage, body: Body, claim?: Claim): Promise<readonly Lease[]>;
 
   /**
-   * Takes due recipients for `seconds`: those whose senders are owed a word first, then the oldest, as far as that can be
-   * had without walking over a great many of excluded destinations; then every destination gets its share. Fewer than
-   * `limit` leases mean that nothing else is due and not excluded.
+   * Takes due recipients for `seconds`: first those whose senders are owed a word, which get at most half while others
+   * wait; then the oldest of every destination, a fair part of each, those that wait longest first. Fewer than `limit`
+   * leases mean that nothing else is due and not left out.
    */
   lease(options: LeaseOptions): Promise<readonly Lease[]>;
   /**
@@ -287,8 +287,8 @@ export interface Store {
   settle(lease: Lease, outcomes: readonly RecipientOutcome[], reports?: readonly NewReport[]): Promise<boolean>;
   /**
    * Nothing of a destination is tried before `until`: what is ready or deferred and due before then waits until then, or
-   * until its deadline, and that counts as an attempt. What is active, held or appointed stays as it is. Other writes
-   * may come in between. Returns how many recipients it changed.
+   * until its deadline, and that counts as an attempt. What is active or held stays as it is, and so does what its sender
+   * appointed, before its moment. Other writes may come in between. Returns how many recipients it changed.
    */
   postpone(
     options: { readonly destination: string; readonly until: number; readonly now: number },
