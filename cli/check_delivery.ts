@@ -16,11 +16,17 @@ export function describeDelivery({ delivery, nextHops }: Config, resolver: StubO
   const { retry, delayNotice, expire, nullSenderExpire, concurrencyPerDomain, connections, rates, tls } = delivery;
   const notice = delayNotice === null ? "no notice of delay" : `notice of delay after ${formatDuration(delayNotice)}`;
   const times = `retry after ${retry.map(formatDuration).join(", ")}; ${notice}`;
+  const { softBounce, suspend, suppress } = delivery;
   const end = `given up after ${formatDuration(expire)}, without a sender after ${formatDuration(nullSenderExpire)}`;
   return [
     line("delivery", `${times}; ${end}`),
     line("at once", `${concurrencyPerDomain} to a destination, ${connections} in all`),
     ...Object.entries(rates).map(([domain, rate]) => line("rate", `${domain}: ${formatRate(rate)}`)),
+    ...suspend.map(({ reply, milliseconds }) => line("suspend", `${formatDuration(milliseconds)} after "${reply}"`)),
+    ...suppress.hardBounces === null ? [] : [
+      line("suppress", `${formatDuration(suppress.hardBounces)} what was refused for good`),
+    ],
+    ...softBounce ? [line("soft bounce", "what is refused for good is tried again")] : [],
     ...[...nextHops.values()].map((hop) => line("next hop", describeHop(hop))),
     ...delivery.routes.map((route) => line("route", describeRoute(route, delivery.port))),
     ...takesEverything(delivery.routes) ? [] : [line("route", `${others(delivery.routes)}${byMx(delivery.port)}`)],

@@ -159,7 +159,8 @@ export function placeOf(stop: Stop, { address, security }: OutboundConnection): 
 
 function placeAt(stop: Stop, address: string, tls: string | null): Place {
   return {
-    remote: { name: stop.name, ip: address.startsWith("/") ? null : address },
+    // Paths of this machine are nobody's business who reads a report: a socket file goes by its next hop's name
+    remote: address.startsWith("/") ? { name: stop.owner, ip: null } : { name: stop.name, ip: address },
     relay: relayOf(stop, address),
     tls,
   };

@@ -80,7 +80,7 @@ export class Delivery {
       );
     }
     if (isOverdue(message.parameters, now)) { //                                                          RFC 2852 4
-      return all({ ...ours("rejected", OVERDUE.status, OVERDUE.toString()), expired: true });
+      return all({ ...ours("rejected", OVERDUE.status, OVERDUE.toString()), expired: true, overdue: true });
     }
     if (isParked(message.parameters, now)) { // somebody was in a hurry for the sender                   RFC 4865 4.2
       return all({ ...ours("deferred", "4.2.0", "its hour has not come"), postponed: holdUntil!, appointed: true });

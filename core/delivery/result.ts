@@ -31,6 +31,8 @@ export interface Result {
   readonly decided?: true;
   /** With `rejected`: its time is over, whatever was said. */
   readonly expired?: true;
+  /** With `expired`: not ours, but the time that the sender gave it (RFC 2852). */
+  readonly overdue?: true;
   /** With `deferred`: not again before this moment, milliseconds since 1970, and this was no attempt. */
   readonly postponed?: number;
   /** With `postponed`: the sender appointed that moment (RFC 4865). */

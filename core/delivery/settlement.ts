@@ -141,7 +141,7 @@ export class Settlement {
         words: result.words,
         remote: result.remote,
         at: now,
-        ...isExpired && { cause: "expired" as const },
+        ...isExpired && { cause: result.overdue ? "overdue" as const : "expired" as const },
       },
       event: this.#event(message, recipient, result, { type: "bounced", expired: isExpired }, attempt),
     };
@@ -233,7 +233,7 @@ export class Settlement {
   }
 }
 
-const LATE: Result = { ...ours("rejected", OVERDUE.status, OVERDUE.toString()), expired: true }; //          RFC 2852 4
+const LATE: Result = { ...ours("rejected", OVERDUE.status, OVERDUE.toString()), expired: true, overdue: true }; // RFC 2852 4
 
 /** The moment has come at which its sender is owed a word. */
 function isOwed({ deadline }: StoredRecipient, now: number): boolean {

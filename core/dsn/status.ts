@@ -45,7 +45,11 @@ function aboutRecipient(event: DeliveryEvent, id: string, wide: boolean): string
   let out = orcpt === null ? "" : field("Original-Recipient", originalRecipient(orcpt, wide));
   out += field("Final-Recipient", finalRecipient(address, wide));
   out += field("Action", action) + field("Status", statusOf(event));
-  if (remote !== null) out += field("Remote-MTA", `dns; ${escapeUnicode(quotable(remote.name, 255)) || "unknown"}`);
+  if (remote !== null) {
+    const name = escapeUnicode(quotable(remote.name, 255)) || "unknown";
+    const isKnown = remote.ip !== null || remote.name.includes("."); // else it is a word of the operator's
+    out += field("Remote-MTA", `${isKnown ? "dns" : "x-local-hostname"}; ${name}`);
+  }
   if (words !== null) {
     const told = quotable(words, MAX_WORDS), type = remote === null ? "x-postern" : "smtp"; //     RFC 3461 9.2
     out += field("Diagnostic-Code", `${type}; ${wide ? told : escapeUnicode(told)}`);

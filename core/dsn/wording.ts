@@ -95,12 +95,13 @@ const SAME: Readonly<Record<string, string>> = {
   "7.29": "7.26",
 };
 
-/** Nobody was asked, and the code says nothing: what we noted is all there is to say, such as a postmaster's own words. */
+/** Nobody else was asked, and it is a matter of policy: what we noted is all there is to say, as a postmaster's own words. */
 const OURS_ALONE: Advice = ["This server did not deliver it, for the reason below.", OUR_ADMIN];
+const OURS_BY_POLICY: ReadonlySet<string> = new Set(["5.0.0", "5.7.0", "5.7.1"]);
 
 function adviceFor(event: DeliveryEvent): Advice {
   const status = statusOf(event);
-  if (event.action === "failed" && event.remote === null && event.words !== null && status === "5.0.0") {
+  if (event.action === "failed" && event.remote === null && event.words !== null && OURS_BY_POLICY.has(status)) {
     return OURS_ALONE;
   }
   const [, subject, detail] = status.split("."), key = `${subject}.${detail}`;

@@ -177,6 +177,9 @@ delivery:
   retry: [1m]
   delayNotice: off
   rates: { example.com: 10/1s }
+  suspend: [{ reply: "421*too many", for: 10m }]
+  suppress: { hardBounces: 1d }
+  softBounce: true
   port: 2525
   routes:
     - { domain: [example.com, "*.example.com"], sender: "<>", to: discard }
@@ -195,6 +198,9 @@ delivery:
     assertEquals(lines.slice(1), [
       "at once        20 to a destination, 200 in all",
       "rate           example.com: 10/1s",
+      'suspend        10m after "421*too many"',
+      "suppress       1d what was refused for good",
+      "soft bounce    what is refused for good is tried again",
       "next hop       upstream: smtp://relay.example.net:587, then smtps://relay.example.net; login example; 5 at once; 60/1m",
       "next hop       mailboxes: lmtp+unix:///run/lmtp",
       "next hop       web: https://app.example.org/mail; json, signed",
@@ -241,6 +247,19 @@ plugins: [{ recipients: { accounts: [${account}] } }, { maildir: { root: ./mail 
       assertEquals(terminal.complaints.length, warnings);
       if (warnings > 0) assertMatch(terminal.complaints[0]!, /takes no mail for ops@example\.org: 550 5\.1\.1/);
     }
+    await Deno.writeTextFile(
+      `${cwd}/postern.yaml`,
+      `hostname: mx.example.org
+postmaster: ops@example.org
+domains: [example.org]
+plugins:
+  - recipients: { accounts: [ops], deliverTo: { to: remote, via: inner } }
+  - verify_recipient
+nextHops: { inner: { hosts: ["smtp://127.0.0.1:9"] } }
+`,
+    );
+    const gateway = new FakeTerminal({ cwd });
+    assertEquals([await run(["check"], gateway), gateway.complaints], [0, []], "no host is asked by check");
     assertEquals([...Deno.readDirSync(cwd)].map((each) => each.name), ["postern.yaml"], "check writes nothing");
   });
 });

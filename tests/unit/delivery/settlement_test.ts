@@ -219,9 +219,9 @@ Deno.test("RFC 2852 4: BY with R: no attempt is planned behind its moment, and t
   const by = mail({ deliverBy: { at: T0 + 90 * SECOND, mode: "R", trace: false } });
   assertEquals(brief(settled({ ...by, recipient: { attempts: 1 } })), "deferred +90s / nothing / deferred");
   for (const late of [{ ...by, at: T0 + 90 * SECOND }, { ...by, at: T0 + HOUR }]) {
-    assertEquals(brief(untried({ ...late, closedUntil: T0 + DAY })), "expired free / failed expired / bounced");
+    assertEquals(brief(untried({ ...late, closedUntil: T0 + DAY })), "expired free / failed overdue / bounced");
     const tried = settled(late);
-    assertEquals(brief(tried), "expired / failed expired / bounced");
+    assertEquals(brief(tried), "expired / failed overdue / bounced");
     assertEquals(tried.report?.status, "5.4.7");
   }
 });

@@ -525,3 +525,15 @@ Deno.test("Original-Recipient only where the sender named one (RFC 3461 6.3 d)",
   const part = read((await write([anEvent({ to: BOB, original: address("b@example.org") })])).content).parts[1]!;
   assertEquals(valueOf(statusOf(part)[1]!, "Original-Recipient"), undefined);
 });
+
+Deno.test("a next hop behind a socket file has no name in the DNS (RFC 3464 2.1.2)", async () => {
+  for (
+    const [remote, said] of [
+      [{ name: "dovecot", ip: null }, "x-local-hostname; dovecot"],
+      [{ name: "localhost", ip: "127.0.0.1" }, "dns; localhost"],
+    ] as const
+  ) {
+    const { parts } = read((await write([anEvent({ remote })])).content);
+    assertStringIncludes(parts[1]!.text, `Remote-MTA: ${said}`);
+  }
+});

@@ -36,6 +36,7 @@ Deno.test("each reason that people meet has its sentence, and another advice", a
     ["5.9.9", {}, "gave no reason that is known here", "Send it again later"],
     ["5.0.0", {}, "gave no reason that is known here", "Send it again later"],
     ["5.0.0", { remote: null, words: "the project has ended" }, "for the reason below", "your mail administrator"],
+    ["5.7.1", { remote: null, words: "on our list" }, "This server did not deliver it", "your mail administrator"],
   ];
   for (const [status, changes, happened, todo] of rows) {
     const text = await told([anEvent({ status, ...changes })]);
