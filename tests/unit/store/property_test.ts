@@ -170,9 +170,11 @@ async function check(store: Store, steps: readonly Step[], clock: { now: number 
         for (const row of mine) {
           if (one.change === "delete") rows.splice(rows.indexOf(row), 1);
           else if (one.change === "hold") Object.assign(row, { state: "held", appointed: false, lease: null });
-          else if (one.change === "route") row.destination = "via:up";
-          else Object.assign(row, { state: "ready", next: now, appointed: false, lease: null });
+          else if (one.change !== "route" || row.state !== "held") {
+            Object.assign(row, { state: "ready", next: now, appointed: false, lease: null });
+          }
           if (one.change === "bounce") row.destination = "report";
+          if (one.change === "route") row.destination = "via:up";
         }
         tidy(id);
       }
