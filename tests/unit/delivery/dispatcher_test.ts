@@ -217,6 +217,17 @@ Deno.test("case 78: stop ends an attempt that hangs; it was no attempt, and the 
   assertEquals(await site.store.nextDue({ now: T0 - 1 }), T0);
 });
 
+Deno.test("stop waits for no name service: who was not asked yet is left as he was", async () => {
+  await using site = new Site();
+  const asked = Promise.withResolvers<void>();
+  site.dns.lookup = () => (asked.resolve(), new Promise<never>(() => {}));
+  await site.send(["a@far.example"]);
+  site.dispatcher.kick();
+  await asked.promise;
+  await site.sending.stop(10);
+  assertEquals(await site.states(), ["ready 0"]);
+});
+
 Deno.test("stop lets an attempt finish, and begins no other", async () => {
   await using site = new Site();
   let free = () => {};
