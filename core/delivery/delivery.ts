@@ -230,7 +230,7 @@ export class Delivery {
           sender: departure === null ? message.sender : departure.reversePathOf(place, message.sender),
         };
       }),
-    });
+    }, signal);
     give(shipped.results);
     return shipped;
   }

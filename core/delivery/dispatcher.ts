@@ -63,7 +63,7 @@ export class Dispatcher {
   readonly #owner = crypto.randomUUID();
   readonly #window: Window<Job>;
   readonly #monotonic: () => number;
-  /** Jobs in the window by message and destination: waiting or under way. */
+  /** Jobs by message and recipient: waiting or under way, until what came of them is written. */
   readonly #jobs = new Map<string, Job>();
   readonly #running = new Set<Promise<void>>();
   readonly #recorder: Recorder;
@@ -119,7 +119,6 @@ export class Dispatcher {
       const octets = body !== null && this.#carried + body.length <= CARRIED ? body : null;
       for (const job of this.#jobsOf(lease, octets)) {
         if (this.#stopped || !this.#admit(job, { fed: false })) void this.#giveBack(job, null).catch(ignore);
-        else this.#carried += octets?.length ?? 0;
       }
     }
     this.#look();
@@ -227,7 +226,12 @@ export class Dispatcher {
     if (leases.length === 0) return;
     this.#due = this.#again = true;
     const back: Job[] = [];
-    for (const lease of leases) for (const job of this.#jobsOf(lease)) if (!this.#admit(job)) back.push(job);
+    for (const lease of leases) {
+      for (const job of this.#jobsOf(lease)) {
+        const rest = this.#withoutKnown(job);
+        if (rest !== null && !this.#admit(rest)) back.push(rest);
+      }
+    }
     await Promise.all(back.map((job) => this.#giveBack(job, this.#window.closedUntil(job.key, this.#monotonic()))));
   }
 
@@ -246,21 +250,34 @@ export class Dispatcher {
     return [...groups.values()].map((group) => ({ lease, body, key: keyOf(group.target), ...group }));
   }
 
-  #admit(job: Job, options: { readonly fed?: boolean } = {}): boolean {
-    const name = nameOf(job), known = this.#jobs.get(name);
-    if (known !== undefined) { // the wall clock jumped past a lease of our own: no second attempt beside the first
+  /**
+   * A lease of our own ended under way: an attempt took longer, or the wall clock jumped. What is known of it goes on under
+   * the new one, and nobody is tried twice at once; null when that is all of it.
+   */
+  #withoutKnown(job: Job): Job | null {
+    const recipients = job.recipients.filter((recipient) => {
+      const known = this.#jobs.get(nameOf(job, recipient));
+      if (known === undefined) return true;
       known.lease = job.lease;
-      return true;
-    }
+      return false;
+    });
+    if (recipients.length === job.recipients.length) return job;
+    return recipients.length === 0 ? null : { ...job, recipients };
+  }
+
+  #admit(job: Job, options: { readonly fed?: boolean } = {}): boolean {
     const priority = job.lease.message.parameters.priority ?? 0;
     if (!this.#window.add(job.key, { priority, item: job }, this.#monotonic(), options)) return false;
-    this.#jobs.set(name, job);
+    for (const recipient of job.recipients) this.#jobs.set(nameOf(job, recipient), job);
+    this.#carried += job.body?.length ?? 0;
     return true;
   }
 
   /** It is not in the window any more. */
   #forget(job: Job): void {
-    if (this.#jobs.delete(nameOf(job))) this.#carried -= job.body?.length ?? 0;
+    let known = false;
+    for (const recipient of job.recipients) known = this.#jobs.delete(nameOf(job, recipient)) || known;
+    if (known) this.#carried -= job.body?.length ?? 0;
   }
 
   /** What has waited here for half of its lease goes back: no attempt begins under a lease that is about to end. */
@@ -315,7 +332,7 @@ export class Dispatcher {
     try {
       attempted = await delivery.attempt({ message, recipients, target, octets: body }, this.#cut.signal);
       if (attempted.feedback === "failure") end(); // what is written says when the destination is asked again
-      const { results } = attempted, standing = restOf(died, job.key);
+      const { results } = attempted, standing = this.#standing(job.key, died);
       await this.#hardBounces(job, results);
       await this.#recorder.write(
         job,
@@ -342,10 +359,15 @@ export class Dispatcher {
     const result: Result = { ...ours("deferred", "4.4.1", `its destination does not answer: ${words}`.slice(0, 1000)) };
     await Promise.all(items.map((job) => {
       this.#forget(job);
-      const { message } = job.lease, standing = { destination: key, closedUntil };
+      const { message } = job.lease, standing = this.#standing(key, { closedUntil });
       return this.#recorder.write(job, job.recipients.map((each) => settlement.of(message, each, result, standing)));
     }));
     if (key !== NOBODY_ASKED) await store.postpone({ destination: key, until: closedUntil, now: services.now() });
+  }
+
+  /** Of all recipients of one job. */
+  #standing(destination: string, rest: Pick<Rest, "closedUntil"> | null): Standing {
+    return { destination, closedUntil: rest?.closedUntil ?? null, jitter: this.#options.window.random() };
   }
 
   /** A reply says that we are not wanted for a while: nobody's fault, and no attempt. */
@@ -396,12 +418,8 @@ export class Dispatcher {
 /** Where rules are that ask nobody: it has no host that could be dead. */
 const NOBODY_ASKED = "report";
 
-function nameOf({ lease, recipients }: Job): string {
-  return `${lease.message.id} ${recipients[0]!.index}`;
-}
-
-function restOf(rest: Rest | null, destination: string): Standing {
-  return { destination, closedUntil: rest?.closedUntil ?? null };
+function nameOf({ lease }: Job, { index }: StoredRecipient): string {
+  return `${lease.message.id} ${index}`;
 }
 
 function longestOf(results: readonly Result[], rules: SuspensionRules): number {

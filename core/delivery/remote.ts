@@ -60,8 +60,14 @@ export class RemoteDelivery {
     this.#connector = new Connector(options);
   }
 
-  async ship(target: Extract<Target, { kind: "mx" | "hop" }>, shipment: Shipment): Promise<Shipped> {
-    const walk = await this.#walks.of(target, shipment.wish);
+  /** `signal`: an end while it is looked up where to; connections are the pool's to end. */
+  async ship(
+    target: Extract<Target, { kind: "mx" | "hop" }>,
+    shipment: Shipment,
+    signal?: AbortSignal,
+  ): Promise<Shipped> {
+    const walk = await unlessAborted(this.#walks.of(target, shipment.wish), signal);
+    if (walk === null) return { results: shipment.recipients.map(() => UNTOUCHED), feedback: "neutral" };
     const attempt = new Attempt(shipment, this.#connector);
     if (walk.fault !== undefined) {
       const { verdict, status, text } = walk.fault;
@@ -297,6 +303,17 @@ class Attempt {
         : { ...result, relayed: { dsn: peer.has("DSN"), deliverBy: peer.has("DELIVERBY") } };
     }
   }
+}
+
+/** Null when the signal came first: whoever stops waits neither for name service nor for somebody's policy host. */
+function unlessAborted<T>(found: Promise<T>, signal: AbortSignal | undefined): Promise<T | null> {
+  if (signal === undefined) return found;
+  return new Promise((resolve, reject) => {
+    const give = () => resolve(null);
+    signal.addEventListener("abort", give, { once: true });
+    if (signal.aborted) give();
+    found.then(resolve, reject).finally(() => signal.removeEventListener("abort", give));
+  });
 }
 
 const NOT_ASKED: Result = { ...NOBODY, verdict: "deferred", status: "4.4.1", words: "No server could be asked" };

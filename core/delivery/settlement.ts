@@ -30,10 +30,14 @@ export interface Settled {
   readonly event: Event | null;
 }
 
-/** `destination`: where the row belongs by today's routes; `closedUntil`: when that destination is asked again. */
+/**
+ * `destination`: where the row belongs by today's routes; `closedUntil`: when that destination is asked again; `jitter`:
+ * from 0 to 1, one for all who go together, so that they come back together and share a transaction again.
+ */
 export interface Standing {
   readonly destination: string;
   readonly closedUntil?: number | null;
+  readonly jitter?: number;
 }
 
 export class Settlement {
@@ -167,7 +171,8 @@ export class Settlement {
     }
     const delay = delayToTell(message, older, { now, terms });
     const told = delay === null ? recipient.told : now;
-    const planned = postponed ?? nextAttempt(now, older.attempts, terms.retry, random());
+    const { jitter = random() } = standing;
+    const planned = postponed ?? nextAttempt(now, older.attempts, terms.retry, jitter);
     const next = appointed //                                                                            RFC 4865 4.2
       ? postponed!
       : notAfter(this.#atLast(Math.max(planned, standing.closedUntil ?? 0), now), message.parameters);

@@ -67,6 +67,7 @@ function plan(transaction: TransactionContext, origin: Origin, options: CommitOp
   const now = options.now();
   const release = isParked(transaction.parameters, now) ? transaction.parameters.holdUntil! : null;
   const recipients: NewRecipient[] = [];
+  const planned = nextAttempt(now, 1, options.schedule, options.random()); // one for all: they come back together
   for (const { recipient, state, reply, route: instead } of rows(transaction)) {
     const { address, original, parameters } = recipient, route = instead ?? recipient.route;
     if (route === null) continue; // the pipeline lets none in without
@@ -78,7 +79,6 @@ function plan(transaction: TransactionContext, origin: Origin, options: CommitOp
     else if (release !== null) { //                                                                    RFC 4865 4.2
       recipients.push({ ...common, nextAttempt: release, appointed: true, lastReply: why ?? KEPT });
     } else {
-      const planned = nextAttempt(now, 1, options.schedule, options.random());
       recipients.push({ ...common, nextAttempt: notAfter(planned, transaction.parameters), lastReply: why });
     }
   }

@@ -179,13 +179,14 @@ export class MemoryStore implements Store {
   settle(lease: Lease, outcomes: readonly RecipientOutcome[], reports: readonly NewReport[] = []): Promise<boolean> {
     return this.#ask(() => {
       const item = this.#messages.get(lease.message.id);
-      const pairs = outcomes.map((outcome) => {
+      const pairs = outcomes.flatMap((outcome) => {
         const recipient = item?.recipients.find(({ facts }) => facts.index === outcome.index);
-        const held = recipient?.facts.state === "active" && recipient.owner === lease.owner &&
+        if (recipient === undefined) return []; // deleted meanwhile
+        const held = recipient.facts.state === "active" && recipient.owner === lease.owner &&
           recipient.due === lease.until;
-        return held ? { recipient, outcome } : null;
+        return [held ? { recipient, outcome } : null];
       });
-      if (item === undefined || pairs.includes(null)) return false;
+      if (item === undefined || pairs.length === 0 || pairs.includes(null)) return false;
       const ids = reports.map(({ message }) => message.id);
       const taken = ids.find((id, place) => this.#messages.has(id) || ids.indexOf(id) < place);
       if (taken !== undefined) throw new StoreError("io", `message ${taken} is there already`);

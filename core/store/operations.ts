@@ -144,11 +144,18 @@ export class Operations {
         ...[id, index, owner, until],
       )
     );
-    if (rows.includes(null)) return { done: false, arrived: [] };
+    // What a person deleted meanwhile is left out: else what became of the others would be forgotten, and made again
+    const isThere = (index: number) =>
+      this.#sql.get("select 1 from recipient where message = ? and idx = ?", id, index) !== null;
+    if (rows.every((row) => row === null) || outcomes.some(({ index }, at) => rows[at] === null && isThere(index))) {
+      return { done: false, arrived: [] };
+    }
     const arrived: EntryChange[] = [], destinations = new Set<string>();
     for (const [place, outcome] of outcomes.entries()) {
-      destinations.add(rows[place]!.destination).add(outcome.destination ?? rows[place]!.destination);
-      this.#settleOne(id, outcome, rows[place]!);
+      const row = rows[place] ?? null;
+      if (row === null) continue;
+      destinations.add(row.destination).add(outcome.destination ?? row.destination);
+      this.#settleOne(id, outcome, row);
       if (outcome.deposits && outcome.deposits.length > 0) arrived.push(...this.#deposit(id, outcome));
     }
     this.#tidy(id);

@@ -282,7 +282,8 @@ export interface Store {
   lease(options: LeaseOptions): Promise<readonly Lease[]>;
   /**
    * Writes what became of a lease's recipients, and the reports about them, all or nothing. Several times for one lease,
-   * each for a part of it, is fine. False when the lease of one of them had ended: then nothing was written.
+   * each for a part of it, is fine. Recipients that were deleted meanwhile are left out. False when the lease of one of
+   * the others had ended, or nobody is left: then nothing was written.
    */
   settle(lease: Lease, outcomes: readonly RecipientOutcome[], reports?: readonly NewReport[]): Promise<boolean>;
   /**

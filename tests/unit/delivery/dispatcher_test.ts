@@ -217,6 +217,17 @@ Deno.test("case 78: stop ends an attempt that hangs; it was no attempt, and the 
   assertEquals(await site.store.nextDue({ now: T0 - 1 }), T0);
 });
 
+Deno.test("stop waits for no name service: who was not asked yet is left as he was", async () => {
+  await using site = new Site();
+  const asked = Promise.withResolvers<void>();
+  site.dns.lookup = () => (asked.resolve(), new Promise<never>(() => {}));
+  await site.send(["a@far.example"]);
+  site.dispatcher.kick();
+  await asked.promise;
+  await site.sending.stop(10);
+  assertEquals(await site.states(), ["ready 0"]);
+});
+
 Deno.test("stop lets an attempt finish, and begins no other", async () => {
   await using site = new Site();
   let free = () => {};
@@ -253,6 +264,55 @@ Deno.test("a lease that ended before its result was written is told, and changes
   await waitFor("the word of it", () => site.troubles().length === 1);
   assertStringIncludes(site.troubles()[0]!, "had ended");
   assertEquals(await site.states(), ["active 0"]);
+});
+
+Deno.test("an attempt outlives its lease while another recipient of the message falls due: nobody is tried twice", async () => {
+  await using site = new Site();
+  let free = () => {};
+  const stuck = new Promise<undefined>((resolve) => free = () => resolve(undefined));
+  site.storage = async ({ recipients: [first] }) => first!.address.local === "a" ? undefined : await stuck;
+  const later = { ...local("a@example.org"), state: "deferred", nextAttempt: T0 + 10 * MINUTE } as const;
+  await site.put({ recipients: [later, local("b@example.org"), local("c@example.org")] });
+  await site.until(["deferred 0", "active 0", "active 0"]);
+  site.pass(16 * MINUTE); // leases are for 15
+  await site.until(["delivered 1", "active 0", "active 0"]);
+  free();
+  await site.until([]);
+  assertEquals(site.tried.map(({ to }) => to), [["b", "c"], ["a"]]);
+  assertEquals(site.troubles(), []);
+});
+
+Deno.test("a person deletes some recipients under way: what became of the others is written all the same", async () => {
+  await using site = new Site();
+  let free = () => {};
+  const stuck = new Promise<undefined>((resolve) => free = () => resolve(undefined));
+  site.storage = () => stuck;
+  await site.put({ recipients: [local("a@example.org"), local("b@x.example"), local("c@example.org")] });
+  await site.until(["active 0", "active 0", "active 0"]);
+  assertEquals(await site.dispatcher.change({ domain: "x.example" }, { do: "delete" }), 1);
+  free();
+  await site.until([]);
+  site.pass(16 * MINUTE);
+  await site.quiet();
+  assertEquals(site.tried.map(({ to }) => to), [["a", "b", "c"]]);
+  assertEquals(site.troubles(), []);
+});
+
+Deno.test("recipients who were put off together come back together, whatever the jitter", async () => {
+  const randoms = [0, 1, 0.3, 0.9];
+  let drawn = 0;
+  await using site = new Site({ random: () => randoms[drawn++ % randoms.length]! });
+  site.storage = () => defer("4.2.2", "Mailbox full");
+  await site.put({ recipients: ["a", "b", "c"].map((each) => local(`${each}@example.org`)) });
+  await site.until(["deferred 1", "deferred 1", "deferred 1"]);
+  site.storage = () => undefined;
+  site.pass(2 * MINUTE);
+  site.now = T0 + 54 * SECOND;
+  while ((await site.states()).length > 0 && site.now < T0 + 70 * SECOND) {
+    site.now += SECOND;
+    await site.quiet();
+  }
+  assertEquals(site.tried.map(({ to }) => to), [["a", "b", "c"], ["a", "b", "c"]]);
 });
 
 // ---- What the sender asked for -------------------------------------------------------------------------------------------

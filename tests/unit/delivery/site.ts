@@ -48,6 +48,8 @@ export interface SiteOptions {
   /** Who sends mail is in the box. */
   readonly hasSender?: boolean;
   readonly postmaster?: string;
+  /** Default: no jitter. */
+  readonly random?: () => number;
 }
 
 export class Site implements AsyncDisposable {
@@ -96,7 +98,7 @@ export class Site implements AsyncDisposable {
         emit: (event) => void this.events.push(event),
       },
       pipelineOf: () => pipeline,
-      random: () => 0.5, // no jitter
+      random: options.random ?? (() => 0.5),
       monotonic: () => this.monotonic,
     });
   }

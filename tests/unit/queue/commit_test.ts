@@ -93,6 +93,15 @@ Deno.test("each result has its row: none waits, a deferral waits its step, a ref
   assertEquals(desk.store.health().bodyBytes, 0);
 });
 
+Deno.test("recipients that are put off together have one moment, whatever the jitter: they share a transaction again", async () => {
+  const desk = new Desk(), randoms = [0, 1, 0.4];
+  const context = await desk.transaction([remote, box, box, box]);
+  for (const place of [1, 2, 3]) context.settleRecipient(place, defer("4.2.2", "Mailbox full"));
+  await commitTransaction(context, ORIGIN, { ...desk.options, random: () => randoms.shift()! });
+  const moments = (await desk.store.item(context.id))!.recipients.slice(1).map(({ nextAttempt }) => nextAttempt);
+  assertEquals(moments, [T0 + 54_000, T0 + 54_000, T0 + 54_000]);
+});
+
 Deno.test("SEMANTICS 8: for who had logged in a late refusal is a report that is due now", async () => {
   const desk = new Desk();
   const context = await desk.transaction([box, box]);

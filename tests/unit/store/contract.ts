@@ -255,17 +255,22 @@ export function storeContract(name: string, open: OpenStore): void {
 
   test("settle writes state, attempts, reply and deposits, all or nothing", async (store, clock) => {
     const { id } = await put(store, {
-      recipients: ["a", "b", "c", "d"].map((local) => recipient(`${local}@x.example`, { route: LOCAL })),
+      recipients: [
+        ...["a", "b", "c", "d"].map((local) => recipient(`${local}@x.example`, { route: LOCAL })),
+        recipient("e@x.example", { route: LOCAL, state: "held" }),
+      ],
     });
     const [held] = await store.lease(lease);
-    const nobody = { index: 9, state: "delivered" } as const;
+    const nobody = { index: 4, state: "delivered" } as const; // not of the lease
     assertEquals(await store.settle(held!, [{ index: 0, state: "delivered" }, nobody]), false);
     assertEquals((await store.item(id))!.recipients.map(({ state }) => state), [
       "active",
       "active",
       "active",
       "active",
+      "held",
     ]);
+    assertEquals(await store.change({ state: "held" }, { do: "delete" }), 1);
     assert(
       await store.settle(held!, [
         { index: 0, state: "delivered", deposits: [deposit("a")] },
@@ -292,6 +297,23 @@ export function storeContract(name: string, open: OpenStore): void {
     assertEquals(await read(await store.received(id)), octets(100)); // the inbox still has it
     assertEquals(await store.inboxes.remove({ id }), 1);
     assertEquals(await store.received(id), null);
+  });
+
+  test("who was deleted under way is left out of what is settled, and the others are not", async (store) => {
+    const route = { to: "remote", via: "up" } as const;
+    const { id } = await put(store, {
+      recipients: ["a@x.example", "b@gone.example", "c@x.example"].map((each) => recipient(each, { route })),
+    });
+    const [held] = await store.lease(lease);
+    assertEquals(await store.change({ domain: "gone.example" }, { do: "delete" }), 1);
+    const outcomes = [0, 1, 2].map((index) => ({ index, state: "deferred", nextAttempt: T0 + 5 } as const));
+    assertEquals(await store.settle(held!, [outcomes[1]!]), false);
+    assertEquals(await store.settle(held!, outcomes), true);
+    assertEquals((await store.item(id))!.recipients.map(({ index, state }) => `${index} ${state}`), [
+      "0 deferred",
+      "2 deferred",
+    ]);
+    assertEquals(await store.settle(held!, outcomes), false, "said twice it is written once");
   });
 
   test("what failed goes with the message once its sender was told, and stays until then", async (store) => {
@@ -428,9 +450,10 @@ export function storeContract(name: string, open: OpenStore): void {
   });
 
   test("settle makes outcomes and reports durable together, or neither", async (store) => {
-    const { id } = await put(store, { recipients: [recipient("a@x.example"), recipient("b@x.example")] });
+    const names = ["a@x.example", "b@x.example", "c@gone.example"];
+    const { id } = await put(store, { recipients: names.map((each) => recipient(each)) });
     const taken = await put(store, { recipients: [recipient("c@x.example", { state: "held" })] });
-    const [held] = await store.lease(lease);
+    const [held, other] = await store.lease(lease);
     const report = (size: number, more: Partial<NewMessage> = {}) => ({
       message: message({ sender: null, recipients: [recipient("alice@example.org")], ...more }),
       content: octets(size, size),
@@ -440,11 +463,13 @@ export function storeContract(name: string, open: OpenStore): void {
     for (const reports of [[one, bad], [one, one]]) {
       const refusal = await assertRejects(() => store.settle(held!, [failed(0)], reports), StoreError);
       assertEquals(refusal.fault, "io");
-      assertEquals((await store.item(id))!.recipients.map(({ state }) => state), ["active", "active"]);
+      assertEquals((await store.item(id))!.recipients.map(({ state }) => state), ["active", "active", "active"]);
       assertEquals(await store.item(one.message.id), null);
     }
-    assertEquals(await store.settle(held!, [failed(0), { index: 7, state: "failed" }], [one]), false);
+    assertEquals(await store.settle(other!, [{ index: 2, state: "ready" }]), true);
+    assertEquals(await store.settle(held!, [failed(0), failed(2)], [one]), false);
     assertEquals(await store.item(one.message.id), null);
+    assertEquals(await store.change({ domain: "gone.example" }, { do: "delete" }), 1);
     const others = Array.from({ length: 5 }, () => put(store, { recipients: [recipient("z@y.example")] }));
     assertEquals(await store.settle(held!, [failed(0)], [one, two]), true);
     assertEquals(await store.settle(held!, [failed(1)], [report(10)]), true, "the rest of the lease");
