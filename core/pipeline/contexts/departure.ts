@@ -91,7 +91,7 @@ export class Departure {
         this.forwardPaths.set(change.recipient, change.address);
         break;
       case "postpone":
-        this.postponedUntil = Math.max(this.postponedUntil ?? -Infinity, change.until);
+        this.postponedUntil = Math.max(this.postponedUntil ?? -Infinity, Math.ceil(change.until)); // rows know whole ones
         break;
       case "sign":
         this.signers = [...this.signers, change.signer];
