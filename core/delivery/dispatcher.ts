@@ -81,6 +81,8 @@ export class Dispatcher {
   #stopped = false;
   /** When the next recipient falls due, wall clock; null: none will; undefined: the store is to be asked. */
   #nextDue: number | null | undefined = undefined;
+  /** A person's changes under way that what waits here must not escape: nothing is leased meanwhile. */
+  #changing = 0;
   /** Octets of bodies in jobs. */
   #carried = 0;
 
@@ -105,7 +107,7 @@ export class Dispatcher {
 
   /** A lease from the start for mail that can go on at once, as far as can be seen; null when it has to wait its turn. */
   claim({ recipients }: Pick<NewMessage, "recipients">): Claim | null {
-    if (this.#stopped) return null;
+    if (this.#stopped || this.#changing > 0) return null;
     const now = this.#monotonic();
     for (const { state, destination } of recipients) {
       if (state === "ready" && !this.#window.welcomes(destination, now)) return null;
@@ -137,10 +139,26 @@ export class Dispatcher {
       for (const key of await this.#keysOf(what, change.do === "route" ? change.route : null)) keys.add(key);
       this.#options.forget?.();
     }
-    const changed = await store.change(what, change);
+    const changed = stopsMail(change) ? await this.#changeAll(what, change) : await store.change(what, change);
     for (const key of keys) this.#window.wake(key, this.#monotonic());
     this.kick();
     return changed;
+  }
+
+  /** What only waits for its turn here goes back first: it would go out all the same, deleted or held. */
+  async #changeAll(what: { readonly id: string } | QueueQuery, change: QueueChange): Promise<number> {
+    const { state }: QueueQuery = "id" in what ? {} : what;
+    this.#changing++;
+    try {
+      if (state === undefined || state === "ready") {
+        await this.#looking; // it may be about to bring in more
+        await Promise.all(this.#window.drain(this.#monotonic()).map((job) => this.#giveBack(job, null)));
+      }
+      return await this.#options.store.change(what, change);
+    } finally {
+      this.#changing--;
+      this.kick();
+    }
   }
 
   /** What is known of destinations with jobs in memory, and of those that are closed; moments on the wall clock. */
@@ -210,6 +228,7 @@ export class Dispatcher {
 
   /** Fills the window. An empty answer means that there is nothing for now. */
   async #ask(): Promise<void> {
+    if (this.#changing > 0) return; // its end looks again
     const want = this.#window.want(this.#monotonic());
     if (want === null) return; // full: the end of an attempt looks again
     const { store, services, terms } = this.#options, now = services.now();
@@ -420,6 +439,11 @@ const NOBODY_ASKED = "report";
 
 function nameOf({ lease }: Job, { index }: StoredRecipient): string {
   return `${lease.message.id} ${index}`;
+}
+
+/** Where mail goes is not what it was. */
+function stopsMail({ do: what }: QueueChange): boolean {
+  return what === "hold" || what === "delete" || what === "bounce" || what === "route";
 }
 
 function longestOf(results: readonly Result[], rules: SuspensionRules): number {

@@ -191,6 +191,11 @@ class Taking {
   readonly #operation: Of<"lease">;
   readonly #until: number;
   readonly #excluded: ReadonlySet<string>;
+  /** Each is read once, however many destinations it has: a thousand of a thousand rows each would hold up every commit. */
+  readonly #messages = new Map<
+    string,
+    { readonly message: StoredMessage; readonly due: Map<string, RecipientRow[]> } | null
+  >();
 
   constructor(sql: Statements, aside: SetAside, operation: Of<"lease">) {
     this.#sql = sql;
@@ -204,21 +209,26 @@ class Taking {
     return this.#operation.limit - this.leases.length;
   }
 
-  /** What is due of these parts is leased from now on; what cannot be read is set aside. Each message is read once. */
+  /** What is due of these parts is leased from now on; what cannot be read is set aside. */
   take(wanted: readonly Part[]): void {
-    const messages = new Map<string, StoredMessage | null>(), due = new Map<string, Map<string, RecipientRow[]>>();
     for (const { message: id, destination } of wanted) {
-      let message = messages.get(id);
-      if (message === undefined) {
-        messages.set(id, message = this.#aside.message(id));
-        if (message !== null) due.set(id, this.#due(id));
-      }
-      const rows = due.get(id)?.get(destination);
-      if (message === null || rows === undefined) continue;
+      const found = this.#read(id), rows = found?.due.get(destination);
+      if (found === null || rows === undefined) continue;
+      const { message, due } = found;
+      due.delete(destination); // taken
       const recipients = rows.map((row) => this.#lease(id, row)).filter((recipient) => recipient !== null);
       if (recipients.length === 0) continue;
       this.leases.push({ message, recipients, owner: this.#operation.owner, until: this.#until });
     }
+  }
+
+  #read(id: string) {
+    let found = this.#messages.get(id);
+    if (found === undefined) {
+      const message = this.#aside.message(id);
+      this.#messages.set(id, found = message === null ? null : { message, due: this.#due(id) });
+    }
+    return found;
   }
 
   /** Due recipients of a message by destination. */

@@ -282,6 +282,27 @@ Deno.test("an attempt outlives its lease while another recipient of the message 
   assertEquals(site.troubles(), []);
 });
 
+Deno.test("what waits behind a slow host is held, deleted and bounced as what waits in the store", async () => {
+  for (const change of [{ do: "hold", reason: "x" }, { do: "delete" }, { do: "bounce", reason: "x" }] as const) {
+    await using site = new Site();
+    let free = () => {};
+    const stuck = new Promise<undefined>((resolve) => free = () => resolve(undefined));
+    site.storage = () => stuck;
+    const count = 30;
+    for (let i = 0; i < count; i++) await site.put();
+    site.dispatcher.kick();
+    await waitFor("all of them here", () => {
+      const { running, waiting } = site.dispatcher.load;
+      return running > 0 && running + waiting === count;
+    });
+    const { running } = site.dispatcher.load, changed = await site.dispatcher.change({}, change);
+    assertEquals(changed, change.do === "delete" ? count : count - running, change.do);
+    free();
+    await site.until(change.do === "hold" ? Array(count - running).fill("held 0") : []);
+    assertEquals(site.tried.length, running, change.do);
+  }
+});
+
 Deno.test("a person deletes some recipients under way: what became of the others is written all the same", async () => {
   await using site = new Site();
   let free = () => {};

@@ -3,8 +3,12 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { DatabaseSync } from "node:sqlite";
 import type { CommitOperation, Operation, Outcome } from "../../../core/store/protocol.ts";
 import { encodeCommit } from "../../../core/store/rows.ts";
-import { openDatabase } from "../../../core/store/schema.ts";
+import { Destinations } from "../../../core/store/destinations.ts";
+import { Leasing } from "../../../core/store/leasing.ts";
+import { openDatabase, type SQLInputValue } from "../../../core/store/schema.ts";
+import { SetAside } from "../../../core/store/set_aside.ts";
 import { Writer } from "../../../core/store/sqlite_writer.ts";
+import { Statements } from "../../../core/store/statements.ts";
 import { deposit, message, nextId, octets, recipient, T0 } from "./messages.ts";
 
 interface Faults {
@@ -289,3 +293,30 @@ Deno.test("a lease whose transaction failed has brought nothing forward, and the
     writer.batch([lease], new ArrayBuffer(0));
     assertEquals(state(db, operation.id), "active");
   }));
+
+Deno.test("a message to many destinations is read once for a lease, not once for each of them", async () => {
+  const folder = await Deno.makeTempDir();
+  await Deno.mkdir(`${folder}/spool`);
+  const db = openDatabase(`${folder}/postern.db`);
+  const writer = new Writer({ ask: "open", folder, now: T0, first: true, refused: [] }, db);
+  const recipients = Array.from({ length: 300 }, (_, n) => recipient(`a@d${n}.example`));
+  const body = octets(100), operation = encodeCommit(message({ recipients }), body.length, null);
+  assertEquals(writer.batch([operation], body.buffer).outcomes, [{ value: null }]);
+  let read = 0;
+  class Counting extends Statements {
+    override all<T>(sql: string, ...values: SQLInputValue[]): T[] {
+      const rows = super.all<T>(sql, ...values);
+      if (/from recipient where message = /.test(sql)) read += rows.length;
+      return rows;
+    }
+  }
+  const sql = new Counting(db), destinations = new Destinations(sql);
+  const leasing = new Leasing(sql, { aside: new SetAside(sql, () => null), destinations });
+  const lease = { do: "lease", owner: "w", now: T0, seconds: 900, limit: 300, exclude: [], horizon: T0 + 1e9 } as const;
+  leasing.lease(lease); // the first one brings forward what a clock that ran ahead has planned
+  const { leases } = leasing.lease({ ...lease, now: T0 + 900_000 });
+  assertEquals(leases.length, 300);
+  assert(read <= 2 * 300, `${read} rows`);
+  writer.close();
+  await Deno.remove(folder, { recursive: true });
+});
