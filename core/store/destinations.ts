@@ -51,6 +51,17 @@ export class Destinations {
     ) > 0;
   }
 
+  /** Makes each row hold for all recipients, whoever wrote them: what had no row would never be tried. Once, at the start. */
+  reconcile(): void {
+    this.#known.clear();
+    this.#sql.run(
+      `insert into destination
+         select destination, min(due) from recipient indexed by recipient_destination where due is not null
+         group by destination
+       on conflict (name) do update set due = excluded.due where excluded.due < due`,
+    );
+  }
+
   /** The recipients of a message were changed by a person. */
   lookAtAll(message: string): void {
     const rows = this.#sql.all<{ name: string }>(

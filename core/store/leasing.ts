@@ -158,15 +158,12 @@ export class Leasing {
 
   /** The process that had these leases is gone: its recipients are due at once. */
   endLeases(): void {
-    const active = "from recipient indexed by recipient_list where state = 'active'";
-    const names = this.#sql.all<{ name: string }>(
-      `select distinct destination as name from recipient where (message, idx) in (select message, idx ${active})`,
-    );
     this.#sql.run(
       `update recipient set state = 'ready', due = min(next_attempt, coalesce(deadline, next_attempt)), owner = null
-       where (message, idx) in (select message, idx ${active})`,
+       where (message, idx) in
+         (select message, idx from recipient indexed by recipient_list where state = 'active')`,
     );
-    for (const { name } of names) this.#known.look(name);
+    this.#known.reconcile();
   }
 }
 
