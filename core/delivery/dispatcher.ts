@@ -10,6 +10,7 @@ import { longestWait } from "../queue/backoff.ts";
 import type { Claim, Lease, NewMessage, QueueChange, QueueQuery, Store, StoredRecipient } from "../store/store.ts";
 import type { Attempted, Delivery } from "./delivery.ts";
 import type { DestinationState } from "./destination.ts";
+import { type Job, Jobs } from "./jobs.ts";
 import { Recorder, storeRetry } from "./recorder.ts";
 import type { Reports } from "./reports.ts";
 import { ours, type Result, UNTOUCHED } from "./result.ts";
@@ -37,16 +38,6 @@ export interface DispatcherOptions {
   readonly monotonic?: () => number;
 }
 
-/** Recipients of one lease that go to one target. */
-interface Job {
-  /** Its octets where they are at hand: of mail that has just come. */
-  readonly body: Uint8Array<ArrayBuffer> | null;
-  lease: Lease;
-  readonly recipients: readonly StoredRecipient[];
-  readonly target: Target;
-  readonly key: string;
-}
-
 /** What waited for a destination that has just died, and when that is asked again, on the wall clock. */
 interface Rest {
   readonly items: readonly Job[];
@@ -56,15 +47,14 @@ interface Rest {
 const LEASE_SECONDS = 900;
 const LONGEST_SLEEP = 60_000; // a clock that is set forward is noticed within a minute
 const MOST_ASKED = 500; // jobs of one question to the store
-const CARRIED = 16 * 1024 * 1024; // octets of bodies that jobs bring along
 
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #owner = crypto.randomUUID();
   readonly #window: Window<Job>;
   readonly #monotonic: () => number;
-  /** Jobs by message and recipient: waiting or under way, until what came of them is written. */
-  readonly #jobs = new Map<string, Job>();
+  /** Waiting or under way, until what came of them is written. */
+  readonly #jobs = new Jobs();
   readonly #running = new Set<Promise<void>>();
   readonly #recorder: Recorder;
   readonly #cut = new AbortController();
@@ -83,8 +73,6 @@ export class Dispatcher {
   #nextDue: number | null | undefined = undefined;
   /** A person's changes under way that what waits here must not escape: nothing is leased meanwhile. */
   #changing = 0;
-  /** Octets of bodies in jobs. */
-  #carried = 0;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -118,7 +106,7 @@ export class Dispatcher {
   /** What a claim has brought. `body`: the octets, where they are in memory and nobody changes them. */
   take(leases: readonly Lease[], body: Uint8Array<ArrayBuffer> | null): void {
     for (const lease of leases) {
-      const octets = body !== null && this.#carried + body.length <= CARRIED ? body : null;
+      const octets = body !== null && this.#jobs.mayCarry(body.length) ? body : null;
       for (const job of this.#jobsOf(lease, octets)) {
         if (this.#stopped || !this.#admit(job, { fed: false })) void this.#giveBack(job, null).catch(ignore);
       }
@@ -247,7 +235,7 @@ export class Dispatcher {
     const back: Job[] = [];
     for (const lease of leases) {
       for (const job of this.#jobsOf(lease)) {
-        const rest = this.#withoutKnown(job);
+        const rest = this.#jobs.withoutKnown(job);
         if (rest !== null && !this.#admit(rest)) back.push(rest);
       }
     }
@@ -269,34 +257,11 @@ export class Dispatcher {
     return [...groups.values()].map((group) => ({ lease, body, key: keyOf(group.target), ...group }));
   }
 
-  /**
-   * A lease of our own ended under way: an attempt took longer, or the wall clock jumped. What is known of it goes on under
-   * the new one, and nobody is tried twice at once; null when that is all of it.
-   */
-  #withoutKnown(job: Job): Job | null {
-    const recipients = job.recipients.filter((recipient) => {
-      const known = this.#jobs.get(nameOf(job, recipient));
-      if (known === undefined) return true;
-      known.lease = job.lease;
-      return false;
-    });
-    if (recipients.length === job.recipients.length) return job;
-    return recipients.length === 0 ? null : { ...job, recipients };
-  }
-
   #admit(job: Job, options: { readonly fed?: boolean } = {}): boolean {
     const priority = job.lease.message.parameters.priority ?? 0;
     if (!this.#window.add(job.key, { priority, item: job }, this.#monotonic(), options)) return false;
-    for (const recipient of job.recipients) this.#jobs.set(nameOf(job, recipient), job);
-    this.#carried += job.body?.length ?? 0;
+    this.#jobs.add(job);
     return true;
-  }
-
-  /** It is not in the window any more. */
-  #forget(job: Job): void {
-    let known = false;
-    for (const recipient of job.recipients) known = this.#jobs.delete(nameOf(job, recipient)) || known;
-    if (known) this.#carried -= job.body?.length ?? 0;
   }
 
   /** What has waited here for half of its lease goes back: no attempt begins under a lease that is about to end. */
@@ -332,7 +297,7 @@ export class Dispatcher {
   /** A job that the window does not hold (any more), untried. */
   async #giveBack(job: Job, closed: number | null): Promise<void> {
     const { settlement } = this.#options, { message } = job.lease;
-    this.#forget(job);
+    this.#jobs.remove(job);
     const standing: Standing = { destination: job.key, closedUntil: closed === null ? null : this.#wall(closed) };
     await this.#recorder.write(job, job.recipients.map((each) => settlement.untried(message, each, standing)));
   }
@@ -360,7 +325,7 @@ export class Dispatcher {
     } catch (error) {
       this.#trouble(error);
     } finally {
-      this.#forget(job);
+      this.#jobs.remove(job);
       end();
       const words = attempted.results.find(({ verdict }) => verdict === "deferred")?.words ?? "";
       if (died !== null) await this.#rest(job.key, died, words);
@@ -377,7 +342,7 @@ export class Dispatcher {
     this.#window.explain(key, words);
     const result: Result = { ...ours("deferred", "4.4.1", `its destination does not answer: ${words}`.slice(0, 1000)) };
     await Promise.all(items.map((job) => {
-      this.#forget(job);
+      this.#jobs.remove(job);
       const { message } = job.lease, standing = this.#standing(key, { closedUntil });
       return this.#recorder.write(job, job.recipients.map((each) => settlement.of(message, each, result, standing)));
     }));
@@ -436,10 +401,6 @@ export class Dispatcher {
 
 /** Where rules are that ask nobody: it has no host that could be dead. */
 const NOBODY_ASKED = "report";
-
-function nameOf({ lease }: Job, { index }: StoredRecipient): string {
-  return `${lease.message.id} ${index}`;
-}
 
 /** Where mail goes is not what it was. */
 function stopsMail({ do: what }: QueueChange): boolean {
