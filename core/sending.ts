@@ -155,7 +155,7 @@ export class Sending {
       }),
       suspension: new SuspensionRules(delivery.suspend),
       ...monotonic && { monotonic },
-      ...hardBounces !== null && {
+      ...hardBounces !== null && !delivery.softBounce && {
         hardBounce: async ({ address }, { status, words }) => {
           if (!/^5\.1\.[1-36]$|^5\.2\.1$/.test(status)) return; // about the address, not about the message
           await this.suppression.add(address, { reason: words, seconds: Math.ceil(hardBounces / 1000) });
