@@ -9,8 +9,11 @@ export async function runningServer(config: Config): Promise<AdminApi | null> {
   return await api.answers() ? api : null;
 }
 
+/** For a change of a million recipients, milliseconds. */
+const PATIENCE = 600_000;
+
 export class AdminApi {
-  constructor(readonly base: string, readonly token: string | null) {}
+  constructor(readonly base: string, readonly token: string | null, readonly patience: number = PATIENCE) {}
 
   /** False when nobody listens there. */
   async answers(): Promise<boolean> {
@@ -25,7 +28,7 @@ export class AdminApi {
   /**
    * The answer's JSON; null on 404.
    *
-   * @throws {CommandError} with what the server says is wrong.
+   * @throws {CommandError} with what the server says is wrong, or that it says nothing.
    */
   async call(method: string, path: string, body?: unknown): Promise<unknown> {
     const headers: Record<string, string> = this.token === null ? {} : { Authorization: `Bearer ${this.token}` };
@@ -34,7 +37,10 @@ export class AdminApi {
       method,
       headers,
       ...body === undefined ? {} : { body: JSON.stringify(body) },
-      signal: AbortSignal.timeout(30_000),
+      signal: AbortSignal.timeout(this.patience),
+    }).catch((error) => {
+      if ((error as Error).name !== "TimeoutError") throw error;
+      throw new CommandError(`${this.base} takes its time: what was asked for may still be done`);
     });
     const answer: unknown = await response.json().catch(() => null);
     if (response.ok) return answer;
