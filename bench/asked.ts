@@ -1,5 +1,5 @@
 /**
- * The figures that are asked of Postern over TLS, each beside what came out. Job: the lines of the report that say yes or
+ * The figures that are asked of Postern over TLS and on the way out, each beside what came out. Job: the lines of the report that say yes or
  * no. Non-job: measuring, the tables (report.ts).
  */
 import type { Sample } from "./report.ts";
@@ -24,6 +24,10 @@ function cpu(samples: readonly Sample[], workload: string, server: string): numb
   return median(of(samples, workload, server).map((sample) => sample.cpuPer1000));
 }
 
+function rate(samples: readonly Sample[], workload: string, server: string): number {
+  return median(of(samples, workload, server).map((sample) => sample.perSecond));
+}
+
 const ASKED: readonly Asked[] = [
   {
     what: "CPU per 1,000 STARTTLS sessions without a message (T1)",
@@ -42,6 +46,31 @@ const ASKED: readonly Asked[] = [
     most: 0,
     unit: "",
     figure: (samples) => Math.max(...of(samples, "T2", "postern").map(({ count, clean }) => count - clean)),
+  },
+  {
+    what: "CPU per 1,000 relayed messages (W6)",
+    most: 0.6,
+    unit: " s",
+    figure: (samples) => cpu(samples, "W6", "postern-relay"),
+  },
+  {
+    what: "Postfix's messages a second beside ours, relayed end to end (W6)",
+    most: 0.5,
+    unit: " times",
+    figure: (samples) => rate(samples, "W6", "postfix-relay") / rate(samples, "W6", "postern-relay"),
+  },
+  {
+    what: "connections to the next hop per 1,000 messages (W6)",
+    most: 40,
+    unit: "",
+    figure: (samples) =>
+      median(of(samples, "W6", "postern-relay").map(({ relayed }) => relayed?.connectionsPer1000 ?? NaN)),
+  },
+  {
+    what: "accepted, and never seen at the next hop (W6)",
+    most: 0,
+    unit: "",
+    figure: (samples) => Math.max(...of(samples, "W6", "postern-relay").map(({ relayed }) => relayed?.missing ?? NaN)),
   },
   {
     what: "CPU of bulk over TLS beside Node's own node:tls (T4)",

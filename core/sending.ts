@@ -64,6 +64,7 @@ export class Sending {
   /** Asks the next hops of recipients about them. */
   readonly callAhead: CallAhead;
   readonly #options: SendingOptions;
+  readonly #broken: BrokenTls;
   readonly #terms: Terms;
   readonly #targets: Targets;
   readonly #pool: OutboundPool;
@@ -84,6 +85,7 @@ export class Sending {
     this.#targets = new Targets({ rules: delivery.routes, nextHops: config.nextHops, leaves: delivery.leaves });
     this.#pool = new OutboundPool({ deadlines, maxIdlePerKey: delivery.concurrencyPerDomain });
     this.suppression = new Suppression({ counters, now });
+    this.#broken = new BrokenTls(counters);
     const counts = this.#counts = delivery.tls.reports === null ? null : new TlsrptCounts({ dns, counters, now });
     this.#reporter = counts === null ? null : this.#reports(counts, published);
     this.#sts = delivery.tls.mtaSts && delivery.leaves
@@ -113,7 +115,7 @@ export class Sending {
       pool: this.#pool,
       deadlines,
       tls: new ClientTls(ca),
-      broken: new BrokenTls(counters),
+      broken: this.#broken,
       families,
       source: delivery.source,
       hostname,
@@ -189,6 +191,11 @@ export class Sending {
         { now: receivedAt, terms: this.#terms },
       ),
     };
+  }
+
+  /** Handshakes with other hosts that broke, since the start. */
+  get brokenTls(): number {
+    return this.#broken.count;
   }
 
   start(): void {

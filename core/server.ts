@@ -276,7 +276,13 @@ class Server implements RunningServer {
 
   #gauges(): Parameters<Metrics["render"]>[0] {
     const { writerWait, freeBytes, bodyBytes } = this.#opened.health();
-    return { writerWait, freeBytes, bodyBytes };
+    const sending = this.#sending;
+    return {
+      writerWait,
+      freeBytes,
+      bodyBytes,
+      ...sending !== null && { deliveries: sending.dispatcher.load, brokenTls: sending.brokenTls },
+    };
   }
 }
 

@@ -12,6 +12,10 @@ export interface Gauges {
   readonly bodyBytes?: number;
   /** Recipients waiting in the queue, by state. */
   readonly queue?: Readonly<Record<string, number>>;
+  /** Deliveries: under way, and in memory until it is their turn. */
+  readonly deliveries?: { readonly running: number; readonly waiting: number };
+  /** Handshakes with other hosts that broke and are remembered, since the start. */
+  readonly brokenTls?: number;
 }
 
 /** Upper bounds, seconds. A plugin takes microseconds or waits for the network. */
@@ -208,6 +212,9 @@ export class Metrics {
     gauge("postern_store_wait_seconds", "Age of the oldest commit under way.", wait && wait / 1000, "seconds");
     gauge("postern_disk_free_bytes", "Space where the data lies.", gauges.freeBytes, "bytes");
     gauge("postern_bodies_bytes", "Message bodies in memory.", gauges.bodyBytes, "bytes");
+    gauge("postern_deliveries_running", "Deliveries under way.", gauges.deliveries?.running);
+    gauge("postern_deliveries_waiting", "Deliveries in memory until it is their turn.", gauges.deliveries?.waiting);
+    gauge("postern_tls_broken", "Handshakes with other hosts that broke, since the start.", gauges.brokenTls);
     if (gauges.queue) {
       const states = Object.entries(gauges.queue).map(([state, n]) =>
         `postern_queue_recipients{state="${state}"} ${n}`

@@ -9,6 +9,8 @@ const DAY_SECONDS = 86_400;
 
 export class BrokenTls {
   readonly #counters: Pick<Counters, "get" | "add">;
+  /** Handshakes that broke since the start. */
+  count = 0;
 
   constructor(counters: Pick<Counters, "get" | "add">) {
     this.#counters = counters;
@@ -22,6 +24,7 @@ export class BrokenTls {
 
   /** A handshake with the host failed. Returns how often within the day that began with the first. */
   remember(host: string): Promise<number> {
+    this.count++;
     return this.#counters.add(nameOf(host), 1, { seconds: DAY_SECONDS });
   }
 }

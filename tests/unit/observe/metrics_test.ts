@@ -67,7 +67,14 @@ Deno.test("events become counters and histograms", () => {
   for (const expired of [true, false, false]) metrics.observe({ type: "bounced", ...DELIVERY, expired });
   metrics.observe({ type: "held", transaction, recipient: "a", reason: "" });
   metrics.observe({ type: "trouble", where: "x", message: "y" });
-  const text = metrics.render({ writerWait: 1500, freeBytes: 10, bodyBytes: 20, queue: { ready: 3 } });
+  const text = metrics.render({
+    writerWait: 1500,
+    freeBytes: 10,
+    bodyBytes: 20,
+    queue: { ready: 3 },
+    deliveries: { running: 4, waiting: 5 },
+    brokenTls: 6,
+  });
   const expected: Record<string, number> = {
     "postern_messages_accepted_total": 4,
     "postern_accepted_bytes_total": 40,
@@ -85,6 +92,9 @@ Deno.test("events become counters and histograms", () => {
     'postern_delivery_delay_seconds_bucket{le="600"}': 2,
     "postern_delivery_delay_seconds_count": 2,
     "postern_delivery_delay_seconds_sum": 90.5,
+    "postern_deliveries_running": 4,
+    "postern_deliveries_waiting": 5,
+    "postern_tls_broken": 6,
     "postern_sessions_total": 2,
     "postern_sessions_open": 1,
     "postern_trouble_total": 1,
