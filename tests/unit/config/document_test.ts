@@ -92,12 +92,16 @@ const readme = await Deno.readTextFile(new URL("../../../README.md", import.meta
 const examples = [...`${doc}${readme}`.matchAll(/^```yaml\n(.*?)^```$/gms)].map((match) => match[1]!);
 Deno.test("every configuration in the manual and the README loads, without a warning", async () => {
   assert(examples.length >= 4);
+  const { privateKey } = await crypto.subtle.generateKey("Ed25519", true, ["sign"]) as CryptoKeyPair;
+  const octets = new Uint8Array(await crypto.subtle.exportKey("pkcs8", privateKey));
+  const key = `-----BEGIN PRIVATE KEY-----\n${octets.toBase64()}\n-----END PRIVATE KEY-----\n`; // as `dkim keygen` makes one
   for (const text of examples) {
     await using temp = await TempFolder.make();
     const cwd = temp.path;
     await Deno.writeTextFile(`${cwd}/postern.yaml`, text);
     await Deno.writeTextFile(`${cwd}/recipients.yaml`, "accounts: [ops]\n");
     await Deno.copyFile(new URL("../../../examples/accounts.txt", import.meta.url), `${cwd}/accounts.txt`);
+    await Deno.writeTextFile(`${cwd}/s2026.pem`, key, { mode: 0o600 });
     const env = { POSTERN_ADMIN_TOKEN: "0123456789abcdef", RELAY_PASSWORD: "hunter2-hunter2" };
     const config = await loadConfig({ env, cwd });
     assertEquals(config.warnings, [], text);
