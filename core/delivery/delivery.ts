@@ -293,9 +293,14 @@ function filled(results: readonly (Result | null)[]): readonly Result[] {
   return results.map((each) => each ?? NO_ANSWER);
 }
 
-/** As they go out. */
+const TLS_REQUIRED = /tls-required/i;
+
+/** As they go out; empty where none of them speaks of TLS (RFC 8689 5), as with most mail: then nothing is decoded. */
 function headersOf(body: Body, edits: HeaderEdits): readonly EditedField[] {
-  return editedFields(new HeaderSection(body.head), edits);
+  const { prepend, insert = [] } = edits, section = new HeaderSection(body.head);
+  const speaks = section.first("TLS-Required") !== undefined || TLS_REQUIRED.test(prepend) ||
+    insert.some(([, field]) => TLS_REQUIRED.test(field));
+  return speaks ? editedFields(section, edits) : [];
 }
 
 /** What a plugin said of it. */

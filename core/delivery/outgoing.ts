@@ -3,6 +3,7 @@
  * last (SEMANTICS 18, 19, 20). Each form is made and signed once, whoever asks for it how often.
  * Non-job: which signers there are (plugins), what a peer offers (core/smtp/client).
  */
+import { isAscii } from "node:buffer";
 import { convert, examine, type Examined } from "../mime/convert.ts";
 import { applyEdits, applyEditsToBytes } from "../model/edits.ts";
 import type { BodyType, HeaderEdits, MailParameters } from "../model/envelope.ts";
@@ -126,15 +127,12 @@ function fits(body: BodyType, capacity: Capacity): boolean {
 
 /** Seven bits and in memory, as most are: no structure has to be looked at. */
 function isPlain({ memory }: SignedContent): boolean {
-  if (memory === null) return false;
-  for (let at = 0; at < memory.length; at++) if (memory[at]! > 127) return false;
-  return true;
+  return memory !== null && isAscii(memory);
 }
 
 function hasUtf8Header(head: Uint8Array): boolean {
-  const end = headerEnd(head, 0), length = end < 0 ? head.length : end;
-  for (let at = 0; at < length; at++) if (head[at]! > 127) return true;
-  return false;
+  const end = headerEnd(head, 0);
+  return !isAscii(end < 0 ? head : head.subarray(0, end));
 }
 
 function inMemory(octets: Octets): SignedContent {

@@ -137,6 +137,9 @@ export class Operations {
 
   #settle({ lease, outcomes, reports, at }: Of<"settle">, octets: ArrayBuffer): Results["settle"] {
     const { id, owner, until } = lease;
+    if (reports.length === 0 && outcomes.length === 1 && this.#lastDelivered(lease, outcomes[0]!)) {
+      return { done: true, arrived: [] };
+    }
     const rows = outcomes.map(({ index }) =>
       this.#sql.get<WaitingRow>(
         `select next_attempt, last_reply, deadline, destination from recipient
@@ -165,6 +168,24 @@ export class Operations {
       arrived.push(...report.entries.map(({ name }, place) => ({ id: entryId(report.id, place + 1), inbox: name })));
     }
     return { done: true, arrived };
+  }
+
+  /** What most mail comes to, in fewer steps: its only recipient has it, and nothing of the message is left to say. */
+  #lastDelivered(
+    { id, owner, until }: Of<"settle">["lease"],
+    { index, state, deposits = [] }: RecipientOutcome,
+  ): boolean {
+    if (state !== "delivered" || deposits.length > 0) return false;
+    const gone = this.#sql.get<{ destination: string }>(
+      `delete from recipient where message = ?1 and idx = ?2 and state = 'active' and owner = ?3 and due = ?4
+         and not exists (select 1 from recipient as other where other.message = ?1 and other.idx <> ?2)
+       returning destination`,
+      ...[id, index, owner, until],
+    );
+    if (gone === null) return false;
+    this.#deleteUnreferenced(id);
+    this.#destinations.look(gone.destination);
+    return true;
   }
 
   #settleOne(id: string, outcome: RecipientOutcome, row: WaitingRow): void {
