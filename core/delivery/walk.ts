@@ -8,14 +8,13 @@ import type { GoodFamilies } from "../dns/good_families.ts";
 import { type Family, type HostAddresses, hostAddresses, orderAddresses } from "../dns/host_addresses.ts";
 import { mailHosts, type Own } from "../dns/mail_hosts.ts";
 import type { Resolver } from "../dns/resolver.ts";
-import { tlsaRecords } from "../dns/tlsa_records.ts";
 import { canonicalIp, isLoopback } from "../model/ip.ts";
 import { defer, type Reply } from "../model/reply.ts";
 import type { TlsWish } from "../model/tls_wish.ts";
 import type { OutboundPlace } from "../net/outbound_open.ts";
 import type { HopAuth, HopHost, NextHop } from "./next_hop.ts";
 import type { Target } from "./target.ts";
-import { isUsable, type TlsaAnswer } from "./tls/dane.ts";
+import { tlsaOf } from "./tls/dane.ts";
 import type { TlsFailure } from "./tls/failure.ts";
 import type { StsPolicies } from "./tls/mta_sts_policies.ts";
 import { demandOf, type NextHop as TlsHop, type ReportedPolicy, type TlsDemand, wantsTlsa } from "./tls/policy.ts";
@@ -213,11 +212,11 @@ export class Walks {
       readonly lmtp: boolean;
     },
   ): Promise<Stop | Barred> {
-    const { dane, families, preferFamily, random } = this.#options;
+    const { dns, dane, families, preferFamily, random } = this.#options;
     const delivery = { wish, rule, hop };
     // Its own name may stand in a signed zone and lead out of it: whether that counts the lookup knows  RFC 7672 2.2.2
     const asked = dane && wantsTlsa(delivery, host.authentic || host.name !== host.host);
-    const demand = demandOf(delivery, { host: host.host, tlsa: asked ? await this.#tlsa(host, port) : null });
+    const demand = demandOf(delivery, { host: host.host, tlsa: asked ? await tlsaOf(host, port, { dns }) : null });
     if ("refused" in demand) return { name: host.host, ...demand };
     const { addresses } = host, name = host.host;
     return {
@@ -231,13 +230,6 @@ export class Walks {
         return { port, addresses: orderAddresses(addresses, { random, ...prefer !== null && { prefer } }) };
       },
     };
-  }
-
-  async #tlsa(host: HostAddresses, port: number): Promise<TlsaAnswer> {
-    const found = await tlsaRecords(host, port, this.#options.dns);
-    if (found.kind === "fault") return { kind: "unknown", text: `${found.query}: ${found.fault}` };
-    if (found.kind === "none") return { kind: "none" };
-    return { kind: "records", base: found.base, usable: found.records.filter(isUsable) };
   }
 }
 

@@ -3,7 +3,9 @@
  * satisfy them. Non-job: whether MX and addresses are authentic (the caller knows), what follows from it (policy.ts).
  */
 import { createHash } from "node:crypto";
-import type { DnsFault } from "../../dns/resolver.ts";
+import type { HostAddresses } from "../../dns/host_addresses.ts";
+import type { LookupOptions, Resolver } from "../../dns/resolver.ts";
+import { tlsaRecords } from "../../dns/tlsa_records.ts";
 import { type Certificate, publicKeyOf, readCertificate } from "../../net/tls/certificate.ts";
 import { pathFault } from "../../net/tls/certification_path.ts";
 import { isExpectedName, namesIn } from "../../net/tls/reference_name.ts";
@@ -20,16 +22,6 @@ export interface TlsaRecord {
   readonly data: Uint8Array;
 }
 
-/** The part of name service that is needed; never rejects. */
-export interface TlsaSource {
-  lookup(name: string, type: "TLSA", options?: { readonly signal?: AbortSignal }): Promise<{
-    readonly records?: readonly TlsaRecord[] | undefined;
-    readonly fault?: DnsFault | undefined;
-    /** A validating resolver vouches for it. */
-    readonly authentic: boolean;
-  }>;
-}
-
 /**
  * What DNS says of a host's certificate. `usable` may be empty: then there must be TLS, and nobody is verified
  * (RFC 7672 2.2). `unknown`: servers failed, or DNSSEC is bogus; who goes on without an answer can be made to
@@ -43,28 +35,21 @@ export type TlsaAnswer =
 /** Records beyond are left out: nobody publishes so many. */
 const MOST_RECORDS = 32;
 
-/**
- * Looks them up. Ask only for a host whose addresses are authentic, and whose MX record was (RFC 7672 2.2.1, 2.2.2).
- *
- * @param names The host's canonical name, where a secure alias leads to another, and then its own (RFC 7672 2.2.2).
- */
+/** Looks them up, through the host's CNAMEs (RFC 7672 2.2.2). Never rejects. */
 export async function tlsaOf(
-  names: readonly string[],
+  host: HostAddresses,
   port: number,
-  options: { readonly dns: TlsaSource; readonly signal?: AbortSignal },
+  options: LookupOptions & { readonly dns: Pick<Resolver, "lookup"> },
 ): Promise<TlsaAnswer> {
-  const { dns, signal } = options;
-  for (const base of new Set(names)) {
-    const name = `_${port}._tcp.${base}`;
-    const answer = await dns.lookup(name, "TLSA", { ...signal && { signal } });
-    if (answer.fault === "servfail" || answer.fault === "timeout") {
-      return { kind: "unknown", text: `TLSA ${name}: ${answer.fault}` };
-    }
-    if (answer.authentic && answer.records !== undefined && answer.records.length > 0) {
-      return { kind: "records", base, usable: answer.records.filter(isUsable).slice(0, MOST_RECORDS) };
-    }
+  const found = await tlsaRecords(host, port, options.dns, options);
+  switch (found.kind) {
+    case "none":
+      return { kind: "none" };
+    case "fault":
+      return { kind: "unknown", text: `${found.query}: ${found.fault}` };
+    case "records":
+      return { kind: "records", base: found.base, usable: found.records.filter(isUsable).slice(0, MOST_RECORDS) };
   }
-  return { kind: "none" };
 }
 
 /** RFC 7672 3.1: usages 2 and 3 with selectors and matchings that are known, and a digest as long as such a digest is. */

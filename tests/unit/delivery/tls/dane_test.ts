@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { daneFailure, formatTlsa, isUsable, tlsaOf, type TlsaRecord } from "../../../../core/delivery/tls/dane.ts";
+import type { Resolver } from "../../../../core/dns/resolver.ts";
 import { testWith } from "../../../support/debian.ts";
 import { TempFolder } from "../../../support/temp.ts";
 import { type Issued, Pki } from "../../net/tls/pki.ts";
@@ -35,13 +36,12 @@ Deno.test("case 68: TLSA that are bogus are unknown, insecure ones are none, unu
   const asked: string[] = [];
   const of = (names: readonly string[], answers: Answers) => {
     asked.length = 0;
-    const dns = {
-      lookup: (name: string) => {
-        asked.push(name);
-        return Promise.resolve({ authentic: true, ...answers[name] ?? { fault: "nxdomain" as const } });
-      },
+    const lookup = (name: string) => {
+      asked.push(name);
+      return Promise.resolve({ name, ttl: 60, authentic: true, ...answers[name] ?? { fault: "nxdomain" as const } });
     };
-    return tlsaOf(names, 25, { dns });
+    const host = { host: names.at(-1)!, name: names[0]!, addresses: ["192.0.2.1"], authentic: true, ttl: 60 };
+    return tlsaOf(host, 25, { dns: { lookup: lookup as unknown as Resolver["lookup"] } });
   };
   const base = "_25._tcp.mx.example", other = "_25._tcp.alias.example";
   assertEquals(await of(["mx.example"], { [base]: { records: [good, bad] } }), {
