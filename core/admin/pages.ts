@@ -4,11 +4,11 @@
  */
 import { Hono } from "hono";
 import type { Context } from "hono";
-import type { QueueChange, QueueState, Store } from "../store/store.ts";
+import type { QueueChange, Store } from "../store/store.ts";
 import { PAGE_POLICY, tooMany } from "./guard.ts";
 import { optional } from "./messages.ts";
 import type { AdminEnv, AdminOptions, Steering } from "./options.ts";
-import { beforeOf, domainOf, formBody, QUEUE_STATES, readCopyId, stateOf, textOf } from "./parameters.ts";
+import { beforeOf, domainOf, formBody, readCopyId, stateOf, textOf } from "./parameters.ts";
 import { Problem, problemOf } from "./problem.ts";
 import { queueItem } from "./queue.ts";
 import { changeFilter, QUEUE_VERBS, queueChange, type QueueVerb } from "./queue_change.ts";
@@ -181,7 +181,7 @@ export class Pages {
       const filter = { ...optional("state", state), ...optional("domain", domain) };
       const [page, totals] = await Promise.all([
         this.#store.queue({ ...filter, limit: ITEMS }),
-        this.#totals(domain),
+        this.#store.totals(optional("domain", domain)),
       ]);
       const destinations = this.#steering.destinations();
       return this.#answer(c, queuePage(await this.#context(), { state, domain, page, totals, destinations }));
@@ -219,13 +219,6 @@ export class Pages {
 
   #wanted(verb: QueueVerb, form: URLSearchParams): QueueChange {
     return queueChange(verb, { body: formBodyOf(verb, form), ways: this.#steering.ways });
-  }
-
-  async #totals(domain: string | undefined): Promise<ReadonlyMap<QueueState, number>> {
-    const pages = await Promise.all(
-      QUEUE_STATES.map((state) => this.#store.queue({ state, ...optional("domain", domain), limit: 1 })),
-    );
-    return new Map(QUEUE_STATES.map((state, i) => [state, pages[i]!.total]));
   }
 
   // ---- All of them -------------------------------------------------------------------------------------------------

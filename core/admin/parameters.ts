@@ -4,19 +4,9 @@
  */
 import { canonicalDomain, canonicalLiteral } from "../model/domain.ts";
 import { readId } from "../model/id.ts";
-import type { QueueState } from "../store/store.ts";
+import { QUEUE_STATES, type QueueState } from "../store/store.ts";
 import { Problem } from "./problem.ts";
 
-export const QUEUE_STATES: readonly QueueState[] = [
-  "ready",
-  "active",
-  "deferred",
-  "held",
-  "corrupt",
-  "delivered",
-  "failed",
-  "expired",
-];
 const MAX_BODY = 4096;
 
 /** A message id or the `ID.n` of a further copy, in canonical form; null when the text cannot be one. */

@@ -19,10 +19,12 @@ import {
   type NewDeposit,
   type NewMessage,
   type NewReport,
+  QUEUE_STATES,
   type QueueChange,
   type QueueItem,
   type QueuePage,
   type QueueQuery,
+  type QueueTotals,
   type RecipientOutcome,
   type Store,
   type StoredMessage,
@@ -234,6 +236,15 @@ export class MemoryStore implements Store {
       const found = this.#matching(query);
       const limit = Math.max(0, Math.min(query.limit ?? 100, 1000));
       return { total: found.length, items: found.slice(0, limit).map(itemOf), corrupt: [] };
+    });
+  }
+
+  totals({ domain }: Pick<QueueQuery, "domain">): Promise<QueueTotals> {
+    return this.#ask(() => {
+      const counted = QUEUE_STATES.map((state) =>
+        [state, this.#matching({ state, ...domain !== undefined && { domain } }).length] as const
+      );
+      return Object.fromEntries(counted.filter(([, count]) => count > 0));
     });
   }
 

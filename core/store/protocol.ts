@@ -14,6 +14,7 @@ import type {
   QueueItem,
   QueuePage,
   QueueQuery,
+  QueueTotals,
   RecipientOutcome,
   StoredMessage,
 } from "./store.ts";
@@ -129,6 +130,7 @@ export interface WriterReply {
 export type ReaderRequest =
   | { readonly ask: "open"; readonly folder: string }
   | { readonly ask: "queue"; readonly query: QueueQuery }
+  | { readonly ask: "totals"; readonly query: Pick<QueueQuery, "domain"> }
   | { readonly ask: "item"; readonly id: string }
   | { readonly ask: "body"; readonly id: string }
   | { readonly ask: "due"; readonly after: number }
@@ -142,6 +144,7 @@ export type ReaderRequest =
 export interface ReaderResults {
   open: null;
   queue: QueuePage;
+  totals: QueueTotals;
   item: QueueItem | null;
   body: StoredBody | null;
   due: number | null;

@@ -40,6 +40,7 @@ import {
   type QueueItem,
   type QueuePage,
   type QueueQuery,
+  type QueueTotals,
   type RecipientOutcome,
   type Store,
   StoreError,
@@ -263,6 +264,10 @@ class SqliteStore implements Store {
 
   queue(query: QueueQuery): Promise<QueuePage> {
     return this.#read({ ask: "queue", query });
+  }
+
+  totals(query: Pick<QueueQuery, "domain">): Promise<QueueTotals> {
+    return this.#read({ ask: "totals", query });
   }
 
   item(id: string): Promise<QueueItem | null> {

@@ -19,7 +19,17 @@ import {
   searchable,
 } from "./rows.ts";
 import { Filter, openDatabase, type SQLInputValue } from "./schema.ts";
-import type { InboxPage, InboxQuery, QueueItem, QueuePage, QueueQuery, StoredRecipient } from "./store.ts";
+import {
+  type InboxPage,
+  type InboxQuery,
+  QUEUE_STATES,
+  type QueueItem,
+  type QueuePage,
+  type QueueQuery,
+  type QueueState,
+  type QueueTotals,
+  type StoredRecipient,
+} from "./store.ts";
 
 const INBOX = "message, n, name, unread, sender, recipients, subject, size, received_at";
 
@@ -47,6 +57,8 @@ export class Reader {
     switch (request.ask) {
       case "queue":
         return this.#queue(request.query);
+      case "totals":
+        return this.#totals(request.query);
       case "item":
         return this.#item(request.id, []);
       case "body":
@@ -99,6 +111,17 @@ export class Reader {
       if (item !== null) items.push(item);
     }
     return { total, items, corrupt: [...corrupt].map(([id, why]) => ({ id, why })) };
+  }
+
+  /** One walk over the index, whatever stands in it. */
+  #totals({ domain }: Pick<QueueQuery, "domain">): QueueTotals {
+    const filter = new Filter().equal("domain", domain);
+    const sums = QUEUE_STATES.map((state) => `coalesce(sum(state = '${state}'), 0) as ${state}`);
+    const row = this.#get<Record<QueueState, number>>(
+      `select ${sums} from (select distinct message, state from recipient indexed by recipient_list ${filter.where})`,
+      ...filter.values,
+    )!;
+    return Object.fromEntries(QUEUE_STATES.filter((state) => row[state] > 0).map((state) => [state, row[state]]));
   }
 
   /** What can be read of it; null when that is nothing. */

@@ -39,6 +39,17 @@ export interface BodyWriter {
 // ---- What is committed -----------------------------------------------------------------------------------------------
 
 export type QueueState = "ready" | "active" | "deferred" | "held" | "corrupt" | "delivered" | "failed" | "expired";
+/** All of them. */
+export const QUEUE_STATES: readonly QueueState[] = [
+  "ready",
+  "active",
+  "deferred",
+  "held",
+  "corrupt",
+  "delivered",
+  "failed",
+  "expired",
+];
 /** States in which nothing more will happen. */
 export const FINAL_STATES: readonly QueueState[] = ["delivered", "failed", "expired"];
 
@@ -157,6 +168,8 @@ export interface QueueQuery {
   /** At most this many items, newest first (default 100, at most 1000). */
   readonly limit?: number;
 }
+/** Messages by the states of their recipients. */
+export type QueueTotals = Readonly<Partial<Record<QueueState, number>>>;
 export interface QueuePage {
   /** Items that match, all of them. */
   readonly total: number;
@@ -298,6 +311,8 @@ export interface Store {
   nextDue(options: { readonly now: number }): Promise<number | null>;
 
   queue(query: QueueQuery): Promise<QueuePage>;
+  /** How many messages have a recipient in each state; only states that there are. */
+  totals(query: Pick<QueueQuery, "domain">): Promise<QueueTotals>;
   item(id: string): Promise<QueueItem | null>;
   /** Returns how many recipients it changed. */
   change(what: { readonly id: string } | QueueQuery, change: QueueChange): Promise<number>;

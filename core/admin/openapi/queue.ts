@@ -1,5 +1,5 @@
 /** What the document of the API says of the queue: its routes, and what they take and answer. */
-import { QUEUE_STATES } from "../parameters.ts";
+import { QUEUE_STATES } from "../../store/store.ts";
 import { BOUNCE_REASON, MOST_REASON } from "../queue_change.ts";
 import {
   array,

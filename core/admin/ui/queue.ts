@@ -2,7 +2,7 @@
 import type { DestinationState } from "../../delivery/destination.ts";
 import { formatAddress } from "../../model/address.ts";
 import { shortId } from "../../model/id.ts";
-import type { QueueItem, QueuePage, QueueState } from "../../store/store.ts";
+import type { QueueItem, QueuePage, QueueState, QueueTotals } from "../../store/store.ts";
 import type { QueueVerb } from "../queue_change.ts";
 import { destinationsCard } from "./destinations.ts";
 import { age, count, plural, size } from "./format.ts";
@@ -17,7 +17,7 @@ interface QueueData {
   readonly domain: string | undefined;
   readonly page: QueuePage;
   /** Items in each state. */
-  readonly totals: ReadonlyMap<QueueState, number>;
+  readonly totals: QueueTotals;
   readonly destinations: readonly DestinationState[];
 }
 export function queuePage(context: PageContext, data: QueueData): Html {
@@ -27,11 +27,11 @@ export function queuePage(context: PageContext, data: QueueData): Html {
   <nav class="states" aria-label="States"><a href="${queuePath({ domain })}"${
     state === undefined && markup` aria-current="true"`
   }>all</a>${
-    STATE_ORDER.filter((each) => each === state || (data.totals.get(each) ?? 0) > 0).map((each) =>
+    STATE_ORDER.filter((each) => each === state || (data.totals[each] ?? 0) > 0).map((each) =>
       markup`
         <a href="${queuePath({ state: each, domain })}"${each === state && markup` aria-current="true"`}>${
         STATE_WORDS[each].word
-      } <b>${count(data.totals.get(each) ?? 0)}</b></a>
+      } <b>${count(data.totals[each] ?? 0)}</b></a>
       `
     )
   }</nav>

@@ -316,6 +316,16 @@ export function storeContract(name: string, open: OpenStore): void {
     assertEquals(await store.settle(held!, outcomes), false, "said twice it is written once");
   });
 
+  test("totals: messages by the states of their recipients, each once in each", async (store) => {
+    assertEquals(await store.totals({}), {});
+    await put(store, { recipients: [recipient("a@x.example"), recipient("b@x.example"), recipient("c@y.example")] });
+    await put(store, { recipients: [recipient("d@y.example", { state: "held" }), recipient("e@x.example")] });
+    assertEquals([await store.totals({}), await store.totals({ domain: "y.example" })], [
+      { ready: 2, held: 1 },
+      { ready: 1, held: 1 },
+    ]);
+  });
+
   test("what failed goes with the message once its sender was told, and stays until then", async (store) => {
     const { id } = await put(store, { recipients: [recipient("a@example.org"), recipient("b@example.org")] });
     const [lease] = await store.lease({ owner: "w", now: T0, seconds: 60, limit: 9 });
