@@ -306,7 +306,8 @@ Deno.test("property: a mail's subject, sender, file names and headers leave the 
     const mail = `From: x <a@example.org>\nSubject: x\nX-Test: ${word}\nMIME-Version: 1.0\n` +
       `Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain; charset=utf-8\n\nx${clean}\n` +
       `--b\nContent-Type: application/x-y; name="${word}"\nContent-Disposition: attachment; filename="${word}"\n\nx\n--b--\n`;
-    const prepend = `X-Spam-Status: ${clean.replace(/[\r\n]/g, "")}\r\n`;
+    // "no" alone would be a verdict, which the page shows in another way
+    const prepend = `X-Spam-Status: x${clean.replace(/[\r\n]/g, "")}\r\n`;
     const id = await store.deliver(mail, {
       subject: `x${clean}`,
       from: `x${clean} <a@example.org>`,
