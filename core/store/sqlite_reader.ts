@@ -22,7 +22,6 @@ import { Filter, openDatabase, type SQLInputValue } from "./schema.ts";
 import {
   type InboxPage,
   type InboxQuery,
-  QUEUE_STATES,
   type QueueItem,
   type QueuePage,
   type QueueQuery,
@@ -116,12 +115,12 @@ export class Reader {
   /** One walk over the index, whatever stands in it. */
   #totals({ domain }: Pick<QueueQuery, "domain">): QueueTotals {
     const filter = new Filter().equal("domain", domain);
-    const sums = QUEUE_STATES.map((state) => `coalesce(sum(state = '${state}'), 0) as ${state}`);
-    const row = this.#get<Record<QueueState, number>>(
-      `select ${sums} from (select distinct message, state from recipient indexed by recipient_list ${filter.where})`,
+    const rows = this.#all<{ state: QueueState; count: number }>(
+      `select state, count(*) as count from
+         (select distinct message, state from recipient indexed by recipient_list ${filter.where}) group by state`,
       ...filter.values,
-    )!;
-    return Object.fromEntries(QUEUE_STATES.filter((state) => row[state] > 0).map((state) => [state, row[state]]));
+    );
+    return Object.fromEntries(rows.map(({ state, count }) => [state, count]));
   }
 
   /** What can be read of it; null when that is nothing. */
