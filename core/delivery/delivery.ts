@@ -129,7 +129,7 @@ export class Delivery {
       recipients,
       message: new ReceivedMessage(body, message.parameters.body),
       edits: message.edits,
-      tries: Math.max(0, ...recipients.map((each) => each.attempts)),
+      tries: triesOf(recipients),
       origin: message.origin,
       destination: { domain: recipients[0]!.address.domain, via: target.kind === "hop" ? target.hop.name : null },
       released: recipients.every((each) => each.released),
@@ -255,7 +255,7 @@ export class Delivery {
           origin: message.origin,
           receivedAt: message.receivedAt,
           parameters: message.parameters,
-          attempts: Math.max(0, ...recipients.map((each) => each.attempts)),
+          attempts: triesOf(recipients),
           size: message.size,
           stream: () => applyEdits(body.stream(), final),
         }, { fetch, now, signal });
@@ -286,6 +286,11 @@ interface LeavingConsignment extends Consignment {
 /** What an attempt on the way out came to. */
 type Gone = Shipped & Pick<Attempted, "leaveAlone" | "elsewhere">;
 const NOTHING: Gone = { results: [], feedback: "neutral" };
+
+/** Attempts before this one: those of whom most were made for. */
+function triesOf(recipients: readonly StoredRecipient[]): number {
+  return Math.max(0, ...recipients.map((each) => each.attempts));
+}
 
 const NO_ANSWER = ours("deferred", "4.3.0", "nobody said what became of it");
 

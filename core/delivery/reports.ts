@@ -53,7 +53,7 @@ export class Reports {
   async of(message: StoredMessage, events: readonly DeliveryEvent[]): Promise<readonly NewReport[]> {
     const owed = notifications(message, events, this.#options.notify);
     if (owed.length === 0) return [];
-    const original = await storedBody(this.#options.store as Store, message);
+    const original = await storedBody(this.#options.store, message);
     const reports: NewReport[] = [];
     for (const each of owed) {
       const made = await this.#make(each, message, original);

@@ -5,13 +5,15 @@ import type { Body, Store, StoredMessage } from "../store/store.ts";
 
 const IN_MEMORY = 256 * 1024;
 type Octets = Uint8Array<ArrayBuffer>;
+/** As much of a store as is needed. */
+type Bodies = Pick<Store, "received">;
 
 /**
  * Null when the store does not have the octets any more.
  *
  * @throws {StoreError} when they cannot be read.
  */
-export async function storedBody(store: Store, message: StoredMessage): Promise<Body | null> {
+export async function storedBody(store: Bodies, message: StoredMessage): Promise<Body | null> {
   const { id, size } = message;
   const stream = await store.received(id);
   if (stream === null) return null;
@@ -47,7 +49,7 @@ async function readHead(stream: ReadableStream<Octets>, whole: boolean): Promise
 }
 
 /** A stream that opens the store's when it is first read. */
-function reopened(store: Store, id: string): ReadableStream<Octets> {
+function reopened(store: Bodies, id: string): ReadableStream<Octets> {
   let reader: ReadableStreamDefaultReader<Octets> | undefined, over = false;
   return new ReadableStream<Octets>({
     async pull(controller) {
