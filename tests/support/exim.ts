@@ -114,6 +114,7 @@ host_lookup =
 rfc1413_query_timeout = 0s
 deliver_drop_privilege = true
 message_size_limit = 50M
+smtp_accept_queue_per_connection = 0
 never_users =
 smtputf8_advertise_hosts = *
 dsn_advertise_hosts = *
