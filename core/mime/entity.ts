@@ -21,6 +21,7 @@
  * - `missingEnd`: the multipart's last delimiter is missing.
  * - `noParts`: the boundary never came.
  * - `nearBoundary`: a line begins with the boundary and goes on: some readers see a delimiter there (RFC 2046 5.1.1).
+ * - `behindEnd`: parts behind the last delimiter. They are read.
  * - `badCoding`: octets that base64, quoted-printable or uuencode have no place for, or something behind the padding.
  */
 export type MimeDefect =
@@ -38,6 +39,7 @@ export type MimeDefect =
   | "missingEnd"
   | "noParts"
   | "nearBoundary"
+  | "behindEnd"
   | "badCoding";
 
 /** How the octets of an entity were coded; `unknown` stands for every name that is none of RFC 2045 6.1. */
