@@ -17,8 +17,10 @@ const DROPPED = new RegExp(
 /** Hosts and mailboxes of those who collected the corpus, also as they were made unreadable later. */
 const COLLECTORS =
   /(?:netnoteinc|taint\.org|jmason|slashnull|webnote\.net|spamassassin\.|fetchmail|\b(?:zzzz|yyyy|qqqqqqqqqq|jalapeno|phobos|dogma|mandark)|\blocalhost\b)/i;
-const MAILBOX = /[\w.+=-]*(?:zzzz|yyyy|qqqqqqqqqq)[\w.+=-]*@[\w.-]+|[\w.+=-]+@[\w.-]*(?:netnoteinc\.com|taint\.org|jmason\.org|slashnull\.org|webnote\.net|example\.sourceforge\.net|example\.com)\b/gi;
-const HOST = /\b[\w.-]*(?:netnoteinc\.com|taint\.org|jmason\.org|slashnull\.org|webnote\.net|example\.sourceforge\.net)\b/gi;
+const MAILBOX =
+  /[\w.+=-]*(?:zzzz|yyyy|qqqqqqqqqq)[\w.+=-]*@[\w.-]+|[\w.+=-]+@[\w.-]*(?:netnoteinc\.com|taint\.org|jmason\.org|slashnull\.org|webnote\.net|example\.sourceforge\.net|example\.com)\b/gi;
+const HOST =
+  /\b[\w.-]*(?:netnoteinc\.com|taint\.org|jmason\.org|slashnull\.org|webnote\.net|example\.sourceforge\.net)\b/gi;
 const NAME = /\b(?:zzzz|yyyy|qqqqqqqqqq)\w*/gi;
 const MONTH = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*";
 const DATES = new RegExp(
@@ -51,7 +53,10 @@ export function strip(message: string): string {
 }
 
 function neutral(text: string): string {
-  return text.replace(MAILBOX, "someone@here.test").replace(HOST, "here.test").replace(NAME, "someone").replace(DATES, "15 Jan 2026");
+  return text.replace(MAILBOX, "someone@here.test").replace(HOST, "here.test").replace(NAME, "someone").replace(
+    DATES,
+    "15 Jan 2026",
+  );
 }
 
 /** When the collectors got it, milliseconds since 1970; NaN where nothing says so. */
