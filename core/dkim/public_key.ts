@@ -62,7 +62,7 @@ export function parseKeyRecord(text: string): KeyRecord {
 
 function tagsOf(text: string): Map<string, string> {
   try {
-    return parseTagList(text.replaceAll("\r\n", ""));
+    return parseTagList(text.replaceAll(/[\r\n]+/g, " "));
   } catch {
     throw new KeyRecordError("the record is no tag list");
   }
