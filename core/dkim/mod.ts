@@ -7,7 +7,7 @@ export { arcResult, ownResults } from "./arc/results.ts";
 export { seal, type SealOptions } from "./arc/seal.ts";
 export { type ArcSet, type ChainValidation, highestInstance, newestSeal } from "./arc/sets.ts";
 export { canonicalField, type Canonicalization } from "./canonical.ts";
-export type { Content } from "./content.ts";
+export { type Content, contentOf } from "./content.ts";
 export { KeyError, PrivateKey } from "./private_key.ts";
 export type { Algorithm } from "./private_key.ts";
 export { type KeyRecord, KeyRecordError, KeyRecords, parseKeyRecord, type PublicKey } from "./public_key.ts";
