@@ -17,7 +17,10 @@ import { oauth } from "./auth/oauth/mod.ts";
 import { headers } from "./content/headers/mod.ts";
 import { spamScore } from "./content/spam_score/mod.ts";
 import { submission } from "./content/submission/mod.ts";
+import { arc } from "./identity/arc/mod.ts";
+import { dkim } from "./identity/dkim/mod.ts";
 import { spf } from "./identity/spf/mod.ts";
+import { arc_seal } from "./outbound/arc_seal/mod.ts";
 import { archive } from "./outbound/archive/mod.ts";
 import { srs } from "./outbound/srs/mod.ts";
 import { verp } from "./outbound/verp/mod.ts";
@@ -46,6 +49,8 @@ export const PLUGINS = {
   verify_recipient,
   null_mx,
   spf,
+  dkim,
+  arc,
   headers,
   submission,
   archive,
@@ -53,6 +58,7 @@ export const PLUGINS = {
   maildir,
   inbox,
   discard,
+  arc_seal,
   dkim_sign,
 } as const;
 

@@ -50,6 +50,15 @@ export class Sha256 implements Hasher {
   readonly #partial = new Uint8Array(BLOCK);
   #length = 0;
 
+  /** Another one that goes on from here. */
+  clone(): Sha256 {
+    const other = new Sha256();
+    other.#state.set(this.#state);
+    other.#partial.set(this.#partial);
+    other.#length = this.#length;
+    return other;
+  }
+
   update(octets: Uint8Array): void {
     const filled = this.#length % BLOCK;
     this.#length += octets.length;
@@ -99,4 +108,15 @@ export class Sha256 implements Hasher {
     state[0]! += a, state[1]! += b, state[2]! += c, state[3]! += d;
     state[4]! += e, state[5]! += f, state[6]! += g, state[7]! += h;
   }
+}
+
+/** Octets up to which a call of WebCrypto costs more than it saves. */
+const SMALL = 2048;
+
+/** SHA-256 of what is at hand. */
+export async function sha256(octets: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  if (octets.length > SMALL) return new Uint8Array(await crypto.subtle.digest("SHA-256", octets));
+  const hash = new Sha256();
+  hash.update(octets);
+  return hash.digest();
 }

@@ -2,8 +2,11 @@
  * DKIM signatures of one content (RFC 6376 5, RFC 8301, RFC 8463). The body is read once, in pieces, whatever its size.
  * Never with l=: others could add to what was signed (case 55). Non-job: whose mail is signed, and for which domain.
  */
-import { fold, HeaderSection, type SignedContent } from "../../../core/pipeline/mod.ts";
-import { BodyHash, canonicalField, type Canonicalization } from "./canonical.ts";
+import { fold } from "../model/fold.ts";
+import { HeaderSection } from "../model/headers.ts";
+import { concat } from "../model/octets.ts";
+import { canonicalField, type Canonicalization } from "./canonical.ts";
+import { type Content, hashBodies } from "./content.ts";
 import type { PrivateKey } from "./private_key.ts";
 import { type SignedField, signedFields } from "./signed_fields.ts";
 
@@ -38,7 +41,7 @@ const LINE = 76;
  * @throws what the stream or WebCrypto throws.
  */
 export async function sign(
-  content: SignedContent,
+  content: Content,
   keys: readonly SigningKey[],
   options: SignOptions,
 ): Promise<string | null> {
@@ -46,7 +49,8 @@ export async function sign(
   const section = new HeaderSection(content.head);
   const fields = section.malformedAt === null ? signedFields(section, headers) : null;
   if (fields === null) return null;
-  const bodyHash = (await hashBody(content, section.bodyStart, canonicalization[1])).toBase64();
+  const [body] = await hashBodies(content, section.bodyStart, [{ form: canonicalization[1], limit: null }]);
+  const bodyHash = body!.hash.toBase64();
   const hashed = hashInput(section, fields, canonicalization[0]);
   let out = "";
   for (const key of keys) {
@@ -56,21 +60,27 @@ export async function sign(
   return out;
 }
 
-/** A field that ends in `b=` and no line end, with its signature (RFC 6376 3.7). `hashed`: the fields of h= in their form. */
-export async function signField(
-  unsigned: string,
-  key: PrivateKey,
-  { hashed, form }: { readonly hashed: Uint8Array; readonly form: Canonicalization },
-): Promise<string> {
-  const own = canonicalField(new TextEncoder().encode(`${unsigned}\r\n`), form);
-  const data = new Uint8Array(hashed.length + own.length - 2); // its own line end is not hashed
-  data.set(hashed);
-  data.set(own.subarray(0, -2), hashed.length);
-  const signature = (await key.sign(data)).toBase64();
+/** What is signed, and how its field is hashed. */
+export interface SignInput {
+  /** The fields of h= in their form. */
+  readonly hashed: Uint8Array;
+  readonly form: Canonicalization;
+}
+
+/** A field that ends in `b=` and no line end, with its signature (RFC 6376 3.7). */
+export async function signField(unsigned: string, key: PrivateKey, input: SignInput): Promise<string> {
+  const signature = await signatureOf(unsigned, key, input);
   const room = Math.max(0, LINE - (unsigned.length - unsigned.lastIndexOf("\n") - 1));
   let out = unsigned + signature.slice(0, room); // white space in b= counts for nothing
   for (let at = room; at < signature.length; at += LINE) out += `\r\n ${signature.slice(at, at + LINE)}`;
   return `${out}\r\n`;
+}
+
+/** What b= of a field without a line end, whose b= says nothing yet, has to say: base64. */
+export async function signatureOf(unsigned: string, key: PrivateKey, { hashed, form }: SignInput): Promise<string> {
+  const own = canonicalField(new TextEncoder().encode(`${unsigned}\r\n`), form);
+  const data = concat([hashed, own.subarray(0, -2)]); // its own line end is not hashed
+  return (await key.sign(data)).toBase64();
 }
 
 /** The fields as they are hashed, one after the other. */
@@ -86,31 +96,7 @@ export function hashInput(
     pieces.push(piece);
     if (piece.at(-1) !== 10) pieces.push(Uint8Array.of(13, 10)); // the last line of a content without a body
   }
-  const out = new Uint8Array(pieces.reduce((sum, each) => sum + each.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    out.set(piece, at);
-    at += piece.length;
-  }
-  return out;
-}
-
-async function hashBody(content: SignedContent, start: number, form: Canonicalization): Promise<Uint8Array> {
-  const hash = new BodyHash(form);
-  if (content.memory !== null) {
-    hash.update(content.memory.subarray(start));
-    return hash.digest();
-  }
-  let left = start; // of the header section
-  for await (const piece of content.stream()) {
-    if (piece.length <= left) left -= piece.length;
-    else {
-      hash.update(left === 0 ? piece : piece.subarray(left));
-      left = 0;
-    }
-  }
-  if (left > 0) throw new Error(`the content ends ${left} octets before its header does`);
-  return hash.digest();
+  return concat(pieces);
 }
 
 type FieldOptions = SignOptions & {
@@ -138,8 +124,8 @@ function fieldOf(key: SigningKey, fields: readonly SignedField[], options: Field
   return fold(`DKIM-Signature: ${tags.join("; ")}`, { from: "DKIM-Signature: ".length, line: LINE }).slice(0, -2);
 }
 
-/** Joined by colons, with a space, where it may be broken, after as many as a line holds. */
-function namesOf(fields: readonly SignedField[]): string {
+/** The value of h=: joined by colons, with a space, where it may be broken, after as many as a line holds. */
+export function namesOf(fields: readonly SignedField[]): string {
   let out = "", line = 0;
   for (const { name } of fields) {
     if (out !== "") out += ":";
