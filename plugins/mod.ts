@@ -14,6 +14,7 @@ import { dovecot_auth } from "./auth/dovecot_auth/mod.ts";
 import { http_auth } from "./auth/http_auth/mod.ts";
 import { ldap_auth } from "./auth/ldap_auth/mod.ts";
 import { oauth } from "./auth/oauth/mod.ts";
+import { attachments } from "./content/attachments/mod.ts";
 import { headers } from "./content/headers/mod.ts";
 import { spamScore } from "./content/spam_score/mod.ts";
 import { submission } from "./content/submission/mod.ts";
@@ -49,6 +50,7 @@ export const PLUGINS = {
   headers,
   submission,
   archive,
+  attachments,
   spam_score: spamScore,
   maildir,
   inbox,
