@@ -18,6 +18,7 @@ import { attachments } from "./content/attachments/mod.ts";
 import { headers } from "./content/headers/mod.ts";
 import { spamScore } from "./content/spam_score/mod.ts";
 import { submission } from "./content/submission/mod.ts";
+import { uribl } from "./content/uribl/mod.ts";
 import { spf } from "./identity/spf/mod.ts";
 import { archive } from "./outbound/archive/mod.ts";
 import { srs } from "./outbound/srs/mod.ts";
@@ -51,6 +52,7 @@ export const PLUGINS = {
   submission,
   archive,
   attachments,
+  uribl,
   spam_score: spamScore,
   maildir,
   inbox,
