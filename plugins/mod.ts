@@ -17,6 +17,7 @@ import { oauth } from "./auth/oauth/mod.ts";
 import { attachments } from "./content/attachments/mod.ts";
 import { headers } from "./content/headers/mod.ts";
 import { spamScore } from "./content/spam_score/mod.ts";
+import { rewrite } from "./content/rewrite/mod.ts";
 import { submission } from "./content/submission/mod.ts";
 import { uribl } from "./content/uribl/mod.ts";
 import { spf } from "./identity/spf/mod.ts";
@@ -53,6 +54,7 @@ export const PLUGINS = {
   archive,
   attachments,
   uribl,
+  rewrite,
   spam_score: spamScore,
   maildir,
   inbox,
