@@ -16,6 +16,8 @@ export interface Authenticated {
   readonly spf: string | null;
   /** `d=` of the signatures that verify. */
   readonly dkim: readonly string[];
+  /** Domains whose SPF or signature could not be checked because name service failed: they may have passed. */
+  readonly undecided: readonly string[];
 }
 
 export interface Evaluation {
@@ -39,6 +41,7 @@ const NOTHING: Omit<Evaluation, "result"> = {
   dkim: [],
   problem: null,
 };
+const UNDECIDED = "name service failed while SPF or a signature was checked";
 /** Signing domains that are looked at. Whoever aligns is among the first: a stranger's thousand cost nothing. */
 const MAX_DOMAINS = 50;
 
@@ -76,9 +79,16 @@ async function evaluateBy(walk: TreeWalk, who: Authenticated, options: EvaluateO
   };
   const spf = who.spf !== null && await holds(who.spf, record.aspf === "s");
   const dkim: string[] = [];
-  for (const domain of likely(who)) if (await holds(domain, record.adkim === "s")) dkim.push(domain);
-  const passed = spf || dkim.length > 0;
-  if (!passed && failure !== null) throw failure; // one that aligns is enough, whatever the others were
+  for (const domain of likely(who.dkim, who.author)) {
+    if (await holds(domain, record.adkim === "s")) dkim.push(domain);
+  }
+  const passed = spf || dkim.length > 0; // one that aligns is enough, whatever the others were
+  if (!passed) {
+    if (failure !== null) throw failure;
+    for (const domain of likely(who.undecided, who.author)) {
+      if (await aligns(domain, false)) return { ...NOTHING, result: "temperror", problem: UNDECIDED };
+    }
+  }
   const asked = await askedPolicy(published, who.author, { ...options, matters: !passed });
   const policy = record.testing ? MILDER[asked] : asked; // t=y                                          RFC 9989 4.7
   return {
@@ -105,9 +115,9 @@ function aligner(walk: TreeWalk, author: string): (domain: string, strict: boole
   };
 }
 
-/** The signing domains that may align, the author's own first. */
-function likely({ author, dkim }: Authenticated): readonly string[] {
-  const domains = [...new Set(dkim)].filter((domain) => haveCommonEnd(domain, author));
+/** The domains that may align, the author's own first. */
+function likely(all: readonly string[], author: string): readonly string[] {
+  const domains = [...new Set(all)].filter((domain) => haveCommonEnd(domain, author));
   return domains.sort((a, b) => Number(b === author) - Number(a === author)).slice(0, MAX_DOMAINS);
 }
 
