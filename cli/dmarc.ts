@@ -76,7 +76,9 @@ function linesOf(report: AggregateReport): string[] {
   })
     .filter(([, value]) => value !== null && value !== "").map(([name, value]) => `${name}=${value}`);
   const cells = rows.toSorted((a, b) => b.count - a.count).map(cellsOf);
-  const widths = COLUMNS.map((name, at) => Math.max(name.length, ...cells.map((row) => Math.min(row[at]!.length, 50))));
+  const widths = COLUMNS.map((name, at) =>
+    cells.reduce((most, row) => Math.max(most, Math.min(row[at]!.length, 50)), name.length)
+  );
   const line = (row: readonly string[]) => row.map((cell, at) => cell.padEnd(widths[at]!)).join("  ").trimEnd();
   return [
     `${policy.domain} as ${report.organization} saw it, ${moment(report.begin)} to ${moment(report.end)}: ${total} ${

@@ -17,6 +17,9 @@ import { oauth } from "./auth/oauth/mod.ts";
 import { headers } from "./content/headers/mod.ts";
 import { spamScore } from "./content/spam_score/mod.ts";
 import { submission } from "./content/submission/mod.ts";
+import { dmarc } from "./identity/dmarc/mod.ts";
+import { fcrdns } from "./identity/fcrdns/mod.ts";
+import { helo } from "./identity/helo/mod.ts";
 import { spf } from "./identity/spf/mod.ts";
 import { archive } from "./outbound/archive/mod.ts";
 import { srs } from "./outbound/srs/mod.ts";
@@ -45,7 +48,10 @@ export const PLUGINS = {
   recipients,
   verify_recipient,
   null_mx,
+  fcrdns,
+  helo,
   spf,
+  dmarc,
   headers,
   submission,
   archive,

@@ -23,11 +23,15 @@ const MAX_MAILBOXES = 100;
 /** How much of From is searched for addresses in display names; and how many domains are told. */
 const MAX_SEARCHED = 10_000, MAX_SHOWN = 5;
 
-/** `octets`: at least the header section, and where it has no end in an empty line all there is of the message. */
-export function authorOf(octets: Uint8Array): Author {
-  const section = new HeaderSection(octets);
-  const fields = section.named("From"), lines = countFromLines(octets, section);
-  if (lines > fields.length) return none("a line that is no proper From field may be taken for one");
+/**
+ * `octets`: the header section and what follows it, as much as there is. `whole`: nothing comes behind them; without it
+ * they must hold the end of the header section, for every reader.
+ */
+export function authorOf(octets: Uint8Array, { whole }: { readonly whole: boolean }): Author {
+  const section = new HeaderSection(octets), lines = fromLines(octets, section);
+  if (!lines.ended && !whole) return none("the header section has no end that could be found");
+  const fields = section.named("From");
+  if (lines.count > fields.length) return none("a line that is no proper From field may be taken for one");
   const [field, another] = fields;
   if (field === undefined) return none("no From field");
   if (another !== undefined) return none(`${fields.length} From fields`);
@@ -58,18 +62,18 @@ function authorIn(octets: Uint8Array, section: HeaderSection, field: FieldRange)
 /**
  * Lines that a careless reader could take for a From field: any line end counts, and so does a name with controls, spaces
  * or 8-bit octets in it. Behind a line that is no field the header section may go on for such a reader: up to the first
- * empty line.
+ * empty line. `ended`: it was there.
  */
-function countFromLines(octets: Uint8Array, section: HeaderSection): number {
+function fromLines(octets: Uint8Array, section: HeaderSection): { readonly count: number; readonly ended: boolean } {
   const end = section.malformedAt === null ? section.bodyStart : octets.length;
   let count = 0;
   for (let at = 0; at < end;) {
     const next = endOfLine(octets, at, end);
-    if (next.text === at && at > 0) break; // empty
+    if (next.text === at) return { count, ended: true }; // empty
     if ((at === 0 || octets[at] !== SPACE && octets[at] !== TAB) && saysFrom(octets, at, next.text)) count++;
     at = next.start;
   }
-  return count;
+  return { count, ended: false };
 }
 
 /** Where the text of the line at `at` ends, and where the next line starts. */

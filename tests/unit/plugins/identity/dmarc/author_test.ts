@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { authorOf } from "../../../../../plugins/identity/dmarc/author.ts";
+import { type Author, authorOf as readAuthor } from "../../../../../plugins/identity/dmarc/author.ts";
 
+const authorOf = (octets: Uint8Array, whole = true): Author => readAuthor(octets, { whole });
 /** LF stands for CRLF; `\x80` and above for one octet each. */
 const octets = (text: string): Uint8Array =>
   Uint8Array.from(text.replaceAll("\n", "\r\n"), (char) => char.charCodeAt(0));
@@ -66,6 +67,9 @@ Deno.test("case 52: a missing empty line leaves no second author in doubt", () =
   assertEquals(authorOf(octets("From: a@example.com\nHello\nFrom: b@example.net\n\nx")).domain, null);
   assertEquals(authorOf(octets("From: a@example.com\nHello\n\nFrom: b@example.net\n")).domain, "example.com");
   assertEquals(authorOf(octets("From: a@example.com")).domain, "example.com");
+  assertEquals(authorOf(octets("From: a@example.com\nX: y\n"), false).domain, null); // more may come
+  assertEquals(authorOf(octets("From: a@example.com\nX: y\n\nz"), false).domain, "example.com");
+  assertEquals(authorOf(octets("From: a@example.com\nHello\n"), false).domain, null);
   assertEquals(authorOf(octets("")).problem, "no From field");
   assertEquals(authorOf(octets("\nFrom: a@example.com")).problem, "no From field");
 });
