@@ -86,7 +86,10 @@ Deno.test("by default every result is attested and nothing is refused", async ()
     const said = JSON.stringify([domain, found]);
     assertEquals([reply.code, finding?.result, finding?.domain], [250, result, domain], said);
     assertEquals(authResults.map(({ method, result }) => [method, result]), [["dmarc", result]], said);
-    assertEquals(authResults[0]!.properties, [["header.from", domain], ...policy ? [["policy.dmarc", policy] as const] : []]);
+    assertEquals(authResults[0]!.properties, [
+      ["header.from", domain],
+      ...policy ? [["policy.dmarc", policy] as const] : [],
+    ]);
     assertEquals([scores.length, rows.every(({ state }) => state !== "held")], [0, true]);
   }
 });
