@@ -71,6 +71,8 @@ const Options = z.strictObject({
 type Action = "mark" | "score" | "hold" | "reject";
 
 const HOUR = 3_600_000;
+/** Name service has so long in all, milliseconds: less than a plugin has. */
+const TIME = 20_000;
 /** Read at once up to here; of a larger message the first octets, which hold any header section that was let in. */
 const HEAD = 256 * 1024, MAX_HEAD = 1024 * 1024;
 
@@ -278,7 +280,8 @@ function authenticated(ctx: DataContext) {
 }
 
 async function judge(ctx: DataContext, author: string): Promise<Evaluation> {
-  const found = await evaluate({ author, ...authenticated(ctx) }, { dns: ctx.dns, signal: ctx.signal });
+  const signal = AbortSignal.any([ctx.signal, AbortSignal.timeout(TIME)]);
+  const found = await evaluate({ author, ...authenticated(ctx) }, { dns: ctx.dns, signal });
   // No signature was looked at: that none aligns is not known, and must not be held against the message.
   if (found.result !== "fail" || ctx.get(DKIM) !== undefined) return found;
   return {
