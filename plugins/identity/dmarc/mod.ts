@@ -24,6 +24,7 @@ import {
 } from "../../../core/pipeline/mod.ts";
 import { ARC } from "../arc/key.ts";
 import { DKIM } from "../dkim/key.ts";
+import { inTime } from "../in_time.ts";
 import { SPF } from "../spf/key.ts";
 import { authorOf } from "./author.ts";
 import { count } from "./counts.ts";
@@ -280,8 +281,8 @@ function authenticated(ctx: DataContext) {
 }
 
 async function judge(ctx: DataContext, author: string): Promise<Evaluation> {
-  const signal = AbortSignal.any([ctx.signal, AbortSignal.timeout(TIME)]);
-  const found = await evaluate({ author, ...authenticated(ctx) }, { dns: ctx.dns, signal });
+  const who = { author, ...authenticated(ctx) };
+  const found = await inTime(TIME, ctx.signal, (signal) => evaluate(who, { dns: ctx.dns, signal }));
   // No signature was looked at: that none aligns is not known, and must not be held against the message.
   if (found.result !== "fail" || ctx.get(DKIM) !== undefined) return found;
   return {

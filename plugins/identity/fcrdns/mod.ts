@@ -13,6 +13,7 @@ import {
   type PluginFactory,
   reject,
 } from "../../../core/pipeline/mod.ts";
+import { inTime } from "../in_time.ts";
 import { confirm } from "./confirm.ts";
 import { FCRDNS, type FcrdnsFinding } from "./key.ts";
 
@@ -52,8 +53,7 @@ export const fcrdns: PluginFactory<z.input<typeof Options>> = definePlugin({
     async function look(ctx: ConnectContext): Promise<void> {
       const { ip } = ctx.client;
       if (isLoopback(ip) || skipped.has(ip) || ctx.get(FCRDNS) !== undefined) return;
-      const signal = AbortSignal.any([ctx.signal, AbortSignal.timeout(TIME)]);
-      ctx.set(FCRDNS, await confirm(ip, { dns: ctx.dns, signal }));
+      ctx.set(FCRDNS, await inTime(TIME, ctx.signal, (signal) => confirm(ip, { dns: ctx.dns, signal })));
     }
 
     return {

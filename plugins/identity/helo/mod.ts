@@ -13,6 +13,7 @@ import {
   type PluginFactory,
   reject,
 } from "../../../core/pipeline/mod.ts";
+import { inTime } from "../in_time.ts";
 import { firstLook, resolve } from "./faults.ts";
 import { HELO, type HeloFault, type HeloFinding } from "./key.ts";
 
@@ -76,8 +77,12 @@ export const helo: PluginFactory<z.input<typeof Options>> = definePlugin({
       const name = ctx.helo, { ip } = ctx.client, first = firstLook(name, { ip, host: ctx.host });
       if (first.fault !== null) return { name, faults: [first.fault], confirmed: null };
       if (first.domain === null || !asks) return { name, faults: [], confirmed: first.domain === null ? true : null };
-      const signal = AbortSignal.any([ctx.signal, AbortSignal.timeout(TIME)]);
-      const { resolves, confirmed } = await resolve(first.domain, { ip, dns: ctx.dns, signal });
+      const { domain } = first;
+      const { resolves, confirmed } = await inTime(
+        TIME,
+        ctx.signal,
+        (signal) => resolve(domain, { ip, dns: ctx.dns, signal }),
+      );
       const faults: HeloFault[] = resolves === false ? ["unresolved"] : confirmed === false ? ["mismatch"] : [];
       return { name, faults, confirmed };
     }
