@@ -8,6 +8,7 @@ import { ConfigError } from "../core/config/issue.ts";
 import { checkCommand } from "./check.ts";
 import { dkimCommand } from "./dkim.ts";
 import { dmarcCommand } from "./dmarc.ts";
+import { quarantineCommand } from "./quarantine.ts";
 import { queueCommand } from "./queue.ts";
 import { schemaCommand } from "./schema.ts";
 import { sendCommand } from "./send.ts";
@@ -32,6 +33,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     schemaCommand,
     sendCommand,
     queueCommand,
+    quarantineCommand,
     suppressCommand,
     userCommand,
     dkimCommand,

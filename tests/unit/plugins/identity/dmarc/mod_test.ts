@@ -60,7 +60,7 @@ async function run(plugin: Plugin, domain: string, facts: Simulated & { readonly
     from: "a@example.net",
     to: "b@example.org",
     message: `From: a@${domain}\nSubject: x\n\nx\n`,
-    keys: found as Keys as Simulated["keys"] & {},
+    keys: found as Keys as NonNullable<Simulated["keys"]>,
     ...rest,
   });
   return { ...ran, queries: dns.queries, finding: ran.get(DMARC) };
