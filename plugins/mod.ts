@@ -22,6 +22,9 @@ import { submission } from "./content/submission/mod.ts";
 import { arc } from "./identity/arc/mod.ts";
 import { dkim } from "./identity/dkim/mod.ts";
 import { uribl } from "./content/uribl/mod.ts";
+import { dmarc } from "./identity/dmarc/mod.ts";
+import { fcrdns } from "./identity/fcrdns/mod.ts";
+import { helo } from "./identity/helo/mod.ts";
 import { spf } from "./identity/spf/mod.ts";
 import { arc_seal } from "./outbound/arc_seal/mod.ts";
 import { archive } from "./outbound/archive/mod.ts";
@@ -51,9 +54,12 @@ export const PLUGINS = {
   recipients,
   verify_recipient,
   null_mx,
+  fcrdns,
+  helo,
   spf,
   dkim,
   arc,
+  dmarc,
   headers,
   submission,
   archive,

@@ -33,6 +33,7 @@ const PACKAGES = {
   "unbound": "unbound",
   "ldns-signzone": "ldnsutils",
   "opendkim": "opendkim",
+  "dmarc-cat": "dmarc-cat",
 } as const;
 export type Program = keyof typeof PACKAGES;
 
@@ -64,7 +65,10 @@ export function testWith(
 }
 
 /** Perl module -> Debian package. */
-const MODULES = { "Mail::DeliveryStatus::BounceParser": "libmail-deliverystatus-bounceparser-perl" } as const;
+const MODULES = {
+  "Mail::DeliveryStatus::BounceParser": "libmail-deliverystatus-bounceparser-perl",
+  "Mail::DMARC": "libmail-dmarc-perl",
+} as const;
 
 /** A test that needs a module of Perl. */
 export function testWithPerl(
