@@ -14,8 +14,11 @@ import { dovecot_auth } from "./auth/dovecot_auth/mod.ts";
 import { http_auth } from "./auth/http_auth/mod.ts";
 import { ldap_auth } from "./auth/ldap_auth/mod.ts";
 import { oauth } from "./auth/oauth/mod.ts";
+import { clamav } from "./content/clamav/mod.ts";
 import { headers } from "./content/headers/mod.ts";
+import { rspamd } from "./content/rspamd/mod.ts";
 import { spamScore } from "./content/spam_score/mod.ts";
+import { spamassassin } from "./content/spamassassin/mod.ts";
 import { submission } from "./content/submission/mod.ts";
 import { spf } from "./identity/spf/mod.ts";
 import { archive } from "./outbound/archive/mod.ts";
@@ -49,6 +52,9 @@ export const PLUGINS = {
   headers,
   submission,
   archive,
+  clamav,
+  rspamd,
+  spamassassin,
   spam_score: spamScore,
   maildir,
   inbox,
