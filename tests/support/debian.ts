@@ -33,6 +33,9 @@ const PACKAGES = {
   "unbound": "unbound",
   "ldns-signzone": "ldnsutils",
   "opendkim": "opendkim",
+  "clamd": "clamav-daemon",
+  "spamd": "spamd",
+  "rspamd": "rspamd",
 } as const;
 export type Program = keyof typeof PACKAGES;
 
