@@ -1,7 +1,7 @@
 /** clamd's words and what follows from them, without a clamd: the real one is asked in tests/interop. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { runPhase, type Simulated } from "../../../../../core/pipeline/testing.ts";
-import { OptionsError } from "../../../../../core/pipeline/plugin.ts";
+import { on, OptionsError } from "../../../../../core/pipeline/plugin.ts";
 import { instream, parseAnswer } from "../../../../../plugins/content/clamav/instream.ts";
 import { clamav } from "../../../../../plugins/content/clamav/mod.ts";
 import { EngineError } from "../../../../../plugins/content/engine_error.ts";
@@ -103,6 +103,23 @@ Deno.test("clamav: what is too large, by our word or by clamd's", async () => {
     const skipped = await ask(answer, { maxSize, larger: "skip" });
     assertEquals([skipped.reply.code, skipped.held, skipped.scores[0]?.points], [250, null, 0]);
   }
+});
+
+Deno.test("clamav: it is what goes on that is looked at", async () => {
+  let heard = "";
+  await using engine = new FakeEngine(async (side) => {
+    await side.until(asked);
+    heard = side.heard();
+    await side.say("stream: OK\0");
+  });
+  const rewrites = on("data", async (ctx, next) => {
+    await ctx.rewrite(octets("nothing bad\r\n"), "a part was taken out");
+    return next();
+  });
+  const message = "Subject: x\n\nbad\n";
+  const { reply } = await runPhase([rewrites, clamav({ servers: [engine.place] })], "data", { message });
+  assertEquals(reply.code, 250);
+  assertEquals(heard.replace(/[^ -~]+/g, " "), "zINSTREAM Subject: x nothing bad ");
 });
 
 Deno.test("clamav: in mode observe it looks, and nothing follows", async () => {
