@@ -282,6 +282,7 @@ class Server implements RunningServer {
       destinations: () => this.#sending!.dispatcher.destinations(),
       ways: waysOf(this.#config),
       teach: this.#teach,
+      quarantine: this.#config.quarantine,
     });
     const served = await serveAdmin(app, formatEndpoint(config.address), {
       trouble: (message) => this.#bus.emit({ type: "trouble", where: "admin", message }),
