@@ -132,6 +132,11 @@ export class EngineConnection implements Disposable {
     }
   }
 
+  /** No more from us; what it says may still be read. */
+  async end(): Promise<void> {
+    await this.#conn.closeWrite().catch(() => {}); // it has gone: reading tells
+  }
+
   /** At once, whatever is under way. */
   close(): void {
     this.#fail(new EngineError("the connection is closed"));

@@ -186,3 +186,16 @@ Deno.test("engine: a connection that is kept takes several questions, and says w
   await waitFor("the end", () => connection.closed);
   assertEquals(await connection.read(), null);
 });
+
+Deno.test("engine: who has no more to say can still listen", async () => {
+  await using engine = new FakeEngine(async (side) => {
+    assert(!await side.until(() => false));
+    await side.say(`that was ${side.heard()}`);
+  });
+  using connection = await EngineConnection.open({ host: "127.0.0.1", port: engine.port }, NEVER);
+  await connection.write(octets("all"));
+  await connection.end();
+  assertEquals(text((await connection.read())!), "that was all");
+  assertEquals(await connection.read(), null);
+  await connection.end();
+});
