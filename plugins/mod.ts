@@ -15,9 +15,12 @@ import { http_auth } from "./auth/http_auth/mod.ts";
 import { ldap_auth } from "./auth/ldap_auth/mod.ts";
 import { oauth } from "./auth/oauth/mod.ts";
 import { attachments } from "./content/attachments/mod.ts";
+import { clamav } from "./content/clamav/mod.ts";
 import { headers } from "./content/headers/mod.ts";
+import { rspamd } from "./content/rspamd/mod.ts";
 import { spamScore } from "./content/spam_score/mod.ts";
 import { rewrite } from "./content/rewrite/mod.ts";
+import { spamassassin } from "./content/spamassassin/mod.ts";
 import { submission } from "./content/submission/mod.ts";
 import { arc } from "./identity/arc/mod.ts";
 import { dkim } from "./identity/dkim/mod.ts";
@@ -66,6 +69,9 @@ export const PLUGINS = {
   attachments,
   uribl,
   rewrite,
+  clamav,
+  rspamd,
+  spamassassin,
   spam_score: spamScore,
   maildir,
   inbox,

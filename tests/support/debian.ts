@@ -34,6 +34,9 @@ const PACKAGES = {
   "ldns-signzone": "ldnsutils",
   "opendkim": "opendkim",
   "dmarc-cat": "dmarc-cat",
+  "clamd": "clamav-daemon",
+  "spamd": "spamd",
+  "rspamd": "rspamd",
 } as const;
 export type Program = keyof typeof PACKAGES;
 
