@@ -16,6 +16,7 @@ import {
   text,
   time,
 } from "./openapi/terms.ts";
+import { TRAINING_PATHS } from "./openapi/training.ts";
 
 const ID = inPath("id", "Message id, 26 characters; `ID.n` names a further copy.");
 const SUPPRESSED = inPath("address", "The address, percent-encoded.");
@@ -85,9 +86,10 @@ export function openapi(version: string): Json {
       license: { name: "MIT", identifier: "MIT" },
     },
     security: [{ token: [] }],
-    tags: [{ name: "messages" }, { name: "queue" }, { name: "suppressions" }, { name: "server" }],
+    tags: [{ name: "messages" }, { name: "queue" }, { name: "suppressions" }, { name: "training" }, { name: "server" }],
     paths: {
       ...QUEUE_PATHS,
+      ...TRAINING_PATHS,
       "/healthz": {
         get: operation("The process answers", {
           tag: "server",
