@@ -17,5 +17,7 @@ export interface ListedBy {
 export const LISTED: Key<readonly ListedBy[], "connection"> = key("dnsbl.listed", "connection");
 /** Lists of good clients (`allow`) on which the address stands; set and empty as `LISTED`. */
 export const DNSWL: Key<readonly ListedBy[], "connection"> = key("dnsbl.allowed", "connection");
-/** Lists on which the HELO name or the sender's domain stands (`domains`). */
-export const LISTED_DOMAINS: Key<readonly ListedBy[]> = key("dnsbl.domains");
+/** Lists of names (`domains`) on which the HELO name stands; set at `helo` once they were asked. */
+export const LISTED_HELO: Key<readonly ListedBy[], "connection"> = key("dnsbl.helo", "connection");
+/** Lists of names (`domains`) on which the sender's domain stands; set at `mail` once they were asked. */
+export const LISTED_SENDER: Key<readonly ListedBy[]> = key("dnsbl.sender");
