@@ -69,12 +69,12 @@ export const dnsbl: PluginFactory<z.input<typeof Options>> = definePlugin({
     const praiseOf = (zone: string) => good.find(({ settings }) => settings.zone === zone)?.most ?? 0;
 
     /** Runs questions under one clock. */
-    async function timed<T>({ dns, signal, now }: Asked, run: (asking: Asking) => Promise<T>): Promise<T> {
-      const time = new AbortController(), end = () => time.abort();
+    async function timed<T>(ctx: Asked, run: (asking: Asking) => Promise<T>): Promise<T> {
+      const { dns, signal } = ctx, time = new AbortController(), end = () => time.abort();
       const timer = setTimeout(end, options.timeout);
       signal.addEventListener("abort", end, { once: true });
       try {
-        return await run({ dns, signal: time.signal, gone: () => signal.aborted, now: now(), trouble });
+        return await run({ dns, signal: time.signal, gone: () => signal.aborted, now: ctx.now(), trouble });
       } finally {
         clearTimeout(timer);
         signal.removeEventListener("abort", end);
