@@ -117,6 +117,7 @@ export const ban: PluginFactory<z.input<typeof Options>> = definePlugin({
     return {
       connect(ctx, next) {
         const { ip } = ctx.client;
+        sessions.meet(ctx);
         if (exempt.has(ip)) return next();
         if (always.has(ip)) {
           return reject("5.7.1", `${ip} is not served here`, { code: 554, close: true, reason: "on the list" });
@@ -132,7 +133,7 @@ export const ban: PluginFactory<z.input<typeof Options>> = definePlugin({
       },
       observe(event, house) {
         const deed = deedIn(event); // before anything waits: this is asked at every event
-        if (event.type === "login" && event.ok) {
+        if (event.type === "login" && event.ok && !exempt.has(event.ip)) {
           return house.store.put(`known ${networkOf(event.ip)}`, "", { seconds: KNOWN });
         }
         if (deed === null) return;
