@@ -88,9 +88,9 @@ export const ban: PluginFactory<z.input<typeof Options>> = definePlugin({
       const until = house.now() + Math.min(options.longest, options.for * 2 ** Math.min(count - 1, 40));
       if (fresh.size >= MOST_FRESH) fresh.clear();
       fresh.set(subject, until);
-      house.alert(subject, `banned until ${moment(until)}: ${reason}`);
       // When it cannot be kept the store has told of it, and it holds until the end of the process
       await new Bans(house.store, () => house.now()).put({ subject, until, reason }).catch(() => {});
+      house.alert(subject, `banned until ${moment(until)}: ${reason}`);
     }
 
     async function count(house: ObserverHouse, ip: string, points: number, text: string): Promise<void> {
