@@ -50,7 +50,7 @@ const Options = z.strictObject({
 
 const DAY = 86_400;
 /** How long a login from an address makes failed ones from there what they mostly are: an old password in a device. */
-const KNOWN = 7 * DAY;
+const KNOWN = 30 * DAY;
 const MOST_FRESH = 1000;
 
 /**
@@ -74,6 +74,10 @@ export const ban: PluginFactory<z.input<typeof Options>> = definePlugin({
     async function refusal(ctx: ConnectContext | MailContext): Promise<Reply | null> {
       const found = await new Bans(ctx.store, () => ctx.now()).of(ctx.client.ip);
       if (found === null) return null;
+      // A home with a bad machine in it is still the home of users, who log in here
+      if (ctx.role === "submission" && await ctx.store.get(`known ${networkOf(ctx.client.ip)}`) !== undefined) {
+        return null;
+      }
       const { subject, until, reason } = found;
       const text = `${subject} has misbehaved here and is not served until ${moment(until)}`;
       const about = { reason: `banned: ${reason}`, close: true };

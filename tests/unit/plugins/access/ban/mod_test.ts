@@ -153,6 +153,18 @@ Deno.test("ban: who is banned while connected is told at its next message", asyn
   assertEquals(said(await mail(0, "ann")), WELCOME);
 });
 
+Deno.test("ban: where somebody has logged in lately, a submission listener stays open", async () => {
+  const threads = make({ limit: 2 });
+  const login = { type: "login", ip: IP, mechanism: "PLAIN", user: "ann", reason: "", ok: true } as const;
+  const { session } = await threads.connect(IP, { role: "submission" });
+  await threads.tell({ ...login, session });
+  await guess(threads, IP, 2); // a bad machine in the same home
+  assertEquals(said(await threads.connect(IP)), LATER);
+  assertEquals(said(await threads.connect(IP, { role: "submission" })), WELCOME);
+  await guess(threads, OTHER, 2);
+  assertEquals(said(await threads.connect(OTHER, { role: "submission" })), LATER);
+});
+
 Deno.test("ban: a list of the operator's own, and 554 for those who want it", async () => {
   const threads = make({ list: ["203.0.113.0/24"], limit: 1, answer: "reject" });
   assertEquals(said(await threads.connect("203.0.113.1")), NEVER);
