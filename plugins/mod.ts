@@ -67,3 +67,4 @@ export const PLUGINS = {
 } as const;
 
 export { openNetworks } from "./access/relay/world.ts";
+export { type Ban, Bans, subjectIn } from "./access/ban/bans.ts";

@@ -33,6 +33,8 @@ export interface Asking {
 /** `unknown`: the list, or name service, does not say. */
 export type Verdict = { readonly codes: readonly string[]; readonly weight: number } | "not listed" | "unknown";
 
+/** Answers that are kept: no list has more reasons. */
+const MOST_CODES = 16;
 /** Failures in a row before a list is left alone: one may be a lost packet. */
 const PATIENCE = 3;
 /** How long a test that went well counts, milliseconds. */
@@ -81,7 +83,7 @@ export class List {
       const code = answer[kinds.indexOf("refused")];
       return this.#leave(`answers ${code}: it does not serve the name servers that are asked`, asking);
     }
-    const codes = answer.filter((code) => this.#weightOf(code) !== null).sort();
+    const codes = answer.filter((code) => this.#weightOf(code) !== null).sort().slice(0, MOST_CODES);
     if (codes.length === 0) return "not listed";
     // A list that has closed, or was broken, may answer for everybody: then it answers for this one too
     const nobody = await this.#lookup(this.#nobody(name), asking);

@@ -155,7 +155,15 @@ export const dnsbl: PluginFactory<z.input<typeof Options>> = definePlugin({
         });
       },
       data(ctx, next) {
-        if (!options.score || ctx.client.identity !== null) return next();
+        if (ctx.client.identity !== null) return next();
+        for (const { zone, codes } of ctx.get(DNSWL) ?? []) { // RFC 8904 2
+          ctx.attest({
+            method: "dnswl",
+            result: "pass",
+            properties: [["dns.zone", zone], ["policy.ip", codes.join(",")]],
+          });
+        }
+        if (!options.score) return next();
         for (const key of [LISTED, LISTED_HELO, LISTED_SENDER]) {
           for (const each of ctx.get(key) ?? []) ctx.score(each.weight, `listed: ${told(each)}`);
         }

@@ -100,6 +100,7 @@ Deno.test("dnsbl: a list of good clients speaks for them, and its word is a fact
   const { plugin } = made({ zones: { "bl.example": 5 }, allow: { "good.example": 3 } });
   const result = await session(plugin, dns);
   assertEquals([result.reply.code, result.scores.map(({ points }) => points)], [250, [5, -3]]);
+  assertMatch(result.output, /\sdnswl=pass dns\.zone=good\.example policy\.ip=127\.0\.5\.3\r?\n/);
   const seen = key<number>("seen");
   const reader = on("mail", (ctx, next) => (ctx.set(seen, ctx.get(DNSWL)?.length ?? -1), next()));
   assertEquals((await simulate([plugin, reader, inbox], { ip: GOOD, to: "b@example.org", dns })).get(seen), 1);
