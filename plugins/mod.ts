@@ -19,10 +19,16 @@ import { dovecot_auth } from "./auth/dovecot_auth/mod.ts";
 import { http_auth } from "./auth/http_auth/mod.ts";
 import { ldap_auth } from "./auth/ldap_auth/mod.ts";
 import { oauth } from "./auth/oauth/mod.ts";
+import { attachments } from "./content/attachments/mod.ts";
 import { headers } from "./content/headers/mod.ts";
 import { spamScore } from "./content/spam_score/mod.ts";
+import { rewrite } from "./content/rewrite/mod.ts";
 import { submission } from "./content/submission/mod.ts";
+import { arc } from "./identity/arc/mod.ts";
+import { dkim } from "./identity/dkim/mod.ts";
+import { uribl } from "./content/uribl/mod.ts";
 import { spf } from "./identity/spf/mod.ts";
+import { arc_seal } from "./outbound/arc_seal/mod.ts";
 import { archive } from "./outbound/archive/mod.ts";
 import { srs } from "./outbound/srs/mod.ts";
 import { verp } from "./outbound/verp/mod.ts";
@@ -55,14 +61,20 @@ export const PLUGINS = {
   verify_recipient,
   null_mx,
   spf,
+  dkim,
+  arc,
   reputation,
   headers,
   submission,
   archive,
+  attachments,
+  uribl,
+  rewrite,
   spam_score: spamScore,
   maildir,
   inbox,
   discard,
+  arc_seal,
   dkim_sign,
 } as const;
 

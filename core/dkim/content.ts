@@ -2,6 +2,8 @@
  * A content as signers and verifiers read it, and the hashes of its body: one pass over the octets for all that are
  * wanted, in pieces, whatever its size. Non-job: which hashes are wanted (sign.ts, verify.ts).
  */
+import { headerEnd } from "../model/headers.ts";
+import { concat } from "../model/octets.ts";
 import { CanonicalBody, type Canonicalization } from "./canonical.ts";
 import { Sha256, sha256 } from "./sha256.ts";
 
@@ -91,4 +93,33 @@ function canonicalOctets(body: Uint8Array, form: Canonicalization): Uint8Array<A
   canonical.update(body);
   canonical.end();
   return out.subarray(0, size);
+}
+
+/** A message as plugins see it: what came, in memory or in a file. */
+export interface Received {
+  /** Octets. */
+  readonly size: number;
+  /** All of them. */
+  bytes(): Promise<Uint8Array>;
+  /** A fresh stream each time. */
+  stream(): ReadableStream<Uint8Array>;
+}
+
+/** Octets up to which a message is read at once. */
+const AT_ONCE = 1024 * 1024;
+
+/** The message as a content: read at once when it is small, else its header section alone. @throws what reading throws. */
+export async function contentOf(message: Received): Promise<Content> {
+  const stream = () => message.stream();
+  if (message.size <= AT_ONCE) {
+    const memory = await message.bytes();
+    return { head: memory, memory, stream };
+  }
+  let head = new Uint8Array(0);
+  for await (const piece of message.stream()) {
+    const seen = Math.max(0, head.length - 3);
+    head = concat([head, piece]);
+    if (headerEnd(head, seen) >= 0) break;
+  }
+  return { head, memory: null, stream };
 }

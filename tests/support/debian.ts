@@ -80,7 +80,7 @@ export function testWithPerl(
 }
 
 /** Module of Python -> Debian packages, and all that has to be there. */
-const PYTHON = { "dkim": ["python3-dkim python3-nacl", "dkim, nacl"] } as const;
+const PYTHON = { "dkim": ["python3-dkim python3-nacl python3-authres", "dkim, nacl, authres"] } as const;
 
 /** The first Python that has the module: a machine may have one beside Debian's. */
 export function pythonWith(module: keyof typeof PYTHON): string | null {
