@@ -77,7 +77,8 @@ export class Bans {
   /** In order of their names. */
   async list({ limit }: { readonly limit: number }): Promise<readonly Ban[]> {
     const found: Ban[] = [];
-    for (let after: string | undefined; found.length < limit;) {
+    let after: string | undefined = undefined;
+    while (found.length < limit) {
       const wanted = limit - found.length;
       const rows = await this.#store.list({ prefix: PREFIX, limit: wanted, ...after === undefined ? {} : { after } });
       for (const { name, value } of rows) {

@@ -8,7 +8,7 @@ const recipients = on("rcpt", (ctx, next) => {
   if (ctx.recipient.address.local === "bob") ctx.route({ to: "local", plugin: "inbox" });
   return next();
 });
-const inbox = on("queue", (ctx, next) => next(), { name: "inbox" });
+const inbox = on("queue", (_ctx, next) => next(), { name: "inbox" });
 type Options = Parameters<typeof spam_trap>[0];
 const run = (options: Partial<Options> = {}, facts: Simulated = {}) =>
   simulate([spam_trap({ addresses: ["old-*@example.org"], ...options }), recipients, inbox], facts);
