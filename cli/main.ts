@@ -8,6 +8,7 @@ import { ConfigError } from "../core/config/issue.ts";
 import { banCommand } from "./ban.ts";
 import { checkCommand } from "./check.ts";
 import { dkimCommand } from "./dkim.ts";
+import { dmarcCommand } from "./dmarc.ts";
 import { quarantineCommand } from "./quarantine.ts";
 import { queueCommand } from "./queue.ts";
 import { schemaCommand } from "./schema.ts";
@@ -38,6 +39,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     banCommand,
     userCommand,
     dkimCommand,
+    dmarcCommand,
   ];
   for (const make of commands) {
     program.addCommand(make(terminal, finish));

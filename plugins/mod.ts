@@ -20,13 +20,19 @@ import { http_auth } from "./auth/http_auth/mod.ts";
 import { ldap_auth } from "./auth/ldap_auth/mod.ts";
 import { oauth } from "./auth/oauth/mod.ts";
 import { attachments } from "./content/attachments/mod.ts";
+import { clamav } from "./content/clamav/mod.ts";
 import { headers } from "./content/headers/mod.ts";
+import { rspamd } from "./content/rspamd/mod.ts";
 import { spamScore } from "./content/spam_score/mod.ts";
 import { rewrite } from "./content/rewrite/mod.ts";
+import { spamassassin } from "./content/spamassassin/mod.ts";
 import { submission } from "./content/submission/mod.ts";
 import { arc } from "./identity/arc/mod.ts";
 import { dkim } from "./identity/dkim/mod.ts";
 import { uribl } from "./content/uribl/mod.ts";
+import { dmarc } from "./identity/dmarc/mod.ts";
+import { fcrdns } from "./identity/fcrdns/mod.ts";
+import { helo } from "./identity/helo/mod.ts";
 import { spf } from "./identity/spf/mod.ts";
 import { arc_seal } from "./outbound/arc_seal/mod.ts";
 import { archive } from "./outbound/archive/mod.ts";
@@ -60,9 +66,12 @@ export const PLUGINS = {
   recipients,
   verify_recipient,
   null_mx,
+  fcrdns,
+  helo,
   spf,
   dkim,
   arc,
+  dmarc,
   reputation,
   headers,
   submission,
@@ -70,6 +79,9 @@ export const PLUGINS = {
   attachments,
   uribl,
   rewrite,
+  clamav,
+  rspamd,
+  spamassassin,
   spam_score: spamScore,
   maildir,
   inbox,

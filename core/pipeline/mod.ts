@@ -56,7 +56,7 @@ export { htmlText } from "../mime/html_text.ts";
 export type { HtmlLink, HtmlText } from "../mime/html_text.ts";
 export { decodeText } from "../mime/charset.ts";
 export { type Decoder, decoderFor } from "../mime/decoder.ts";
-export { Base64, type Coder, QuotedPrintable } from "../mime/coder.ts";
+export { type Coder, coderFor } from "../mime/coder.ts";
 
 // ---- What is stored of a password ------------------------------------------------------------------------------------
 export { formatScryptHash, parseScryptHash } from "../model/scrypt_hash.ts";

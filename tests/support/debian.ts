@@ -34,6 +34,10 @@ const PACKAGES = {
   "ldns-signzone": "ldnsutils",
   "opendkim": "opendkim",
   "mmdblookup": "mmdb-bin",
+  "dmarc-cat": "dmarc-cat",
+  "clamd": "clamav-daemon",
+  "spamd": "spamd",
+  "rspamd": "rspamd",
 } as const;
 export type Program = keyof typeof PACKAGES;
 
@@ -65,7 +69,10 @@ export function testWith(
 }
 
 /** Perl module -> Debian package. */
-const MODULES = { "Mail::DeliveryStatus::BounceParser": "libmail-deliverystatus-bounceparser-perl" } as const;
+const MODULES = {
+  "Mail::DeliveryStatus::BounceParser": "libmail-deliverystatus-bounceparser-perl",
+  "Mail::DMARC": "libmail-dmarc-perl",
+} as const;
 
 /** A test that needs a module of Perl. */
 export function testWithPerl(

@@ -61,6 +61,7 @@ Deno.test("the help lists the commands that there are", async () => {
     "ban",
     "user",
     "dkim",
+    "dmarc",
     "help",
   ]);
 });

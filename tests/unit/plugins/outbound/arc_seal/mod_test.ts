@@ -1,11 +1,20 @@
 /** Whose mail is sealed, what the seal says, and what a configuration may say. The seals themselves: tests/interop. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { KeyRecords, verifyChain } from "../../../../../core/dkim/mod.ts";
-import { MemoryResolver, on, OptionsError, runPhase, type Simulated } from "../../../../../core/pipeline/mod.ts";
+import {
+  MemoryResolver,
+  on,
+  OptionsError,
+  runPhase,
+  simulate,
+  type Simulated,
+} from "../../../../../core/pipeline/mod.ts";
+import { ARC, arc } from "../../../../../plugins/identity/arc/mod.ts";
+import { dkim } from "../../../../../plugins/identity/dkim/mod.ts";
 import { arc_seal } from "../../../../../plugins/outbound/arc_seal/mod.ts";
 import { dkim_sign } from "../../../../../plugins/outbound/dkim_sign/mod.ts";
-import { latin1, octets } from "../../../../support/bytes.ts";
-import { content, KEY, NOW, zoneOf } from "../../../dkim/crafted.ts";
+import { octets } from "../../../../support/bytes.ts";
+import { content, crafted, KEY, NOW, zoneOf } from "../../../dkim/crafted.ts";
 import { RFC_ED25519_PEM } from "../../../dkim/keys.ts";
 
 const OPTIONS = { domain: "example.org", selector: "s1", key: RFC_ED25519_PEM };
@@ -14,6 +23,7 @@ const FOUND =
   "Authentication-Results: mx.example.org;\n\tspf=pass smtp.mailfrom=example.net;\n\tdkim=pass header.d=example.net";
 const MAIL = "From: Alice <alice@example.net>\nSubject: x\n\nHello\n";
 const ZONE = await zoneOf(KEY);
+const everyone = on("rcpt", (ctx, next) => (ctx.route({ to: "local", plugin: "inbox" }), next()));
 const zone = (records: Readonly<Record<string, readonly string[]>>) =>
   new MemoryResolver(Object.fromEntries(Object.entries(records).map(([name, txt]) => [name, { txt }])));
 
@@ -102,6 +112,32 @@ Deno.test("what goes out is sealed: the edits of other plugins, under headers of
   assert(sent.includes("Subject: [list] x") && /h=[^;]*X-Note/.test(sent));
   const changed = octets(sent.replace("X-Note: one", "X-Note: two"));
   assertEquals((await verifyChain(content(changed), door)).cv, "fail");
+});
+
+Deno.test("from the check on arrival to the seal: what dkim and arc found stands in the set, twice round", async () => {
+  const dns = zone(ZONE), host = { name: "mx.example.org", domains: ["example.org"] };
+  let message: Uint8Array<ArrayBuffer> = await crafted(octets(MAIL.replaceAll("\n", "\r\n")));
+  for (const [hop, found] of ["dkim=pass", "dkim=fail"].entries()) {
+    const received = await simulate([dkim(), arc({ trust: ["example.org"] }), everyone], {
+      dns,
+      host,
+      now: () => NOW,
+      to: "list@example.org",
+      message,
+    });
+    assertEquals([received.get(ARC)!.cv, received.get(ARC)!.trusted], hop === 0 ? ["none", false] : ["pass", true]);
+    const { sent } = await sealed(received.output.replace("Hello", "Hello, list"));
+    const set = sent.replaceAll(/\r\n\s+/g, " ").match(/^ARC-Authentication-Results: (.*)$/m)![1]!;
+    assert(set.startsWith(`i=${hop + 1}; mx.example.org; ${found} `), set);
+    assert(set.includes(`; arc=${hop === 0 ? "none" : "pass"}`), set);
+    message = octets(sent);
+  }
+  const twice = await verifyChain(content(message), {
+    txt: (name) => dns.txt(name),
+    records: new KeyRecords(),
+    now: NOW,
+  });
+  assertEquals([twice.cv, twice.sets.length], ["pass", 2]);
 });
 
 Deno.test("stands before dkim_sign, and each does its own mail", async () => {
