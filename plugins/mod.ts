@@ -1,9 +1,14 @@
 /** The plugins that come with Postern, by the name that a configuration uses. A static list: nothing is searched for. */
 import { account_guard } from "./access/account_guard/mod.ts";
+import { ban } from "./access/ban/mod.ts";
+import { dnsbl } from "./access/dnsbl/mod.ts";
+import { geoip } from "./access/geoip/mod.ts";
 import { null_mx } from "./access/null_mx/mod.ts";
 import { rate_limit } from "./access/rate_limit/mod.ts";
 import { relay } from "./access/relay/mod.ts";
+import { reputation } from "./access/reputation/mod.ts";
 import { sender_login } from "./access/sender_login/mod.ts";
+import { spam_trap } from "./access/spam_trap/mod.ts";
 import { verify_recipient } from "./access/verify_recipient/mod.ts";
 import { address_map } from "./accounts/address_map/mod.ts";
 import { recipients } from "./accounts/recipients/mod.ts";
@@ -47,13 +52,17 @@ export const PLUGINS = {
   oauth,
   certificates,
   any_login,
+  ban,
   rate_limit,
+  geoip,
+  dnsbl,
   account_guard,
   sender_login,
   address_map,
   srs,
   verp,
   relay,
+  spam_trap,
   recipients,
   verify_recipient,
   null_mx,
@@ -63,6 +72,7 @@ export const PLUGINS = {
   dkim,
   arc,
   dmarc,
+  reputation,
   headers,
   submission,
   archive,
@@ -81,3 +91,4 @@ export const PLUGINS = {
 } as const;
 
 export { openNetworks } from "./access/relay/world.ts";
+export { type Ban, Bans, subjectIn } from "./access/ban/bans.ts";
