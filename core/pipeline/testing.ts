@@ -16,10 +16,11 @@ import {
   type Route,
 } from "../model/envelope.ts";
 import { newId } from "../model/id.ts";
+import type { AuthResult } from "../model/authres.ts";
 import { accept, type Reply } from "../model/reply.ts";
-import { DnsError, type Resolver } from "../dns/resolver.ts";
+import type { Resolver } from "../dns/resolver.ts";
 import type { Decision, Event } from "../observe/events.ts";
-import type { Body, CounterEntry, CounterOptions, CounterQuery, Counters } from "../store/store.ts";
+import type { Counters } from "../store/store.ts";
 import type { CallAhead, Client, DeliverContext, Deposit, Host, Recipient, Role, Score } from "./contexts/contexts.ts";
 import { ReceivedMessage } from "./contexts/received_message.ts";
 import { TransactionContext } from "./contexts/transaction_context.ts";
@@ -27,7 +28,10 @@ import type { Key, Scope } from "./key.ts";
 import { Pipeline, type PipelineOptions } from "./pipeline.ts";
 import type { Phase, Plugin } from "./plugin.ts";
 import { repliesPerRecipient, type Row, rows } from "./settlement.ts";
+import { EMPTY_DNS, memoryBody, MemoryWriter, SimulatedCounters, START } from "./simulated_house.ts";
 import { type NextHopAnswer, SimulatedAttempt, type SimulatedDeparture } from "./simulated_departure.ts";
+
+export { memoryBody, SimulatedCounters } from "./simulated_house.ts";
 
 /** One recipient of the simulated envelope; a string is an address without parameters. */
 export type SimulatedRecipient =
@@ -95,6 +99,8 @@ export interface Simulated {
   readonly tries?: number;
   /** What `ctx.callAhead` asks; default: nobody here asks other hosts. */
   readonly callAhead?: CallAhead;
+  /** What `ctx.pause` does; default: the time is over at once, and the peer has not talked. */
+  readonly pause?: (milliseconds: number) => Promise<boolean>;
   /** Of an attempt in `deliver`; default: the first recipient's domain, by its own hosts. */
   readonly destination?: Partial<DeliverContext["destination"]>;
   /** Who brought the message that is on its way out; default: the client above. */
@@ -119,6 +125,16 @@ export interface SimulatedResult {
   readonly rows: readonly Row[];
   /** Copies for the dev inbox. */
   readonly deposits: readonly Deposit[];
+  /** What was found out about who sent it. */
+  readonly authResults: readonly AuthResult[];
+  /** Addresses for the suppression list; empty unless the message was accepted. */
+  readonly suppressed: readonly {
+    readonly address: Address;
+    readonly reason: string;
+    readonly seconds: number | null;
+  }[];
+  /** Milliseconds of each `ctx.pause`. */
+  readonly pauses: readonly number[];
   /** Points, in the order they were given. */
   readonly scores: readonly Score[];
   /** Why the message is held; null when it is not. */
@@ -138,70 +154,10 @@ export interface SimulatedResult {
 }
 
 const HOST: Host = { name: "mx.example.org", domains: ["example.org"], postmaster: null };
-const START = Date.UTC(2026, 0, 1);
 const MESSAGE = "From: a@example.net\nTo: b@example.org\nSubject: test\n\nHello\n";
 
 /** Mechanisms that tell us the secret itself. */
 const REVEALING: ReadonlySet<string> = new Set(["PLAIN", "LOGIN", "OAUTHBEARER", "XOAUTH2"]);
-
-/** No name exists. */
-const EMPTY_DNS: Resolver = {
-  a: (name) => Promise.reject(new DnsError("nxdomain", `A ${name}`)),
-  aaaa: (name) => Promise.reject(new DnsError("nxdomain", `AAAA ${name}`)),
-  mx: (name) => Promise.reject(new DnsError("nxdomain", `MX ${name}`)),
-  txt: (name) => Promise.reject(new DnsError("nxdomain", `TXT ${name}`)),
-  ptr: (ip) => Promise.reject(new DnsError("nxdomain", `PTR ${ip}`)),
-  lookup: (name) => Promise.resolve({ fault: "nxdomain", ttl: 0, name, authentic: false }),
-};
-
-/** Counters in memory that expire by the simulated clock. */
-export class SimulatedCounters implements Counters {
-  readonly #entries = new Map<string, { value: string; until: number }>();
-  /** By this clock, milliseconds since 1970; by default it stands still. */
-  constructor(readonly now: () => number = () => START) {}
-
-  /** Undefined when it was never written or has ended. */
-  get(name: string): Promise<string | undefined> {
-    const entry = this.#entries.get(name);
-    return Promise.resolve(entry && entry.until > this.now() ? entry.value : undefined);
-  }
-  /** Writes a value that ends. */
-  put(name: string, value: string, options: CounterOptions): Promise<void> {
-    this.#entries.set(name, { value, until: this.now() + options.seconds * 1000 });
-    return Promise.resolve();
-  }
-  /** Adds, and returns the sum. */
-  add(name: string, amount: number, options: CounterOptions): Promise<number> {
-    const entry = this.#entries.get(name), now = this.now();
-    const alive = entry !== undefined && entry.until > now;
-    const sum = (alive ? Number(entry.value) : 0) + amount;
-    this.#entries.set(name, { value: String(sum), until: alive ? entry.until : now + options.seconds * 1000 });
-    return Promise.resolve(sum);
-  }
-  /** Entries that have not ended, in order of name. */
-  list({ prefix, limit, after = "" }: CounterQuery): Promise<readonly CounterEntry[]> {
-    const now = this.now();
-    const live = [...this.#entries].map(([name, { value, until }]) => ({ name, value, expires: until }))
-      .filter(({ name, expires }) => name.startsWith(prefix) && name > after && expires > now);
-    return Promise.resolve(live.sort((a, b) => a.name < b.name ? -1 : 1).slice(0, limit));
-  }
-  /** Every name that was written, also the expired. */
-  get names(): string[] {
-    return [...this.#entries.keys()];
-  }
-}
-
-/** A body that lies in memory. */
-export function memoryBody(message: string | Uint8Array<ArrayBuffer>): Body {
-  const octets = typeof message === "string" ? new TextEncoder().encode(message.replace(/\r?\n/g, "\r\n")) : message;
-  return {
-    size: octets.length,
-    memory: octets,
-    head: octets,
-    stream: () => new Blob([octets]).stream(),
-    discard: () => {},
-  };
-}
 
 function address(text: string): Address {
   const found = parseAddress(text);
@@ -215,6 +171,8 @@ class Stage {
   readonly replies: { phase: Phase; reply: Reply }[] = [];
   readonly ctx: TransactionContext;
   kept: readonly Row[] = [];
+  readonly suppressed: { address: Address; reason: string; seconds: number | null }[] = [];
+  readonly pauses: number[] = [];
   given: readonly SimulatedRecipient[];
   #id: string;
   #attempt: SimulatedAttempt | null = null;
@@ -236,6 +194,12 @@ class Stage {
         return refusal;
       },
       ...(facts.callAhead ? { callAhead: facts.callAhead } : {}),
+      receive: () => new MemoryWriter(),
+      suppress: (address, options) => Promise.resolve(void this.suppressed.push({ address, ...options })),
+      pause: (milliseconds) => {
+        this.pauses.push(milliseconds);
+        return facts.pause?.(milliseconds) ?? Promise.resolve(false);
+      },
     }, {
       session: `s${this.#id}`,
       role,
@@ -321,8 +285,11 @@ class Stage {
   result(): SimulatedResult {
     const { ctx, replies, events } = this;
     const reply = replies.at(-1)?.reply ?? accept();
-    const memory = ctx.received?.body.memory;
+    const memory = (ctx.rewritten ?? ctx.received?.body)?.memory;
     return {
+      authResults: ctx.authResults,
+      suppressed: this.suppressed,
+      pauses: this.pauses,
       reply,
       replies,
       events,

@@ -5,6 +5,7 @@
  * Non-job: what a plugin is shown (plugin_context.ts), the order of things (pipeline.ts).
  */
 import { type Address, sameAddress } from "../../model/address.ts";
+import { type AuthResult, checkAuthResult } from "../../model/authres.ts";
 import { applyEdits, prependField, removeField, replaceField, withReturnPath } from "../../model/edits.ts";
 import {
   type HeaderEdits,
@@ -16,65 +17,20 @@ import {
 } from "../../model/envelope.ts";
 import type { Reply } from "../../model/reply.ts";
 import type { Resolver } from "../../dns/resolver.ts";
-import type { Event } from "../../observe/events.ts";
-import type { Counters } from "../../store/store.ts";
+import type { Body } from "../../store/store.ts";
 import { checkEffect, type Effect } from "../effect.ts";
 import type { Key, Scope } from "../key.ts";
+import { Pauses } from "../pause.ts";
 import type { Phase } from "../plugin.ts";
-import type {
-  AuthContext,
-  CallAhead,
-  Client,
-  Deposit,
-  Facts,
-  Host,
-  Message,
-  Recipient,
-  Role,
-  Score,
-} from "./contexts.ts";
+import type { AuthContext, Client, Deposit, Facts, Host, Message, Recipient, Role, Score } from "./contexts.ts";
+import type { Blame, DelayedRefusal, Peer, Services, Suppressing } from "./services.ts";
 import { type Departing, Departure, type Resumed } from "./departure.ts";
 import type { ReceivedMessage } from "./received_message.ts";
 import { TransactionRecipient } from "./recipient.ts";
 
-/** What the pipeline needs from the house; given once per listener. */
-export interface Services {
-  readonly host: Host;
-  readonly dns: Resolver;
-  readonly counters: Counters;
-  /** Milliseconds since 1970. */
-  now(): number;
-  emit(event: Event): void;
-  /**
-   * Makes durable what `rows(ctx)` lists, and the deposits. Null: durable. Else the refusal, and nothing was kept.
-   * From the moment it is called the body is its business; a body whose transaction never came here is the caller's.
-   */
-  commit(ctx: TransactionContext): Promise<Reply<"defer"> | null>;
-  /** Absent: nobody here asks other hosts. */
-  readonly callAhead?: CallAhead;
-}
-export interface Peer {
-  readonly session: string;
-  readonly role: Role;
-  readonly listener: string;
-  readonly client: Client;
-}
-/** A policy refusal that waits for RCPT (SEMANTICS 11). */
-export interface DelayedRefusal {
-  readonly phase: Phase;
-  readonly plugin: string;
-  readonly reply: Reply;
-}
-/** Who is behind a refusal, for those who look at it afterwards. */
-export interface Blame {
-  /** The plugin's name, or "core". */
-  readonly plugin: string;
-  /** In words for people: also what the reply does not say. */
-  readonly reason: string;
-  /** Where it was decided, when it is spoken later. */
-  readonly delayedFrom: Phase | null;
-}
-const MAX_COPIES = 100;
+const MAX_COPIES = 100, MAX_SUPPRESSED = 1000, MAX_RESULTS = 200;
+
+export type { Blame, DelayedRefusal, Peer, Services } from "./services.ts";
 
 export class TransactionContext implements Facts {
   readonly services: Services;
@@ -94,6 +50,7 @@ export class TransactionContext implements Facts {
   gone: string | null = null;
   delayedConnect: DelayedRefusal | null = null;
   delayedHelo: DelayedRefusal | null = null;
+  readonly pauses: Pauses = new Pauses();
 
   // ---- The transaction -----------------------------------------------------------------------------------------------
   transaction: string | null = null;
@@ -117,6 +74,11 @@ export class TransactionContext implements Facts {
   places: Map<string, number> = new Map();
   received: ReceivedMessage | null = null;
   edits: HeaderEdits = NO_EDITS;
+  /** What goes on in the place of the received octets; the caller discards it where it does not. */
+  rewritten: Body | null = null;
+  /** Facts: views share them. */
+  authResults: AuthResult[] = [];
+  suppressed: readonly Suppressing[] = [];
   scores: readonly Score[] = [];
   /** Addresses that get a copy when the message is accepted. */
   copies: readonly Address[] = [];
@@ -235,6 +197,10 @@ export class TransactionContext implements Facts {
     this.places.clear();
     this.received = null;
     this.edits = NO_EDITS;
+    this.rewritten?.discard();
+    this.rewritten = null;
+    if (this.authResults.length > 0) this.authResults = [];
+    this.suppressed = [];
     this.scores = [];
     this.copies = [];
     this.held = null;
@@ -251,8 +217,8 @@ export class TransactionContext implements Facts {
     this.gone = reason instanceof Error ? reason.message : String(reason);
     for (const controller of this.controllers) controller.abort(new DOMException(this.gone, "AbortError"));
     this.controllers.clear();
+    this.pauses.end(false);
   }
-
   // ---- Facts, read by everybody --------------------------------------------------------------------------------------
 
   /** The transaction's id, before MAIL the session's. */
@@ -272,10 +238,14 @@ export class TransactionContext implements Facts {
   /** As received, with the edits so far in its header. */
   get message(): Message {
     if (this.received === null) throw new Error("there is no message before the phase data");
-    return this.received.edited(this.edits);
+    return this.received.edited(this.edits, this.rewritten);
   }
   now(): number {
     return this.services.now();
+  }
+  /** What a plugin in mode observe works on. */
+  get isView(): boolean {
+    return !Object.hasOwn(this, "session");
   }
   get<T>(key: Key<T, Scope>): T | undefined {
     return this.keysOf(key.scope).get(key.name) as T | undefined;
@@ -289,7 +259,21 @@ export class TransactionContext implements Facts {
   /** The message as final delivery writes it: edits applied, one Return-Path in front. A fresh stream each time. */
   output(): ReadableStream<Uint8Array<ArrayBuffer>> {
     if (this.received === null) throw new Error("there is no message before the phase data");
-    return applyEdits(this.received.stream(), withReturnPath(this.edits, this.received.section, this.sender));
+    return applyEdits(this.message.content(), withReturnPath(this.edits, this.received.section, this.sender));
+  }
+  /** As `Pausing.pause`; no promise of it ever rejects. */
+  pause(milliseconds: number): Promise<boolean> {
+    const { pause, crowded } = this.services;
+    if (pause) return pause(milliseconds);
+    const left = this.expires > 0 ? Math.min(milliseconds, this.expires - performance.now()) : milliseconds;
+    if (this.gone !== null || crowded?.()) return Promise.resolve(false);
+    return this.pauses.begin(left, this.phase === "connect");
+  }
+  /** As `MessageContext.attest`. */
+  attest(result: AuthResult): void {
+    if (this.phase !== "data") throw new TypeError(`attest() has no meaning in ${this.phase}`);
+    checkAuthResult(result);
+    if (this.authResults.length < MAX_RESULTS) this.authResults.push(result);
   }
 
   // ---- Effects -------------------------------------------------------------------------------------------------------
@@ -335,6 +319,16 @@ export class TransactionContext implements Facts {
         if (this.held !== null) return "the message was held already";
         if (this.departure?.released) return "a person released the message";
         this.held = change.reason;
+        return null;
+      case "rewrite":
+        if (this.isView) change.body.discard(); // nothing of it goes on, and nobody else would
+        if (this.isView) return null;
+        this.rewritten?.discard();
+        this.rewritten = change.body;
+        return null;
+      case "suppress":
+        if (this.suppressed.length === MAX_SUPPRESSED) return "that many addresses at once are not suppressed";
+        this.suppressed = [...this.suppressed, change];
         return null;
       case "refuse":
         return this.settleRecipient(change.recipient, change.reply);
