@@ -24,8 +24,17 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
 };
 /** Nothing but web-standard APIs. */
 const ANYWHERE = ["core/model/", "core/smtp/", "core/pipeline/", "core/dsn/", "core/mime/"];
-/** Plugins that keep files, or read them: of dkim_sign one file does, which reads the keys; what signs runs anywhere. */
-const WITH_DISK = ["plugins/storage/", "plugins/accounts/", "plugins/auth/", "plugins/outbound/dkim_sign/source.ts"];
+/**
+ * Plugins that keep files, or read them: of dkim_sign and geoip one file does, which reads keys or databases; what signs
+ * and what looks up runs anywhere.
+ */
+const WITH_DISK = [
+  "plugins/storage/",
+  "plugins/accounts/",
+  "plugins/auth/",
+  "plugins/outbound/dkim_sign/source.ts",
+  "plugins/access/geoip/source.ts",
+];
 
 interface Source {
   readonly path: string;
