@@ -13,7 +13,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   dns: ["model"],
   observe: ["model", "std"],
   store: ["model", "observe", "dns"],
-  pipeline: ["model", "smtp", "dns", "observe", "store"], // of smtp, what is stored of a password
+  pipeline: ["model", "mime", "smtp", "dns", "observe", "store"], // of smtp, what is stored of a password
   queue: ["model", "dns", "observe", "store", "pipeline"],
   dsn: ["model", "mime", "store", "pipeline"],
   auth: ["model", "smtp", "dns", "observe", "store", "pipeline"],
