@@ -33,6 +33,7 @@ const PACKAGES = {
   "unbound": "unbound",
   "ldns-signzone": "ldnsutils",
   "opendkim": "opendkim",
+  "mmdblookup": "mmdb-bin",
 } as const;
 export type Program = keyof typeof PACKAGES;
 

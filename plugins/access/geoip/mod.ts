@@ -15,7 +15,7 @@ import {
 import { network, points } from "../schema.ts";
 import { factsOf } from "./facts.ts";
 import { type GeoFinding, GEOIP } from "./key.ts";
-import { MmdbError } from "./mmdb.ts";
+import { type Mmdb, MmdbError } from "./mmdb.ts";
 import { GeoFile } from "./source.ts";
 
 export { type GeoFinding, GEOIP } from "./key.ts";
@@ -67,11 +67,11 @@ export const geoip: PluginFactory<z.input<typeof Options>> = definePlugin({
       }
       return source;
     });
-    let damaged = false;
+    const damaged = new WeakSet<Mmdb>();
 
     /** What the databases know together; null when there is none. */
     function find(ip: string, now: number): GeoFinding | null {
-      let found: GeoFinding | null = null;
+      let found = null as GeoFinding | null;
       for (const source of sources) {
         const database = source.current(now);
         if (database === null) continue;
@@ -84,8 +84,8 @@ export const geoip: PluginFactory<z.input<typeof Options>> = definePlugin({
           };
         } catch (error) {
           if (!(error instanceof MmdbError)) throw error;
-          if (!damaged) trouble(`${database.type}: damaged: ${error.message}`);
-          damaged = true;
+          if (!damaged.has(database)) trouble(`${database.type}: damaged: ${error.message}`);
+          damaged.add(database);
         }
       }
       return found;

@@ -1,12 +1,12 @@
 /** Keys as programs write them, and what is none. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { KeyError, PrivateKey } from "../../../../../plugins/outbound/dkim_sign/private_key.ts";
-import { recordText } from "../../../../../plugins/outbound/dkim_sign/record.ts";
-import { testWith } from "../../../../support/debian.ts";
-import { TempFolder } from "../../../../support/temp.ts";
-import { readVectorText } from "../../../../support/vectors.ts";
-import { run } from "../../../../interop/run.ts";
+import { KeyError, PrivateKey } from "../../../core/dkim/private_key.ts";
+import { recordText } from "../../../core/dkim/record.ts";
+import { testWith } from "../../support/debian.ts";
+import { TempFolder } from "../../support/temp.ts";
+import { readVectorText } from "../../support/vectors.ts";
+import { run } from "../../interop/run.ts";
 import { pem, RFC_ED25519, rsaPkcs8 } from "./keys.ts";
 
 const DATA = new TextEncoder().encode("signed");

@@ -100,3 +100,14 @@ export class Sha256 implements Hasher {
     state[4]! += e, state[5]! += f, state[6]! += g, state[7]! += h;
   }
 }
+
+/** Octets up to which a call of WebCrypto costs more than it saves. */
+const SMALL = 2048;
+
+/** SHA-256 of what is at hand. */
+export async function sha256(octets: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  if (octets.length > SMALL) return new Uint8Array(await crypto.subtle.digest("SHA-256", octets));
+  const hash = new Sha256();
+  hash.update(octets);
+  return hash.digest();
+}

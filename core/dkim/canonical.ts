@@ -2,8 +2,6 @@
  * Canonical forms of DKIM (RFC 6376 3.4): of one header field, and of a body that comes in pieces, in memory that no body
  * can grow. Lines end with CRLF alone; a CR or LF by itself is an octet like others. Non-job: which fields, which hash.
  */
-import { type Hasher, Sha256 } from "./sha256.ts";
-
 /** RFC 6376 3.4.1 to 3.4.4. */
 export type Canonicalization = "simple" | "relaxed";
 
@@ -143,36 +141,5 @@ export class CanonicalBody {
     }
     if (to > 0) this.write(out.subarray(0, to));
     this.#ends = ends, this.#cr = cr, this.#space = space;
-  }
-}
-
-/**
- * The body hash of RFC 6376 3.7, over pieces. The whole body always: l= lets others add to what was signed (case 55).
- *
- * @example
- * ```ts
- * import { BodyHash } from "./canonical.ts";
- * import { assertEquals } from "@std/assert";
- * const empty = new BodyHash("simple"); // RFC 6376 3.4.3
- * assertEquals(empty.digest(), Uint8Array.fromBase64("frcCV1k9oG9oKj3dpUqdJg1PxRT2RSN/XKdLCPjaYaY="));
- * ```
- */
-export class BodyHash {
-  readonly #hasher: Hasher;
-  readonly #body: CanonicalBody;
-
-  constructor(readonly form: Canonicalization, hasher: Hasher = new Sha256()) {
-    this.#hasher = hasher;
-    this.#body = new CanonicalBody(form, (octets) => hasher.update(octets));
-  }
-
-  update(octets: Uint8Array): void {
-    this.#body.update(octets);
-  }
-
-  /** Once, at the end of the body. */
-  digest(): Uint8Array<ArrayBuffer> {
-    this.#body.end();
-    return this.#hasher.digest();
   }
 }

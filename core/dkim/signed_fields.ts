@@ -3,7 +3,7 @@
  * on is listed once more than it is there, so that a second From, Subject or Content-Type in front, or one where there
  * was none, breaks the signature (case 56; RFC 6376 8.15). Fields that servers on the way add or change are left out.
  */
-import type { FieldRange, HeaderSection } from "../../../core/pipeline/mod.ts";
+import type { FieldRange, HeaderSection } from "../model/headers.ts";
 
 /** One more than there are. */
 const GUARDED = [

@@ -1,13 +1,9 @@
 /** Canonical forms of DKIM against RFC 6376's own examples, SHA-256 against NIST's, and both in any cut. */
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import {
-  BodyHash,
-  CanonicalBody,
-  canonicalField,
-  type Canonicalization,
-} from "../../../../../plugins/outbound/dkim_sign/canonical.ts";
-import { Sha256 } from "../../../../../plugins/outbound/dkim_sign/sha256.ts";
+import { CanonicalBody, canonicalField, type Canonicalization } from "../../../core/dkim/canonical.ts";
+import { hashBodies } from "../../../core/dkim/content.ts";
+import { Sha256 } from "../../../core/dkim/sha256.ts";
 
 const octets = (text: string) => Uint8Array.from(text, (char) => char.charCodeAt(0));
 
@@ -77,6 +73,35 @@ Deno.test("SHA-256 of NIST's messages, and as WebCrypto has it at each length ar
   }
 });
 
-Deno.test("RFC 6376 3.4.4: the hash of nothing in relaxed form", () => {
-  assertEquals(new BodyHash("relaxed").digest().toBase64(), "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
+/** The body in memory, or in a stream of these pieces. */
+function content(pieces: readonly string[], inMemory: boolean) {
+  const memory = octets(pieces.join(""));
+  return { head: memory, memory: inMemory ? memory : null, stream: () => ReadableStream.from(pieces.map(octets)) };
+}
+
+Deno.test("RFC 6376 3.4.3, 3.4.4: the hashes of nothing", async () => {
+  for (const inMemory of [true, false]) {
+    const hashes = await hashBodies(content([], inMemory), 0, [{ form: "simple", limit: null }, {
+      form: "relaxed",
+      limit: null,
+    }]);
+    assertEquals(hashes.map(({ hash }) => hash.toBase64()), [
+      "frcCV1k9oG9oKj3dpUqdJg1PxRT2RSN/XKdLCPjaYaY=",
+      "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+    ]);
+  }
+});
+
+Deno.test("in memory or in any pieces: one hash for each form and limit, all in one pass", async () => {
+  const wanted = fc.array(fc.record({ form, limit: fc.option(fc.nat(40)) }), { maxLength: 4 });
+  await fc.assert(fc.asyncProperty(fc.array(piece, { maxLength: 6 }), wanted, async (pieces, wanted) => {
+    const expected = await Promise.all(wanted.map(async ({ form, limit }) => {
+      const whole = octets(canonical([pieces.join("")], form));
+      const hash = await crypto.subtle.digest("SHA-256", whole.subarray(0, limit ?? whole.length));
+      return { hash: new Uint8Array(hash), size: whole.length };
+    }));
+    for (const inMemory of [true, false]) {
+      assertEquals(await hashBodies(content(["head", ...pieces], inMemory), 4, wanted), expected);
+    }
+  }));
 });

@@ -1,6 +1,6 @@
 /** Keys for tests: those of RFC 8463's example (appendix A), and new ones. */
-import { octets } from "../../../../support/bytes.ts";
-import { PrivateKey } from "../../../../../plugins/outbound/dkim_sign/private_key.ts";
+import { octets } from "../../support/bytes.ts";
+import { PrivateKey } from "../../../core/dkim/private_key.ts";
 
 /** RFC 8463 A.2: the seed of the Ed25519 key. */
 const SEED = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";

@@ -2,8 +2,10 @@
  * DKIM signatures of one content (RFC 6376 5, RFC 8301, RFC 8463). The body is read once, in pieces, whatever its size.
  * Never with l=: others could add to what was signed (case 55). Non-job: whose mail is signed, and for which domain.
  */
-import { fold, HeaderSection, type SignedContent } from "../../../core/pipeline/mod.ts";
-import { BodyHash, canonicalField, type Canonicalization } from "./canonical.ts";
+import { fold } from "../model/fold.ts";
+import { HeaderSection } from "../model/headers.ts";
+import { canonicalField, type Canonicalization } from "./canonical.ts";
+import { type Content, hashBodies } from "./content.ts";
 import type { PrivateKey } from "./private_key.ts";
 import { type SignedField, signedFields } from "./signed_fields.ts";
 
@@ -38,7 +40,7 @@ const LINE = 76;
  * @throws what the stream or WebCrypto throws.
  */
 export async function sign(
-  content: SignedContent,
+  content: Content,
   keys: readonly SigningKey[],
   options: SignOptions,
 ): Promise<string | null> {
@@ -46,7 +48,8 @@ export async function sign(
   const section = new HeaderSection(content.head);
   const fields = section.malformedAt === null ? signedFields(section, headers) : null;
   if (fields === null) return null;
-  const bodyHash = (await hashBody(content, section.bodyStart, canonicalization[1])).toBase64();
+  const [body] = await hashBodies(content, section.bodyStart, [{ form: canonicalization[1], limit: null }]);
+  const bodyHash = body!.hash.toBase64();
   const hashed = hashInput(section, fields, canonicalization[0]);
   let out = "";
   for (const key of keys) {
@@ -93,24 +96,6 @@ export function hashInput(
     at += piece.length;
   }
   return out;
-}
-
-async function hashBody(content: SignedContent, start: number, form: Canonicalization): Promise<Uint8Array> {
-  const hash = new BodyHash(form);
-  if (content.memory !== null) {
-    hash.update(content.memory.subarray(start));
-    return hash.digest();
-  }
-  let left = start; // of the header section
-  for await (const piece of content.stream()) {
-    if (piece.length <= left) left -= piece.length;
-    else {
-      hash.update(left === 0 ? piece : piece.subarray(left));
-      left = 0;
-    }
-  }
-  if (left > 0) throw new Error(`the content ends ${left} octets before its header does`);
-  return hash.digest();
 }
 
 type FieldOptions = SignOptions & {
