@@ -4,6 +4,7 @@
  */
 import { fold } from "../model/fold.ts";
 import { HeaderSection } from "../model/headers.ts";
+import { concat } from "../model/octets.ts";
 import { canonicalField, type Canonicalization } from "./canonical.ts";
 import { type Content, hashBodies } from "./content.ts";
 import type { PrivateKey } from "./private_key.ts";
@@ -59,21 +60,27 @@ export async function sign(
   return out;
 }
 
-/** A field that ends in `b=` and no line end, with its signature (RFC 6376 3.7). `hashed`: the fields of h= in their form. */
-export async function signField(
-  unsigned: string,
-  key: PrivateKey,
-  { hashed, form }: { readonly hashed: Uint8Array; readonly form: Canonicalization },
-): Promise<string> {
-  const own = canonicalField(new TextEncoder().encode(`${unsigned}\r\n`), form);
-  const data = new Uint8Array(hashed.length + own.length - 2); // its own line end is not hashed
-  data.set(hashed);
-  data.set(own.subarray(0, -2), hashed.length);
-  const signature = (await key.sign(data)).toBase64();
+/** What is signed, and how its field is hashed. */
+export interface SignInput {
+  /** The fields of h= in their form. */
+  readonly hashed: Uint8Array;
+  readonly form: Canonicalization;
+}
+
+/** A field that ends in `b=` and no line end, with its signature (RFC 6376 3.7). */
+export async function signField(unsigned: string, key: PrivateKey, input: SignInput): Promise<string> {
+  const signature = await signatureOf(unsigned, key, input);
   const room = Math.max(0, LINE - (unsigned.length - unsigned.lastIndexOf("\n") - 1));
   let out = unsigned + signature.slice(0, room); // white space in b= counts for nothing
   for (let at = room; at < signature.length; at += LINE) out += `\r\n ${signature.slice(at, at + LINE)}`;
   return `${out}\r\n`;
+}
+
+/** What b= of a field without a line end, whose b= says nothing yet, has to say: base64. */
+export async function signatureOf(unsigned: string, key: PrivateKey, { hashed, form }: SignInput): Promise<string> {
+  const own = canonicalField(new TextEncoder().encode(`${unsigned}\r\n`), form);
+  const data = concat([hashed, own.subarray(0, -2)]); // its own line end is not hashed
+  return (await key.sign(data)).toBase64();
 }
 
 /** The fields as they are hashed, one after the other. */
@@ -89,13 +96,7 @@ export function hashInput(
     pieces.push(piece);
     if (piece.at(-1) !== 10) pieces.push(Uint8Array.of(13, 10)); // the last line of a content without a body
   }
-  const out = new Uint8Array(pieces.reduce((sum, each) => sum + each.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    out.set(piece, at);
-    at += piece.length;
-  }
-  return out;
+  return concat(pieces);
 }
 
 type FieldOptions = SignOptions & {
@@ -123,8 +124,8 @@ function fieldOf(key: SigningKey, fields: readonly SignedField[], options: Field
   return fold(`DKIM-Signature: ${tags.join("; ")}`, { from: "DKIM-Signature: ".length, line: LINE }).slice(0, -2);
 }
 
-/** Joined by colons, with a space, where it may be broken, after as many as a line holds. */
-function namesOf(fields: readonly SignedField[]): string {
+/** The value of h=: joined by colons, with a space, where it may be broken, after as many as a line holds. */
+export function namesOf(fields: readonly SignedField[]): string {
   let out = "", line = 0;
   for (const { name } of fields) {
     if (out !== "") out += ":";
