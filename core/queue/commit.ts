@@ -47,16 +47,19 @@ export async function commitTransaction(
   options: CommitOptions,
 ): Promise<Reply<"defer"> | null> {
   const message = plan(transaction, origin, options);
-  const body = transaction.rewritten ?? transaction.received!.body;
-  if (transaction.rewritten !== null) transaction.received!.body.discard();
+  const { rewritten } = transaction, received = transaction.received!.body, body = rewritten ?? received;
   if (message.recipients.length === 0 && message.deposits.length === 0) {
-    body.discard(); // everything found its place already
+    received.discard(); // everything found its place already
+    rewritten?.discard();
     return null;
   }
   const claim = options.claim?.(message) ?? null, octets = body.memory;
   let leases: readonly Lease[];
   try {
-    leases = await (claim === null ? options.store.commit(message, body) : options.store.commit(message, body, claim));
+    leases = await options.store.commit(message, body, {
+      ...claim !== null && { claim },
+      ...rewritten !== null && { received },
+    });
   } catch (error) {
     return storeRefusal(error, options.trouble);
   }

@@ -12,6 +12,7 @@ import {
   type Body,
   type BodyWriter,
   type Claim,
+  type CommitOptions,
   type Counters,
   FINAL_STATES,
   type Lease,
@@ -53,6 +54,8 @@ interface Recipient {
 interface Message {
   readonly message: StoredMessage;
   readonly octets: Uint8Array<ArrayBuffer>;
+  /** What was received, where that is not what goes on. */
+  original?: Uint8Array<ArrayBuffer>;
   readonly recipients: Recipient[];
 }
 /** One destination's part of a message: what a lease covers. */
@@ -98,16 +101,23 @@ export class MemoryStore implements Store {
     return this.#spool.receive(id);
   }
 
-  async commit(message: NewMessage, body: Body, claim?: Claim): Promise<readonly Lease[]> {
+  async commit(
+    message: NewMessage,
+    body: Body,
+    { claim, received }: CommitOptions = {},
+  ): Promise<readonly Lease[]> {
     try {
       if (this.#closed) throw closed();
       const octets = body.memory ?? new Uint8Array(await new Response(body.stream()).arrayBuffer());
+      const original = received && (received.memory?.slice() ?? await new Response(received.stream()).bytes());
       const stored = this.#keep(message, octets.slice(), claim);
+      if (original && stored !== null) this.#messages.get(message.id)!.original = original;
       await Promise.resolve(); // as with a disk, nobody hears of it before the caller goes on
       if (stored !== null) this.inboxes.deposit(stored, message.deposits);
       return claim === undefined ? [] : claimedLeases(message, octets.length, claim);
     } finally {
       body.discard();
+      received?.discard();
     }
   }
 
@@ -279,10 +289,17 @@ export class MemoryStore implements Store {
     });
   }
 
-  received(id: string): Promise<Octets | null> {
+  content(id: string): Promise<Octets | null> {
     return this.#ask(() => {
       const item = this.#find(id);
       return item ? octetStream(item.octets) : null;
+    });
+  }
+
+  received(id: string): Promise<Octets | null> {
+    return this.#ask(() => {
+      const item = this.#find(id);
+      return item ? octetStream(item.original ?? item.octets) : null;
     });
   }
 

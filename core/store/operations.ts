@@ -92,7 +92,8 @@ export class Operations {
 
   /** The body stands at `base` and the operation's own `at`. */
   #commit(operation: CommitOperation, octets: ArrayBuffer, base = 0): null {
-    const { id, receivedAt, size, envelope, file, at, claim, recipients, sender, subject, entries } = operation;
+    const { id, receivedAt, size, envelope, file, at, original, claim, recipients, sender, subject, entries } =
+      operation;
     const body = file === null ? new Uint8Array(octets, base + at, size) : null;
     this.#sql.run(
       "insert into message values (?, ?, ?, ?, ?, ?, ?)",
@@ -104,6 +105,11 @@ export class Operations {
       file,
       body,
     );
+    if (original !== null) {
+      const from = base + at + (file === null ? size : 0);
+      const octetsOf = original.file === null ? new Uint8Array(octets, from, original.size) : null;
+      this.#sql.run("insert into original values (?, ?, ?, ?)", id, original.size, original.file, octetsOf);
+    }
     for (const row of recipients) {
       const taken = row.state === "ready" ? claim : null;
       const due = row.state === "held" ? null : taken?.until ?? dueAt(row.next_attempt, row.deadline);
@@ -256,7 +262,13 @@ export class Operations {
     if (named !== null) return;
     const gone = this.#sql.get<{ file: string | null }>("delete from message where id = ? returning file", id);
     if (gone?.file) this.#files.push(gone.file);
+    this.#dropOriginal(id);
     this.#sql.run("delete from corrupt where message = ?", id);
+  }
+
+  #dropOriginal(id: string): void {
+    const gone = this.#sql.get<{ file: string | null }>("delete from original where message = ? returning file", id);
+    if (gone?.file) this.#files.push(gone.file);
   }
 
   #change({ id, state, domain, change, now, before, limit }: Of<"change">): Results["change"] {
@@ -362,6 +374,7 @@ export class Operations {
       this.#sql.run("delete from recipient where message = ?", id);
       this.#sql.run("delete from inbox where message = ?", id);
       this.#sql.run("delete from message where id = ?", id);
+      this.#dropOriginal(id);
       if (file !== null) this.#files.push(file);
     }
   }

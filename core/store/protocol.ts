@@ -64,6 +64,8 @@ export interface CommitOperation {
   /** Name of the spool file; null: the octets stand in the batch at `at`. */
   readonly file: string | null;
   at: number;
+  /** What was received in the place of this body. In the batch it stands behind the body. */
+  readonly original: { readonly size: number; readonly file: string | null } | null;
   /** Who has what is ready from the start. */
   readonly claim: Claim | null;
   readonly recipients: readonly NewRecipientRow[];
@@ -132,7 +134,7 @@ export type ReaderRequest =
   | { readonly ask: "queue"; readonly query: QueueQuery }
   | { readonly ask: "totals"; readonly query: Pick<QueueQuery, "domain"> }
   | { readonly ask: "item"; readonly id: string }
-  | { readonly ask: "body"; readonly id: string }
+  | { readonly ask: "body"; readonly id: string; readonly original?: boolean }
   | { readonly ask: "due"; readonly after: number }
   | { readonly ask: "names" }
   | { readonly ask: "list"; readonly query: InboxQuery }

@@ -94,7 +94,7 @@ export function encodeCommit(
   message: NewMessage,
   size: number,
   file: string | null,
-  claim: Claim | null = null,
+  { claim = null, original = null }: Partial<Pick<CommitOperation, "claim" | "original">> = {},
 ): CommitOperation {
   return {
     do: "commit",
@@ -104,6 +104,7 @@ export function encodeCommit(
     envelope: encodeEnvelope(message),
     file,
     at: 0,
+    original,
     claim,
     recipients: message.recipients.map(encodeRecipient),
     sender: entrySender(message),

@@ -61,7 +61,7 @@ export class Reader {
       case "item":
         return this.#item(request.id, []);
       case "body":
-        return this.#body(request.id);
+        return (request.original ? this.#original(request.id) : null) ?? this.#body(request.id);
       case "due":
         return this.#due(request.after);
       case "names":
@@ -162,6 +162,15 @@ export class Reader {
       if (!(error instanceof CorruptRow)) throw error;
       return { ...found, edits: null, why: error.message };
     }
+  }
+
+  #original(id: string): StoredBody | null {
+    const entry = readEntryId(id);
+    const row = entry && this.#get<{ octets: Uint8Array<ArrayBuffer> | null; file: string | null; size: number }>(
+      "select body as octets, file, size from original where message = ?",
+      entry.message,
+    );
+    return row && { ...row, edits: null, why: "" };
   }
 
   #due(after: number): number | null {

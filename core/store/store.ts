@@ -143,6 +143,16 @@ export interface NewReport {
   /** In memory and small: it lies in the database. */
   readonly content: Uint8Array;
 }
+/** What comes with a commit beside the message and its body. */
+export interface CommitOptions {
+  /** Who takes from the start what is ready. */
+  readonly claim?: Claim;
+  /**
+   * The octets as they were received, where the body is another one: kept as long as the message, for people. It is
+   * discarded like the body.
+   */
+  readonly received?: Body;
+}
 /** Who takes what a commit makes ready, and until when (milliseconds since 1970): its first lease comes with it. */
 export interface Claim {
   readonly owner: string;
@@ -283,9 +293,9 @@ export interface Store {
    * Makes the message, its body, its queue rows and its deposits durable, all or nothing, and only then resolves.
    * It takes the body over. Rejects with StoreError; then nothing of the message is kept, and it is never retried here.
    *
-   * With a claim the recipients that are ready are leased from the start: resolves with those leases, else with none.
+   * With a `claim` the recipients that are ready are leased from the start: resolves with those leases, else with none.
    */
-  commit(message: NewMessage, body: Body, claim?: Claim): Promise<readonly Lease[]>;
+  commit(message: NewMessage, body: Body, options?: CommitOptions): Promise<readonly Lease[]>;
 
   /**
    * Takes due recipients for `seconds`: first those whose senders are owed a word, which get at most half while others
@@ -318,7 +328,9 @@ export interface Store {
   change(what: { readonly id: string } | QueueQuery, change: QueueChange): Promise<number>;
   /** The message as written: edits applied, CRLF. Null when the id is not there. */
   raw(id: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | null>;
-  /** The received octets without edits. */
+  /** The octets that go on, without edits: the received ones, or what a plugin put in their place. */
+  content(id: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | null>;
+  /** The octets as they were received, whatever a plugin put in their place. */
   received(id: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | null>;
 
   readonly inboxes: Inboxes;

@@ -100,6 +100,29 @@ export function storeContract(name: string, open: OpenStore): void {
     assertEquals(store.health().bodyBytes, 0);
   });
 
+  test("what was received is kept beside a body that goes on in its place, and goes with it", async (store) => {
+    for (const [size, other] of [[500, 700], [600_000, 300], [400, 700_000], [500_000, 600_000]] as const) {
+      const was = octets(size, 1), is = octets(other, 2);
+      const sent = message({ recipients: [recipient("b@example.net")], deposits: [deposit("a")] });
+      const received = await body(store, sent.id, was), content = await body(store, sent.id, is);
+      await store.commit(sent, content, { received });
+      assertEquals(await read(await store.content(sent.id)), is, "what goes on");
+      assertEquals(await read(await store.received(sent.id)), was, "what was received");
+      assertEquals(await read(await store.raw(sent.id)), is, "what is written");
+      assertEquals((await store.item(sent.id))!.message.size, other);
+      await store.inboxes.remove({ id: sent.id });
+      assertEquals(await read(await store.received(sent.id)), was, "the queue still has it");
+      await store.change({ id: sent.id }, { do: "delete" });
+      assertEquals([await store.received(sent.id), await store.content(sent.id)], [null, null]);
+    }
+    assertEquals(store.health().bodyBytes, 0);
+  });
+
+  test("a message that was not rewritten has one body", async (store) => {
+    const { id } = await put(store, { deposits: [deposit("a")] }, octets(300));
+    assertEquals(await read(await store.content(id)), await read(await store.received(id)));
+  });
+
   test("a body gives its head and any number of streams, before and without a commit", async (store) => {
     for (const size of [500, 600_000]) {
       const content = octets(size);
