@@ -14,9 +14,14 @@ export interface Tagged {
 /** Set for a recipient that a tag of ours led to: who wrote to it has seen mail that left here. */
 export const TAGGED: Key<Tagged, "recipient"> = key("bounce.tagged", "recipient");
 
-const TAG = /^prvs=/i;
+const TAG = /^prvs=/i, WHOLE = /^prvs=[0-9]{4}[0-9a-f]{6}=/i;
 
 /** True for a local part that looks tagged, whoever wrote it. */
 export function isTagged({ local }: Address): boolean {
   return TAG.test(local);
+}
+
+/** The address without what looks like a tag; whether it is one of ours is another question. */
+export function untagged({ local, domain }: Address): Address {
+  return { local: local.replace(WHOLE, ""), domain };
 }
