@@ -7,6 +7,7 @@ import about from "../deno.json" with { type: "json" };
 import { ConfigError } from "../core/config/issue.ts";
 import { checkCommand } from "./check.ts";
 import { dkimCommand } from "./dkim.ts";
+import { quarantineCommand } from "./quarantine.ts";
 import { queueCommand } from "./queue.ts";
 import { schemaCommand } from "./schema.ts";
 import { sendCommand } from "./send.ts";
@@ -31,6 +32,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     schemaCommand,
     sendCommand,
     queueCommand,
+    quarantineCommand,
     suppressCommand,
     userCommand,
     dkimCommand,

@@ -94,7 +94,8 @@ export function encodeCommit(
   message: NewMessage,
   size: number,
   file: string | null,
-  { claim = null, original = null }: Partial<Pick<CommitOperation, "claim" | "original">> = {},
+  { claim = null, original = null, expires = null }: Partial<Pick<CommitOperation, "claim" | "original" | "expires">> =
+    {},
 ): CommitOperation {
   return {
     do: "commit",
@@ -105,6 +106,7 @@ export function encodeCommit(
     file,
     at: 0,
     original,
+    expires,
     claim,
     recipients: message.recipients.map(encodeRecipient),
     sender: entrySender(message),

@@ -35,6 +35,7 @@ import {
   type LeaseOptions,
   type NewMessage,
   type NewReport,
+  type QuarantineStore,
   type QueueChange,
   type QueueItem,
   type QueuePage,
@@ -95,6 +96,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
 
 class SqliteStore implements Store {
   readonly inboxes: Inboxes;
+  readonly quarantine: QuarantineStore;
   readonly #folder: string;
   readonly #spool: Spool;
   readonly #lock: FolderLock;
@@ -129,6 +131,10 @@ class SqliteStore implements Store {
       start: (died, refused) => this.#startWriter(died, refused),
       trouble: (message) => this.#trouble(message),
     });
+    this.quarantine = {
+      total: () => this.#read({ ask: "quarantine" }),
+      expire: ({ now }) => this.#expire(now),
+    };
     this.#bodies = new StoredBodies({
       path: (file) => this.#spool.path(file),
       ask: (id, original) => this.#read({ ask: "body", id, original }),
@@ -174,7 +180,7 @@ class SqliteStore implements Store {
   }
 
   async commit(message: NewMessage, body: Body, options: CommitOptions = {}): Promise<readonly Lease[]> {
-    const { claim } = options;
+    const { claim, expires } = options;
     let { received } = options;
     this.#committing++;
     try {
@@ -184,6 +190,7 @@ class SqliteStore implements Store {
       if (received?.memory === null) received = await this.#durable(message.id, received);
       const operation = encodeCommit(message, body.size, fileOf(body), {
         ...claim && { claim },
+        ...expires !== undefined && { expires: Math.round(expires) },
         ...received && { original: { size: received.size, file: fileOf(received) } },
       });
       const octets = received?.memory ? concat([body.memory ?? NOTHING, received.memory]) : body.memory;
@@ -341,6 +348,11 @@ class SqliteStore implements Store {
       removed += gone.length;
       if (gone.length < PIECE || gone.some((entry) => entry.id >= last)) return removed;
     }
+  }
+
+  async #expire(now: number): Promise<readonly string[]> {
+    const gone: readonly string[] = await this.#write({ do: "expire", now, limit: PIECE });
+    return gone.length < PIECE ? gone : [...gone, ...await this.#expire(now)];
   }
 
   health(): StoreHealth {

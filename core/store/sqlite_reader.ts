@@ -22,6 +22,7 @@ import { Filter, openDatabase, type SQLInputValue } from "./schema.ts";
 import type {
   InboxPage,
   InboxQuery,
+  QuarantineTotal,
   QueueItem,
   QueuePage,
   QueueQuery,
@@ -60,6 +61,10 @@ export class Reader {
         return this.#totals(request.query);
       case "item":
         return this.#item(request.id, []);
+      case "quarantine":
+        return this.#get<QuarantineTotal>(
+          "select count(*) as messages, coalesce(sum(size), 0) as octets from quarantine",
+        )!;
       case "body":
         return (request.original ? this.#original(request.id) : null) ?? this.#body(request.id);
       case "due":

@@ -152,6 +152,8 @@ export interface CommitOptions {
    * discarded like the body.
    */
   readonly received?: Body;
+  /** It is in quarantine: what of it is still held then (milliseconds since 1970) goes, and nobody is told. */
+  readonly expires?: number;
 }
 /** Who takes what a commit makes ready, and until when (milliseconds since 1970): its first lease comes with it. */
 export interface Claim {
@@ -278,6 +280,18 @@ export interface CounterEntry {
   readonly expires: number;
 }
 
+/** What is held for a person, and goes by itself when none comes. */
+export interface QuarantineStore {
+  /** How much there is: messages, and octets of what goes on of them. */
+  total(): Promise<QuarantineTotal>;
+  /** Removes what has been held too long; the ids of the messages. */
+  expire(options: { readonly now: number }): Promise<readonly string[]>;
+}
+export interface QuarantineTotal {
+  readonly messages: number;
+  readonly octets: number;
+}
+
 export interface StoreHealth {
   /** How long the oldest commit under way has waited, milliseconds. */
   readonly writerWait: number;
@@ -334,6 +348,7 @@ export interface Store {
   received(id: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | null>;
 
   readonly inboxes: Inboxes;
+  readonly quarantine: QuarantineStore;
   readonly counters: Counters;
   health(): StoreHealth;
   /** Waits for commits under way, then lets go of the files. */

@@ -118,6 +118,29 @@ export function storeContract(name: string, open: OpenStore): void {
     assertEquals(store.health().bodyBytes, 0);
   });
 
+  test("what is in quarantine goes when its time is over, unless a person let it go before", async (store) => {
+    const held = { ...recipient("b@example.net"), state: "held" } as const;
+    const quarantined = async (expires: number, deposits = 0) => {
+      const sent = message({ recipients: [held], deposits: deposits > 0 ? [deposit("a")] : [] });
+      await store.commit(sent, await body(store, sent.id, octets(100)), { expires });
+      return sent.id;
+    };
+    const soon = await quarantined(T0 + 10), late = await quarantined(T0 + 20), kept = await quarantined(T0 + 10, 1);
+    const freed = await quarantined(T0 + 10);
+    const byHand = await put(store, { recipients: [held] });
+    assertEquals(await store.quarantine.total(), { messages: 4, octets: 400 });
+    assertEquals(await store.change({ id: freed }, { do: "release" }), 1);
+    assertEquals(await store.quarantine.total(), { messages: 3, octets: 300 });
+    assertEquals(await store.quarantine.expire({ now: T0 + 9 }), []);
+    assertEquals([...await store.quarantine.expire({ now: T0 + 10 })].sort(), [soon, kept].sort());
+    assertEquals([await store.item(soon), await store.content(soon)], [null, null]);
+    assertEquals(await read(await store.content(kept)), octets(100), "the inbox still has it");
+    for (const id of [late, freed, byHand.id]) assertEquals((await store.item(id))!.recipients.length, 1);
+    assertEquals(await store.change({ id: late }, { do: "delete" }), 1);
+    assertEquals(await store.quarantine.total(), { messages: 0, octets: 0 });
+    assertEquals(await store.quarantine.expire({ now: T0 + 9e9 }), []);
+  });
+
   test("a message that was not rewritten has one body", async (store) => {
     const { id } = await put(store, { deposits: [deposit("a")] }, octets(300));
     assertEquals(await read(await store.content(id)), await read(await store.received(id)));
