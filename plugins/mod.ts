@@ -1,9 +1,13 @@
 /** The plugins that come with Postern, by the name that a configuration uses. A static list: nothing is searched for. */
 import { account_guard } from "./access/account_guard/mod.ts";
+import { bounce } from "./access/bounce/mod.ts";
+import { early_talker } from "./access/early_talker/mod.ts";
+import { greylist } from "./access/greylist/mod.ts";
 import { null_mx } from "./access/null_mx/mod.ts";
 import { rate_limit } from "./access/rate_limit/mod.ts";
 import { relay } from "./access/relay/mod.ts";
 import { sender_login } from "./access/sender_login/mod.ts";
+import { tarpit } from "./access/tarpit/mod.ts";
 import { verify_recipient } from "./access/verify_recipient/mod.ts";
 import { address_map } from "./accounts/address_map/mod.ts";
 import { recipients } from "./accounts/recipients/mod.ts";
@@ -14,6 +18,7 @@ import { dovecot_auth } from "./auth/dovecot_auth/mod.ts";
 import { http_auth } from "./auth/http_auth/mod.ts";
 import { ldap_auth } from "./auth/ldap_auth/mod.ts";
 import { oauth } from "./auth/oauth/mod.ts";
+import { feedback } from "./content/feedback/mod.ts";
 import { headers } from "./content/headers/mod.ts";
 import { spamScore } from "./content/spam_score/mod.ts";
 import { submission } from "./content/submission/mod.ts";
@@ -36,18 +41,23 @@ export const PLUGINS = {
   certificates,
   any_login,
   rate_limit,
+  early_talker,
+  tarpit,
   account_guard,
   sender_login,
   address_map,
   srs,
   verp,
+  bounce,
   relay,
   recipients,
   verify_recipient,
+  greylist,
   null_mx,
   spf,
   headers,
   submission,
+  feedback,
   archive,
   spam_score: spamScore,
   maildir,

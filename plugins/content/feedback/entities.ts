@@ -1,12 +1,12 @@
 /**
  * The parts of a report that programs read: what became of the mail (message/delivery-status) or what somebody says of it
  * (message/feedback-report), and the header of the mail that it is about (RFC 6522 3). Only right below the message itself:
- * a report that somebody forwards is none. Reads the first megabyte. Non-job: what the fields say (report.ts, arf.ts).
+ * a report that somebody forwards is none. Reads the first 256 KiB. Non-job: what the fields say (report.ts, arf.ts).
  */
 import { MimeReader, type MimeVisitor, type PartConsumer, type PartHead } from "../../../core/pipeline/mod.ts";
 
 /** Of the message, octets: what a report says stands at its beginning, a returned mail behind it may be as long as it likes. */
-const MOST = 1024 * 1024;
+const MOST = 256 * 1024;
 /** Of each part that is kept, octets. */
 const KEPT = 128 * 1024;
 
