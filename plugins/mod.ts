@@ -1,12 +1,17 @@
 /** The plugins that come with Postern, by the name that a configuration uses. A static list: nothing is searched for. */
 import { account_guard } from "./access/account_guard/mod.ts";
+import { ban } from "./access/ban/mod.ts";
 import { bounce } from "./access/bounce/mod.ts";
+import { dnsbl } from "./access/dnsbl/mod.ts";
 import { early_talker } from "./access/early_talker/mod.ts";
+import { geoip } from "./access/geoip/mod.ts";
 import { greylist } from "./access/greylist/mod.ts";
 import { null_mx } from "./access/null_mx/mod.ts";
 import { rate_limit } from "./access/rate_limit/mod.ts";
 import { relay } from "./access/relay/mod.ts";
+import { reputation } from "./access/reputation/mod.ts";
 import { sender_login } from "./access/sender_login/mod.ts";
+import { spam_trap } from "./access/spam_trap/mod.ts";
 import { tarpit } from "./access/tarpit/mod.ts";
 import { verify_recipient } from "./access/verify_recipient/mod.ts";
 import { address_map } from "./accounts/address_map/mod.ts";
@@ -40,7 +45,10 @@ export const PLUGINS = {
   oauth,
   certificates,
   any_login,
+  ban,
   rate_limit,
+  geoip,
+  dnsbl,
   early_talker,
   tarpit,
   account_guard,
@@ -50,11 +58,13 @@ export const PLUGINS = {
   verp,
   bounce,
   relay,
+  spam_trap,
   recipients,
   verify_recipient,
   greylist,
   null_mx,
   spf,
+  reputation,
   headers,
   submission,
   feedback,

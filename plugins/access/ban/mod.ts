@@ -50,7 +50,7 @@ const Options = z.strictObject({
 
 const DAY = 86_400;
 /** How long a login from an address makes failed ones from there what they mostly are: an old password in a device. */
-const KNOWN = 7 * DAY;
+const KNOWN = 30 * DAY;
 const MOST_FRESH = 1000;
 
 /**
@@ -74,6 +74,10 @@ export const ban: PluginFactory<z.input<typeof Options>> = definePlugin({
     async function refusal(ctx: ConnectContext | MailContext): Promise<Reply | null> {
       const found = await new Bans(ctx.store, () => ctx.now()).of(ctx.client.ip);
       if (found === null) return null;
+      // A home with a bad machine in it is still the home of users, who log in here
+      if (ctx.role === "submission" && await ctx.store.get(`known ${networkOf(ctx.client.ip)}`) !== undefined) {
+        return null;
+      }
       const { subject, until, reason } = found;
       const text = `${subject} has misbehaved here and is not served until ${moment(until)}`;
       const about = { reason: `banned: ${reason}`, close: true };
@@ -88,9 +92,9 @@ export const ban: PluginFactory<z.input<typeof Options>> = definePlugin({
       const until = house.now() + Math.min(options.longest, options.for * 2 ** Math.min(count - 1, 40));
       if (fresh.size >= MOST_FRESH) fresh.clear();
       fresh.set(subject, until);
-      house.alert(subject, `banned until ${moment(until)}: ${reason}`);
       // When it cannot be kept the store has told of it, and it holds until the end of the process
       await new Bans(house.store, () => house.now()).put({ subject, until, reason }).catch(() => {});
+      house.alert(subject, `banned until ${moment(until)}: ${reason}`);
     }
 
     async function count(house: ObserverHouse, ip: string, points: number, text: string): Promise<void> {
@@ -117,6 +121,7 @@ export const ban: PluginFactory<z.input<typeof Options>> = definePlugin({
     return {
       connect(ctx, next) {
         const { ip } = ctx.client;
+        sessions.meet(ctx);
         if (exempt.has(ip)) return next();
         if (always.has(ip)) {
           return reject("5.7.1", `${ip} is not served here`, { code: 554, close: true, reason: "on the list" });
@@ -132,7 +137,7 @@ export const ban: PluginFactory<z.input<typeof Options>> = definePlugin({
       },
       observe(event, house) {
         const deed = deedIn(event); // before anything waits: this is asked at every event
-        if (event.type === "login" && event.ok) {
+        if (event.type === "login" && event.ok && !exempt.has(event.ip)) {
           return house.store.put(`known ${networkOf(event.ip)}`, "", { seconds: KNOWN });
         }
         if (deed === null) return;

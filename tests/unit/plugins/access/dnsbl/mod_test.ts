@@ -139,7 +139,7 @@ Deno.test("dnsbl: a list without its test entry is told of at the first use, onc
   assertEquals(own.troubles, []);
 });
 
-Deno.test("dnsbl: a list that fails is left alone for a while, then asked again; what silence means is an option", async () => {
+Deno.test("case 59: dnsbl: a list that fails is left alone for a while, then asked again; what silence means is an option", async () => {
   const broken = new MemoryResolver({ "bl.example": "servfail", [queryName(BAD, "bl.example")]: "servfail" });
   let now = START;
   const { plugin, troubles } = made({ zones: { "bl.example": { weight: 5, test: false } } });
@@ -162,7 +162,7 @@ Deno.test("dnsbl: a list that does not answer in time holds up nobody longer", a
   assertEquals((await session(plugin, dns)).reply.code, 250);
 });
 
-Deno.test("dnsbl: a list of good clients that fails turns a refusal for good into one for now", async () => {
+Deno.test("case 59: dnsbl: a list of good clients that fails turns a refusal for good into one for now", async () => {
   const dns = new MemoryResolver({
     ...list("bl.example", { [BAD]: ["127.0.0.2"] }),
     [queryName(BAD, "good.example")]: "timeout",
@@ -226,7 +226,7 @@ Deno.test("dnsbl: postmaster is reached by whoever is listed", async () => {
   assertEquals((await session(plugin, dns, { to: "postmaster@example.org" })).reply.code, 250);
 });
 
-Deno.test("dnsbl: whatever a list says, the reply is one short line of ASCII", async () => {
+Deno.test("case 59: dnsbl: whatever a list says, the reply is one short line of ASCII", async () => {
   const words = "\r\n250 ok \u0000\u009b\u00ff" + "x".repeat(5000);
   const dns = new MemoryResolver(list("bl.example", { [BAD]: ["127.0.0.2"] }, words));
   const text = said(await session(made({ zones: { "bl.example": 5 } }).plugin, dns));
