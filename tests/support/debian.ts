@@ -33,6 +33,7 @@ const PACKAGES = {
   "unbound": "unbound",
   "ldns-signzone": "ldnsutils",
   "opendkim": "opendkim",
+  "mmdblookup": "mmdb-bin",
   "dmarc-cat": "dmarc-cat",
   "clamd": "clamav-daemon",
   "spamd": "spamd",
