@@ -49,6 +49,8 @@ async function readable<T>(name: string, read: () => Promise<T>): Promise<T> {
 
 const LF = 10, CR = 13;
 const FROM = new TextEncoder().encode("From ");
+/** A sender and a date: no sentence that begins so. */
+const SEPARATOR = /^From \S+ .{0,80}\b(?:19|20)\d\d\b/;
 
 /** One message, or those of an mbox (RFC 4155), told by the line that each begins with. */
 function* split(name: string, octets: Uint8Array<ArrayBuffer>): Generator<TrainMessage> {
@@ -65,7 +67,8 @@ function* split(name: string, octets: Uint8Array<ArrayBuffer>): Generator<TrainM
 }
 
 function begins(octets: Uint8Array, at: number): boolean {
-  return FROM.every((octet, place) => octets[at + place] === octet);
+  return FROM.every((octet, place) => octets[at + place] === octet) &&
+    SEPARATOR.test(new TextDecoder("latin1").decode(octets.subarray(at, Math.min(lineEnd(octets, at), at + 500))));
 }
 function lineEnd(octets: Uint8Array, at: number): number {
   const found = octets.indexOf(LF, at);

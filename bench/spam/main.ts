@@ -119,6 +119,14 @@ async function main(): Promise<number> {
   tell("nothing taught", untaught.filter(({ sample }) => !hard.includes(sample)));
   tell("nothing taught, hard_ham", untaught.filter(({ sample }) => hard.includes(sample)));
 
+  const middle = easy.filter(({ octets }) => octets.length > 8_000 && octets.length < 12_000);
+  const length = middle.reduce((sum, { octets }) => sum + octets.length, 0) / middle.length;
+  console.log(
+    `CPU of spam_score, everything taught: ${await whole.cost(middle)} ms for a message of ${
+      Math.round(length)
+    } octets`,
+  );
+
   if (!values["no-spamassassin"] && spamassassin() !== null) {
     const scored = await judgedBySpamassassin(corpus, `${BUILD}/spam/spamassassin`);
     const count = (of: readonly Sample[], spam: boolean) => {
