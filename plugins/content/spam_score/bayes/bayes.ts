@@ -7,7 +7,7 @@ import type { Reading } from "../reading.ts";
 import { classify, probability } from "./classify.ts";
 import type { Class } from "./counts.ts";
 import { Lessons } from "./lessons.ts";
-import { tokensOf } from "./tokens.ts";
+import { type TokenList, tokensOf } from "./tokens.ts";
 
 export interface BayesOptions {
   /** Messages of each class that must have been learned, before it says anything. */
@@ -48,10 +48,10 @@ export class Bayes {
     await this.#lessons.refresh(place.store, place.now);
     const { counts } = this.#lessons, { minimum, spam, ham } = this.#options;
     if (counts.spam < minimum || counts.ham < minimum) return null;
-    const tokens = tokensOf(reading), { balance, told } = classify(tokens, counts);
+    const list = tokensOf(reading), { balance, told } = classify(list.tokens, counts);
     const points = Math.round(10 * Math.max(ham, Math.min(spam, SLOPE * balance))) / 10;
     if (Math.abs(points) < LEAST) return null;
-    const words = points > 0 ? `: ${this.#strongest(reading, tokens).join(", ")}` : "";
+    const words = points > 0 ? `: ${this.#strongest(list).join(", ")}` : "";
     return {
       points,
       reason: `${told} of its words and marks are known from ${points > 0 ? "spam" : "good mail"}${words}`,
@@ -59,7 +59,7 @@ export class Bayes {
   }
 
   async learn(reading: Reading, as: Class, place: Place): Promise<string> {
-    const learned = await this.#lessons.learn(tokensOf(reading), as, place);
+    const learned = await this.#lessons.learn(tokensOf(reading).tokens, as, place);
     const what = learned === "new" ? `learned as ${as}` : learned === "known" ? `known as ${as} already` : `now ${as}`;
     return `${what}; ${this.#total()}`;
   }
@@ -78,14 +78,17 @@ export class Bayes {
   }
 
   /** What speaks most for spam, in words. They are the sender's: printable, and short. */
-  #strongest(reading: Reading, tokens: Uint32Array): string[] {
-    const { counts } = this.#lessons;
-    const worst = [...tokens].map((token) => {
-      const place = counts.place(token);
-      return { token, p: place < 0 ? 0 : probability(counts, place), seen: place < 0 ? 0 : counts.spamAt(place) };
-    }).filter(({ p }) => p > 0.5).sort((a, b) => b.p - a.p || b.seen - a.seen).slice(0, SHOWN);
-    const names = new Map(worst.map(({ token }) => [token, ""]));
-    tokensOf(reading, (token, name) => void (names.has(token) && names.set(token, name)));
-    return [...names.values()].map((name) => JSON.stringify(name.replace(/[^\x20-\x7e]+/g, "?").slice(0, 40)));
+  #strongest({ tokens, name }: TokenList): string[] {
+    const { counts } = this.#lessons, worst: { at: number; weight: number }[] = [];
+    for (let at = 0; at < tokens.length; at++) {
+      const place = counts.place(tokens[at]!);
+      if (place < 0 || counts.spamAt(place) < 2) continue;
+      const weight = counts.spamAt(place) * (probability(counts, place) - 0.5);
+      if (weight <= (worst.length < SHOWN ? 0 : worst.at(-1)!.weight)) continue;
+      worst.push({ at, weight });
+      worst.sort((a, b) => b.weight - a.weight);
+      worst.length = Math.min(worst.length, SHOWN);
+    }
+    return worst.map(({ at }) => JSON.stringify(name(at).replace(/[^\x20-\x7e]+/g, "?").slice(0, 40)));
   }
 }

@@ -12,8 +12,11 @@ export const MAX_TOKENS = 4096;
 /** Characters of HTML whose tags are looked at, tags, addresses. */
 const MAX_HTML = 32 * 1024, MAX_TAGS = 500, MAX_LINKS = 100;
 
-/** Is told the words behind a number, where somebody asks. */
-export type Named = (token: number, name: string) => void;
+/** The tokens of a message, each once, and the words behind each by its place. */
+export interface TokenList {
+  readonly tokens: Uint32Array;
+  name(place: number): string;
+}
 
 /** What relays, lists, filters and mail programs write, or what is the same in no two messages. */
 const SKIPPED = new RegExp(
@@ -28,12 +31,16 @@ const SKIPPED = new RegExp(
 const WORDED =
   /^(?:x-mailer|user-agent|content-.*|mime-version|x-priority|importance|organi[sz]ation|x-mimeole|comments)$/;
 const ADDRESSED = /^(?:from|reply-to|to|cc)$/;
-const ATTRIBUTE = /\b(bgcolor|color|face|size|width|height|align|border)\s{0,4}=\s{0,4}["']?([^"'\s>]{1,20})/gi;
-const TAG = /<(\/?[a-z!][a-z0-9]{0,11})([^<>]{0,300})/gi;
+/** Attributes whose values count. */
+const ATTRIBUTES = new Set(
+  ["bgcolor", "color", "face", "size", "width", "height", "align", "border"].map((name) => hashOf(name)),
+);
+/** Characters of a tag that are looked at, and of a value. */
+const MAX_TAG = 320, MAX_VALUE = 20;
 
-/** The tokens of a message, in no order that means anything. */
-export function tokensOf(reading: Reading, named?: Named): Uint32Array {
-  const tokens = new Tokens(named);
+/** The tokens of a message: what stands in front of it first, then its text. */
+export function tokensOf(reading: Reading): TokenList {
+  const tokens = new Tokens();
   header(reading, tokens);
   text(reading.subject, tokens, SUBJECT);
   for (const { type, filename, encoding } of reading.parts) {
@@ -96,39 +103,88 @@ function addresses(name: string, value: string, tokens: Tokens): void {
 }
 
 function links(reading: Reading, tokens: Tokens): void {
+  const hosts = new Set<string>(), paths = new Set<string>();
   for (const url of reading.urls.slice(0, MAX_LINKS)) {
     const parts = urlParts(url);
     if (parts === null) {
       tokens.add(LINK, /^[a-z]{1,12}:/i.exec(url)?.[0].toLowerCase() ?? "relative");
       continue;
     }
-    const labels = parts.host.split(".");
-    tokens.add(LINK, /^[\d.]+$/.test(parts.host) ? "number" : parts.scheme);
-    for (let at = Math.max(0, labels.length - 3); at < labels.length; at++) {
-      tokens.add(LINK, labels.slice(at).join("."));
+    const { host, path } = parts;
+    if (!hosts.has(host)) {
+      hosts.add(host);
+      const labels = host.split(".");
+      tokens.add(LINK, /^[\d.]+$/.test(host) ? "number" : parts.scheme);
+      for (let at = Math.max(0, labels.length - 3); at < labels.length; at++) {
+        tokens.add(LINK, labels.slice(at).join("."));
+      }
     }
+    if (paths.has(path)) continue;
+    paths.add(path);
     let steps = 0;
-    for (const step of parts.path.split(/[/._-]/)) {
+    for (const step of path.split(/[/._-]/)) {
       if (step !== "" && steps++ < 6) tokens.add(PATH, step.slice(0, 20).toLowerCase().replace(/\d+/g, "0"));
     }
   }
 }
 
+/** Tags by how often they come, and the values of some attributes. One walk over the characters of tags. */
 function markup(html: string, tokens: Tokens): void {
-  const counts = new Map<string, number>();
+  const counts = new Map<number, Tag>(), end = Math.min(html.length, MAX_HTML);
   let left = MAX_TAGS;
-  for (const [, tag = "", rest = ""] of html.slice(0, MAX_HTML).matchAll(TAG)) {
-    const name = tag.toLowerCase();
-    counts.set(name, (counts.get(name) ?? 0) + 1);
-    if (rest.includes("=")) {
-      for (const [, name = "", value = ""] of rest.matchAll(ATTRIBUTE)) {
-        tokens.add(TAGS, `${name}=${value}`.toLowerCase());
-      }
+  for (let at = html.indexOf("<"); at >= 0 && at < end && left > 0; at = html.indexOf("<", at)) {
+    const start = ++at;
+    let hash = FIRST, code = html.charCodeAt(at) | 32;
+    if (!(code >= 97 && code <= 122 || code === 47 || code === 33)) continue; // no letter, "/" or "!"
+    for (; at < end && at - start < 13 && (isWord(code = html.charCodeAt(at) | 32) || at === start); at++) {
+      hash = Math.imul(hash ^ code, 0x01000193);
     }
-    if (--left === 0) break;
+    left--;
+    const known = counts.get(hash);
+    if (known) known.count++;
+    else counts.set(hash, { start, end: at, count: 1 });
+    at = attributes(html, at, Math.min(end, start + MAX_TAG), tokens);
   }
-  for (const [tag, count] of counts) tokens.add(TAGS, tag + (count > 8 ? "++" : count > 2 ? "+" : ""));
+  for (const [hash, { start, end, count }] of counts) {
+    tokens.addHash(TAGS, hash ^ (count > 8 ? 0x55 : count > 2 ? 0x33 : 0), html, start, end);
+  }
 }
+interface Tag {
+  readonly start: number;
+  readonly end: number;
+  count: number;
+}
+
+/** Reads on to the end of a tag; returns where that is. */
+function attributes(html: string, from: number, end: number, tokens: Tokens): number {
+  let at = from, name = FIRST, start = from;
+  for (; at < end; at++) {
+    const code = html.charCodeAt(at);
+    if (code === 60 || code === 62) return at; // < or >
+    if (isWord(code | 32)) {
+      if (name === FIRST) start = at;
+      name = Math.imul(name ^ (code | 32), 0x01000193);
+    } else if (code === 61 && ATTRIBUTES.has(name)) { // =
+      let value = name;
+      at++;
+      while (at < end && (html.charCodeAt(at) <= 32 || html[at] === '"' || html[at] === "'")) at++;
+      const begin = at;
+      for (; at < end && at - begin < MAX_VALUE; at++) {
+        const each = html.charCodeAt(at);
+        if (each <= 32 || each === 34 || each === 39 || each === 60 || each === 62) break;
+        value = Math.imul(value ^ (each >= 65 && each <= 90 ? each | 32 : each), 0x01000193);
+      }
+      if (at > begin) tokens.addHash(TAGS, value ^ 0x77, html, start, at);
+      at--;
+      name = FIRST;
+    } else if (code > 32) name = FIRST;
+    else if (name !== FIRST && html.charCodeAt(at + 1) > 32 && html[at + 1] !== "=") name = FIRST;
+  }
+  return at;
+}
+const FIRST = 0x811c9dc5;
+/** A small letter or a digit. */
+const isWord = (code: number): boolean => code >= 97 && code <= 122 || code >= 48 && code <= 57;
 
 /** Words alone. */
 function words(value: string, tokens: Tokens, origin: Origin): void {
@@ -168,17 +224,17 @@ function numberHash(value: string, start: number, end: number): number {
 
 const SLOTS = 4 * MAX_TOKENS;
 /** One set for all messages: a message is read without waiting, so nobody else has it meanwhile. */
-const slots = new Uint32Array(SLOTS), owners = new Uint32Array(SLOTS);
+const slots = new Uint32Array(SLOTS), owners = new Uint32Array(SLOTS), found = new Uint32Array(MAX_TOKENS);
 let generation = 0;
 
-/** Numbers, each once. */
+/** Numbers, each once, and where their words stand. */
 class Tokens {
-  readonly #found = new Uint32Array(MAX_TOKENS);
-  readonly #named: Named | undefined;
+  readonly #origins: Origin[] = [];
+  readonly #texts: string[] = [];
+  readonly #places: number[] = [];
   #count = 0;
 
-  constructor(named: Named | undefined) {
-    this.#named = named;
+  constructor() {
     generation = (generation + 1) >>> 0;
     if (generation === 0) owners.fill(generation++); // once in four thousand million messages
   }
@@ -187,16 +243,20 @@ class Tokens {
     return this.#count === MAX_TOKENS;
   }
   add(origin: Origin, word: string): void {
-    this.#put(mixed(hashOf(word, origin.hash)), () => `${origin.name}:${word}`);
+    this.#put(mixed(hashOf(word, origin.hash)), origin, word, 0, word.length);
   }
   addHash(origin: Origin, hash: number, text: string, start: number, end: number): void {
-    this.#put(mixed(Math.imul(origin.hash, 0x01000193) ^ hash), () => `${origin.name}:${text.slice(start, end)}`);
+    this.#put(mixed(Math.imul(origin.hash, 0x01000193) ^ hash), origin, text, start, end);
   }
-  take(): Uint32Array {
-    return this.#found.slice(0, this.#count);
+  take(): TokenList {
+    const tokens = found.slice(0, this.#count), origins = this.#origins, texts = this.#texts, places = this.#places;
+    return {
+      tokens,
+      name: (at) => `${origins[at]!.name}:${texts[at]!.slice(places[2 * at], places[2 * at + 1])}`,
+    };
   }
 
-  #put(token: number, name: () => string): void {
+  #put(token: number, origin: Origin, text: string, start: number, end: number): void {
     if (this.#count === MAX_TOKENS) return;
     let at = token % SLOTS;
     while (owners[at] === generation) {
@@ -205,7 +265,9 @@ class Tokens {
     }
     owners[at] = generation;
     slots[at] = token;
-    this.#found[this.#count++] = token;
-    this.#named?.(token, name());
+    found[this.#count++] = token;
+    this.#origins.push(origin);
+    this.#texts.push(text);
+    this.#places.push(start, end);
   }
 }
