@@ -22,12 +22,10 @@ export interface WordCount {
   /** Words of Latin letters with Cyrillic or Greek ones among them. */
   readonly mixed: number;
 }
-/**
- * Is told of a word: `hash` of its lower case, its place in the text, and what it is: `number` is digits and signs,
- * `shouted` has three letters at least and all of them large.
- */
-export type Visit = (hash: number, start: number, end: number, kind: WordKind) => void;
-export type WordKind = "word" | "shouted" | "number" | "bang";
+/** Is told of a word: `hash` of its lower case, its place in the text, and what it is, of the four below. */
+export type Visit = (hash: number, start: number, end: number, kind: number) => void;
+/** `NUMBER` is digits and signs, `SHOUTED` has three letters at least and all of them large. */
+export const WORD = 0, SHOUTED = 1, NUMBER = 2, BANGS = 3;
 
 /** FNV-1a over UTF-16 units, from a seed. */
 export function hashOf(text: string, seed = 0x811c9dc5): number {
@@ -57,7 +55,7 @@ export function eachWord(text: string, visit: Visit, most = Infinity): WordCount
     if (kind === ALONE || kind === BANG) {
       while (at < end && text.charCodeAt(at) === code && at - start < 3) at++;
       hash = Math.imul(Math.imul(hash ^ code, 0x01000193) ^ (at - start), 0x01000193);
-      visit(hash, start, at, kind === BANG ? "bang" : "word");
+      visit(hash, start, at, kind === BANG ? BANGS : WORD);
       words++;
       continue;
     }
@@ -101,7 +99,7 @@ export function eachWord(text: string, visit: Visit, most = Infinity): WordCount
       hash,
       start,
       last,
-      upper + lower === 0 && digits > 0 ? "number" : upper > 2 && lower === 0 ? "shouted" : "word",
+      upper + lower === 0 && digits > 0 ? NUMBER : upper > 2 && lower === 0 ? SHOUTED : WORD,
     );
   }
   return { words, large, letters, invisible, mixed: mixedWords };
@@ -114,29 +112,29 @@ export interface Words extends WordCount {
   each(visit: Visit): void;
 }
 
-const KINDS: readonly WordKind[] = ["word", "shouted", "number", "bang"];
+/** Four numbers a word. Nobody else has it meanwhile: a text is cut without waiting. */
+let scratch = new Int32Array(4 * 4096);
 
 /** Cuts at most `most` characters of a text into words, once. */
 export function wordsOf(text: string, most: number): Words {
-  let places = new Int32Array(3 * 256), kinds = new Uint8Array(256), length = 0;
+  let length = 0;
   const count = eachWord(text, (hash, start, end, kind) => {
-    if (length === kinds.length) {
-      const [before, sorts] = [places, kinds];
-      (places = new Int32Array(6 * length)).set(before);
-      (kinds = new Uint8Array(2 * length)).set(sorts);
+    if (length === scratch.length) {
+      const before = scratch;
+      (scratch = new Int32Array(2 * length)).set(before);
     }
-    places[3 * length] = hash;
-    places[3 * length + 1] = start;
-    places[3 * length + 2] = end;
-    kinds[length++] = KINDS.indexOf(kind);
+    scratch[length] = hash;
+    scratch[length + 1] = start;
+    scratch[length + 2] = end;
+    scratch[length + 3] = kind;
+    length += 4;
   }, most);
+  const kept = scratch.slice(0, length);
   return {
     ...count,
     text,
     each(visit) {
-      for (let at = 0; at < length; at++) {
-        visit(places[3 * at]!, places[3 * at + 1]!, places[3 * at + 2]!, KINDS[kinds[at]!]!);
-      }
+      for (let at = 0; at < kept.length; at += 4) visit(kept[at]!, kept[at + 1]!, kept[at + 2]!, kept[at + 3]!);
     },
   };
 }

@@ -5,7 +5,7 @@
  * Non-job: what a token is worth (classify.ts), which messages were seen (lessons.ts).
  */
 import { type Reading, urlParts } from "../reading.ts";
-import { eachWord, hashOf, mixed, type Words } from "../words.ts";
+import { BANGS, eachWord, hashOf, mixed, NUMBER, SHOUTED, type Words } from "../words.ts";
 
 /** Tokens of one message; what comes behind counts for nothing. */
 export const MAX_TOKENS = 4096;
@@ -197,10 +197,10 @@ function text(words: Words, tokens: Tokens, origin: Origin): void {
   const value = words.text;
   words.each((hash, start, end, kind) => {
     if (tokens.full) return;
-    const word = kind === "number" ? numberHash(value, start, end) : hash;
-    if (end - start > 1 || kind === "bang" || value.charCodeAt(start) > 127) {
+    const word = kind === NUMBER ? numberHash(value, start, end) : hash;
+    if (end - start > 1 || kind === BANGS || value.charCodeAt(start) > 127) {
       tokens.addHash(origin, word, value, start, end);
-      if (kind === "shouted") tokens.addHash(origin, word ^ SHOUTED, value, start, end);
+      if (kind === SHOUTED) tokens.addHash(origin, word ^ LOUD, value, start, end);
     }
     if (before !== 0) tokens.addHash(origin, Math.imul(before, 31) ^ word, value, begin, end);
     before = word;
@@ -210,7 +210,7 @@ function text(words: Words, tokens: Tokens, origin: Origin): void {
   if (words.invisible > 2) tokens.add(LOOK, "invisible characters");
   if (words.mixed > 0) tokens.add(LOOK, "mixed alphabets");
 }
-const SHOUTED = 0x5bd1e995;
+const LOUD = 0x5bd1e995;
 
 /** Digits all alike: `$1,000` and `$2,500` are one. */
 function numberHash(value: string, start: number, end: number): number {

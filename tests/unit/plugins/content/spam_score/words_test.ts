@@ -1,14 +1,21 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { Phrases } from "../../../../../plugins/content/spam_score/phrases.ts";
-import { eachWord, hashOf, wordsOf } from "../../../../../plugins/content/spam_score/words.ts";
+import {
+  BANGS,
+  eachWord,
+  hashOf,
+  NUMBER,
+  SHOUTED,
+  WORD,
+  wordsOf,
+} from "../../../../../plugins/content/spam_score/words.ts";
+
+const KINDS = new Map([[SHOUTED, ":shouted"], [NUMBER, ":number"], [BANGS, ":bang"], [WORD, ""]]);
 
 function words(text: string): string[] {
   const found: string[] = [];
-  eachWord(
-    text,
-    (_, start, end, kind) => found.push(kind === "word" ? text.slice(start, end) : `${text.slice(start, end)}:${kind}`),
-  );
+  eachWord(text, (_, start, end, kind) => found.push(text.slice(start, end) + KINDS.get(kind)));
   return found;
 }
 
