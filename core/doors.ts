@@ -68,7 +68,7 @@ export class Doors {
     const trouble = (message: string) => services.emit({ type: "trouble", where: config.name, message });
     const places = this.#placesOf(config.role);
     const engine = this.#engines(config, places);
-    const reception = this.#reception(config, trouble);
+    const reception = this.#reception(config, places, trouble);
     const inbound = this.#inbound(config, places);
     return await Listener.open({
       address: config.address,
@@ -147,12 +147,12 @@ export class Doors {
     return (ip) => choose(ip, proxies.has(ip));
   }
 
-  #reception(config: ListenerConfig, trouble: (message: string) => void): ReceptionOptions {
+  #reception(config: ListenerConfig, places: ConnectionLimits, trouble: (message: string) => void): ReceptionOptions {
     const { config: { limits, delivery }, store, services, passwords, logins, place, dispatcher, pipelineOf } =
       this.#house;
     return {
       pipeline: pipelineOf(config.name),
-      services,
+      services: { ...services, receive: (id) => store.receive(id), crowded: () => places.crowded },
       role: config.role,
       listener: config.name,
       hops: limits.received,

@@ -35,6 +35,8 @@ import { OutboundPool } from "./net/outbound_pool.ts";
 import { ClientTls } from "./net/tls/client_tls.ts";
 import type { Services } from "./pipeline/contexts/transaction_context.ts";
 import type { Pipeline } from "./pipeline/pipeline.ts";
+import type { Letter } from "./pipeline/plugin.ts";
+import { letterOf } from "./queue/letter.ts";
 import type { NewMessage, NewRecipient, Store } from "./store/store.ts";
 
 export interface SendingOptions {
@@ -231,7 +233,12 @@ export class Sending {
     });
   }
 
-  /** A letter of our own: it stands in the queue like any other. */
+  /** A letter of this site: it stands in the queue like any other. */
+  async send({ from, to, content }: Letter): Promise<void> {
+    const at = this.#options.services.now(), listener = this.#options.config.listeners[0]!.name;
+    await this.#commit(letterOf({ from, to, content }, { at, listener }), content);
+  }
+
   async #commit(message: NewMessage, content: Uint8Array): Promise<void> {
     const { store } = this.#options, { sender, parameters: mail, receivedAt } = message;
     const recipients = message.recipients.map((each) => ({

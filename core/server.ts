@@ -24,6 +24,7 @@ import { Bus } from "./observe/bus.ts";
 import type { Observer } from "./observe/events.ts";
 import { Metrics } from "./observe/metrics.ts";
 import type { Services } from "./pipeline/contexts/transaction_context.ts";
+import { Errands, teacherOf } from "./pipeline/errands.ts";
 import { observersOf } from "./pipeline/observers.ts";
 import { Pipeline } from "./pipeline/pipeline.ts";
 import { Sending } from "./sending.ts";
@@ -83,6 +84,8 @@ class Server implements RunningServer {
   readonly #listeners: { readonly name: string; readonly listener: Listener }[] = [];
   #store: Store | null = null;
   #sending: Sending | null = null;
+  #errands: Errands | null = null;
+  #teach: ReturnType<typeof teacherOf> = null;
   #admin: { readonly address: string; stop(): Promise<void> } | null = null;
   #certificates: Certificates | null = null;
   #stopping: Promise<void> | null = null;
@@ -126,15 +129,16 @@ class Server implements RunningServer {
       const { role, delayRefusals } = each;
       this.#pipelines.set(each.name, new Pipeline(each.plugins, { role, delayRefusals, budget: limits.pluginsTime }));
     }
-    for (const observer of observersOf(config.listeners.flatMap(({ plugins }) => plugins), services)) {
-      this.#bus.subscribe(observer);
-    }
+    const plugins = config.listeners.flatMap((each) => each.plugins);
+    for (const observer of observersOf(plugins, services)) this.#bus.subscribe(observer);
     const sending = this.#sending = new Sending({
       config,
       store: this.#opened,
       services,
       pipelineOf: (listener) => this.#pipelines.get(listener) ?? [...this.#pipelines.values()][0]!,
     });
+    this.#errands = new Errands(plugins, { ...services, send: (letter) => sending.send(letter) });
+    this.#teach = teacherOf(plugins, services);
     const doors = new Doors({
       config,
       store: this.#opened,
@@ -149,6 +153,7 @@ class Server implements RunningServer {
     await this.#openDoors(doors);
     if (config.admin !== null) await this.#serveAdmin(config.admin);
     sending.start();
+    this.#errands.start();
   }
 
   async #openDoors(doors: Doors): Promise<void> {
@@ -178,7 +183,7 @@ class Server implements RunningServer {
     const { drainTime } = this.#config.limits;
     await Promise.all([
       ...this.#listeners.map(({ listener }) => listener.drain(drainTime)),
-      this.#sending?.stop(drainTime),
+      this.#errands?.stop().then(() => this.#sending?.stop(drainTime)) ?? this.#sending?.stop(drainTime),
     ]);
     this.#certificates?.close();
     await this.#admin?.stop();
@@ -195,6 +200,7 @@ class Server implements RunningServer {
       now: this.#now,
       emit: (event) => this.#bus.emit(event),
       callAhead: (question, signal) => this.#sending!.callAhead.ask(question, signal),
+      suppress: async (address, options) => void await this.#sending!.suppression.add(address, options),
     };
   }
 
@@ -264,6 +270,7 @@ class Server implements RunningServer {
       change: (what, change) => this.#sending!.dispatcher.change(what, change),
       destinations: () => this.#sending!.dispatcher.destinations(),
       ways: waysOf(this.#config),
+      teach: this.#teach,
     });
     const served = await serveAdmin(app, formatEndpoint(config.address), {
       trouble: (message) => this.#bus.emit({ type: "trouble", where: "admin", message }),

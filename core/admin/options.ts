@@ -3,6 +3,7 @@
  */
 import type { Bus } from "../observe/bus.ts";
 import type { DestinationState } from "../delivery/destination.ts";
+import type { Lesson } from "../pipeline/plugin.ts";
 import type { QueueChange, QueueQuery, Store } from "../store/store.ts";
 import type { Ways } from "./ways.ts";
 
@@ -51,6 +52,8 @@ export interface AdminOptions {
   destinations?(): readonly DestinationState[];
   /** Where mail may be sent by hand. */
   readonly ways: Ways;
+  /** Teaches what learns that a message is spam or ham; each says what it learned. Null: nobody learns (default). */
+  readonly teach?: ((content: Uint8Array<ArrayBuffer>, as: Lesson) => Promise<readonly string[]>) | null;
   /** What an operator should act on, each one sentence; shown on every page. */
   warnings?(): readonly string[];
   /** Milliseconds since 1970 (default Date.now). */

@@ -25,6 +25,8 @@ export interface Host {
   /** The transaction is over without a message. */
   reset(): void;
   refused(command: string, reply: Reply): void;
+  /** Octets came before the greeting. */
+  talks?(): void;
   /** A defect, of the engine or of this host: the session ends with 421. Must not throw. */
   failed(error: unknown): void;
   /** The connection is over; whatever was under way is void unless its commit has begun. */
@@ -169,6 +171,7 @@ export class Inbound implements Timed {
       return;
     }
     if (this.#over) return;
+    if (this.#session.state === "greeting") this.#host.talks?.();
     const inContent = this.#session.inContent;
     this.#sliceStart = performance.now();
     const copied = this.#session.buffered > 0; // behind what waits: the engine has put both in a buffer of its own

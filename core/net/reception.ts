@@ -137,6 +137,10 @@ export class Reception implements Host {
     this.#context.reset();
   }
 
+  talks(): void {
+    this.#context.talks();
+  }
+
   refused(command: string, reply: Reply): void {
     this.#told(command, reply);
   }

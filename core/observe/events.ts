@@ -99,6 +99,36 @@ export interface Alert {
   /** What happened, in a sentence. */
   readonly message: string;
 }
+/** A plugin gave points. */
+export interface Scored {
+  /** Tells the events apart. */
+  readonly type: "scored";
+  /** Session id. */
+  readonly session: string;
+  /** Transaction id. */
+  readonly transaction: string;
+  /** Who gave them. */
+  readonly plugin: string;
+  /** More is worse. */
+  readonly points: number;
+  /** For what. */
+  readonly reason: string;
+}
+/** A plugin put another body in the place of the received one: what was signed is broken now. */
+export interface Rewritten {
+  /** Tells the events apart. */
+  readonly type: "rewritten";
+  /** Session id. */
+  readonly session: string;
+  /** Transaction id. */
+  readonly transaction: string;
+  /** Who did it. */
+  readonly plugin: string;
+  /** Why. */
+  readonly reason: string;
+  /** Octets of the message before and after. */
+  readonly sizes: readonly [before: number, after: number];
+}
 /** A connection is over. */
 export interface SessionClosed {
   /** Tells the events apart. */
@@ -239,6 +269,8 @@ export type Event =
   | SessionProxied
   | Login
   | Alert
+  | Scored
+  | Rewritten
   | SessionClosed
   | Refused
   | Accepted

@@ -32,6 +32,10 @@ export function levelOf(event: Event): EventLevel {
       return "info";
     case "session-closed":
       return QUIET.has(event.reason) ? "debug" : "info";
+    case "rewritten":
+      return "info";
+    case "scored":
+      return "debug";
     case "decision":
       return event.verdict === "error" ? "error" : "debug";
     case "login":
@@ -121,6 +125,14 @@ export function textOf(event: Event): string {
       return `-------- alert     ${printable(event.where)} ${printable(event.subject)}: ${
         printable(event.message, 1024)
       }`;
+    case "scored":
+      return `${shortId(event.transaction)} scored    ${printable(event.plugin)} points=${event.points} reason=${
+        printable(event.reason)
+      }`;
+    case "rewritten":
+      return `${shortId(event.transaction)} rewritten id=${event.transaction} by=${printable(event.plugin)} size=${
+        event.sizes.join("->")
+      } reason=${printable(event.reason)}`;
     case "session-closed":
       return `${shortId(event.session)} closed    ip=${printable(event.ip)} reason=${
         printable(event.reason)

@@ -129,8 +129,9 @@ class Call {
     if (this.#pending) return;
     const { gone, expires } = this.#ctx;
     if (gone !== null) this.#expire!(new Error(gone));
-    else if (this.#own + now - this.#mark > this.#step.deadline) this.#expire!(late("exceeded its deadline"));
-    else if (expires > 0 && now >= expires) this.#expire!(late("exceeded the time after the last octet"));
+    else if (this.#own + now - this.#mark - this.#view!.paused(now) > this.#step.deadline) {
+      this.#expire!(late("exceeded its deadline"));
+    } else if (expires > 0 && now >= expires) this.#expire!(late("exceeded the time after the last octet"));
   }
 
   #behind(): Answer {
@@ -189,6 +190,7 @@ class Call {
     if (this.#stopped) return;
     this.#stopped = true;
     if (!this.#pending) this.#own += readClock() - this.#mark;
+    if (this.#view !== undefined) this.#own = Math.max(0, this.#own - this.#view.paused(instant));
   }
 
   #report(verdict: Decision["verdict"], reason: string): void {

@@ -6,6 +6,7 @@ import { type Address, formatAddress, parseAddress } from "../model/address.ts";
 import type { PluginRoute } from "../model/envelope.ts";
 import { Reply } from "../model/reply.ts";
 import type { Signer } from "./contexts/contexts.ts";
+import type { Body } from "../store/store.ts";
 import type { Phase } from "./plugin.ts";
 
 /**
@@ -23,6 +24,9 @@ export type Effect =
   /** One field of that name, where the first of them stood. */
   | { readonly do: "replace"; readonly name: string; readonly value: string }
   | { readonly do: "hold"; readonly reason: string }
+  /** The whole message, the header section as it was received. */
+  | { readonly do: "rewrite"; readonly body: Body; readonly reason: string }
+  | { readonly do: "suppress"; readonly address: Address; readonly reason: string; readonly seconds: number | null }
   | { readonly do: "refuse"; readonly recipient: number; readonly reply: Reply<"defer" | "reject"> }
   | { readonly do: "settle"; readonly recipient: number; readonly result: "stored" | "discarded" }
   | { readonly do: "deposit"; readonly recipient: number; readonly inbox: string }
@@ -44,6 +48,8 @@ const EFFECT_PHASES: { readonly [D in Effect["do"]]: readonly Phase[] } = {
   header: MESSAGE,
   replace: MESSAGE,
   hold: MESSAGE,
+  rewrite: ["data"],
+  suppress: ["data"],
   refuse: MESSAGE,
   settle: ["queue"],
   deposit: ["queue"],
@@ -80,6 +86,13 @@ export function checkEffect(effect: Effect, phase: Phase): Effect {
       return { do: "expand", members: effect.members.map((each) => canonical("expand", each)) };
     case "copy":
       return { do: "copy", address: canonical("copyTo", effect.address) };
+    case "suppress":
+      text("suppress", effect.reason);
+      if (effect.seconds !== null && !(effect.seconds >= 1)) throw new TypeError("suppress() wants seconds, or null");
+      return { ...effect, address: canonical("suppress", effect.address) };
+    case "rewrite":
+      text("rewrite", effect.reason);
+      break;
     case "reversePath":
     case "forwardPath":
       return { ...effect, address: canonical(effect.do, effect.address) };
@@ -122,5 +135,6 @@ function canonical(verb: string, given: Address): Address {
 
 /** An effect for observers: data alone. */
 export function told(effect: Effect): unknown {
-  return effect.do === "sign" ? { do: "sign" } : effect;
+  if (effect.do === "sign") return { do: "sign" };
+  return effect.do === "rewrite" ? { do: "rewrite", reason: effect.reason, size: effect.body.size } : effect;
 }

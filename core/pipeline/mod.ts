@@ -35,6 +35,8 @@ export type {
 export { HeaderSection } from "../model/headers.ts";
 export type { FieldRange } from "../model/headers.ts";
 export { fold } from "../model/fold.ts";
+export { formatAuthResults, formatResult, parseAuthResults } from "../model/authres.ts";
+export type { AuthResult, AuthResults } from "../model/authres.ts";
 export { decodeWords } from "../model/encoded_word.ts";
 export { countMailboxes, mailboxesIn, replaceMailboxes } from "../model/mailboxes.ts";
 export type { Mailboxes } from "../model/mailboxes.ts";

@@ -4,7 +4,8 @@
  * Non-job: one plugin's time and faults (call.ts), what a context holds (contexts/transaction_context.ts).
  */
 import { isOverdue, isParked } from "../model/envelope.ts";
-import type { Reply } from "../model/reply.ts";
+import { formatAuthResults } from "../model/authres.ts";
+import { defer, type Reply } from "../model/reply.ts";
 import type { Decision } from "../observe/events.ts";
 import { AttemptEnding } from "./attempt.ts";
 import { readClock, type Step } from "./call.ts";
@@ -130,11 +131,28 @@ export class Pipeline {
         return reply;
       case "data": {
         const refusal = reply.verdict === "accept" ? allRefused(ctx) : reply;
-        if (refusal !== null || ctx.copies.length === 0) return refusal ?? reply;
-        return addCopies(ctx, () => this.#ask("rcpt", ctx)).then((missing) => missing ?? reply);
+        if (refusal !== null) return refusal;
+        if (ctx.authResults.length > 0) {
+          const { edits, host, authResults } = ctx;
+          ctx.edits = { ...edits, prepend: formatAuthResults(host.name, authResults) + edits.prepend };
+        }
+        if (ctx.suppressed.length === 0 && ctx.copies.length === 0) return reply;
+        return this.#suppress(ctx).then(async (failed) =>
+          failed ?? (ctx.copies.length === 0 ? null : await addCopies(ctx, () => this.#ask("rcpt", ctx))) ?? reply
+        );
       }
       default:
         return reply;
+    }
+  }
+
+  /** Before the 250: the message is the only one who says so. */
+  async #suppress({ suppressed, services }: TransactionContext): Promise<Reply | null> {
+    try {
+      for (const { address, reason, seconds } of suppressed) await services.suppress?.(address, { reason, seconds });
+      return null;
+    } catch (error) {
+      return defer("4.3.0", "Local error in processing", { reason: `cannot suppress: ${error}` });
     }
   }
 

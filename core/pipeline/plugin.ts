@@ -16,7 +16,10 @@ import type {
   RcptContext,
   Role,
 } from "./contexts/contexts.ts";
+import type { Address } from "../model/address.ts";
+import type { Resolver } from "../dns/resolver.ts";
 import type { Counters } from "../store/store.ts";
+import type { Host } from "./contexts/contexts.ts";
 
 /** What a handler of each phase is given, in the order of a session. */
 export interface Phases {
@@ -69,10 +72,51 @@ export interface ObserverHouse {
  * be quick. What it throws, or a promise of it, is a `trouble` event and no more. It is not told of its own alerts.
  */
 export type Observe = (event: Event, house: ObserverHouse) => void | Promise<void>;
-/** What `create` makes: handlers, and beside them an observer. */
+/** A letter of this site's own: a report. */
+export interface Letter {
+  /** Who is told when it cannot be delivered; null: nobody. */
+  readonly from: Address | null;
+  /** Whom it goes to, at least one. */
+  readonly to: readonly Address[];
+  /** Header and body with CRLF. Signers on the way out sign it as mail of the site. */
+  readonly content: Uint8Array<ArrayBuffer>;
+}
+/** What a job has. */
+export interface JobHouse extends ObserverHouse {
+  /** This site. */
+  readonly host: Host;
+  /** Name service. */
+  readonly dns: Resolver;
+  /** Aborted when the server stops. */
+  readonly signal: AbortSignal;
+  /** Puts a letter into the queue; resolves when it is durable. */
+  send(letter: Letter): Promise<void>;
+}
+/**
+ * Work that a site does once in a period, whatever the number of its threads and nodes: a daily report. Periods are counted
+ * from 1970, so those of a day begin at midnight UTC. Its first run is soon after a start. What it throws is a `trouble`
+ * event, and its turn is over; in mode observe it does not run.
+ */
+export interface Job {
+  /** What it is called, among the jobs of its plugin. */
+  readonly name: string;
+  /** The period, milliseconds. */
+  readonly every: number;
+  /** Does it. */
+  run(house: JobHouse): Promise<void>;
+}
+/** What a person says a message is. */
+export type Lesson = "spam" | "ham";
+/** Learns from a message that a person has judged; says in a few words what it learned. */
+export type Learn = (content: Uint8Array<ArrayBuffer>, as: Lesson, house: ObserverHouse) => Promise<string>;
+/** What `create` makes: handlers, and beside them an observer, jobs and a pupil. */
 export type Creation<P = Phases> = Handlers<P> & {
   /** Observers are told, deciders are asked. */
   readonly observe?: Observe;
+  /** What it does beside mail, once in a period. */
+  readonly jobs?: readonly Job[];
+  /** Learns from what people say of messages. */
+  readonly learn?: Learn;
 };
 
 /** What the operator, not the author, decides; in YAML these stand beside the plugin's key, never among its options. */
@@ -108,6 +152,10 @@ export interface Plugin<P = Phases> {
   readonly handlers: Handlers<P>;
   /** What it does when it is told of something. In every mode: it can decide nothing. */
   readonly observe?: Observe;
+  /** What it does beside mail, once in a period. */
+  readonly jobs?: readonly Job[];
+  /** Learns from what people say of messages. */
+  readonly learn?: Learn;
 }
 
 /** Standard Schema v1, as far as options need it: zod, valibot, arktype. */
@@ -202,7 +250,7 @@ function define<In, Out, P>(definition: Definition<In, Out, P>): PluginFactory<I
       const routesVia = (nextHops: readonly string[]) => void (hops = [...hops, ...nextHops]);
       let offered: readonly string[] | null = null;
       const mechanisms = (names: readonly string[]) => void (offered = names);
-      const { observe, ...handlers } = definition.create(checked.value, {
+      const { observe, jobs, learn, ...handlers } = definition.create(checked.value, {
         base: ".",
         trouble,
         ...setup,
@@ -220,6 +268,8 @@ function define<In, Out, P>(definition: Definition<In, Out, P>): PluginFactory<I
         ...(hops.length > 0 ? { routesVia: [...new Set(hops)] } : {}),
         ...(offered === null ? {} : { mechanisms: offered }),
         ...(observe ? { observe } : {}),
+        ...(jobs ? { jobs } : {}),
+        ...(learn ? { learn } : {}),
         handlers: handlers as unknown as Handlers<P>, // what is left is keyed by phases, which no type can say
       };
     } catch (error) {

@@ -16,10 +16,12 @@ import {
   type Route,
 } from "../model/envelope.ts";
 import { newId } from "../model/id.ts";
+import type { AuthResult } from "../model/authres.ts";
+import { concat } from "../model/octets.ts";
 import { accept, type Reply } from "../model/reply.ts";
 import { DnsError, type Resolver } from "../dns/resolver.ts";
 import type { Decision, Event } from "../observe/events.ts";
-import type { Body, CounterEntry, CounterOptions, CounterQuery, Counters } from "../store/store.ts";
+import type { Body, BodyWriter, CounterEntry, CounterOptions, CounterQuery, Counters } from "../store/store.ts";
 import type { CallAhead, Client, DeliverContext, Deposit, Host, Recipient, Role, Score } from "./contexts/contexts.ts";
 import { ReceivedMessage } from "./contexts/received_message.ts";
 import { TransactionContext } from "./contexts/transaction_context.ts";
@@ -95,6 +97,8 @@ export interface Simulated {
   readonly tries?: number;
   /** What `ctx.callAhead` asks; default: nobody here asks other hosts. */
   readonly callAhead?: CallAhead;
+  /** What `ctx.pause` does; default: the time is over at once, and the peer has not talked. */
+  readonly pause?: (milliseconds: number) => Promise<boolean>;
   /** Of an attempt in `deliver`; default: the first recipient's domain, by its own hosts. */
   readonly destination?: Partial<DeliverContext["destination"]>;
   /** Who brought the message that is on its way out; default: the client above. */
@@ -119,6 +123,16 @@ export interface SimulatedResult {
   readonly rows: readonly Row[];
   /** Copies for the dev inbox. */
   readonly deposits: readonly Deposit[];
+  /** What was found out about who sent it. */
+  readonly authResults: readonly AuthResult[];
+  /** Addresses for the suppression list; empty unless the message was accepted. */
+  readonly suppressed: readonly {
+    readonly address: Address;
+    readonly reason: string;
+    readonly seconds: number | null;
+  }[];
+  /** Milliseconds of each `ctx.pause`. */
+  readonly pauses: readonly number[];
   /** Points, in the order they were given. */
   readonly scores: readonly Score[];
   /** Why the message is held; null when it is not. */
@@ -191,6 +205,18 @@ export class SimulatedCounters implements Counters {
   }
 }
 
+/** Keeps what it is given. */
+class MemoryWriter implements BodyWriter {
+  readonly #chunks: Uint8Array[] = [];
+  write(chunk: Uint8Array): void {
+    this.#chunks.push(chunk.slice());
+  }
+  finish(): Body {
+    return memoryBody(concat(this.#chunks));
+  }
+  abort(): void {}
+}
+
 /** A body that lies in memory. */
 export function memoryBody(message: string | Uint8Array<ArrayBuffer>): Body {
   const octets = typeof message === "string" ? new TextEncoder().encode(message.replace(/\r?\n/g, "\r\n")) : message;
@@ -215,6 +241,8 @@ class Stage {
   readonly replies: { phase: Phase; reply: Reply }[] = [];
   readonly ctx: TransactionContext;
   kept: readonly Row[] = [];
+  readonly suppressed: { address: Address; reason: string; seconds: number | null }[] = [];
+  readonly pauses: number[] = [];
   given: readonly SimulatedRecipient[];
   #id: string;
   #attempt: SimulatedAttempt | null = null;
@@ -236,6 +264,12 @@ class Stage {
         return refusal;
       },
       ...(facts.callAhead ? { callAhead: facts.callAhead } : {}),
+      receive: () => new MemoryWriter(),
+      suppress: (address, options) => Promise.resolve(void this.suppressed.push({ address, ...options })),
+      pause: (milliseconds) => {
+        this.pauses.push(milliseconds);
+        return facts.pause?.(milliseconds) ?? Promise.resolve(false);
+      },
     }, {
       session: `s${this.#id}`,
       role,
@@ -321,8 +355,11 @@ class Stage {
   result(): SimulatedResult {
     const { ctx, replies, events } = this;
     const reply = replies.at(-1)?.reply ?? accept();
-    const memory = ctx.received?.body.memory;
+    const memory = (ctx.rewritten ?? ctx.received?.body)?.memory;
     return {
+      authResults: ctx.authResults,
+      suppressed: this.suppressed,
+      pauses: this.pauses,
       reply,
       replies,
       events,

@@ -47,7 +47,8 @@ export async function commitTransaction(
   options: CommitOptions,
 ): Promise<Reply<"defer"> | null> {
   const message = plan(transaction, origin, options);
-  const { body } = transaction.received!;
+  const body = transaction.rewritten ?? transaction.received!.body;
+  if (transaction.rewritten !== null) transaction.received!.body.discard();
   if (message.recipients.length === 0 && message.deposits.length === 0) {
     body.discard(); // everything found its place already
     return null;

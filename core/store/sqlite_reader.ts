@@ -19,15 +19,15 @@ import {
   searchable,
 } from "./rows.ts";
 import { Filter, openDatabase, type SQLInputValue } from "./schema.ts";
-import {
-  type InboxPage,
-  type InboxQuery,
-  type QueueItem,
-  type QueuePage,
-  type QueueQuery,
-  type QueueState,
-  type QueueTotals,
-  type StoredRecipient,
+import type {
+  InboxPage,
+  InboxQuery,
+  QueueItem,
+  QueuePage,
+  QueueQuery,
+  QueueState,
+  QueueTotals,
+  StoredRecipient,
 } from "./store.ts";
 
 const INBOX = "message, n, name, unread, sender, recipients, subject, size, received_at";

@@ -3,10 +3,8 @@
  * at each look until their days are over (RFC 8460 5.3, 5.4). One timer, one look at a time, bounded; no fault ends it.
  * Non-job: what is due (tlsrpt_counts.ts), what a report says (tlsrpt_report.ts), the mail's delivery and signature.
  */
-import { type Address, formatAddress } from "../../model/address.ts";
-import { NO_EDITS, NO_MAIL_PARAMETERS } from "../../model/envelope.ts";
-import { newId } from "../../model/id.ts";
-import { destinationKey } from "../../queue/destination.ts";
+import type { Address } from "../../model/address.ts";
+import { letterOf } from "../../queue/letter.ts";
 import type { NewMessage } from "../../store/store.ts";
 import type { HttpFetch } from "./mta_sts_fetch.ts";
 import type { DayCounts, TlsrptTarget } from "./tlsrpt.ts";
@@ -120,41 +118,12 @@ export class TlsrptSender {
     }
     const at = now(), to = target.address;
     const content = new TextEncoder().encode(tlsReportMail(report, reporter, { to, now: at }));
-    await commit(messageOf(report, to, { ...this.#options, at }), content);
+    const { from, listener } = this.#options;
+    await commit(letterOf({ from, to: [to], content }, { at, listener }), content);
     return true;
   }
 
   #trouble(what: string, error: unknown): void {
     this.#options.trouble(`${what}: ${error instanceof Error ? error.message : String(error)}`);
   }
-}
-
-/** Nobody is told when it cannot be delivered: there is another one tomorrow. */
-function messageOf(
-  { domain }: TlsReport,
-  to: Address,
-  { at, from, listener }: Pick<TlsrptSenderOptions, "from" | "listener"> & { readonly at: number },
-): NewMessage {
-  const wide = /[^\x00-\x7f]/.test(to.local); // it stands in the header too                               RFC 6531 3.1
-  return {
-    id: newId(at),
-    sender: from,
-    parameters: wide ? { ...NO_MAIL_PARAMETERS, body: "8BITMIME", smtputf8: true } : NO_MAIL_PARAMETERS,
-    origin: { session: "", ip: "", helo: "", identity: null, protocol: "", listener },
-    receivedAt: at,
-    edits: NO_EDITS,
-    summary: { from: formatAddress(from), to: formatAddress(to), subject: `Report Domain: ${domain}` },
-    recipients: [{
-      address: to,
-      original: to,
-      parameters: { notify: ["NEVER"], orcpt: null },
-      route: { to: "remote" },
-      destination: destinationKey({ to: "remote" }, to.domain),
-      deadline: null,
-      state: "ready",
-      nextAttempt: at,
-      lastReply: null,
-    }],
-    deposits: [],
-  };
 }

@@ -6,6 +6,7 @@
  * Types only. The implementation is transaction_context.ts.
  */
 import type { Address } from "../../model/address.ts";
+import type { AuthResult } from "../../model/authres.ts";
 import type {
   BodyType,
   MailParameters,
@@ -113,6 +114,10 @@ export interface Message {
   bytes(options?: { readonly max?: number }): Promise<Uint8Array<ArrayBuffer>>;
   /** A fresh stream of the received octets each time, from memory or the spool file. */
   stream(): ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** A body other than the received one goes on: a plugin has rewritten it. */
+  readonly rewritten: boolean;
+  /** The octets with the body that goes on, the header section as it was received: those of `stream()` unless `rewritten`. */
+  content(): ReadableStream<Uint8Array<ArrayBuffer>>;
 }
 /** Points for a message, and who gave them. */
 export interface Score {
@@ -133,6 +138,8 @@ export interface Deposit {
 export interface Context<S extends Scope = "connection"> {
   /** The transaction's id, before MAIL the session's (which begins with `s`). */
   readonly id: string;
+  /** The session's id, the same from the first phase to the last. */
+  readonly session: string;
   /** What the listener is for. */
   readonly role: Role;
   /** The listener's name: its address unless the configuration names it. */
@@ -186,8 +193,17 @@ export interface Facts {
 /** The scopes that outlive a recipient. */
 export type Lasting = "connection" | "transaction";
 
+/** What can wait while the peer does. */
+export interface Pausing {
+  /**
+   * Waits: a peer that is made to wait is a peer that can be told from others. Resolves with false when the time is over,
+   * or at once where the listener has hardly a place left; with true as soon as the peer talks before it was greeted (in
+   * `connect`). It is no time of the plugin's. At most two minutes; after the last octet it is cut to the time that is left.
+   */
+  pause(milliseconds: number): Promise<boolean>;
+}
 /** A connection was taken. */
-export interface ConnectContext extends Context {
+export interface ConnectContext extends Context, Pausing {
   /** The peer. */
   readonly client: Client;
 }
@@ -227,7 +243,7 @@ export interface AuthContext extends HeloContext {
   identify(user: string): void;
 }
 /** MAIL. */
-export interface MailContext extends Context<Lasting> {
+export interface MailContext extends Context<Lasting>, Pausing {
   /** The peer. */
   readonly client: Client;
   /** What the peer calls itself. */
@@ -294,6 +310,15 @@ export interface MessageContext extends Context<Lasting> {
   readonly recipients: readonly Recipient[];
   /** As received; its header with the edits so far. */
   readonly message: Message;
+  /** What was found out about who sent it, so far. */
+  readonly authResults: readonly AuthResult[];
+  /**
+   * Adds a finding about who sent it (RFC 8601). No change but a fact: it counts in mode observe too. Once `data` has
+   * accepted, all of them are written as one Authentication-Results field of this host.
+   *
+   * @throws {TypeError} when it could not be written: a method or result that is no keyword.
+   */
+  attest(result: AuthResult): void;
   /** Spam points so far. */
   readonly scores: readonly Score[];
   /** Adds points under a rule's name. What they come to is for `spam_score`, or whoever reads `scores`. */
@@ -321,6 +346,16 @@ export interface DataContext extends MessageContext, MailContext {
    * the message is deferred. Who is a recipient already gets no second copy.
    */
   copyTo(address: Address): void;
+  /**
+   * Another body behind the header section, which the header verbs change. Whatever was signed breaks by it; observers are
+   * told so. The received octets are kept beside it, and plugins go on to see them: see `message.content()`. Several: the
+   * last counts. Resolves when the body is spooled.
+   */
+  rewrite(body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>, reason: string): Promise<void>;
+  /**
+   * Nothing is sent to that address any more, for so many seconds; null: for good. When the message is accepted.
+   */
+  suppress(address: Address, options: { readonly reason: string; readonly seconds: number | null }): void;
 }
 /**
  * Where to, no longer whether. Runs before the 250 (tries 0) and again from the durable queue for routes that name the

@@ -4,10 +4,11 @@
  * next message. Non-job: making the change (transaction_context.ts), time (call.ts).
  */
 import type { Address } from "../../model/address.ts";
+import type { AuthResult } from "../../model/authres.ts";
 import type { MailParameters, Origin, PluginRoute } from "../../model/envelope.ts";
 import type { Reply } from "../../model/reply.ts";
 import type { Resolver } from "../../dns/resolver.ts";
-import type { CounterEntry, CounterOptions, CounterQuery, Counters } from "../../store/store.ts";
+import type { Body, BodyWriter, CounterEntry, CounterOptions, CounterQuery, Counters } from "../../store/store.ts";
 import type { Effect } from "../effect.ts";
 import type { Key, Scope } from "../key.ts";
 import type { Phases } from "../plugin.ts";
@@ -25,6 +26,7 @@ import type {
   Score,
   Signer,
 } from "./contexts.ts";
+import type { ReceivedMessage } from "./received_message.ts";
 import type { TransactionContext } from "./transaction_context.ts";
 
 /** It is every phase's context at once; which of it a handler may know is said by the handler's type. */
@@ -36,6 +38,9 @@ export class PluginContext implements Every {
   #ended = false;
   #controller: AbortController | undefined;
   #store: Counters | undefined;
+  #pausing = 0;
+  #pauseBegan = 0;
+  #paused = 0;
   /** Why a change had no effect, for the ledger. */
   note = "";
 
@@ -65,6 +70,9 @@ export class PluginContext implements Every {
 
   get id(): string {
     return this.#ctx.id;
+  }
+  get session(): string {
+    return this.#ctx.session;
   }
   get role(): Role {
     return this.#ctx.role;
@@ -104,6 +112,9 @@ export class PluginContext implements Every {
   }
   get message(): Message {
     return this.#ctx.message;
+  }
+  get authResults(): readonly AuthResult[] {
+    return this.#ctx.authResults;
   }
   get scores(): readonly Score[] {
     return this.#ctx.scores;
@@ -150,6 +161,10 @@ export class PluginContext implements Every {
     if (!this.#late(`set(${key.name})`)) this.#ctx.keysOf(key.scope).set(key.name, value);
   }
 
+  attest(result: AuthResult): void {
+    if (!this.#late("attest()")) this.#ctx.attest(result);
+  }
+
   // ---- Calls ---------------------------------------------------------------------------------------------------------
 
   async callAhead(options: { readonly sender?: Address | null } = {}): Promise<Reply> {
@@ -161,6 +176,35 @@ export class PluginContext implements Every {
     const { address, route } = recipient;
     const question = { sender: options.sender ?? null, recipient: address, route, parameters };
     return await services.callAhead(question, this.signal);
+  }
+
+  async pause(milliseconds: number): Promise<boolean> {
+    if (this.#ended) return false;
+    const begin = this.#pausing === 0 ? this.#pauseBegan = performance.now() : 0;
+    this.#pausing++;
+    const talked = await this.#ctx.pause(milliseconds);
+    if (--this.#pausing === 0) this.#paused += performance.now() - (begin || this.#pauseBegan);
+    return talked;
+  }
+
+  /** Milliseconds that this call has waited so far: no time of the plugin's. */
+  paused(now: number): number {
+    return this.#paused + (this.#pausing > 0 ? now - this.#pauseBegan : 0);
+  }
+
+  async rewrite(
+    body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>,
+    reason: string,
+  ): Promise<void> {
+    const { services, received, id } = this.#ctx;
+    if (received === null || services.receive === undefined) throw new TypeError("rewrite(): not here");
+    const before = received.size, whole = await rewritten(services.receive(id), received, body);
+    if (this.#ended) whole.discard();
+    this.change({ do: "rewrite", body: whole, reason });
+    const { session, transaction } = this.#ctx;
+    if (this.#ctx.rewritten !== whole || transaction === null) return; // held back
+    const sizes = [before, whole.size] as const;
+    services.emit({ type: "rewritten", session, transaction, plugin: this.#plugin, reason, sizes });
   }
 
   // ---- Changes -------------------------------------------------------------------------------------------------------
@@ -179,6 +223,9 @@ export class PluginContext implements Every {
   }
   score(points: number, reason: string): void {
     this.change({ do: "score", points, reason });
+  }
+  suppress(address: Address, { reason, seconds }: { readonly reason: string; readonly seconds: number | null }): void {
+    this.change({ do: "suppress", address, reason, seconds });
   }
   prependHeader(name: string, value: string): void {
     this.change({ do: "header", name, value: String(value) });
@@ -221,6 +268,10 @@ export class PluginContext implements Every {
     const note = this.#ctx.apply(effect);
     if (effect.do === "expand" && note === null) this.#ctx.expandedBy = this.#plugin;
     if (effect.do === "copy" && note === null) this.#ctx.copiedBy = this.#plugin;
+    if (effect.do === "score" && this.#ctx.transaction !== null && !this.#ctx.isView) {
+      const { session, transaction, services } = this.#ctx, { points, reason } = effect;
+      services.emit({ type: "scored", session, transaction, plugin: this.#plugin, points, reason });
+    }
     if (effect.do === "refuse" && note === null) {
       const { reply } = effect;
       this.#ctx.blame(reply, this.#plugin, reply.options.reason ?? reply.text);
@@ -237,6 +288,23 @@ export class PluginContext implements Every {
       message: `${what} after its answer in ${this.#ctx.session} was ignored`,
     });
     return true;
+  }
+}
+
+/** The received header section with another body behind it, spooled. */
+async function rewritten(
+  writer: BodyWriter,
+  { section, body: { head } }: ReceivedMessage,
+  body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>,
+): Promise<Body> {
+  try {
+    await writer.write(head.subarray(0, section.bodyStart));
+    if (body instanceof Uint8Array) await writer.write(body);
+    else for await (const chunk of body) await writer.write(chunk);
+    return await writer.finish();
+  } catch (error) {
+    writer.abort();
+    throw error;
   }
 }
 

@@ -56,32 +56,48 @@ export class ReceivedMessage implements Message {
     return out;
   }
   stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    const { memory } = this.body;
-    if (memory === null) return this.body.stream(); // read afresh from a file each time
-    return new ReadableStream({
-      pull(controller) {
-        if (memory.length > 0) controller.enqueue(memory.slice());
-        controller.close();
-      },
-    }, { highWaterMark: 0 });
+    return streamOf(this.body);
+  }
+  get rewritten(): boolean {
+    return false;
+  }
+  content(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return this.stream();
   }
 
-  /** This message with `edits` beside it; the same object for the same edits. */
-  edited(edits: HeaderEdits): Message {
-    if (changesNothing(edits)) return this;
-    if (this.#edited?.edits !== edits) this.#edited = new EditedMessage(this, edits);
+  /** This message with `edits` beside it, and with another body; the same object for the same changes. */
+  edited(edits: HeaderEdits, body: Body | null = null): Message {
+    if (body === null && changesNothing(edits)) return this;
+    if (this.#edited?.edits !== edits || this.#edited.body !== body) {
+      this.#edited = new EditedMessage(this, edits, body);
+    }
     return this.#edited;
   }
+}
+
+/** A copy: the octets stay as they came, whatever a plugin does to what it was given. */
+function streamOf(body: Body): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const { memory } = body;
+  if (memory === null) return body.stream(); // read afresh from a file each time
+  return new ReadableStream({
+    pull(controller) {
+      if (memory.length > 0) controller.enqueue(memory.slice());
+      controller.close();
+    },
+  }, { highWaterMark: 0 });
 }
 
 class EditedMessage implements Message {
   readonly received: ReceivedMessage;
   readonly edits: HeaderEdits;
+  /** What goes on in the place of the received octets, or null. */
+  readonly body: Body | null;
   #headers: readonly HeaderField[] | undefined;
 
-  constructor(received: ReceivedMessage, edits: HeaderEdits) {
+  constructor(received: ReceivedMessage, edits: HeaderEdits, body: Body | null) {
     this.received = received;
     this.edits = edits;
+    this.body = body;
   }
   get size(): number {
     return this.received.size;
@@ -104,5 +120,11 @@ class EditedMessage implements Message {
   }
   stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return this.received.stream();
+  }
+  get rewritten(): boolean {
+    return this.body !== null;
+  }
+  content(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return this.body === null ? this.received.stream() : streamOf(this.body);
   }
 }

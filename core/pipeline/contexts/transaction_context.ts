@@ -5,6 +5,7 @@
  * Non-job: what a plugin is shown (plugin_context.ts), the order of things (pipeline.ts).
  */
 import { type Address, sameAddress } from "../../model/address.ts";
+import { type AuthResult, checkAuthResult } from "../../model/authres.ts";
 import { applyEdits, prependField, removeField, replaceField, withReturnPath } from "../../model/edits.ts";
 import {
   type HeaderEdits,
@@ -17,9 +18,10 @@ import {
 import type { Reply } from "../../model/reply.ts";
 import type { Resolver } from "../../dns/resolver.ts";
 import type { Event } from "../../observe/events.ts";
-import type { Counters } from "../../store/store.ts";
+import type { Body, BodyWriter, Counters } from "../../store/store.ts";
 import { checkEffect, type Effect } from "../effect.ts";
 import type { Key, Scope } from "../key.ts";
+import { LONGEST_PAUSE, Pause } from "../pause.ts";
 import type { Phase } from "../plugin.ts";
 import type {
   AuthContext,
@@ -52,6 +54,14 @@ export interface Services {
   commit(ctx: TransactionContext): Promise<Reply<"defer"> | null>;
   /** Absent: nobody here asks other hosts. */
   readonly callAhead?: CallAhead;
+  /** Room for the octets of another body; absent: nobody here can rewrite. */
+  receive?(id: string): BodyWriter;
+  /** Puts an address on the suppression list; resolves when it is durable. Absent: there is none. */
+  suppress?(address: Address, options: { readonly reason: string; readonly seconds: number | null }): Promise<void>;
+  /** Hardly a place is left: nobody is made to wait. */
+  crowded?(): boolean;
+  /** Waits in the place of the clock: for tests. */
+  pause?(milliseconds: number): Promise<boolean>;
 }
 export interface Peer {
   readonly session: string;
@@ -74,7 +84,13 @@ export interface Blame {
   /** Where it was decided, when it is spoken later. */
   readonly delayedFrom: Phase | null;
 }
-const MAX_COPIES = 100;
+/** An address for the suppression list. */
+export interface Suppressing {
+  readonly address: Address;
+  readonly reason: string;
+  readonly seconds: number | null;
+}
+const MAX_COPIES = 100, MAX_SUPPRESSED = 1000, MAX_RESULTS = 200;
 
 export class TransactionContext implements Facts {
   readonly services: Services;
@@ -94,6 +110,9 @@ export class TransactionContext implements Facts {
   gone: string | null = null;
   delayedConnect: DelayedRefusal | null = null;
   delayedHelo: DelayedRefusal | null = null;
+  /** Handlers that wait. */
+  readonly pauses: Set<Pause> = new Set();
+  talked = false;
 
   // ---- The transaction -----------------------------------------------------------------------------------------------
   transaction: string | null = null;
@@ -117,6 +136,11 @@ export class TransactionContext implements Facts {
   places: Map<string, number> = new Map();
   received: ReceivedMessage | null = null;
   edits: HeaderEdits = NO_EDITS;
+  /** What goes on in the place of the received octets; the caller discards it where it does not. */
+  rewritten: Body | null = null;
+  /** Facts: views share them. */
+  authResults: AuthResult[] = [];
+  suppressed: readonly Suppressing[] = [];
   scores: readonly Score[] = [];
   /** Addresses that get a copy when the message is accepted. */
   copies: readonly Address[] = [];
@@ -235,6 +259,10 @@ export class TransactionContext implements Facts {
     this.places.clear();
     this.received = null;
     this.edits = NO_EDITS;
+    this.rewritten?.discard();
+    this.rewritten = null;
+    if (this.authResults.length > 0) this.authResults = [];
+    this.suppressed = [];
     this.scores = [];
     this.copies = [];
     this.held = null;
@@ -251,6 +279,12 @@ export class TransactionContext implements Facts {
     this.gone = reason instanceof Error ? reason.message : String(reason);
     for (const controller of this.controllers) controller.abort(new DOMException(this.gone, "AbortError"));
     this.controllers.clear();
+    for (const pause of this.pauses) pause.end(false);
+  }
+  /** The peer said something before it was greeted. */
+  talks(): void {
+    this.talked = true;
+    for (const pause of this.pauses) pause.end(true);
   }
 
   // ---- Facts, read by everybody --------------------------------------------------------------------------------------
@@ -272,10 +306,14 @@ export class TransactionContext implements Facts {
   /** As received, with the edits so far in its header. */
   get message(): Message {
     if (this.received === null) throw new Error("there is no message before the phase data");
-    return this.received.edited(this.edits);
+    return this.received.edited(this.edits, this.rewritten);
   }
   now(): number {
     return this.services.now();
+  }
+  /** What a plugin in mode observe works on. */
+  get isView(): boolean {
+    return !Object.hasOwn(this, "session");
   }
   get<T>(key: Key<T, Scope>): T | undefined {
     return this.keysOf(key.scope).get(key.name) as T | undefined;
@@ -289,7 +327,24 @@ export class TransactionContext implements Facts {
   /** The message as final delivery writes it: edits applied, one Return-Path in front. A fresh stream each time. */
   output(): ReadableStream<Uint8Array<ArrayBuffer>> {
     if (this.received === null) throw new Error("there is no message before the phase data");
-    return applyEdits(this.received.stream(), withReturnPath(this.edits, this.received.section, this.sender));
+    return applyEdits(this.message.content(), withReturnPath(this.edits, this.received.section, this.sender));
+  }
+  /** As `Pausing.pause`; no promise of it ever rejects. */
+  pause(milliseconds: number): Promise<boolean> {
+    if (this.services.pause) return this.services.pause(milliseconds);
+    if (this.phase === "connect" && this.talked) return Promise.resolve(true);
+    const left = this.expires > 0 ? this.expires - performance.now() : Infinity;
+    const time = Math.min(milliseconds, LONGEST_PAUSE, left);
+    if (!(time > 0) || this.gone !== null || this.services.crowded?.()) return Promise.resolve(false);
+    const pause = new Pause(time, (ended) => this.pauses.delete(ended));
+    this.pauses.add(pause);
+    return pause.over;
+  }
+  /** As `MessageContext.attest`. */
+  attest(result: AuthResult): void {
+    if (this.phase !== "data") throw new TypeError(`attest() has no meaning in ${this.phase}`);
+    checkAuthResult(result);
+    if (this.authResults.length < MAX_RESULTS) this.authResults.push(result);
   }
 
   // ---- Effects -------------------------------------------------------------------------------------------------------
@@ -335,6 +390,16 @@ export class TransactionContext implements Facts {
         if (this.held !== null) return "the message was held already";
         if (this.departure?.released) return "a person released the message";
         this.held = change.reason;
+        return null;
+      case "rewrite":
+        if (this.isView) change.body.discard(); // nothing of it goes on, and nobody else would
+        if (this.isView) return null;
+        this.rewritten?.discard();
+        this.rewritten = change.body;
+        return null;
+      case "suppress":
+        if (this.suppressed.length === MAX_SUPPRESSED) return "that many addresses at once are not suppressed";
+        this.suppressed = [...this.suppressed, change];
         return null;
       case "refuse":
         return this.settleRecipient(change.recipient, change.reply);
