@@ -42,6 +42,7 @@ export { countMailboxes, mailboxesIn, replaceMailboxes } from "../model/mailboxe
 export type { Mailboxes } from "../model/mailboxes.ts";
 export { formatDate } from "../model/trace.ts";
 export { canonicalDomain, DomainSet, isDomainPattern } from "../model/domain.ts";
+export { registrableDomain } from "../model/registrable_domain.ts";
 export { canonicalIp, isIPv4, isIPv6, isLoopback, isNetwork, networkOf, Networks } from "../model/ip.ts";
 export { parseDuration, parseRate, parseSize, RATE } from "../model/units.ts";
 export type { Rate } from "../model/units.ts";
