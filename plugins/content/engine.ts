@@ -5,14 +5,12 @@
  */
 import { createConnection, type Socket } from "node:net";
 import { z } from "zod";
+import { EngineError } from "./engine_error.ts";
+
+export { EngineError } from "./engine_error.ts";
 
 /** Where an engine listens. */
 export type EnginePlace = { readonly host: string; readonly port: number } | { readonly path: string };
-
-/** An engine that cannot be reached, breaks off, is late, or says what it should not. */
-export class EngineError extends Error {
-  override readonly name = "EngineError";
-}
 
 const TCP = /^tcp:\/\/(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9._-]{1,253})):(\d{1,5})$/;
 const UNIX = /^unix:\/\/(\/[^\0]{1,107})$/; // sun_path has 108 octets, unix(7)
