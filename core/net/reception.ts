@@ -138,7 +138,7 @@ export class Reception implements Host {
   }
 
   talks(): void {
-    this.#context.talks();
+    this.#context.pauses.talked();
   }
 
   refused(command: string, reply: Reply): void {

@@ -4,30 +4,48 @@
  */
 import { unwatch, type Waiting, watch } from "./deadlines.ts";
 
-/** A handler that waits. */
-export class Pause implements Waiting {
-  readonly over: Promise<boolean>;
-  readonly #until: number;
-  #end!: (talked: boolean) => void;
+/** The longest, milliseconds: a client waits five minutes for a greeting (RFC 5321 4.5.3.2.1). */
+const LONGEST = 120_000;
 
-  /** @param milliseconds at most; `ended` is told when nobody waits any more. */
-  constructor(milliseconds: number, private readonly ended: (pause: Pause) => void) {
-    this.#until = performance.now() + milliseconds;
-    this.over = new Promise((resolve) => this.#end = resolve);
-    watch(this);
+/** The handlers of one session that wait. */
+export class Pauses {
+  readonly #waiting = new Set<Pause>();
+  #talked = false;
+
+  /** False when the time is over; true as soon as the peer talks, where nobody has asked it to. Never rejects. */
+  begin(milliseconds: number, silence: boolean): Promise<boolean> {
+    if (silence && this.#talked) return Promise.resolve(true);
+    if (!(milliseconds > 0)) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const pause = new Pause(performance.now() + Math.min(milliseconds, LONGEST), (talked) => {
+        this.#waiting.delete(pause);
+        resolve(talked);
+      });
+      this.#waiting.add(pause);
+    });
   }
 
-  tick(now: number): void {
-    if (now >= this.#until) this.end(false);
+  /** The peer said something before it was greeted. */
+  talked(): void {
+    this.#talked = true;
+    this.end(true);
   }
 
-  /** Nobody waits any more. `talked`: because the peer did. */
+  /** Nobody waits any more. */
   end(talked: boolean): void {
-    unwatch(this);
-    this.ended(this);
-    this.#end(talked);
+    for (const pause of this.#waiting) pause.end(talked);
   }
 }
 
-/** The longest pause, milliseconds: a client waits five minutes for a greeting (RFC 5321 4.5.3.2.1). */
-export const LONGEST_PAUSE = 120_000;
+class Pause implements Waiting {
+  constructor(readonly until: number, readonly done: (talked: boolean) => void) {
+    watch(this);
+  }
+  tick(now: number): void {
+    if (now >= this.until) this.end(false);
+  }
+  end(talked: boolean): void {
+    unwatch(this);
+    this.done(talked);
+  }
+}

@@ -17,11 +17,10 @@ import {
 } from "../model/envelope.ts";
 import { newId } from "../model/id.ts";
 import type { AuthResult } from "../model/authres.ts";
-import { concat } from "../model/octets.ts";
 import { accept, type Reply } from "../model/reply.ts";
-import { DnsError, type Resolver } from "../dns/resolver.ts";
+import type { Resolver } from "../dns/resolver.ts";
 import type { Decision, Event } from "../observe/events.ts";
-import type { Body, BodyWriter, CounterEntry, CounterOptions, CounterQuery, Counters } from "../store/store.ts";
+import type { Counters } from "../store/store.ts";
 import type { CallAhead, Client, DeliverContext, Deposit, Host, Recipient, Role, Score } from "./contexts/contexts.ts";
 import { ReceivedMessage } from "./contexts/received_message.ts";
 import { TransactionContext } from "./contexts/transaction_context.ts";
@@ -29,7 +28,10 @@ import type { Key, Scope } from "./key.ts";
 import { Pipeline, type PipelineOptions } from "./pipeline.ts";
 import type { Phase, Plugin } from "./plugin.ts";
 import { repliesPerRecipient, type Row, rows } from "./settlement.ts";
+import { EMPTY_DNS, memoryBody, MemoryWriter, SimulatedCounters, START } from "./simulated_house.ts";
 import { type NextHopAnswer, SimulatedAttempt, type SimulatedDeparture } from "./simulated_departure.ts";
+
+export { memoryBody, SimulatedCounters } from "./simulated_house.ts";
 
 /** One recipient of the simulated envelope; a string is an address without parameters. */
 export type SimulatedRecipient =
@@ -152,82 +154,10 @@ export interface SimulatedResult {
 }
 
 const HOST: Host = { name: "mx.example.org", domains: ["example.org"], postmaster: null };
-const START = Date.UTC(2026, 0, 1);
 const MESSAGE = "From: a@example.net\nTo: b@example.org\nSubject: test\n\nHello\n";
 
 /** Mechanisms that tell us the secret itself. */
 const REVEALING: ReadonlySet<string> = new Set(["PLAIN", "LOGIN", "OAUTHBEARER", "XOAUTH2"]);
-
-/** No name exists. */
-const EMPTY_DNS: Resolver = {
-  a: (name) => Promise.reject(new DnsError("nxdomain", `A ${name}`)),
-  aaaa: (name) => Promise.reject(new DnsError("nxdomain", `AAAA ${name}`)),
-  mx: (name) => Promise.reject(new DnsError("nxdomain", `MX ${name}`)),
-  txt: (name) => Promise.reject(new DnsError("nxdomain", `TXT ${name}`)),
-  ptr: (ip) => Promise.reject(new DnsError("nxdomain", `PTR ${ip}`)),
-  lookup: (name) => Promise.resolve({ fault: "nxdomain", ttl: 0, name, authentic: false }),
-};
-
-/** Counters in memory that expire by the simulated clock. */
-export class SimulatedCounters implements Counters {
-  readonly #entries = new Map<string, { value: string; until: number }>();
-  /** By this clock, milliseconds since 1970; by default it stands still. */
-  constructor(readonly now: () => number = () => START) {}
-
-  /** Undefined when it was never written or has ended. */
-  get(name: string): Promise<string | undefined> {
-    const entry = this.#entries.get(name);
-    return Promise.resolve(entry && entry.until > this.now() ? entry.value : undefined);
-  }
-  /** Writes a value that ends. */
-  put(name: string, value: string, options: CounterOptions): Promise<void> {
-    this.#entries.set(name, { value, until: this.now() + options.seconds * 1000 });
-    return Promise.resolve();
-  }
-  /** Adds, and returns the sum. */
-  add(name: string, amount: number, options: CounterOptions): Promise<number> {
-    const entry = this.#entries.get(name), now = this.now();
-    const alive = entry !== undefined && entry.until > now;
-    const sum = (alive ? Number(entry.value) : 0) + amount;
-    this.#entries.set(name, { value: String(sum), until: alive ? entry.until : now + options.seconds * 1000 });
-    return Promise.resolve(sum);
-  }
-  /** Entries that have not ended, in order of name. */
-  list({ prefix, limit, after = "" }: CounterQuery): Promise<readonly CounterEntry[]> {
-    const now = this.now();
-    const live = [...this.#entries].map(([name, { value, until }]) => ({ name, value, expires: until }))
-      .filter(({ name, expires }) => name.startsWith(prefix) && name > after && expires > now);
-    return Promise.resolve(live.sort((a, b) => a.name < b.name ? -1 : 1).slice(0, limit));
-  }
-  /** Every name that was written, also the expired. */
-  get names(): string[] {
-    return [...this.#entries.keys()];
-  }
-}
-
-/** Keeps what it is given. */
-class MemoryWriter implements BodyWriter {
-  readonly #chunks: Uint8Array[] = [];
-  write(chunk: Uint8Array): void {
-    this.#chunks.push(chunk.slice());
-  }
-  finish(): Body {
-    return memoryBody(concat(this.#chunks));
-  }
-  abort(): void {}
-}
-
-/** A body that lies in memory. */
-export function memoryBody(message: string | Uint8Array<ArrayBuffer>): Body {
-  const octets = typeof message === "string" ? new TextEncoder().encode(message.replace(/\r?\n/g, "\r\n")) : message;
-  return {
-    size: octets.length,
-    memory: octets,
-    head: octets,
-    stream: () => new Blob([octets]).stream(),
-    discard: () => {},
-  };
-}
 
 function address(text: string): Address {
   const found = parseAddress(text);

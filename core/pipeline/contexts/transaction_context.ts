@@ -18,80 +18,20 @@ import {
 } from "../../model/envelope.ts";
 import type { Reply } from "../../model/reply.ts";
 import type { Resolver } from "../../dns/resolver.ts";
-import type { Event } from "../../observe/events.ts";
-import type { Body, BodyWriter, Counters } from "../../store/store.ts";
+import type { Body } from "../../store/store.ts";
 import { checkEffect, type Effect } from "../effect.ts";
 import type { Key, Scope } from "../key.ts";
-import { LONGEST_PAUSE, Pause } from "../pause.ts";
+import { Pauses } from "../pause.ts";
 import type { Phase } from "../plugin.ts";
-import type {
-  AuthContext,
-  CallAhead,
-  Client,
-  Deposit,
-  Facts,
-  Host,
-  Message,
-  Recipient,
-  Role,
-  Score,
-} from "./contexts.ts";
+import type { AuthContext, Client, Deposit, Facts, Host, Message, Recipient, Role, Score } from "./contexts.ts";
+import type { Blame, DelayedRefusal, Peer, Services, Suppressing } from "./services.ts";
 import { type Departing, Departure, type Resumed } from "./departure.ts";
 import type { ReceivedMessage } from "./received_message.ts";
 import { TransactionRecipient } from "./recipient.ts";
 
-/** What the pipeline needs from the house; given once per listener. */
-export interface Services {
-  readonly host: Host;
-  readonly dns: Resolver;
-  readonly counters: Counters;
-  /** Milliseconds since 1970. */
-  now(): number;
-  emit(event: Event): void;
-  /**
-   * Makes durable what `rows(ctx)` lists, and the deposits. Null: durable. Else the refusal, and nothing was kept.
-   * From the moment it is called the body is its business; a body whose transaction never came here is the caller's.
-   */
-  commit(ctx: TransactionContext): Promise<Reply<"defer"> | null>;
-  /** Absent: nobody here asks other hosts. */
-  readonly callAhead?: CallAhead;
-  /** Room for the octets of another body; absent: nobody here can rewrite. */
-  receive?(id: string): BodyWriter;
-  /** Puts an address on the suppression list; resolves when it is durable. Absent: there is none. */
-  suppress?(address: Address, options: { readonly reason: string; readonly seconds: number | null }): Promise<void>;
-  /** Hardly a place is left: nobody is made to wait. */
-  crowded?(): boolean;
-  /** Waits in the place of the clock: for tests. */
-  pause?(milliseconds: number): Promise<boolean>;
-}
-export interface Peer {
-  readonly session: string;
-  readonly role: Role;
-  readonly listener: string;
-  readonly client: Client;
-}
-/** A policy refusal that waits for RCPT (SEMANTICS 11). */
-export interface DelayedRefusal {
-  readonly phase: Phase;
-  readonly plugin: string;
-  readonly reply: Reply;
-}
-/** Who is behind a refusal, for those who look at it afterwards. */
-export interface Blame {
-  /** The plugin's name, or "core". */
-  readonly plugin: string;
-  /** In words for people: also what the reply does not say. */
-  readonly reason: string;
-  /** Where it was decided, when it is spoken later. */
-  readonly delayedFrom: Phase | null;
-}
-/** An address for the suppression list. */
-export interface Suppressing {
-  readonly address: Address;
-  readonly reason: string;
-  readonly seconds: number | null;
-}
 const MAX_COPIES = 100, MAX_SUPPRESSED = 1000, MAX_RESULTS = 200;
+
+export type { Blame, DelayedRefusal, Peer, Services } from "./services.ts";
 
 export class TransactionContext implements Facts {
   readonly services: Services;
@@ -111,9 +51,7 @@ export class TransactionContext implements Facts {
   gone: string | null = null;
   delayedConnect: DelayedRefusal | null = null;
   delayedHelo: DelayedRefusal | null = null;
-  /** Handlers that wait. */
-  readonly pauses: Set<Pause> = new Set();
-  talked = false;
+  readonly pauses: Pauses = new Pauses();
 
   // ---- The transaction -----------------------------------------------------------------------------------------------
   transaction: string | null = null;
@@ -280,14 +218,8 @@ export class TransactionContext implements Facts {
     this.gone = reason instanceof Error ? reason.message : String(reason);
     for (const controller of this.controllers) controller.abort(new DOMException(this.gone, "AbortError"));
     this.controllers.clear();
-    for (const pause of this.pauses) pause.end(false);
+    this.pauses.end(false);
   }
-  /** The peer said something before it was greeted. */
-  talks(): void {
-    this.talked = true;
-    for (const pause of this.pauses) pause.end(true);
-  }
-
   // ---- Facts, read by everybody --------------------------------------------------------------------------------------
 
   /** The transaction's id, before MAIL the session's. */
@@ -332,14 +264,11 @@ export class TransactionContext implements Facts {
   }
   /** As `Pausing.pause`; no promise of it ever rejects. */
   pause(milliseconds: number): Promise<boolean> {
-    if (this.services.pause) return this.services.pause(milliseconds);
-    if (this.phase === "connect" && this.talked) return Promise.resolve(true);
-    const left = this.expires > 0 ? this.expires - performance.now() : Infinity;
-    const time = Math.min(milliseconds, LONGEST_PAUSE, left);
-    if (!(time > 0) || this.gone !== null || this.services.crowded?.()) return Promise.resolve(false);
-    const pause = new Pause(time, (ended) => this.pauses.delete(ended));
-    this.pauses.add(pause);
-    return pause.over;
+    const { pause, crowded } = this.services;
+    if (pause) return pause(milliseconds);
+    const left = this.expires > 0 ? Math.min(milliseconds, this.expires - performance.now()) : milliseconds;
+    if (this.gone !== null || crowded?.()) return Promise.resolve(false);
+    return this.pauses.begin(left, this.phase === "connect");
   }
   /** As `MessageContext.attest`. */
   attest(result: AuthResult): void {

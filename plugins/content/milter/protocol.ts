@@ -2,6 +2,7 @@
  * The numbers and letters of the milter protocol, versions 2 to 6, by names of ours: there is no RFC, libmilter's headers
  * are the reference. Non-job: packets (packets.ts), who may say what when (session.ts).
  */
+import { EngineError } from "../engine_error.ts";
 
 /** What a milter may ask for at the end of a message. */
 export const ACTIONS = {
@@ -71,6 +72,4 @@ export const MACRO_STAGES = ["connect", "helo", "mail", "rcpt", "data", "endOfMe
 export type MacroStage = typeof MACRO_STAGES[number];
 
 /** A milter that says what it should not. */
-export class MilterError extends Error {
-  override readonly name = "MilterError";
-}
+export class MilterError extends EngineError {}

@@ -1,0 +1,81 @@
+/**
+ * What a simulated server has in the place of a house: name service that knows nothing, counters and bodies in memory.
+ * Non-job: the session (testing.ts).
+ */
+import { concat } from "../model/octets.ts";
+import { DnsError, type Resolver } from "../dns/resolver.ts";
+import type { Body, BodyWriter, CounterEntry, CounterOptions, CounterQuery, Counters } from "../store/store.ts";
+
+/** Where a simulated clock stands still: 2026-01-01. */
+export const START: number = Date.UTC(2026, 0, 1);
+
+/** No name exists. */
+export const EMPTY_DNS: Resolver = {
+  a: (name) => Promise.reject(new DnsError("nxdomain", `A ${name}`)),
+  aaaa: (name) => Promise.reject(new DnsError("nxdomain", `AAAA ${name}`)),
+  mx: (name) => Promise.reject(new DnsError("nxdomain", `MX ${name}`)),
+  txt: (name) => Promise.reject(new DnsError("nxdomain", `TXT ${name}`)),
+  ptr: (ip) => Promise.reject(new DnsError("nxdomain", `PTR ${ip}`)),
+  lookup: (name) => Promise.resolve({ fault: "nxdomain", ttl: 0, name, authentic: false }),
+};
+
+/** Counters in memory that expire by the simulated clock. */
+export class SimulatedCounters implements Counters {
+  readonly #entries = new Map<string, { value: string; until: number }>();
+  /** By this clock, milliseconds since 1970; by default it stands still. */
+  constructor(readonly now: () => number = () => START) {}
+
+  /** Undefined when it was never written or has ended. */
+  get(name: string): Promise<string | undefined> {
+    const entry = this.#entries.get(name);
+    return Promise.resolve(entry && entry.until > this.now() ? entry.value : undefined);
+  }
+  /** Writes a value that ends. */
+  put(name: string, value: string, options: CounterOptions): Promise<void> {
+    this.#entries.set(name, { value, until: this.now() + options.seconds * 1000 });
+    return Promise.resolve();
+  }
+  /** Adds, and returns the sum. */
+  add(name: string, amount: number, options: CounterOptions): Promise<number> {
+    const entry = this.#entries.get(name), now = this.now();
+    const alive = entry !== undefined && entry.until > now;
+    const sum = (alive ? Number(entry.value) : 0) + amount;
+    this.#entries.set(name, { value: String(sum), until: alive ? entry.until : now + options.seconds * 1000 });
+    return Promise.resolve(sum);
+  }
+  /** Entries that have not ended, in order of name. */
+  list({ prefix, limit, after = "" }: CounterQuery): Promise<readonly CounterEntry[]> {
+    const now = this.now();
+    const live = [...this.#entries].map(([name, { value, until }]) => ({ name, value, expires: until }))
+      .filter(({ name, expires }) => name.startsWith(prefix) && name > after && expires > now);
+    return Promise.resolve(live.sort((a, b) => a.name < b.name ? -1 : 1).slice(0, limit));
+  }
+  /** Every name that was written, also the expired. */
+  get names(): string[] {
+    return [...this.#entries.keys()];
+  }
+}
+
+/** Keeps what it is given. */
+export class MemoryWriter implements BodyWriter {
+  readonly #chunks: Uint8Array[] = [];
+  write(chunk: Uint8Array): void {
+    this.#chunks.push(chunk.slice());
+  }
+  finish(): Body {
+    return memoryBody(concat(this.#chunks));
+  }
+  abort(): void {}
+}
+
+/** A body that lies in memory. */
+export function memoryBody(message: string | Uint8Array<ArrayBuffer>): Body {
+  const octets = typeof message === "string" ? new TextEncoder().encode(message.replace(/\r?\n/g, "\r\n")) : message;
+  return {
+    size: octets.length,
+    memory: octets,
+    head: octets,
+    stream: () => new Blob([octets]).stream(),
+    discard: () => {},
+  };
+}
