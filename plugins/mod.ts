@@ -15,6 +15,7 @@ import { http_auth } from "./auth/http_auth/mod.ts";
 import { ldap_auth } from "./auth/ldap_auth/mod.ts";
 import { oauth } from "./auth/oauth/mod.ts";
 import { headers } from "./content/headers/mod.ts";
+import { milter } from "./content/milter/mod.ts";
 import { spamScore } from "./content/spam_score/mod.ts";
 import { submission } from "./content/submission/mod.ts";
 import { spf } from "./identity/spf/mod.ts";
@@ -49,6 +50,7 @@ export const PLUGINS = {
   headers,
   submission,
   archive,
+  milter,
   spam_score: spamScore,
   maildir,
   inbox,

@@ -35,6 +35,7 @@ export const REJECTED: Reply<"reject"> = new Reply(550, "5.7.1", "Command reject
 export const TRY_LATER: Reply<"defer"> = new Reply(451, "4.7.1", "Service unavailable, try again later");
 const CLOSING: Reply<"defer"> = new Reply(421, "4.7.0", "Service unavailable, closing the connection");
 
+const NAME = /^[!-9;-~]{1,76}$/; // ftext, RFC 5322 3.6.8
 const MOST_WORDS = 480; // characters of a text: the reply is a line of 512 octets at most               RFC 5321 4.5.3.1.5
 
 /** @throws {MilterError} when it is none that there is. */
@@ -68,19 +69,19 @@ function read(letter: string, fields: Fields): Answer | null {
     case "p":
       return { type: "progress" };
     case "h":
-      return modification({ change: "add-header", name: fields.text(), value: fields.text() });
+      return modification({ change: "add-header", name: nameIn(fields), value: fields.text() });
     case "i":
       return modification({
         change: "insert-header",
         index: fields.uint32(),
-        name: fields.text(),
+        name: nameIn(fields),
         value: fields.text(),
       });
     case "m":
       return modification({
         change: "change-header",
         index: fields.uint32(),
-        name: fields.text(),
+        name: nameIn(fields),
         value: fields.text(),
       });
     case "e":
@@ -108,6 +109,11 @@ function refusal(reply: Reply<"defer" | "reject">): Answer {
 }
 function modification(modification: Modification): Answer {
   return { type: "modification", modification };
+}
+function nameIn(fields: Fields): string {
+  const name = fields.text();
+  if (!NAME.test(name)) throw new MilterError(`${JSON.stringify(name.slice(0, 100))} is no header field name`);
+  return name;
 }
 function optional(fields: Fields): string | null {
   return fields.done ? null : fields.text();

@@ -3,6 +3,7 @@
  * agreed on, which steps are left out or never answered, and what may be said when; after an error it is of no more use.
  * Non-job: sockets and time (channel.ts), what an answer means for the mail (conversation.ts).
  */
+import { isIPv4, isIPv6 } from "../../../core/pipeline/mod.ts";
 import { type Answer, readAnswer, type Verdict } from "./answers.ts";
 import { type Agreement, encodeOffer, type Offer, readAgreement } from "./negotiation.ts";
 import { encodePacket, PacketReader, type Part } from "./packets.ts";
@@ -10,7 +11,6 @@ import { ACTIONS, COMMANDS, type MacroStage, MilterError, STEPS } from "./protoc
 
 /** What a milter is told of a session and its message, in the order of SMTP. */
 export type Step =
-  /** `ip` null: where the client is cannot be said. */
   | { readonly step: "connect"; readonly name: string; readonly ip: string; readonly port: number }
   | { readonly step: "helo"; readonly name: string }
   /** A path with its brackets, and the parameters behind it. */
@@ -73,7 +73,7 @@ const RULES: Readonly<Record<StepName, StepRules>> = {
   endOfMessage: rules(COMMANDS.endOfMessage, [0, 0], { macros: "endOfMessage" }),
 };
 /** Changes of a message, pieces of its body not counted. */
-const MOST_MODIFICATIONS = 10_000;
+const MOST_MODIFICATIONS = 2_000;
 
 const ACTION_OF = {
   "add-header": ACTIONS.addHeaders,
@@ -147,8 +147,8 @@ export class MilterSession {
   #parts(step: Step): Part[] {
     switch (step.step) {
       case "connect": {
-        const { name, ip, port } = step;
-        return [name, encodeLetter(ip.includes(":") ? "6" : "4"), { uint16: port }, ip];
+        const { name, ip, port } = step, family = isIPv4(ip) ? "4" : isIPv6(ip) ? "6" : "U"; // U: a local socket
+        return family === "U" ? [name, encodeLetter(family)] : [name, encodeLetter(family), { uint16: port }, ip];
       }
       case "helo":
         return [step.name];
