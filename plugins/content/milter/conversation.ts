@@ -193,7 +193,14 @@ export class Conversation {
 
   /** The session is over, or there is nothing more to say. */
   end(): void {
-    this.#channel?.quit();
+    const channel = this.#channel;
+    this.#channel = null;
+    channel?.quit();
+    this.#part();
+  }
+
+  #part(): void {
+    this.#channel?.close();
     this.#channel = null;
     this.#told = "nothing";
     this.#within = false;
@@ -227,10 +234,7 @@ export class Conversation {
       this.#server.answered();
       return done;
     } catch (error) {
-      this.#channel?.close();
-      this.#channel = null;
-      this.#told = "nothing";
-      this.#within = false;
+      this.#part();
       if (this.#transaction !== null) this.#transaction.stand = "lost";
       throw error;
     }
@@ -238,11 +242,7 @@ export class Conversation {
 
   /** Connected, and told of the client and its name as far as there is something to tell. */
   async #reach(ctx: Talk, stage: "connect" | "helo", options: StepOptions): Promise<Refusal | null> {
-    if (this.#channel?.closed) {
-      this.#channel = null;
-      this.#told = "nothing";
-      this.#within = false;
-    }
+    if (this.#channel?.closed) this.#part(); // it hung up meanwhile
     this.#channel ??= await this.#server.open(options.patience, () => ctx.now());
     if (this.#told === "nothing") {
       const { client } = ctx, name = clientName({ client, names: ctx.get(FCRDNS) ?? null });
