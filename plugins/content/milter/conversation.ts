@@ -247,17 +247,18 @@ export class Conversation {
     if (this.#told === "nothing") {
       const { client } = ctx, name = clientName({ client, names: ctx.get(FCRDNS) ?? null });
       const step: Step = { step: "connect", name, ip: client.ip, port: client.port };
-      const refusal = this.#judge(await this.#channel.ask(step, options), "session");
+      const verdict = await this.#channel.ask(step, options);
       this.#told = "connect";
       this.#toldHelo = "";
+      const refusal = this.#judge(verdict, "session");
       if (refusal !== null || this.#session !== "open") return refusal;
     }
     const { helo = "" } = ctx;
     if (stage === "connect" || helo === "" || helo === this.#toldHelo) return null;
-    const refusal = this.#judge(await this.#channel.ask({ step: "helo", name: helo }, options), "session");
+    const verdict = await this.#channel.ask({ step: "helo", name: helo }, options);
     this.#told = "helo";
     this.#toldHelo = helo;
-    return refusal;
+    return this.#judge(verdict, "session");
   }
 
   #judge(verdict: Verdict, about: "session" | "transaction" | "recipient"): Refusal | null {
