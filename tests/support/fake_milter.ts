@@ -115,6 +115,10 @@ export class FakeMilter implements AsyncDisposable {
     }
   }
 
+  /** Says it on every connection that is open now, asked or not. */
+  async say(said: Uint8Array | string): Promise<void> {
+    for (const conn of this.#open) await write(conn, typeof said === "string" ? packet(said) : said);
+  }
   /** The end of every connection that is open now. */
   hangUp(): void {
     for (const conn of this.#open) {

@@ -15,6 +15,8 @@ export interface ShownField {
 
 interface Slot {
   readonly name: string;
+  /** The name without its case. */
+  readonly key: string;
   readonly value: Uint8Array;
   /** Its place in the section as it was; null: the milter has added it, or it is not written yet. */
   readonly place: number | null;
@@ -96,21 +98,24 @@ export class MilterHeaders {
   }
 
   #insert(at: number, name: string, value: string): void {
-    const slot: Slot = { name, value: EMPTY, place: null, fixed: false, text: value };
-    this.#slots.splice(at, 0, slot);
+    const key = name.toLowerCase(), slot: Slot = { name, key, value: EMPTY, place: null, fixed: false, text: value };
+    const named = this.#byName.get(key);
     this.#changed = true;
-    const named = this.#byName.get(name.toLowerCase());
-    if (named === undefined || at === this.#slots.length - 1) this.#index(slot);
+    if (named === undefined || at === this.#slots.length) this.#index(slot);
     else { // among its namesakes where it stands among all
-      const order = new Map(this.#slots.map((each, place) => [each, place]));
-      const behind = named.findIndex((each) => order.get(each)! > at);
-      named.splice(behind < 0 ? named.length : behind, 0, slot);
+      let before = 0;
+      for (let place = 0; place < at; place++) {
+        const each = this.#slots[place]!;
+        if (each.key === key && each !== this.#hidden) before++;
+      }
+      named.splice(before, 0, slot);
     }
+    this.#slots.splice(at, 0, slot);
   }
 
   #index(slot: Slot): void {
-    const name = slot.name.toLowerCase(), named = this.#byName.get(name);
-    if (named === undefined) this.#byName.set(name, [slot]);
+    const named = this.#byName.get(slot.key);
+    if (named === undefined) this.#byName.set(slot.key, [slot]);
     else named.push(slot);
   }
 }
@@ -120,6 +125,7 @@ const EMPTY = new Uint8Array(0);
 function slots(section: Uint8Array, fixed: boolean): Slot[] {
   return new HeaderSection(section).fields.map(({ name, value, end }, place) => ({
     name,
+    key: name.toLowerCase(),
     value: section.subarray(value, end),
     place: fixed ? null : place,
     fixed,

@@ -178,8 +178,11 @@ Deno.test("two milters, one behind the other: the second sees what the first has
 Deno.test("what the operator does not allow is not offered, and a milter that does it all the same has failed", async () => {
   await using fake = ending(packet("-", "<b@example.org>\0"));
   fake.script = ((script) => (heard) => heard.letter === "O" ? agreed(6, 1) : script(heard))(fake.script);
-  using stage = new Stage([milter({ connect: fake.place, actions: ["add_headers"] })]);
+  const told: string[] = [], trouble = (message: string) => void told.push(message);
+  using stage = new Stage([milter.parse({ connect: fake.place, actions: ["add_headers"] }, [], { trouble })]);
+  assertEquals(told, []);
   assertEquals((await stage.deliver(MESSAGE)).slice(0, 9), "451 4.3.0");
   assertEquals(fake.data("O"), [uint32(6) + uint32(0x101) + uint32(0x301fffff)]);
+  assertEquals(told, [`${fake.place}: it may not do that: delete-recipient`]);
   assertEquals(stage.kept, []);
 });
