@@ -11,9 +11,9 @@ import { REGISTRY } from "../core/config/registry.ts";
 import { canonicalDomain, definePlugin, type Schema } from "../core/pipeline/mod.ts";
 import { syncFolder, writeAll } from "../core/store/durable_write.ts";
 import { dkim_sign } from "../plugins/outbound/dkim_sign/mod.ts";
-import { KeyError, PrivateKey } from "../plugins/outbound/dkim_sign/private_key.ts";
-import { recordName, recordText, zoneRecord } from "../plugins/outbound/dkim_sign/record.ts";
-import { type KeyEntry, readKey } from "../plugins/outbound/dkim_sign/source.ts";
+import { KeyError, PrivateKey } from "../core/dkim/mod.ts";
+import { recordName, recordText, zoneRecord } from "../core/dkim/mod.ts";
+import { type KeyEntry, readKey } from "../plugins/outbound/key_source.ts";
 import { CommandError, DONE, type ExitCode, type Terminal, USAGE } from "./terminal.ts";
 
 interface KeygenOptions {

@@ -7,6 +7,8 @@ import about from "../deno.json" with { type: "json" };
 import { ConfigError } from "../core/config/issue.ts";
 import { checkCommand } from "./check.ts";
 import { dkimCommand } from "./dkim.ts";
+import { dmarcCommand } from "./dmarc.ts";
+import { quarantineCommand } from "./quarantine.ts";
 import { queueCommand } from "./queue.ts";
 import { schemaCommand } from "./schema.ts";
 import { sendCommand } from "./send.ts";
@@ -31,9 +33,11 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     schemaCommand,
     sendCommand,
     queueCommand,
+    quarantineCommand,
     suppressCommand,
     userCommand,
     dkimCommand,
+    dmarcCommand,
   ];
   for (const make of commands) {
     program.addCommand(make(terminal, finish));

@@ -21,7 +21,7 @@ const STATES = ["ready", "active", "deferred", "held", "corrupt", "delivered", "
 /** Messages in one list. */
 const MOST = 1000;
 
-interface QueueOptions {
+export interface QueueOptions {
   readonly config?: string;
   readonly json?: true;
   readonly state?: string;
@@ -32,7 +32,7 @@ interface QueueOptions {
   readonly mx?: true;
   readonly local?: string;
 }
-type Work = (door: QueueDoor) => Promise<ExitCode>;
+export type Work = (door: QueueDoor) => Promise<ExitCode>;
 
 export function queueCommand(terminal: Terminal, finish: (code: ExitCode) => void): Command {
   const command = new Command("queue").description("look at the queue and act on it");
@@ -93,7 +93,7 @@ function routeOf({ via, mx, local }: QueueOptions): Readonly<Record<string, unkn
   throw new CommandError("queue route: say where to, by one of --via NEXTHOP, --mx, --local PLUGIN", USAGE);
 }
 
-async function at(options: QueueOptions, terminal: Terminal, work: Work): Promise<ExitCode> {
+export async function at(options: QueueOptions, terminal: Terminal, work: Work): Promise<ExitCode> {
   const file = options.config === undefined ? {} : { file: options.config };
   const config = await loadConfig({ ...file, env: terminal.env, cwd: terminal.cwd });
   const door = await openQueue(config);
@@ -105,14 +105,14 @@ async function at(options: QueueOptions, terminal: Terminal, work: Work): Promis
 }
 
 /** An id, or the end of one as refusals, the log and the site show it. */
-function idOf(text: string): string {
+export function idOf(text: string): string {
   const id = readId(text) ?? readShortId(text);
   if (id === null) throw new CommandError(`"${text}" is no message id; it has 26 letters and digits, or 8`, USAGE);
   return id;
 }
 
 /** The one id in the queue that ends like this; `id` itself where there is none. */
-async function wholeId(door: QueueDoor, id: string): Promise<string> {
+export async function wholeId(door: QueueDoor, id: string): Promise<string> {
   if (readShortId(id) === null) return id;
   const { total, items, corrupt = [] } = await door.list({ limit: MOST });
   const found = [...new Set([...items, ...corrupt].map((each) => each.id))].filter((each) => shortId(each) === id);
@@ -123,15 +123,15 @@ async function wholeId(door: QueueDoor, id: string): Promise<string> {
   return found[0] ?? id;
 }
 
-function limitOf(options: QueueOptions): number {
+export function limitOf(options: QueueOptions): number {
   const limit = Number(options.limit);
   if (Number.isInteger(limit) && limit >= 1 && limit <= MOST) return limit;
   throw new CommandError(`--limit: must be 1 to ${MOST}`, USAGE);
 }
 
-type Listing = Omit<QueueOptions, "limit"> & { readonly limit: number };
+export type Listing = Omit<QueueOptions, "limit"> & { readonly limit: number };
 
-async function list(door: QueueDoor, options: Listing, terminal: Terminal): Promise<ExitCode> {
+export async function list(door: QueueDoor, options: Listing, terminal: Terminal): Promise<ExitCode> {
   const { limit } = options;
   const page = await door.list({ ...filterOf(options), limit });
   if (options.json) {
@@ -147,7 +147,7 @@ async function list(door: QueueDoor, options: Listing, terminal: Terminal): Prom
   return DONE;
 }
 
-async function show(door: QueueDoor, id: string, options: QueueOptions, terminal: Terminal): Promise<ExitCode> {
+export async function show(door: QueueDoor, id: string, options: QueueOptions, terminal: Terminal): Promise<ExitCode> {
   const row = readShortId(id) === null ? await door.item(id) : null;
   if (row === null) throw new CommandError(`nothing in the queue has the id ${id}`);
   if (options.json) {
@@ -206,7 +206,7 @@ function oneOf(verb: string, ids: readonly string[], options: QueueOptions): voi
   throw new CommandError(`queue ${verb}: name messages by id, or all that match --state or --domain`, USAGE);
 }
 
-async function change(
+export async function change(
   door: QueueDoor,
   wanted: Wanted,
   ids: readonly string[],

@@ -19,6 +19,7 @@ import { Reception, type ReceptionOptions } from "./net/reception.ts";
 import type { Services } from "./pipeline/contexts/transaction_context.ts";
 import type { Pipeline } from "./pipeline/pipeline.ts";
 import { type CommitOptions, commitTransaction, storeRefusal } from "./queue/commit.ts";
+import type { Quarantine } from "./queue/quarantine.ts";
 import { Offer } from "./smtp/extensions.ts";
 import type { Passwords } from "./smtp/sasl/mechanism.ts";
 import { MECHANISMS } from "./smtp/sasl/mod.ts";
@@ -38,6 +39,7 @@ export interface House {
   pipelineOf(listener: string): Pipeline;
   /** Where a new recipient stands in the queue. */
   readonly place: CommitOptions["place"];
+  readonly quarantine: Quarantine;
   /** Takes what is in the queue to where it goes. */
   readonly dispatcher: Pick<Dispatcher, "claim" | "take" | "kick">;
 }
@@ -148,8 +150,17 @@ export class Doors {
   }
 
   #reception(config: ListenerConfig, places: ConnectionLimits, trouble: (message: string) => void): ReceptionOptions {
-    const { config: { limits, delivery }, store, services, passwords, logins, place, dispatcher, pipelineOf } =
-      this.#house;
+    const {
+      config: { limits, delivery },
+      store,
+      services,
+      passwords,
+      logins,
+      place,
+      dispatcher,
+      quarantine,
+      pipelineOf,
+    } = this.#house;
     return {
       pipeline: pipelineOf(config.name),
       services: { ...services, receive: (id) => store.receive(id), crowded: () => places.crowded },
@@ -166,6 +177,7 @@ export class Doors {
       commit: (transaction, origin) =>
         commitTransaction(transaction, origin, {
           store,
+          quarantine,
           schedule: delivery.retry,
           place,
           now: services.now,

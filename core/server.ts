@@ -27,6 +27,7 @@ import type { Services } from "./pipeline/contexts/transaction_context.ts";
 import { Errands, teacherOf } from "./pipeline/errands.ts";
 import { observersOf } from "./pipeline/observers.ts";
 import { Pipeline } from "./pipeline/pipeline.ts";
+import { Quarantine } from "./queue/quarantine.ts";
 import { Sending } from "./sending.ts";
 import { MemoryStore } from "./store/memory.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
@@ -85,6 +86,7 @@ class Server implements RunningServer {
   #store: Store | null = null;
   #sending: Sending | null = null;
   #errands: Errands | null = null;
+  #quarantine: Quarantine | null = null;
   #teach: ReturnType<typeof teacherOf> = null;
   #admin: { readonly address: string; stop(): Promise<void> } | null = null;
   #certificates: Certificates | null = null;
@@ -139,6 +141,12 @@ class Server implements RunningServer {
     });
     this.#errands = new Errands(plugins, { ...services, send: (letter) => sending.send(letter) });
     this.#teach = teacherOf(plugins, services);
+    this.#quarantine = new Quarantine({
+      ...config.quarantine,
+      store: this.#opened,
+      now: this.#now,
+      emit: services.emit,
+    });
     const doors = new Doors({
       config,
       store: this.#opened,
@@ -148,12 +156,14 @@ class Server implements RunningServer {
       logins,
       pipelineOf: (listener) => this.#pipelines.get(listener)!,
       place: (recipient) => sending.place(recipient),
+      quarantine: this.#quarantine,
       dispatcher: sending.dispatcher,
     });
     await this.#openDoors(doors);
     if (config.admin !== null) await this.#serveAdmin(config.admin);
     sending.start();
     this.#errands.start();
+    this.#quarantine.start();
   }
 
   async #openDoors(doors: Doors): Promise<void> {
@@ -185,6 +195,7 @@ class Server implements RunningServer {
       ...this.#listeners.map(({ listener }) => listener.drain(drainTime)),
       this.#errands?.stop().then(() => this.#sending?.stop(drainTime)) ?? this.#sending?.stop(drainTime),
     ]);
+    this.#quarantine?.stop();
     this.#certificates?.close();
     await this.#admin?.stop();
     await this.#store?.close();
@@ -271,6 +282,7 @@ class Server implements RunningServer {
       destinations: () => this.#sending!.dispatcher.destinations(),
       ways: waysOf(this.#config),
       teach: this.#teach,
+      quarantine: this.#config.quarantine,
     });
     const served = await serveAdmin(app, formatEndpoint(config.address), {
       trouble: (message) => this.#bus.emit({ type: "trouble", where: "admin", message }),

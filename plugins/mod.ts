@@ -14,11 +14,23 @@ import { dovecot_auth } from "./auth/dovecot_auth/mod.ts";
 import { http_auth } from "./auth/http_auth/mod.ts";
 import { ldap_auth } from "./auth/ldap_auth/mod.ts";
 import { oauth } from "./auth/oauth/mod.ts";
+import { attachments } from "./content/attachments/mod.ts";
+import { clamav } from "./content/clamav/mod.ts";
 import { headers } from "./content/headers/mod.ts";
 import { milter } from "./content/milter/mod.ts";
+import { rspamd } from "./content/rspamd/mod.ts";
 import { spamScore } from "./content/spam_score/mod.ts";
+import { rewrite } from "./content/rewrite/mod.ts";
+import { spamassassin } from "./content/spamassassin/mod.ts";
 import { submission } from "./content/submission/mod.ts";
+import { arc } from "./identity/arc/mod.ts";
+import { dkim } from "./identity/dkim/mod.ts";
+import { uribl } from "./content/uribl/mod.ts";
+import { dmarc } from "./identity/dmarc/mod.ts";
+import { fcrdns } from "./identity/fcrdns/mod.ts";
+import { helo } from "./identity/helo/mod.ts";
 import { spf } from "./identity/spf/mod.ts";
+import { arc_seal } from "./outbound/arc_seal/mod.ts";
 import { archive } from "./outbound/archive/mod.ts";
 import { srs } from "./outbound/srs/mod.ts";
 import { verp } from "./outbound/verp/mod.ts";
@@ -46,15 +58,27 @@ export const PLUGINS = {
   recipients,
   verify_recipient,
   null_mx,
+  fcrdns,
+  helo,
   spf,
+  dkim,
+  arc,
+  dmarc,
   headers,
   submission,
   archive,
+  attachments,
+  uribl,
+  rewrite,
+  clamav,
+  rspamd,
+  spamassassin,
   milter,
   spam_score: spamScore,
   maildir,
   inbox,
   discard,
+  arc_seal,
   dkim_sign,
 } as const;
 

@@ -52,6 +52,8 @@ export interface AdminOptions {
   destinations?(): readonly DestinationState[];
   /** Where mail may be sent by hand. */
   readonly ways: Ways;
+  /** What bounds the quarantine (default: nothing). */
+  readonly quarantine?: { readonly keep: number | null; readonly size: number };
   /** Teaches what learns that a message is spam or ham; each says what it learned. Null: nobody learns (default). */
   readonly teach?: ((content: Uint8Array<ArrayBuffer>, as: Lesson) => Promise<readonly string[]>) | null;
   /** What an operator should act on, each one sentence; shown on every page. */

@@ -10,6 +10,7 @@ import { optional } from "./messages.ts";
 import type { AdminEnv, AdminOptions, Steering } from "./options.ts";
 import { beforeOf, domainOf, formBody, readCopyId, stateOf, textOf } from "./parameters.ts";
 import { Problem, problemOf } from "./problem.ts";
+import { quarantinePages } from "./quarantine_pages.ts";
 import { queueItem } from "./queue.ts";
 import { changeFilter, QUEUE_VERBS, queueChange, type QueueVerb } from "./queue_change.ts";
 import type { MailReader } from "./reader.ts";
@@ -68,6 +69,14 @@ export class Pages {
     this.#session(app);
     this.#inbox(app);
     this.#queue(app);
+    quarantinePages(app, {
+      admin: this.#admin,
+      steering: this.#steering,
+      reader: this.#reader,
+      context: () => this.#context(),
+      form: (c) => this.#form(c),
+      answer: (c, page) => this.#answer(c, page),
+    });
     app.get("/plugins", async (c) => this.#answer(c, pluginsPage(await this.#context(), this.#admin.plugins())));
     return app;
   }
@@ -226,7 +235,7 @@ export class Pages {
   #names(): readonly PageName[] {
     const { site, plugins } = this.#admin;
     const inbox = site.devInbox || plugins().some((each) => each.plugins.some((plugin) => plugin.name === "inbox"));
-    return inbox ? ["inbox", "queue", "plugins"] : ["queue", "plugins"];
+    return [...inbox ? ["inbox"] as const : [], "queue", "quarantine", "plugins"];
   }
 
   async #context(boxes?: InboxData["boxes"]): Promise<PageContext> {

@@ -33,15 +33,17 @@ export function queue(store: Store, { change, destinations, ways }: Steering): H
 
   app.get("/:id", async (c) => c.json(queueItemJson(await queueItem(store, c.req.param("id")))));
 
-  app.get("/:id/raw", async (c) => {
-    const { message } = await queueItem(store, c.req.param("id"));
-    const stream = await store.raw(message.id);
-    if (stream === null) throw new Problem(404, "The message has just left the queue.");
-    if (c.req.raw.method === "HEAD") await stream.cancel();
-    return new Response(c.req.raw.method === "HEAD" ? null : stream, {
-      headers: { "Content-Type": "message/rfc822", "Content-Disposition": disposition(`${message.id}.eml`) },
+  for (const form of ["raw", "received"] as const) {
+    app.get(`/:id/${form}`, async (c) => {
+      const { message } = await queueItem(store, c.req.param("id"));
+      const stream = await store[form](message.id);
+      if (stream === null) throw new Problem(404, "The message has just left the queue.");
+      if (c.req.raw.method === "HEAD") await stream.cancel();
+      return new Response(c.req.raw.method === "HEAD" ? null : stream, {
+        headers: { "Content-Type": "message/rfc822", "Content-Disposition": disposition(`${message.id}.eml`) },
+      });
     });
-  });
+  }
 
   for (const verb of QUEUE_VERBS) {
     const asked = async (request: Request) =>

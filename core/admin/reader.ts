@@ -1,5 +1,5 @@
 /**
- * A message of the inbox opened for a person or a program: its entry, the beginning of its source, its MIME structure.
+ * A message of the inbox or the queue opened for a person or a program: its entry, the beginning of its source, its MIME structure.
  * The last few that were read are kept, within a budget, because a page asks for a message, its frame and its parts.
  */
 import { concat } from "../model/octets.ts";
@@ -47,6 +47,11 @@ export class MailReader {
     if (found === null) return null;
     const content = await this.#content(found.message);
     return content === null ? null : { ...found, content };
+  }
+
+  /** A message that lies in the queue. Null when its octets are gone. */
+  look(message: StoredMessage): Promise<Content | null> {
+    return this.#content(message);
   }
 
   close(): Promise<void> {

@@ -199,6 +199,14 @@ export interface DeliveryConfig {
   readonly tls: DeliveryTls;
 }
 
+/** Mail that plugins hold for a person. */
+export interface QuarantineConfig {
+  /** How long it waits, milliseconds; null: until a person comes. */
+  readonly keep: number | null;
+  /** Octets of all of it together. */
+  readonly size: number;
+}
+
 /** Logins. */
 export interface AuthConfig {
   /** What failed ones lead to. */
@@ -243,6 +251,8 @@ export interface Config {
   readonly delivery: DeliveryConfig;
   /** Servers to ask, and whether they check DNSSEC; null: what this host says. */
   readonly dns: Partial<StubOptions> | null;
+  /** Mail that plugins hold for a person. */
+  readonly quarantine: QuarantineConfig;
   /** Logins. */
   readonly auth: AuthConfig;
   /** Null: there is no site. */

@@ -103,6 +103,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
       leaves: file !== null,
     }),
     dns: readDns(read.dns),
+    quarantine: read.quarantine ?? schema.Quarantine.parse({}),
     auth: read.auth ?? schema.Auth.parse({}),
     admin: readAdmin(read, file === null, env, faults),
     log: { ...(read.log ?? schema.Log.parse({})), ...logLevel(env, faults) },

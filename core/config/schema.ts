@@ -102,6 +102,12 @@ export const Auth = z.strictObject({
   }).prefault({}).describe("What failed logins lead to."),
 });
 
+export const Quarantine = z.strictObject({
+  keep: z.union([duration({ min: 60_000 }), z.literal("forever").transform(() => null)]).prefault("30d")
+    .describe("How long mail that a plugin held waits for a person before it goes, and nobody is told; or forever."),
+  size: size({ min: 2 ** 20 }).prefault("1GiB").describe("All of it together: what does not fit is refused with 452."),
+});
+
 export const Admin = z.strictObject({
   address: tcp.prefault("127.0.0.1:8025").describe("Where the site and the HTTP API listen."),
   token: z.string().min(16, { error: "must have at least 16 characters" }).optional()
@@ -131,6 +137,7 @@ export const File = z.strictObject({
   nextHops: NextHops.prefault({}).describe("Hosts of one's own that mail can be routed to, by a name."),
   delivery: Delivery.prefault({}).describe("How mail leaves, and what its senders are told."),
   dns: Dns.optional().describe("The name servers to ask, instead of those that this host asks."),
+  quarantine: Quarantine.prefault({}).describe("Mail that plugins hold for a person."),
   auth: Auth.prefault({}).describe("Logins."),
   admin: Admin.optional().describe("The admin site and the HTTP API; without it there is none."),
   log: Log.prefault({}).describe("What is written to standard output."),

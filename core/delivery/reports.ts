@@ -14,7 +14,7 @@ import { storedBody } from "../queue/stored_body.ts";
 import type { NewRecipient, NewReport, Store, StoredMessage } from "../store/store.ts";
 
 export interface ReportsOptions {
-  readonly store: Pick<Store, "received">;
+  readonly store: Pick<Store, "content">;
   readonly services: Omit<Services, "commit">;
   pipelineOf(listener: string): Pipeline;
   readonly notify: NotifyOptions;

@@ -48,6 +48,17 @@ export { canonicalIp, isIPv4, isIPv6, isLoopback, isNetwork, networkOf, Networks
 export { parseDuration, parseRate, parseSize, RATE } from "../model/units.ts";
 export type { Rate } from "../model/units.ts";
 
+// ---- What is inside of a message -------------------------------------------------------------------------------------
+export { MimeReader } from "../mime/reader.ts";
+export type { MimeDefect, MimeEncoding, MimeVisitor, PartConsumer, PartEnd, PartHead } from "../mime/entity.ts";
+export { messageContent } from "../mime/content.ts";
+export type { ContentOptions, ContentPart, ContentSource, ContentText, MessageContent } from "../mime/content.ts";
+export { htmlText } from "../mime/html_text.ts";
+export type { HtmlLink, HtmlText } from "../mime/html_text.ts";
+export { decodeText } from "../mime/charset.ts";
+export { type Decoder, decoderFor } from "../mime/decoder.ts";
+export { Base64, type Coder, QuotedPrintable } from "../mime/coder.ts";
+
 // ---- What is stored of a password ------------------------------------------------------------------------------------
 export { formatScryptHash, parseScryptHash } from "../model/scrypt_hash.ts";
 export { SCRYPT_COST, SCRYPT_LENGTH, SCRYPT_SALT } from "../model/scrypt_hash.ts";

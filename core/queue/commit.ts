@@ -18,6 +18,7 @@ import {
   StoreError,
 } from "../store/store.ts";
 import { nextAttempt, notAfter } from "./backoff.ts";
+import type { Quarantine } from "./quarantine.ts";
 
 export interface CommitOptions {
   readonly store: Store;
@@ -35,6 +36,8 @@ export interface CommitOptions {
   random(): number;
   /** Whether what is ready may be leased from the start (the dispatcher says). */
   claim?(message: NewMessage): Claim | null;
+  /** Who bounds what is held for a person. */
+  readonly quarantine?: Pick<Quarantine, "admit" | "until">;
   /** It was committed: what is due at once, or later, and the leases of the claim with the octets that are in memory. */
   committed(message: NewMessage, leases: readonly Lease[], octets: Uint8Array<ArrayBuffer> | null): void;
   trouble(message: string): void;
@@ -47,16 +50,30 @@ export async function commitTransaction(
   options: CommitOptions,
 ): Promise<Reply<"defer"> | null> {
   const message = plan(transaction, origin, options);
-  const body = transaction.rewritten ?? transaction.received!.body;
-  if (transaction.rewritten !== null) transaction.received!.body.discard();
+  const { rewritten } = transaction, received = transaction.received!.body, body = rewritten ?? received;
   if (message.recipients.length === 0 && message.deposits.length === 0) {
-    body.discard(); // everything found its place already
+    received.discard(); // everything found its place already
+    rewritten?.discard();
     return null;
   }
+  const held = transaction.held !== null ? options.quarantine : undefined;
+  if (held !== undefined) {
+    const full = await held.admit(body.size).catch((error) => storeRefusal(error, options.trouble));
+    if (full !== null) {
+      received.discard();
+      rewritten?.discard();
+      return full;
+    }
+  }
+  const expires = held?.until();
   const claim = options.claim?.(message) ?? null, octets = body.memory;
   let leases: readonly Lease[];
   try {
-    leases = await (claim === null ? options.store.commit(message, body) : options.store.commit(message, body, claim));
+    leases = await options.store.commit(message, body, {
+      ...claim !== null && { claim },
+      ...rewritten !== null && { received },
+      ...expires !== undefined && { expires },
+    });
   } catch (error) {
     return storeRefusal(error, options.trouble);
   }

@@ -6,7 +6,7 @@ import type { Body, Store, StoredMessage } from "../store/store.ts";
 const IN_MEMORY = 256 * 1024;
 type Octets = Uint8Array<ArrayBuffer>;
 /** As much of a store as is needed. */
-type Bodies = Pick<Store, "received">;
+type Bodies = Pick<Store, "content">;
 
 /**
  * Null when the store does not have the octets any more.
@@ -15,7 +15,7 @@ type Bodies = Pick<Store, "received">;
  */
 export async function storedBody(store: Bodies, message: StoredMessage): Promise<Body | null> {
   const { id, size } = message;
-  const stream = await store.received(id);
+  const stream = await store.content(id);
   if (stream === null) return null;
   const small = size <= IN_MEMORY;
   const head = await readHead(stream, small);
@@ -54,7 +54,7 @@ function reopened(store: Bodies, id: string): ReadableStream<Octets> {
   return new ReadableStream<Octets>({
     async pull(controller) {
       if (reader === undefined) {
-        const stream = await store.received(id);
+        const stream = await store.content(id);
         if (stream === null) return controller.error(new Error(`message ${id} is gone`));
         reader = stream.getReader();
       }

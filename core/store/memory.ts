@@ -12,6 +12,7 @@ import {
   type Body,
   type BodyWriter,
   type Claim,
+  type CommitOptions,
   type Counters,
   FINAL_STATES,
   type Lease,
@@ -19,6 +20,7 @@ import {
   type NewDeposit,
   type NewMessage,
   type NewReport,
+  type QuarantineStore,
   QUEUE_STATES,
   type QueueChange,
   type QueueItem,
@@ -53,6 +55,10 @@ interface Recipient {
 interface Message {
   readonly message: StoredMessage;
   readonly octets: Uint8Array<ArrayBuffer>;
+  /** What was received, where that is not what goes on. */
+  original?: Uint8Array<ArrayBuffer>;
+  /** Until when it is in quarantine. */
+  expires?: number;
   readonly recipients: Recipient[];
 }
 /** One destination's part of a message: what a lease covers. */
@@ -64,6 +70,7 @@ type Octets = ReadableStream<Uint8Array<ArrayBuffer>>;
 
 export class MemoryStore implements Store {
   readonly inboxes: MemoryInboxes;
+  readonly quarantine: QuarantineStore;
   readonly counters: Counters;
   readonly #spool: Spool;
   readonly #now: () => number;
@@ -85,6 +92,26 @@ export class MemoryStore implements Store {
       list: () => Promise.resolve([]),
       save: () => Promise.resolve(),
     });
+    const quarantined = () =>
+      [...this.#messages.values()].filter(({ expires, recipients }) =>
+        expires !== undefined && recipients.some(({ facts }) => facts.state === "held")
+      );
+    this.quarantine = {
+      total: () =>
+        this.#ask(() => {
+          const all = quarantined();
+          return { messages: all.length, octets: all.reduce((sum, { octets }) => sum + octets.length, 0) };
+        }),
+      expire: ({ now }) =>
+        this.#ask(() =>
+          quarantined().filter(({ expires }) => expires! <= now).map((item) => {
+            const { message: { id }, recipients } = item;
+            recipients.splice(0, Infinity, ...recipients.filter(({ facts }) => facts.state !== "held"));
+            this.#tidy(id);
+            return id;
+          })
+        ),
+    };
     this.inboxes = new MemoryInboxes({
       ask: (answer) => this.#ask(answer),
       message: (id) => this.#messages.get(id)?.message,
@@ -98,16 +125,24 @@ export class MemoryStore implements Store {
     return this.#spool.receive(id);
   }
 
-  async commit(message: NewMessage, body: Body, claim?: Claim): Promise<readonly Lease[]> {
+  async commit(
+    message: NewMessage,
+    body: Body,
+    { claim, received, expires }: CommitOptions = {},
+  ): Promise<readonly Lease[]> {
     try {
       if (this.#closed) throw closed();
       const octets = body.memory ?? new Uint8Array(await new Response(body.stream()).arrayBuffer());
+      const original = received && (received.memory?.slice() ?? await new Response(received.stream()).bytes());
       const stored = this.#keep(message, octets.slice(), claim);
+      if (expires !== undefined && stored !== null) this.#messages.get(message.id)!.expires = expires;
+      if (original && stored !== null) this.#messages.get(message.id)!.original = original;
       await Promise.resolve(); // as with a disk, nobody hears of it before the caller goes on
       if (stored !== null) this.inboxes.deposit(stored, message.deposits);
       return claim === undefined ? [] : claimedLeases(message, octets.length, claim);
     } finally {
       body.discard();
+      received?.discard();
     }
   }
 
@@ -279,10 +314,17 @@ export class MemoryStore implements Store {
     });
   }
 
-  received(id: string): Promise<Octets | null> {
+  content(id: string): Promise<Octets | null> {
     return this.#ask(() => {
       const item = this.#find(id);
       return item ? octetStream(item.octets) : null;
+    });
+  }
+
+  received(id: string): Promise<Octets | null> {
+    return this.#ask(() => {
+      const item = this.#find(id);
+      return item ? octetStream(item.original ?? item.octets) : null;
     });
   }
 

@@ -85,6 +85,8 @@ export class Operations {
         return this.#mark(operation);
       case "remove":
         return this.#remove(operation);
+      case "expire":
+        return this.#expire(operation);
       case "count":
         return this.#count(operation.rows, operation.now);
     }
@@ -92,7 +94,8 @@ export class Operations {
 
   /** The body stands at `base` and the operation's own `at`. */
   #commit(operation: CommitOperation, octets: ArrayBuffer, base = 0): null {
-    const { id, receivedAt, size, envelope, file, at, claim, recipients, sender, subject, entries } = operation;
+    const { id, receivedAt, size, envelope, file, at, original, expires, claim, recipients, sender, subject, entries } =
+      operation;
     const body = file === null ? new Uint8Array(octets, base + at, size) : null;
     this.#sql.run(
       "insert into message values (?, ?, ?, ?, ?, ?, ?)",
@@ -104,6 +107,12 @@ export class Operations {
       file,
       body,
     );
+    if (original !== null) {
+      const from = base + at + (file === null ? size : 0);
+      const octetsOf = original.file === null ? new Uint8Array(octets, from, original.size) : null;
+      this.#sql.run("insert into original values (?, ?, ?, ?)", id, original.size, original.file, octetsOf);
+    }
+    if (expires !== null) this.#sql.run("insert into quarantine values (?, ?, ?)", id, expires, size);
     for (const row of recipients) {
       const taken = row.state === "ready" ? claim : null;
       const due = row.state === "held" ? null : taken?.until ?? dueAt(row.next_attempt, row.deadline);
@@ -256,7 +265,35 @@ export class Operations {
     if (named !== null) return;
     const gone = this.#sql.get<{ file: string | null }>("delete from message where id = ? returning file", id);
     if (gone?.file) this.#files.push(gone.file);
+    this.#dropOriginal(id);
+    this.#sql.run("delete from quarantine where message = ?", id);
     this.#sql.run("delete from corrupt where message = ?", id);
+  }
+
+  /** A message that holds nothing any more. */
+  #leaveQuarantine(id: string): void {
+    this.#sql.run(
+      `delete from quarantine where message = ?1
+         and not exists (select 1 from recipient where message = ?1 and state = 'held')`,
+      id,
+    );
+  }
+
+  #expire({ now, limit }: Of<"expire">): readonly string[] {
+    const ids = this.#sql.all<{ message: string }>(
+      "delete from quarantine where message in (select message from quarantine where expires <= ? limit ?) returning message",
+      ...[now, limit],
+    ).map(({ message }) => message);
+    for (const id of ids) {
+      this.#sql.run("delete from recipient where message = ? and state = 'held'", id);
+      this.#tidy(id);
+    }
+    return ids;
+  }
+
+  #dropOriginal(id: string): void {
+    const gone = this.#sql.get<{ file: string | null }>("delete from original where message = ? returning file", id);
+    if (gone?.file) this.#files.push(gone.file);
   }
 
   #change({ id, state, domain, change, now, before, limit }: Of<"change">): Results["change"] {
@@ -269,6 +306,7 @@ export class Operations {
     let changed = 0;
     for (const message of ids) {
       changed += this.#changeOne(message, { state, domain, change, now });
+      this.#leaveQuarantine(message);
       this.#destinations.lookAtAll(message);
     }
     if (change.do === "delete" && id !== null && ids.length === 0) this.#deleteUnreferenced(id);
@@ -362,6 +400,8 @@ export class Operations {
       this.#sql.run("delete from recipient where message = ?", id);
       this.#sql.run("delete from inbox where message = ?", id);
       this.#sql.run("delete from message where id = ?", id);
+      this.#dropOriginal(id);
+      this.#sql.run("delete from quarantine where message = ?", id);
       if (file !== null) this.#files.push(file);
     }
   }

@@ -10,6 +10,7 @@ import type {
   InboxPage,
   InboxQuery,
   Lease,
+  QuarantineTotal,
   QueueChange,
   QueueItem,
   QueuePage,
@@ -53,6 +54,7 @@ export type Operation =
   }
   | { readonly do: "mark"; readonly id: string; readonly read: boolean }
   | { readonly do: "remove"; readonly id: string | null; readonly inbox: string | null; readonly limit: number }
+  | { readonly do: "expire"; readonly now: number; readonly limit: number }
   | { readonly do: "count"; readonly now: number; readonly rows: readonly CounterRow[] };
 
 export interface CommitOperation {
@@ -64,6 +66,10 @@ export interface CommitOperation {
   /** Name of the spool file; null: the octets stand in the batch at `at`. */
   readonly file: string | null;
   at: number;
+  /** What was received in the place of this body. In the batch it stands behind the body. */
+  readonly original: { readonly size: number; readonly file: string | null } | null;
+  /** In quarantine until then. */
+  readonly expires: number | null;
   /** Who has what is ready from the start. */
   readonly claim: Claim | null;
   readonly recipients: readonly NewRecipientRow[];
@@ -102,6 +108,7 @@ export interface Results {
   change: { readonly changed: number; readonly last: string | null };
   mark: boolean;
   remove: readonly EntryChange[];
+  expire: readonly string[];
   count: null;
 }
 export type Outcome<T = unknown> =
@@ -132,8 +139,9 @@ export type ReaderRequest =
   | { readonly ask: "queue"; readonly query: QueueQuery }
   | { readonly ask: "totals"; readonly query: Pick<QueueQuery, "domain"> }
   | { readonly ask: "item"; readonly id: string }
-  | { readonly ask: "body"; readonly id: string }
+  | { readonly ask: "body"; readonly id: string; readonly original?: boolean }
   | { readonly ask: "due"; readonly after: number }
+  | { readonly ask: "quarantine" }
   | { readonly ask: "names" }
   | { readonly ask: "list"; readonly query: InboxQuery }
   | { readonly ask: "entry"; readonly id: string }
@@ -148,6 +156,7 @@ export interface ReaderResults {
   item: QueueItem | null;
   body: StoredBody | null;
   due: number | null;
+  quarantine: QuarantineTotal;
   names: readonly { readonly name: string; readonly total: number; readonly unread: number }[];
   list: InboxPage;
   entry: { readonly entry: InboxPage["messages"][number]; readonly message: StoredMessage } | null;

@@ -94,7 +94,8 @@ export function encodeCommit(
   message: NewMessage,
   size: number,
   file: string | null,
-  claim: Claim | null = null,
+  { claim = null, original = null, expires = null }: Partial<Pick<CommitOperation, "claim" | "original" | "expires">> =
+    {},
 ): CommitOperation {
   return {
     do: "commit",
@@ -104,6 +105,8 @@ export function encodeCommit(
     envelope: encodeEnvelope(message),
     file,
     at: 0,
+    original,
+    expires,
     claim,
     recipients: message.recipients.map(encodeRecipient),
     sender: entrySender(message),

@@ -18,6 +18,8 @@ const CHECKED = 64 * 1024 * 1024; // a file up to this size is checked whole at 
  * `due` is the moment from which a worker may take a recipient: its next attempt, or the end of a lease. Null when
  * nothing will happen by itself, so the indexes of what is due hold live rows only. `appointed` is a moment that the sender chose
  * (RFC 4865): once it has come it becomes `due`, until then the row is out of the way of what our own clock planned.
+ * The table `original` has what was received where another body goes on in its place (`CommitOptions.received`).
+ * The table `quarantine` names messages that hold something for a person, and until when; what a person holds is not there.
  * The table `destination` is destinations.ts's. `recipient_list` answers for lists and totals of every kind: it is in
  * order of id, so mail that comes in is added at its end.
  */
@@ -75,6 +77,12 @@ export const STEPS: readonly string[] = [
   create table destination (name text primary key, due integer not null) strict, without rowid;
   create index destination_due on destination (due);
   insert into destination select destination, min(due) from recipient where due is not null group by destination;
+`,
+  `
+  create table original (message text primary key, size integer not null, file text, body blob) strict, without rowid;
+  create index original_file on original (file) where file is not null;
+  create table quarantine (message text primary key, expires integer not null, size integer not null) strict, without rowid;
+  create index quarantine_expires on quarantine (expires);
 `,
 ];
 

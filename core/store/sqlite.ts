@@ -4,7 +4,6 @@
  * Non-job: group commit (writer_queue.ts), SQL (operations.ts, sqlite_reader.ts), bodies (spool.ts).
  */
 import { statfsSync } from "node:fs";
-import { applyEdits, applyEditsToBytes } from "../model/edits.ts";
 import { concat } from "../model/octets.ts";
 import type { Observer } from "../observe/events.ts";
 import { CounterCache } from "./counters.ts";
@@ -18,17 +17,17 @@ import type {
   ReaderResults,
   Refused,
   Results,
-  StoredBody,
   WriterReply,
   WriterRequest,
 } from "./protocol.ts";
 import { claimedLeases, encodeCommit, entryId, readEntryId } from "./rows.ts";
-import { FileBody, fileStream, octetStream, Spool } from "./spool.ts";
+import { FileBody, Spool } from "./spool.ts";
+import { StoredBodies } from "./stored_bodies.ts";
 import type { ReaderReply } from "./sqlite_reader.ts";
 import {
   type Body,
   type BodyWriter,
-  type Claim,
+  type CommitOptions,
   type Inboxes,
   type InboxPage,
   type InboxQuery,
@@ -36,6 +35,7 @@ import {
   type LeaseOptions,
   type NewMessage,
   type NewReport,
+  type QuarantineStore,
   type QueueChange,
   type QueueItem,
   type QueuePage,
@@ -96,6 +96,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
 
 class SqliteStore implements Store {
   readonly inboxes: Inboxes;
+  readonly quarantine: QuarantineStore;
   readonly #folder: string;
   readonly #spool: Spool;
   readonly #lock: FolderLock;
@@ -103,6 +104,7 @@ class SqliteStore implements Store {
   readonly #observer: Observer | undefined;
   readonly #watchers: Watchers;
   readonly #writer: WriterQueue;
+  readonly #bodies: StoredBodies;
   #reader: Promise<ReaderThread> | null = null;
   #counters: CounterCache | null = null;
   #first = true;
@@ -128,6 +130,14 @@ class SqliteStore implements Store {
     this.#writer = new WriterQueue({
       start: (died, refused) => this.#startWriter(died, refused),
       trouble: (message) => this.#trouble(message),
+    });
+    this.quarantine = {
+      total: () => this.#read({ ask: "quarantine" }),
+      expire: ({ now }) => this.#expire(now),
+    };
+    this.#bodies = new StoredBodies({
+      path: (file) => this.#spool.path(file),
+      ask: (id, original) => this.#read({ ask: "body", id, original }),
     });
     this.inboxes = {
       names: () => this.#read({ ask: "names" }),
@@ -169,16 +179,25 @@ class SqliteStore implements Store {
     return this.#spool.receive(id);
   }
 
-  async commit(message: NewMessage, body: Body, claim?: Claim): Promise<readonly Lease[]> {
+  async commit(message: NewMessage, body: Body, options: CommitOptions = {}): Promise<readonly Lease[]> {
+    const { claim, expires } = options;
+    let { received } = options;
     this.#committing++;
     try {
       if (this.#closed) throw closed();
       if (message.recipients.length === 0 && message.deposits.length === 0) return []; // nobody would ever read it
-      if (body.memory === null && !(body instanceof FileBody)) body = await this.#adopt(message.id, body);
-      if (body instanceof FileBody) await body.sync();
-      const operation = encodeCommit(message, body.size, body instanceof FileBody ? body.name : null, claim);
-      const answer = await this.#writer.submit(operation, body.memory);
-      if (body instanceof FileBody && (answer.fault === undefined || answer.lost)) body.keep();
+      if (body.memory === null) body = await this.#durable(message.id, body);
+      if (received?.memory === null) received = await this.#durable(message.id, received);
+      const operation = encodeCommit(message, body.size, fileOf(body), {
+        ...claim && { claim },
+        ...expires !== undefined && { expires: Math.round(expires) },
+        ...received && { original: { size: received.size, file: fileOf(received) } },
+      });
+      const octets = received?.memory ? concat([body.memory ?? NOTHING, received.memory]) : body.memory;
+      const answer = await this.#writer.submit(operation, octets);
+      for (const each of [body, received]) {
+        if (each instanceof FileBody && (answer.fault === undefined || answer.lost)) each.keep();
+      }
       taken(answer);
       for (let i = 0; i < operation.entries.length; i++) {
         this.#watchers.tell("arrived", { id: entryId(message.id, i + 1), inbox: operation.entries[i]!.name });
@@ -186,8 +205,16 @@ class SqliteStore implements Store {
       return claim === undefined ? [] : claimedLeases(message, body.size, claim);
     } finally {
       body.discard();
+      received?.discard();
       if (--this.#committing === 0) this.#quiet?.();
     }
+  }
+
+  /** The body in a file of ours whose octets are on disk, or in memory. */
+  async #durable(id: string, body: Body): Promise<Body> {
+    const own = body instanceof FileBody ? body : await this.#adopt(id, body);
+    if (own instanceof FileBody) await own.sync();
+    return own;
   }
 
   /** A body that another implementation made. */
@@ -291,40 +318,16 @@ class SqliteStore implements Store {
     return changed;
   }
 
-  async raw(id: string): Promise<Octets | null> {
-    const body = await this.#body(id);
-    if (body === null) return null;
-    if (body.edits === null) throw new StoreError("io", `message ${id} is corrupt: ${body.why}`);
-    if (body.octets !== null) return octetStream(applyEditsToBytes(body.octets, body.edits));
-    return applyEdits(this.#file(body), body.edits);
+  raw(id: string): Promise<Octets | null> {
+    return this.#bodies.written(id);
   }
 
-  async received(id: string): Promise<Octets | null> {
-    const body = await this.#body(id);
-    if (body === null) return null;
-    return body.octets !== null ? octetStream(body.octets) : this.#file(body);
+  content(id: string): Promise<Octets | null> {
+    return this.#bodies.octets(id);
   }
 
-  #file({ file, size }: StoredBody): Octets {
-    return fileStream(this.#spool.path(file!), size);
-  }
-
-  /** A body that is there with all its octets. */
-  async #body(id: string): Promise<StoredBody | null> {
-    const body = await this.#read({ ask: "body", id });
-    if (body === null) return null;
-    let size = body.octets?.length ?? 0;
-    if (body.file !== null) {
-      try {
-        size = (await Deno.stat(this.#spool.path(body.file))).size;
-      } catch (error) {
-        throw diskError(error, `message ${id} is corrupt`);
-      }
-    }
-    if (size !== body.size) {
-      throw new StoreError("io", `message ${id} is corrupt: its body has ${size} octets instead of ${body.size}`);
-    }
-    return body;
+  received(id: string): Promise<Octets | null> {
+    return this.#bodies.octets(id, true);
   }
 
   #list(query: InboxQuery): Promise<InboxPage> {
@@ -345,6 +348,11 @@ class SqliteStore implements Store {
       removed += gone.length;
       if (gone.length < PIECE || gone.some((entry) => entry.id >= last)) return removed;
     }
+  }
+
+  async #expire(now: number): Promise<readonly string[]> {
+    const gone: readonly string[] = await this.#write({ do: "expire", now, limit: PIECE });
+    return gone.length < PIECE ? gone : [...gone, ...await this.#expire(now)];
   }
 
   health(): StoreHealth {
@@ -423,6 +431,12 @@ class SqliteStore implements Store {
   #trouble(message: string): void {
     this.#observer?.({ type: "trouble", where: "store", message });
   }
+}
+
+const NOTHING = new Uint8Array(0);
+
+function fileOf(body: Body): string | null {
+  return body instanceof FileBody ? body.name : null;
 }
 
 function taken(answer: Answer): unknown {

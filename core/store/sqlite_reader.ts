@@ -22,6 +22,7 @@ import { Filter, openDatabase, type SQLInputValue } from "./schema.ts";
 import type {
   InboxPage,
   InboxQuery,
+  QuarantineTotal,
   QueueItem,
   QueuePage,
   QueueQuery,
@@ -60,8 +61,12 @@ export class Reader {
         return this.#totals(request.query);
       case "item":
         return this.#item(request.id, []);
+      case "quarantine":
+        return this.#get<QuarantineTotal>(
+          "select count(*) as messages, coalesce(sum(size), 0) as octets from quarantine",
+        )!;
       case "body":
-        return this.#body(request.id);
+        return (request.original ? this.#original(request.id) : null) ?? this.#body(request.id);
       case "due":
         return this.#due(request.after);
       case "names":
@@ -162,6 +167,15 @@ export class Reader {
       if (!(error instanceof CorruptRow)) throw error;
       return { ...found, edits: null, why: error.message };
     }
+  }
+
+  #original(id: string): StoredBody | null {
+    const entry = readEntryId(id);
+    const row = entry && this.#get<{ octets: Uint8Array<ArrayBuffer> | null; file: string | null; size: number }>(
+      "select body as octets, file, size from original where message = ?",
+      entry.message,
+    );
+    return row && { ...row, edits: null, why: "" };
   }
 
   #due(after: number): number | null {

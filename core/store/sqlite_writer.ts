@@ -8,7 +8,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { diskFault } from "./durable_write.ts";
 import { Operations } from "./operations.ts";
-import type { Operation, Outcome, Refused, WriterReply, WriterRequest } from "./protocol.ts";
+import type { CommitOperation, Operation, Outcome, Refused, WriterReply, WriterRequest } from "./protocol.ts";
 import { isSpoolFile } from "./spool.ts";
 import { FULL, IOERR, openDatabase, pragma, sqliteCode, type StatementSync } from "./schema.ts";
 import { StoreError } from "./store.ts";
@@ -98,7 +98,7 @@ export class Writer {
     try {
       const outcomes: Outcome[] = [];
       // A row may name a file only when the file's name is durable. One fsync for all of the batch.
-      if (operations.some((operation) => operation.do === "commit" && operation.file !== null)) {
+      if (operations.some((operation) => operation.do === "commit" && namesFile(operation))) {
         syncFolder(`${this.#folder}/spool`);
       }
       this.#begin.run();
@@ -158,7 +158,10 @@ export class Writer {
   #fence(operations: readonly Operation[]): void {
     this.#refused ??= [];
     for (const operation of operations) {
-      if (operation.do === "commit") this.#refused.push({ id: operation.id, file: operation.file });
+      if (operation.do !== "commit") continue;
+      const { id, file, original } = operation;
+      this.#refused.push({ id, file });
+      if (original !== null && original.file !== null) this.#refused.push({ id, file: original.file });
     }
     this.#heal([]);
   }
@@ -216,6 +219,9 @@ export class Writer {
       const fault = fileFault(`${this.#folder}/spool/${file}`, Number(row.size));
       if (fault !== null) this.#operations.aside.mark(String(row.id), fault);
     }
+    for (const { file } of this.#db.prepare("select file from original where file is not null").all()) {
+      files.add(String(file)); // one that is missing harms nobody but who asks for it
+    }
     for (const { name, isFile } of Deno.readDirSync(`${this.#folder}/spool`)) {
       const path = `${this.#folder}/spool/${name}`;
       if (!isFile || files.has(name) || !isSpoolFile(name)) continue; // what is not ours is not ours to remove
@@ -223,6 +229,10 @@ export class Writer {
       if (age > ORPHAN_AGE) Deno.removeSync(path);
     }
   }
+}
+
+function namesFile({ file, original }: CommitOperation): boolean {
+  return file !== null || original !== null && original.file !== null;
 }
 
 function fileFault(path: string, size: number): string | null {

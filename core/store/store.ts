@@ -143,6 +143,18 @@ export interface NewReport {
   /** In memory and small: it lies in the database. */
   readonly content: Uint8Array;
 }
+/** What comes with a commit beside the message and its body. */
+export interface CommitOptions {
+  /** Who takes from the start what is ready. */
+  readonly claim?: Claim;
+  /**
+   * The octets as they were received, where the body is another one: kept as long as the message, for people. It is
+   * discarded like the body.
+   */
+  readonly received?: Body;
+  /** It is in quarantine: what of it is still held then (milliseconds since 1970) goes, and nobody is told. */
+  readonly expires?: number;
+}
 /** Who takes what a commit makes ready, and until when (milliseconds since 1970): its first lease comes with it. */
 export interface Claim {
   readonly owner: string;
@@ -268,6 +280,18 @@ export interface CounterEntry {
   readonly expires: number;
 }
 
+/** What is held for a person, and goes by itself when none comes. */
+export interface QuarantineStore {
+  /** How much there is: messages, and octets of what goes on of them. */
+  total(): Promise<QuarantineTotal>;
+  /** Removes what has been held too long; the ids of the messages. */
+  expire(options: { readonly now: number }): Promise<readonly string[]>;
+}
+export interface QuarantineTotal {
+  readonly messages: number;
+  readonly octets: number;
+}
+
 export interface StoreHealth {
   /** How long the oldest commit under way has waited, milliseconds. */
   readonly writerWait: number;
@@ -283,9 +307,9 @@ export interface Store {
    * Makes the message, its body, its queue rows and its deposits durable, all or nothing, and only then resolves.
    * It takes the body over. Rejects with StoreError; then nothing of the message is kept, and it is never retried here.
    *
-   * With a claim the recipients that are ready are leased from the start: resolves with those leases, else with none.
+   * With a `claim` the recipients that are ready are leased from the start: resolves with those leases, else with none.
    */
-  commit(message: NewMessage, body: Body, claim?: Claim): Promise<readonly Lease[]>;
+  commit(message: NewMessage, body: Body, options?: CommitOptions): Promise<readonly Lease[]>;
 
   /**
    * Takes due recipients for `seconds`: first those whose senders are owed a word, which get at most half while others
@@ -318,10 +342,13 @@ export interface Store {
   change(what: { readonly id: string } | QueueQuery, change: QueueChange): Promise<number>;
   /** The message as written: edits applied, CRLF. Null when the id is not there. */
   raw(id: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | null>;
-  /** The received octets without edits. */
+  /** The octets that go on, without edits: the received ones, or what a plugin put in their place. */
+  content(id: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | null>;
+  /** The octets as they were received, whatever a plugin put in their place. */
   received(id: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | null>;
 
   readonly inboxes: Inboxes;
+  readonly quarantine: QuarantineStore;
   readonly counters: Counters;
   health(): StoreHealth;
   /** Waits for commits under way, then lets go of the files. */

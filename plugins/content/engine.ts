@@ -3,7 +3,6 @@
  * in bounded memory, each wait under a signal, and one question with one answer on top of it. Whatever goes wrong is an
  * EngineError that says so in a few words. Non-job: protocols, several servers (failover.ts), what a failure means.
  */
-import { createConnection, type Socket } from "node:net";
 import { z } from "zod";
 import { EngineError } from "./engine_error.ts";
 
@@ -45,55 +44,39 @@ export const enginePlace: z.ZodPipe<z.ZodString, z.ZodTransform<EnginePlace, str
 /** Octets that wait for `read` before the peer is made to wait. */
 const AHEAD = 64 * 1024;
 
-/** An open connection. One `read` and one `write` at a time; `close` as often as one likes. */
+/**
+ * An open connection. One `read` and one `write` at a time; `close` as often as one likes. Reading and writing fail each
+ * for itself, which is why it is no socket of node:net: an engine that has heard enough answers and hangs up, and there
+ * the first write that fails takes the answer along.
+ */
 export class EngineConnection implements Disposable {
-  readonly #socket: Socket;
+  readonly #conn: Deno.TcpConn | Deno.UnixConn;
   readonly #arrived: Uint8Array<ArrayBuffer>[] = [];
   #waiting = 0;
   #ended = false;
   #fault: Error | null = null;
-  #wake: (() => void) | null = null;
+  #wakeReader: (() => void) | null = null;
+  #wakePump: (() => void) | null = null;
 
-  private constructor(socket: Socket) {
-    this.#socket = socket;
-    socket.on("data", (chunk: Uint8Array<ArrayBuffer>) => {
-      this.#arrived.push(chunk);
-      this.#waiting += chunk.length;
-      if (this.#waiting > AHEAD) socket.pause();
-      this.#stir();
-    });
-    socket.on("end", () => (this.#ended = true, this.#stir()));
-    socket.on("error", (error: Error & { code?: string }) => this.#fail(new EngineError(wording(error))));
-    socket.on("close", () => (this.#ended = true, this.#stir()));
+  private constructor(conn: Deno.TcpConn | Deno.UnixConn) {
+    this.#conn = conn;
+    this.#pump();
   }
 
   /** @throws {EngineError} when it cannot be had; what the signal gives as its reason when that ends it. */
-  static open(place: EnginePlace, signal: AbortSignal): Promise<EngineConnection> {
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason);
-      const socket = createConnection({ ...place, allowHalfOpen: true });
-      const settle = () => {
-        signal.removeEventListener("abort", leave);
-        socket.removeListener("error", fail).removeListener("connect", done);
-      };
-      const fail = (error: Error & { code?: string }) => {
-        settle();
-        socket.on("error", () => {}); // a second one must not go uncaught
-        socket.destroy();
-        reject(new EngineError(wording(error)));
-      };
-      const leave = () => {
-        reject(signal.reason);
-        fail(new Error());
-      };
-      const done = () => {
-        settle();
-        socket.setNoDelay(true);
-        resolve(new EngineConnection(socket));
-      };
-      socket.once("error", fail).once("connect", done);
-      signal.addEventListener("abort", leave, { once: true });
-    });
+  static async open(place: EnginePlace, signal: AbortSignal): Promise<EngineConnection> {
+    signal.throwIfAborted();
+    const connecting: Promise<Deno.TcpConn | Deno.UnixConn> = "path" in place
+      ? Deno.connect({ transport: "unix", path: place.path })
+      : Deno.connect({ hostname: place.host, port: place.port, signal });
+    try {
+      const conn = await orAborted(connecting, signal);
+      if ("setNoDelay" in conn) conn.setNoDelay(true);
+      return new EngineConnection(conn);
+    } catch (error) {
+      connecting.then((late) => late.close(), () => {}); // a socket file has no signal
+      throw signal.aborted ? signal.reason : new EngineError(wording(error));
+    }
   }
 
   /** It is of no more use: closed by either side, or broken. What it said before may still be read. */
@@ -103,7 +86,7 @@ export class EngineConnection implements Disposable {
 
   /** Nobody waits for it: it keeps no process alive until `during` is called. */
   rest(): void {
-    this.#socket.unref();
+    this.#conn.unref();
   }
 
   /**
@@ -111,12 +94,14 @@ export class EngineConnection implements Disposable {
    * this, with the signal's reason.
    */
   async during<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    if (signal.aborted) throw signal.reason;
-    this.#socket.ref();
+    signal.throwIfAborted();
+    this.#conn.ref();
     const leave = () => this.#fail(signal.reason);
     signal.addEventListener("abort", leave, { once: true });
     try {
       return await work();
+    } catch (error) {
+      throw signal.aborted ? signal.reason : error;
     } finally {
       signal.removeEventListener("abort", leave);
     }
@@ -128,29 +113,28 @@ export class EngineConnection implements Disposable {
       const chunk = this.#arrived.shift(); // what had come before it broke is read first
       if (chunk !== undefined) {
         this.#waiting -= chunk.length;
-        if (this.#waiting <= AHEAD) this.#socket.resume();
+        this.#wakePump?.();
         return chunk;
       }
       if (this.#fault !== null) throw this.#fault;
       if (this.#ended) return null;
-      await new Promise<void>((wake) => this.#wake = wake);
+      await new Promise<void>((wake) => this.#wakeReader = wake);
     }
   }
 
-  /** Resolves when there is room for more. @throws {EngineError} when it broke. */
-  write(octets: Uint8Array): Promise<void> {
-    if (this.#fault !== null) return Promise.reject(this.#fault);
-    return new Promise((resolve, reject) => {
-      this.#socket.write(octets, (error) => {
-        if (error) reject(this.#fault ?? new EngineError(wording(error)));
-        else resolve();
-      });
-    });
+  /** Resolves when the kernel has it all. @throws {EngineError} when it broke; then there may still be an answer. */
+  async write(octets: Uint8Array): Promise<void> {
+    if (this.#fault !== null) throw this.#fault;
+    try {
+      for (let rest = octets; rest.length > 0;) rest = rest.subarray(await this.#conn.write(rest));
+    } catch (error) {
+      throw this.#fault ?? new EngineError(wording(error));
+    }
   }
 
   /** No more from us; what it says may still be read. */
-  end(): void {
-    this.#socket.end();
+  async end(): Promise<void> {
+    await this.#conn.closeWrite().catch(() => {}); // it has gone: reading tells
   }
 
   /** At once, whatever is under way. */
@@ -161,17 +145,40 @@ export class EngineConnection implements Disposable {
     this.close();
   }
 
-  #fail(why: Error): void {
-    this.#fault ??= why;
-    this.#socket.destroy();
-    this.#stir();
+  async #pump(): Promise<void> {
+    const buffer = new Uint8Array(16 * 1024);
+    try {
+      for (let count; (count = await this.#conn.read(buffer)) !== null;) {
+        this.#arrived.push(buffer.slice(0, count));
+        this.#waiting += count;
+        this.#wakeReader?.();
+        while (this.#waiting > AHEAD) await new Promise<void>((wake) => this.#wakePump = wake);
+      }
+      this.#ended = true;
+      this.#wakeReader?.();
+    } catch (error) {
+      this.#fail(new EngineError(wording(error)));
+    }
   }
 
-  #stir(): void {
-    const wake = this.#wake;
-    this.#wake = null;
-    wake?.();
+  #fail(why: Error): void {
+    if (this.#fault === null) {
+      this.#fault = why;
+      this.#conn.close();
+    }
+    this.#waiting = 0; // the pump has nothing to wait for
+    this.#wakePump?.();
+    this.#wakeReader?.();
   }
+}
+
+/** The value, or a rejection as soon as the signal aborts. */
+function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const leave = () => reject(signal.reason);
+    signal.addEventListener("abort", leave, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+  });
 }
 
 /** One question. */
@@ -239,15 +246,16 @@ async function listen(connection: EngineConnection, { longest, whole }: Question
   return buffer.slice(0, size);
 }
 
-const WORDS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "connection refused",
-  ECONNRESET: "it broke the connection",
-  EPIPE: "it broke the connection",
-  ENOENT: "there is no such socket",
-  EACCES: "its socket may not be used",
-  ENOTFOUND: "its name has no address",
-};
+/** What the system says, in words of ours where it is usual. */
+const WORDS: readonly [new (...args: never[]) => Error, string][] = [
+  [Deno.errors.ConnectionRefused, "connection refused"],
+  [Deno.errors.ConnectionReset, "it broke the connection"],
+  [Deno.errors.BrokenPipe, "it broke the connection"],
+  [Deno.errors.NotFound, "there is no such socket"],
+  [Deno.errors.PermissionDenied, "its socket may not be used"],
+];
 
-function wording(error: Error & { code?: string }): string {
-  return WORDS[error.code ?? ""] ?? error.code ?? (error.message.slice(0, 200) || "the connection broke");
+function wording(error: unknown): string {
+  const known = WORDS.find(([kind]) => error instanceof kind)?.[1];
+  return known ?? ((error instanceof Error ? error.message : String(error)).slice(0, 200) || "the connection broke");
 }

@@ -16,7 +16,7 @@ import {
   type Setup,
 } from "../../core/pipeline/mod.ts";
 import { EngineError } from "./engine_error.ts";
-import { Failover } from "./failover.ts";
+import type { Failover } from "./failover.ts";
 
 const SHORTEST = 100, LONGEST = 100_000; // milliseconds; `data` and `queue` together have 120 s
 /** Milliseconds between two words to the operator about the same server. */

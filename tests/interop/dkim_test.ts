@@ -4,16 +4,16 @@ import { Outgoing } from "../../core/delivery/outgoing.ts";
 import { headerEnd } from "../../core/model/headers.ts";
 import { on, runPhase } from "../../core/pipeline/mod.ts";
 import { memoryBody } from "../../core/pipeline/testing.ts";
-import type { Canonicalization } from "../../plugins/outbound/dkim_sign/canonical.ts";
+import type { Canonicalization } from "../../core/dkim/canonical.ts";
 import { dkim_sign } from "../../plugins/outbound/dkim_sign/mod.ts";
-import { PrivateKey } from "../../plugins/outbound/dkim_sign/private_key.ts";
-import { recordName, recordText, zoneRecord } from "../../plugins/outbound/dkim_sign/record.ts";
-import { sign, type SigningKey } from "../../plugins/outbound/dkim_sign/sign.ts";
+import { PrivateKey } from "../../core/dkim/private_key.ts";
+import { recordName, recordText, zoneRecord } from "../../core/dkim/record.ts";
+import { sign, type SigningKey } from "../../core/dkim/sign.ts";
 import { join, latin1, mail, octets } from "../support/bytes.ts";
 import { testWith, testWithPython } from "../support/debian.ts";
 import { NAME_SERVERS, NameServers } from "../support/name_servers.ts";
 import { TempFolder } from "../support/temp.ts";
-import { pem, RFC_ED25519, RFC_ED25519_PEM, rsaPkcs8 } from "../unit/plugins/outbound/dkim_sign/keys.ts";
+import { pem, RFC_ED25519, RFC_ED25519_PEM, rsaPkcs8 } from "../unit/dkim/keys.ts";
 import { run } from "./run.ts";
 
 const FORMS: readonly (readonly [Canonicalization, Canonicalization])[] = [
@@ -71,7 +71,7 @@ async function signed(
   const end = headerEnd(message), head = end < 0 ? message : message.subarray(0, end);
   const stream = () => ReadableStream.from([message.subarray(0, 100), message.subarray(100)]);
   const memory = message.length < 1000 ? message : null;
-  const fields = await sign({ head, memory, size: message.length, stream }, keys, {
+  const fields = await sign({ head, memory, stream }, keys, {
     now: Date.now(),
     canonicalization,
   });

@@ -33,6 +33,10 @@ const PACKAGES = {
   "unbound": "unbound",
   "ldns-signzone": "ldnsutils",
   "opendkim": "opendkim",
+  "dmarc-cat": "dmarc-cat",
+  "clamd": "clamav-daemon",
+  "spamd": "spamd",
+  "rspamd": "rspamd",
 } as const;
 export type Program = keyof typeof PACKAGES;
 
@@ -64,7 +68,10 @@ export function testWith(
 }
 
 /** Perl module -> Debian package. */
-const MODULES = { "Mail::DeliveryStatus::BounceParser": "libmail-deliverystatus-bounceparser-perl" } as const;
+const MODULES = {
+  "Mail::DeliveryStatus::BounceParser": "libmail-deliverystatus-bounceparser-perl",
+  "Mail::DMARC": "libmail-dmarc-perl",
+} as const;
 
 /** A test that needs a module of Perl. */
 export function testWithPerl(
@@ -79,7 +86,7 @@ export function testWithPerl(
 }
 
 /** Module of Python -> Debian packages, and all that has to be there. */
-const PYTHON = { "dkim": ["python3-dkim python3-nacl", "dkim, nacl"] } as const;
+const PYTHON = { "dkim": ["python3-dkim python3-nacl python3-authres", "dkim, nacl, authres"] } as const;
 
 /** The first Python that has the module: a machine may have one beside Debian's. */
 export function pythonWith(module: keyof typeof PYTHON): string | null {

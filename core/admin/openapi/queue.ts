@@ -165,6 +165,14 @@ export const QUEUE_PATHS: Json = {
       faults: [404],
     }),
   },
+  "/api/v1/queue/{id}/received": {
+    get: operation("The octets as they were received, also where a plugin has rewritten the body", {
+      tag: "queue",
+      parameters: [ITEM],
+      ok: text("The message.", "message/rfc822"),
+      faults: [404],
+    }),
+  },
   "/api/v1/queue/{id}/retry": { post: change("Try one now", "id") },
   "/api/v1/queue/{id}/hold": { post: change("Hold one until a person releases it", "id") },
   "/api/v1/queue/{id}/release": { post: change("Release one", "id") },

@@ -7,7 +7,7 @@ import { age, count } from "./format.ts";
 import { type Child, type Html, markup } from "./html.ts";
 import { icon, MARK } from "./icons.ts";
 
-export type PageName = "inbox" | "queue" | "plugins";
+export type PageName = "inbox" | "queue" | "quarantine" | "plugins";
 
 /** What a page needs to know of the site and of the request. */
 export interface PageContext {
@@ -23,7 +23,12 @@ export interface PageContext {
   readonly formToken: string;
   readonly now: number;
 }
-const LABELS: Readonly<Record<PageName, string>> = { inbox: "Inbox", queue: "Queue", plugins: "Plugins" };
+const LABELS: Readonly<Record<PageName, string>> = {
+  inbox: "Inbox",
+  queue: "Queue",
+  quarantine: "Quarantine",
+  plugins: "Plugins",
+};
 
 /** The head of every page, the sign-in page's too. */
 export function head(title: string): Html {

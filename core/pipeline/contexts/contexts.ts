@@ -105,6 +105,8 @@ export interface Message {
   readonly size: number;
   /** What BODY= said (RFC 6152, RFC 3030); 7BIT unless it said more. */
   readonly bodyType: BodyType;
+  /** Octets before its body: where the header section ends, in `stream()` as in `content()`. */
+  readonly bodyStart: number;
   /** A line that is no field ended the header before its empty line: another reader may see more fields behind it. */
   readonly malformed: boolean;
   /** The first field of that name, any case. */

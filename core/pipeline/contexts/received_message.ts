@@ -30,6 +30,9 @@ export class ReceivedMessage implements Message {
   get section(): HeaderSection {
     return this.#section ??= new HeaderSection(this.body.head);
   }
+  get bodyStart(): number {
+    return this.section.bodyStart;
+  }
   get malformed(): boolean {
     return this.section.malformedAt !== null;
   }
@@ -110,6 +113,9 @@ class EditedMessage implements Message {
   }
   get bodyType(): BodyType {
     return this.received.bodyType;
+  }
+  get bodyStart(): number {
+    return this.received.bodyStart;
   }
   get malformed(): boolean {
     return this.received.malformed;

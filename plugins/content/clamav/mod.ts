@@ -59,7 +59,7 @@ export const clamav: PluginFactory<z.input<typeof Options>> = definePlugin({
       const { message } = ctx;
       if (message.size > maxSize) return tooLarge(ctx);
       const answer = await scanning.ask(ctx, async (place, signal): Promise<ClamdAnswer> => {
-        const request = instream(message.stream());
+        const request = instream(message.content()); // what a plugin took out harms nobody, what one put in might
         return parseAnswer(await askEngine(place, { request, longest: LONGEST_ANSWER, whole: isWhole, signal }));
       });
       if (answer === null || answer instanceof Reply) return answer;

@@ -72,8 +72,9 @@ export function parseAnswer(octets: Uint8Array): SpamdAnswer {
   const [, digits, word] = /^SPAMD\/\d{1,3}\.\d{1,3} (\d{1,3}) ([\x20-\x7e]{1,200})\r?\n/.exec(text) ?? [];
   if (digits === undefined) throw new EngineError("its answer is none of spamd's");
   if (digits !== "0") throw new EngineError(`it failed: ${digits} ${word}`);
-  const verdict = /^Spam: {0,8}(?:True|False|Yes|No) {0,8}; {0,8}(-?\d{1,7}(?:\.\d{1,6})?) {0,8}\/ {0,8}(-?\d{1,7}(?:\.\d{1,6})?)\r$/im
-    .exec(header);
+  const verdict =
+    /^Spam: {0,8}(?:True|False|Yes|No) {0,8}; {0,8}(-?\d{1,7}(?:\.\d{1,6})?) {0,8}\/ {0,8}(-?\d{1,7}(?:\.\d{1,6})?)\r$/im
+      .exec(header);
   if (verdict === null || lengthOf(header) !== text.length - body) throw new EngineError("its answer is not whole");
   const rules = text.slice(body).split(/[,\s]+/, MOST_RULES).filter((each) => /^\w{1,100}$/.test(each));
   return { score: Number(verdict[1]), required: Number(verdict[2]), rules };

@@ -5,7 +5,7 @@ import { type Key, key } from "../../../core/pipeline/mod.ts";
 export type DmarcResult = "none" | "pass" | "fail" | "temperror" | "permerror";
 /** RFC 9989 4.7: what an owner asks for mail that fails. */
 export type DmarcPolicy = "none" | "quarantine" | "reject";
-/** RFC 9990 3.1.1.12: why a policy was not followed. */
+/** RFC 9990 3.1.6: why a policy was not followed. */
 export type DmarcOverride =
   | "local_policy"
   | "mailing_list"

@@ -2,8 +2,8 @@
  * Which of the keys speak for a mail: those of its author's domain, which is what DMARC compares d= with, else perhaps
  * those of its envelope's sender. Non-job: whether anybody may speak for it (mod.ts), signing.
  */
+import type { SigningKey } from "../../../core/dkim/mod.ts";
 import { type Address, HeaderSection, mailboxesIn } from "../../../core/pipeline/mod.ts";
-import type { SigningKey } from "./sign.ts";
 
 export interface AuthorOptions {
   /** A key speaks for the domains below its own too. */

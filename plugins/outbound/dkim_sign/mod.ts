@@ -4,21 +4,18 @@
  * its From may be forged, and a signature would vouch for it. Non-job: checking the signatures of others.
  */
 import { z } from "zod";
+import { canBeSigned, type Canonicalization, sign } from "../../../core/dkim/mod.ts";
 import {
   canonicalDomain,
   definePlugin,
   isNetwork,
   Networks,
-  OptionsError,
   type Origin,
   parseDuration,
   type PluginFactory,
 } from "../../../core/pipeline/mod.ts";
+import { readKeys } from "../key_source.ts";
 import { Keyring } from "./author.ts";
-import type { Canonicalization } from "./canonical.ts";
-import { sign, type SigningKey } from "./sign.ts";
-import { canBeSigned } from "./signed_fields.ts";
-import { readKey } from "./source.ts";
 
 const name = (what: string) =>
   z.string().refine((text) => canonicalDomain(text) !== null, { error: (issue) => `"${issue.input}" is no ${what}` });
@@ -98,25 +95,3 @@ export const dkim_sign: PluginFactory<z.input<typeof Options>> = definePlugin({
     };
   },
 });
-
-type Entries = z.output<typeof Options>["keys"];
-
-/** @throws {OptionsError} with a fault for each key that is none, or stands twice. */
-function readKeys(entries: Entries, setup: { readonly base: string; trouble(message: string): void }): SigningKey[] {
-  const faults: { path: PropertyKey[]; message: string }[] = [], keys: SigningKey[] = [], seen = new Set<string>();
-  const { base } = setup, trouble = (message: string) => setup.trouble(message);
-  for (const [index, entry] of entries.entries()) {
-    try {
-      const key = readKey(entry, { base, trouble }), place = `${key.selector}._domainkey.${key.domain}`;
-      if (seen.has(place)) {
-        faults.push({ path: ["keys", index, "selector"], message: `there are two keys for ${place}` });
-      }
-      seen.add(place);
-      keys.push(key);
-    } catch (error) {
-      faults.push({ path: ["keys", index, "key"], message: error instanceof Error ? error.message : String(error) });
-    }
-  }
-  if (faults.length > 0) throw new OptionsError(faults);
-  return keys;
-}

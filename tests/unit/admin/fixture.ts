@@ -113,9 +113,9 @@ export class TestStore extends MemoryStore {
     this.changes.push({ what, change });
     return super.change(what, change);
   }
-  override received(id: string): ReturnType<MemoryStore["received"]> {
+  override content(id: string): ReturnType<MemoryStore["content"]> {
     this.reads++;
-    return super.received(id);
+    return super.content(id);
   }
 
   async #commit(message: NewMessage, bytes: Uint8Array<ArrayBuffer>): Promise<void> {

@@ -94,10 +94,10 @@ Deno.test("a reader that is asked twice at once reads once, and forgets what fai
   assert(a!.content === b!.content);
   assertEquals(store.reads, 1);
   const gone = await store.deliver(ORDER);
-  const received = store.received.bind(store);
-  store.received = () => Promise.resolve(null); // removed between the row and the octets
+  const content = store.content.bind(store);
+  store.content = () => Promise.resolve(null); // removed between the row and the octets
   assertEquals(await reader.open(gone), null);
-  store.received = received;
+  store.content = content;
   assertEquals((await reader.open(gone))!.content.mail!.parts.length, 4);
   assertEquals(await reader.open("01ARZ3NDEKTSV4RRFFQ69G5FAV"), null);
   await reader.close();

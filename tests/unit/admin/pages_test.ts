@@ -347,3 +347,45 @@ Deno.test("a hostile mail is text on the page, and a file name is only a name", 
     );
     await part.body?.cancel();
   }));
+
+Deno.test("quarantine: what is held, why and until when; released, judged, deleted; what is on its way is left alone", async () => {
+  const lessons: string[] = [];
+  const teach = (content: Uint8Array, as: string) => Promise.resolve([`${lessons.push(`${as} ${content.length}`)}`]);
+  await withSite(async (admin, store) => {
+    assertStringIncludes(await get(admin, "/quarantine"), "Nothing is held");
+    const held = (address: string) => store.queueUp([{ address, state: "held", reply: "spam_score: score=7 <b>" }]);
+    const ids = [];
+    for (const name of ["a", "b", "c", "d"]) ids.push(await held(`${name}@example.org`));
+    const mixed = await store.queueUp([
+      { address: "x@example.net", state: "held", reply: "held by hand" },
+      { address: "y@example.net", state: "ready" },
+    ]);
+    const list = await get(admin, "/quarantine");
+    assertStringIncludes(list, "spam_score: score=7 &lt;b&gt;");
+    assertStringIncludes(list, "5 messages");
+    assertStringIncludes(list, "29 d 23 h");
+    assertStringIncludes(list, ">never<");
+    assertStringIncludes(await get(admin, "/quarantine?domain=example.com"), "Nothing matches");
+    const one = await get(admin, `/quarantine/${ids[0]}`);
+    assertStringIncludes(one, "Not spam: learn and release");
+    for (const [i, verb] of ["release", "ham", "spam", "delete"].entries()) {
+      const path = `/quarantine/${ids[i]}`;
+      const done = await submit(admin, await get(admin, path), `${path}/${verb}`);
+      assertEquals([done.status, done.headers.get("location")], [303, "/quarantine"]);
+    }
+    assertEquals(lessons, ["ham 2048", "spam 2048"]);
+    assertEquals(store.changes.map(({ change }) => change.do), ["release", "release", "delete", "delete"]);
+    const part = await get(admin, `/quarantine/${mixed}`);
+    assertEquals((await submit(admin, part, `/quarantine/${mixed}/delete`)).status, 409);
+    const forged = await admin.fetch(new Request(`${ORIGIN}/quarantine/${mixed}/release`, { method: "POST" }));
+    assertEquals(forged.status, 403);
+  }, { teach, quarantine: { keep: 30 * 86_400_000, size: 2 ** 30 } });
+});
+
+Deno.test("quarantine: where nobody learns, nothing asks for lessons", () =>
+  withSite(async (admin, store) => {
+    const id = await store.queueUp([{ address: "a@example.org", state: "held", reply: "odd" }]);
+    const one = await get(admin, `/quarantine/${id}`);
+    assert(!one.includes("learn"));
+    assertStringIncludes(one, "Release");
+  }));

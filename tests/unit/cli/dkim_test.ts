@@ -1,8 +1,8 @@
 /** `postern dkim`: keys that are made, and the records of those in a configuration. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { run } from "../../../cli/main.ts";
-import { PrivateKey } from "../../../plugins/outbound/dkim_sign/private_key.ts";
-import { recordText } from "../../../plugins/outbound/dkim_sign/record.ts";
+import { PrivateKey } from "../../../core/dkim/private_key.ts";
+import { recordText } from "../../../core/dkim/record.ts";
 import { TempFolder } from "../../support/temp.ts";
 import { FakeTerminal } from "./fake_terminal.ts";
 

@@ -50,7 +50,19 @@ Deno.test("the help lists the commands that there are", async () => {
   const terminal = new FakeTerminal();
   await run(["--help"], terminal);
   const commands = [...terminal.text.matchAll(/^ {2}([a-z]+)\b.* {2,}\S/gm)].map((match) => match[1]);
-  assertEquals(commands, ["serve", "check", "schema", "send", "queue", "suppress", "user", "dkim", "help"]);
+  assertEquals(commands, [
+    "serve",
+    "check",
+    "schema",
+    "send",
+    "queue",
+    "quarantine",
+    "suppress",
+    "user",
+    "dkim",
+    "dmarc",
+    "help",
+  ]);
 });
 
 /** Where the empty line stands after which `check` speaks of delivery. */

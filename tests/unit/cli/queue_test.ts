@@ -101,6 +101,29 @@ Deno.test("queue: list, show and change in the data folder where no server runs"
   assertEquals(gone.complaints, [`postern: nothing in the queue has the id ${id}`]);
 });
 
+Deno.test("quarantine: what is held is listed, released and deleted; what is not held is left alone", async () => {
+  await using temp = await TempFolder.make();
+  const cwd = temp.path, env = { POSTERN_ADMIN: "127.0.0.1:1" };
+  const id = await fill(`${cwd}/data`);
+  const command = async (...args: string[]) => {
+    const terminal = new FakeTerminal({ cwd, env });
+    return [await run(args, terminal), [...terminal.printed, ...terminal.complaints].join("\n")] as const;
+  };
+  assertEquals(await command("quarantine", "list"), [0, "The queue is empty."]);
+  const [code, words] = await command("quarantine", "delete", id);
+  assertEquals(code, 1);
+  assertStringIncludes(words, "is not in quarantine");
+  await command("queue", "hold", id);
+  assertStringIncludes((await command("quarantine", "list"))[1], "held by hand");
+  assertStringIncludes((await command("quarantine", "show", id))[1], "held");
+  assertEquals(await command("quarantine", "release", "--domain", "example.org"), [0, "1 recipient changed"]);
+  assertEquals((await command("quarantine", "delete", id))[0], 1, "a part of it is on its way");
+  await command("queue", "hold", id);
+  assertEquals(await command("quarantine", "delete", id), [0, "2 recipients changed"]);
+  assertEquals((await command("quarantine", "release"))[0], 2);
+  assertEquals((await command("quarantine", "release", id, "--domain", "example.org"))[0], 2);
+});
+
 Deno.test("queue route: by a next hop, as the configuration says, to a plugin; only by what is there, one at a time", async () => {
   await using temp = await TempFolder.make();
   const cwd = temp.path, env = { POSTERN_ADMIN: "127.0.0.1:1", POSTERN_ADMIN_TOKEN: TOKEN };

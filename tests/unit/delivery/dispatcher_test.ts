@@ -187,13 +187,13 @@ Deno.test("a store that fails to lease is asked again; one that fails to settle 
 
 Deno.test("content that cannot be read is a reason to try again, content that is gone is not", async () => {
   await using site = new Site({
-    store: (real) => wrap(real, { received: () => Promise.reject(new StoreError("io", "bad sector")) }),
+    store: (real) => wrap(real, { content: () => Promise.reject(new StoreError("io", "bad sector")) }),
   });
   await site.put();
   await site.until(["deferred 1"]);
   assertStringIncludes(site.troubles()[0]!, "bad sector");
 
-  await using empty = new Site({ store: (real) => wrap(real, { received: () => Promise.resolve(null) }) });
+  await using empty = new Site({ store: (real) => wrap(real, { content: () => Promise.resolve(null) }) });
   await empty.put();
   await empty.until([]);
   assertEquals(empty.bounced(), ["a@example.org its content is gone"]);

@@ -189,11 +189,11 @@ export function local(address: string, plugin = "box"): NewRecipient {
 
 /** The store with some of its methods replaced. */
 export function wrap(real: MemoryStore, replaced: Partial<Store>): Store {
-  const store: Pick<Store, "lease" | "settle" | "nextDue" | "received" | "counters"> = {
+  const store: Pick<Store, "lease" | "settle" | "nextDue" | "content" | "counters"> = {
     lease: (options) => real.lease(options),
     settle: (lease, outcomes, reports) => real.settle(lease, outcomes, reports),
     nextDue: (options) => real.nextDue(options),
-    received: (id) => real.received(id),
+    content: (id) => real.content(id),
     counters: real.counters,
   };
   return { ...store, ...replaced } as Store;

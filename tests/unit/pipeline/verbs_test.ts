@@ -1,6 +1,6 @@
 /** attest, pause, rewrite, suppress, and the events of score and rewrite. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { accept, defer, on, parallel, type Plugin, reject, runPhase, simulate, withPolicy } from "postern";
+import { type accept, defer, on, parallel, type Plugin, reject, runPhase, simulate, withPolicy } from "postern";
 import { Pauses } from "../../../core/pipeline/pause.ts";
 
 const everyone = on("rcpt", (ctx, next) => (ctx.route({ to: "local", plugin: "inbox" }), next()));

@@ -5,7 +5,7 @@ import { loadConfig } from "../../../core/config/load.ts";
 import { leavesOf, PHASES } from "../../../core/pipeline/compile.ts";
 import { PLUGINS } from "../../../plugins/mod.ts";
 import { TempFolder } from "../../support/temp.ts";
-import { RFC_ED25519_PEM } from "./outbound/dkim_sign/keys.ts";
+import { RFC_ED25519_PEM } from "../dkim/keys.ts";
 import { described, optionRows, overview, yamlBlocks } from "../../support/manual.ts";
 
 const SITE = `hostname: mx.example.org

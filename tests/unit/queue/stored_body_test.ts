@@ -26,7 +26,7 @@ function storeOf(content: Uint8Array<ArrayBuffer>, chunk: number): { store: Stor
       }, { highWaterMark: 0 }),
     );
   };
-  return { store: { received } as unknown as Store, reads };
+  return { store: { content: received } as unknown as Store, reads };
 }
 const stored = (size: number): StoredMessage => ({ ...message(), size, version: 1 });
 const mail = (header: string, size: number): Uint8Array<ArrayBuffer> => {
@@ -89,9 +89,9 @@ Deno.test("a message without header, an empty one, one that is gone, one that ca
     assertEquals(await all(body.stream()), content);
     assert(body.head.length <= 64 * KIB);
   }
-  const gone = { received: () => Promise.resolve(null) } as unknown as Store;
+  const gone = { content: () => Promise.resolve(null) } as unknown as Store;
   assertEquals(await storedBody(gone, stored(10)), null);
-  const broken = { received: () => Promise.reject(new StoreError("io", "bad sector")) } as unknown as Store;
+  const broken = { content: () => Promise.reject(new StoreError("io", "bad sector")) } as unknown as Store;
   await assertRejects(() => storedBody(broken, stored(10)), StoreError, "bad sector");
 });
 
@@ -110,7 +110,7 @@ Deno.test("a stream that is given up while the store still opens it is closed al
         cancel: () => void cancelled++,
       }, { highWaterMark: 0 });
     };
-    const body = (await storedBody({ received } as unknown as Store, stored(1024 * KIB)))!;
+    const body = (await storedBody({ content: received } as unknown as Store, stored(1024 * KIB)))!;
     const before = cancelled;
     const reader = body.stream().getReader();
     const read = reader.read();

@@ -100,6 +100,52 @@ export function storeContract(name: string, open: OpenStore): void {
     assertEquals(store.health().bodyBytes, 0);
   });
 
+  test("what was received is kept beside a body that goes on in its place, and goes with it", async (store) => {
+    for (const [size, other] of [[500, 700], [600_000, 300], [400, 700_000], [500_000, 600_000]] as const) {
+      const was = octets(size, 1), is = octets(other, 2);
+      const sent = message({ recipients: [recipient("b@example.net")], deposits: [deposit("a")] });
+      const received = await body(store, sent.id, was), content = await body(store, sent.id, is);
+      await store.commit(sent, content, { received });
+      assertEquals(await read(await store.content(sent.id)), is, "what goes on");
+      assertEquals(await read(await store.received(sent.id)), was, "what was received");
+      assertEquals(await read(await store.raw(sent.id)), is, "what is written");
+      assertEquals((await store.item(sent.id))!.message.size, other);
+      await store.inboxes.remove({ id: sent.id });
+      assertEquals(await read(await store.received(sent.id)), was, "the queue still has it");
+      await store.change({ id: sent.id }, { do: "delete" });
+      assertEquals([await store.received(sent.id), await store.content(sent.id)], [null, null]);
+    }
+    assertEquals(store.health().bodyBytes, 0);
+  });
+
+  test("what is in quarantine goes when its time is over, unless a person let it go before", async (store) => {
+    const held = { ...recipient("b@example.net"), state: "held" } as const;
+    const quarantined = async (expires: number, deposits = 0) => {
+      const sent = message({ recipients: [held], deposits: deposits > 0 ? [deposit("a")] : [] });
+      await store.commit(sent, await body(store, sent.id, octets(100)), { expires });
+      return sent.id;
+    };
+    const soon = await quarantined(T0 + 10), late = await quarantined(T0 + 20), kept = await quarantined(T0 + 10, 1);
+    const freed = await quarantined(T0 + 10);
+    const byHand = await put(store, { recipients: [held] });
+    assertEquals(await store.quarantine.total(), { messages: 4, octets: 400 });
+    assertEquals(await store.change({ id: freed }, { do: "release" }), 1);
+    assertEquals(await store.quarantine.total(), { messages: 3, octets: 300 });
+    assertEquals(await store.quarantine.expire({ now: T0 + 9 }), []);
+    assertEquals([...await store.quarantine.expire({ now: T0 + 10 })].sort(), [soon, kept].sort());
+    assertEquals([await store.item(soon), await store.content(soon)], [null, null]);
+    assertEquals(await read(await store.content(kept)), octets(100), "the inbox still has it");
+    for (const id of [late, freed, byHand.id]) assertEquals((await store.item(id))!.recipients.length, 1);
+    assertEquals(await store.change({ id: late }, { do: "delete" }), 1);
+    assertEquals(await store.quarantine.total(), { messages: 0, octets: 0 });
+    assertEquals(await store.quarantine.expire({ now: T0 + 9e9 }), []);
+  });
+
+  test("a message that was not rewritten has one body", async (store) => {
+    const { id } = await put(store, { deposits: [deposit("a")] }, octets(300));
+    assertEquals(await read(await store.content(id)), await read(await store.received(id)));
+  });
+
   test("a body gives its head and any number of streams, before and without a commit", async (store) => {
     for (const size of [500, 600_000]) {
       const content = octets(size);

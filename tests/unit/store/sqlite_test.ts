@@ -260,6 +260,33 @@ test("case 12: spool files are gone with their message, with an abort and with a
   assertEquals(spooled(folder), []);
 });
 
+test(
+  "files of what was received go with the message, outlive a restart, and those of a failed commit go at once",
+  async (folder, open) => {
+    const first = await open();
+    const both = async (id: string) => {
+      const received = await body(first, id, octets(BIG)), content = await body(first, id, octets(BIG + 1));
+      return { received, content };
+    };
+    const kept = message({ deposits: [deposit("a")] });
+    const one = await both(kept.id);
+    await first.commit(kept, one.content, { received: one.received });
+    const twin = await both(kept.id);
+    const again = first.commit(message({ id: kept.id, deposits: [deposit("b")] }), twin.content, {
+      received: twin.received,
+    });
+    await assertRejects(() => again, StoreError);
+    await first.close();
+    assertEquals(spooled(folder).length, 2);
+    for (const name of spooled(folder)) await Deno.utime(`${folder}/spool/${name}`, 0, 0);
+    const second = await open();
+    assertEquals(await read(await second.received(kept.id)), octets(BIG));
+    await second.inboxes.remove({ id: kept.id });
+    await second.close();
+    assertEquals(spooled(folder), []);
+  },
+);
+
 test("spool files without a row are removed at the start once they are an hour old", async (folder, open) => {
   const first = await open();
   const { id } = await put(first, { deposits: [deposit("a")] }, octets(BIG));

@@ -4,7 +4,7 @@ import { OptionsError, type Simulated } from "../../../../../core/pipeline/mod.t
 import { runPhase } from "../../../../../core/pipeline/mod.ts";
 import { dkim_sign } from "../../../../../plugins/outbound/dkim_sign/mod.ts";
 import { TempFolder } from "../../../../support/temp.ts";
-import { pem, RFC_ED25519_PEM, rsaPkcs8 } from "./keys.ts";
+import { pem, RFC_ED25519_PEM, rsaPkcs8 } from "../../../dkim/keys.ts";
 
 type Options = Parameters<typeof dkim_sign>[0];
 

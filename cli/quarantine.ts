@@ -1,0 +1,62 @@
+/**
+ * `postern quarantine`: what plugins hold for a person, and what a person says to it. It is the part of the queue that is
+ * held, in words of its own (queue.ts). Non-job: why mail is held (plugins), training (`postern train`).
+ */
+import { Command } from "commander";
+import { at, change, idOf, limitOf, list, type QueueOptions, show, wholeId } from "./queue.ts";
+import type { QueueDoor } from "./queue_door.ts";
+import { CommandError, type ExitCode, type Terminal, USAGE } from "./terminal.ts";
+
+export function quarantineCommand(terminal: Terminal, finish: (code: ExitCode) => void): Command {
+  const command = new Command("quarantine").description("look at what plugins hold, and let it go or remove it");
+  const add = (name: string, description: string) =>
+    command.command(name).description(description)
+      .option("-c, --config <file>", "configuration file of the server")
+      .option("--json", "print JSON");
+
+  add("list", "what is held and why, newest first")
+    .option("--domain <domain>", "only recipients of this domain")
+    .option("--limit <n>", "at most so many messages", "100")
+    .action(async (options: QueueOptions) => {
+      const limit = limitOf(options);
+      finish(await at(options, terminal, (door) => list(door, { ...options, state: "held", limit }, terminal)));
+    });
+  add("show", "everything about a message").argument("<id>")
+    .action(async (text: string, options: QueueOptions) => {
+      const id = idOf(text);
+      finish(await at(options, terminal, async (door) => show(door, await wholeId(door, id), options, terminal)));
+    });
+  for (
+    const [verb, description] of [
+      ["release", "let messages go on to their recipients"],
+      ["delete", "remove messages without telling anybody"],
+    ] as const
+  ) {
+    add(verb, description).argument("[id...]")
+      .option("--domain <domain>", "all that is held for recipients of this domain")
+      .action(async (texts: string[], options: QueueOptions) => {
+        const ids = texts.map(idOf), { domain } = options;
+        if (ids.length > 0 === (domain !== undefined)) {
+          throw new CommandError(`quarantine ${verb}: name messages by id, or all of a --domain`, USAGE);
+        }
+        const filter = ids.length > 0 ? {} : { state: "held" };
+        finish(
+          await at(options, terminal, async (door) => {
+            for (const id of verb === "delete" ? ids : []) await mustBeHeld(door, id);
+            return await change(door, { verb }, ids, { ...options, ...filter }, terminal);
+          }),
+        );
+      });
+  }
+  return command;
+}
+
+/** Nobody removes mail that is on its way by a slip of the hand. */
+async function mustBeHeld(door: QueueDoor, id: string): Promise<void> {
+  const row = await door.item(await wholeId(door, id));
+  if (row === null || row.recipients.every(({ state }) => state === "held" || FINAL.has(state))) return;
+  throw new CommandError(
+    `${id} is not in quarantine, or not all of it: postern queue delete ${id} removes it all the same`,
+  );
+}
+const FINAL = new Set(["delivered", "failed", "expired"]);

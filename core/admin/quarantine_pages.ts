@@ -1,0 +1,82 @@
+/**
+ * The routes of the quarantine pages: what is held is the queue's, so is what is done with it. Judging a message teaches
+ * what learns (`AdminOptions.teach`) and then does what follows. Non-job: how it looks (ui/quarantine.ts).
+ */
+import type { Context, Hono } from "hono";
+import { concat } from "../model/octets.ts";
+import type { Lesson } from "../pipeline/plugin.ts";
+import { FINAL_STATES, type QueueItem } from "../store/store.ts";
+import { optional } from "./messages.ts";
+import type { AdminEnv, AdminOptions, Steering } from "./options.ts";
+import { domainOf } from "./parameters.ts";
+import { Problem } from "./problem.ts";
+import { queueItem } from "./queue.ts";
+import type { MailReader } from "./reader.ts";
+import type { Html } from "./ui/html.ts";
+import type { PageContext } from "./ui/layout.ts";
+import { quarantinedPage, quarantinePage, type QuarantineTerms } from "./ui/quarantine.ts";
+
+const ITEMS = 100; // in a table
+/** Octets that a lesson looks at. */
+const LESSON = 1024 * 1024;
+const TERMS = { keep: null, size: Infinity };
+
+export interface QuarantinePagesOptions {
+  readonly admin: AdminOptions;
+  readonly steering: Steering;
+  readonly reader: MailReader;
+  context(): Promise<PageContext>;
+  /** The fields of a form of ours. @throws {Problem} 403 */
+  form(c: Context<AdminEnv>): Promise<URLSearchParams>;
+  answer(c: Context<AdminEnv>, page: Html): Response;
+}
+
+export function quarantinePages(app: Hono<AdminEnv>, options: QuarantinePagesOptions): void {
+  const { admin, steering, reader, context, form, answer } = options, { store, teach = null } = admin;
+  const terms: QuarantineTerms = { ...admin.quarantine ?? TERMS, learns: teach !== null };
+
+  app.get("/quarantine", async (c) => {
+    const domain = domainOf(c.req.query("domain")?.trim());
+    const [page, { octets }] = await Promise.all([
+      store.queue({ state: "held", ...optional("domain", domain), limit: ITEMS }),
+      store.quarantine.total(),
+    ]);
+    return answer(c, quarantinePage(await context(), { domain, page, octets, terms }));
+  });
+
+  app.get("/quarantine/:id", async (c) => {
+    const item = await queueItem(store, c.req.param("id"));
+    return answer(c, quarantinedPage(await context(), { item, content: await reader.look(item.message), terms }));
+  });
+
+  for (const verb of ["release", "delete", "ham", "spam"] as const) {
+    app.post(`/quarantine/:id/${verb}`, async (c) => {
+      await form(c);
+      const item = await queueItem(store, c.req.param("id")), { id } = item.message;
+      const removes = verb === "delete" || verb === "spam";
+      if (removes && !isHeldWhole(item)) throw new Problem(409, "Not all of it is held: look at it in the queue.");
+      if (verb === "ham" || verb === "spam") await learn(id, verb);
+      await steering.change({ id }, { do: removes ? "delete" : "release" });
+      return c.redirect("/quarantine", 303);
+    });
+  }
+
+  /** Nothing of it is on its way. */
+  function isHeldWhole({ recipients }: QueueItem): boolean {
+    return recipients.every(({ state }) => state === "held" || FINAL_STATES.includes(state));
+  }
+
+  async function learn(id: string, as: Lesson): Promise<void> {
+    if (teach === null) throw new Problem(409, "No plugin here learns.");
+    const stream = await store.received(id);
+    if (stream === null) throw new Problem(404, "The message has just left.");
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of stream) {
+      chunks.push(chunk.subarray(0, LESSON - size));
+      size += chunk.length;
+      if (size >= LESSON) break;
+    }
+    await teach(concat(chunks), as);
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * ARC after the last octet (RFC 8617): whether the chain of those who forwarded the message holds, and whether they are
+ * whom this site believes. Leaves it under `ARC` and attests it. No verdict: RFC 8617 5.2 says that a broken chain is worth
+ * as much as none. Non-job: checking chains (core/dkim), what a trusted one excuses (dmarc), sealing (arc_seal).
+ */
+import { z } from "zod";
+import { type Chain, contentOf, KeyRecords, verifyChain } from "../../../core/dkim/mod.ts";
+import {
+  type DataContext,
+  definePlugin,
+  DomainSet,
+  isDomainPattern,
+  isNetwork,
+  Networks,
+  parseDuration,
+  type PluginFactory,
+} from "../../../core/pipeline/mod.ts";
+import { withKeyDoor } from "../key_door.ts";
+import { ARC, type ArcFinding } from "./key.ts";
+
+export { ARC, type ArcFinding, type ArcSealer } from "./key.ts";
+
+const Options = z.strictObject({
+  trust: z.array(
+    z.string().refine((text) => text !== "*" && isDomainPattern(text), {
+      error: (issue) => `"${issue.input}" is no domain, nor *.domain`,
+    }),
+  ).default([]).describe(
+    "Domains that may seal: when all of a chain are here, dmarc believes what the first of them saw",
+  ),
+  timeout: z.string().refine((text) => (parseDuration(text) ?? 0) > 0, "Write a duration like 10s").prefault("10s")
+    .transform((text) => parseDuration(text)!).describe("For all questions to name service about one message"),
+  networks: z.array(
+    z.string().refine(isNetwork, {
+      error: (issue) => `"${issue.input}" is no IP address or network like 192.0.2.0/24`,
+    }),
+  ).default([]).describe("Clients whose mail is not checked: hosts of your own"),
+});
+
+/**
+ * @example
+ * ```ts
+ * import { arc } from "./mod.ts";
+ * const plugin = arc({ trust: ["lists.example.net"] });
+ * ```
+ */
+export const arc: PluginFactory<z.input<typeof Options>> = definePlugin({
+  name: "arc",
+  options: Options,
+  roles: ["mx"],
+  create({ trust, timeout, networks }) {
+    const trusted = new DomainSet(trust), skipped = new Networks(networks), records = new KeyRecords();
+
+    async function find(ctx: DataContext): Promise<ArcFinding> {
+      const content = await contentOf(ctx.message);
+      const chain = await withKeyDoor(
+        ctx,
+        { records, timeout },
+        (door) => verifyChain(content, { ...door, now: ctx.now() }),
+      );
+      return findingOf(chain, trusted);
+    }
+
+    return {
+      async data(ctx, next) {
+        const { ip, identity } = ctx.client;
+        if (identity !== null || skipped.has(ip)) return next();
+        const finding = await find(ctx);
+        ctx.set(ARC, finding);
+        const { cv, reason, temporary, oldestPass, sealers } = finding, newest = sealers.at(-1);
+        ctx.attest({
+          method: "arc",
+          result: temporary ? "temperror" : cv, // a seal that says fail says it for good: not for an outage
+          ...reason === null ? {} : { reason },
+          properties: newest === undefined
+            ? []
+            : [["header.d", newest.domain], ["header.oldest-pass", String(oldestPass)]], // RFC 8617 5.2, 10.3
+        });
+        return next();
+      },
+    };
+  },
+});
+
+function findingOf({ cv, reason, temporary, sets, oldestPass }: Chain, trusted: DomainSet): ArcFinding {
+  const sealers = sets.map(({ instance, seal }) => ({ instance, domain: seal.says.domain }));
+  const all = cv === "pass" && sealers.every(({ domain }) => trusted.has(domain));
+  return { cv, reason, temporary, sealers, oldestPass, trusted: all, results: all ? sets[0]!.results.says : null };
+}

@@ -1,0 +1,151 @@
+/**
+ * DKIM after the last octet: checks the signatures of the received octets, leaves what they come to under `DKIM`, attests it
+ * (RFC 8601 2.7.1), and refuses where the operator says so (codes of RFC 7372 3.1). By itself a finding is a fact and no
+ * verdict: RFC 6376 6.3 says that a broken signature is worth as much as none.
+ * Non-job: checking signatures (core/dkim), whose mail it is (dmarc).
+ */
+import { z } from "zod";
+import { contentOf, KeyRecords, type SignatureResult, verify } from "../../../core/dkim/mod.ts";
+import {
+  type DataContext,
+  defer,
+  definePlugin,
+  isLoopback,
+  isNetwork,
+  Networks,
+  parseDuration,
+  type PluginFactory,
+  reject,
+  type Reply,
+} from "../../../core/pipeline/mod.ts";
+import { withKeyDoor } from "../key_door.ts";
+import { DKIM, type DkimFindings, type DkimResult } from "./key.ts";
+
+export { DKIM, type DkimFinding, type DkimFindings, type DkimResult } from "./key.ts";
+
+const verdict = z.enum(["mark", "reject"]).default("mark");
+const points = z.number().default(0);
+
+const Options = z.strictObject({
+  fail: verdict.describe("No signature passes, and one of them is broken: refuse, or only note it"),
+  permerror: verdict.describe("None passes, and one cannot be checked: its key is gone, or it is written wrongly"),
+  policy: verdict.describe("None passes but some that are not enough for this site (limited, covers)"),
+  none: verdict.describe("There is no signature"),
+  temperror: z.enum(["pass", "defer"]).default("pass")
+    .describe("None passes, and name service failed for one: go on, or ask to come again"),
+  limited: z.enum(["pass", "policy", "fail"]).default("policy")
+    .describe("What a signature is worth that leaves the end of the body to anybody (l=)"),
+  covers: z.array(z.string().regex(/^[!-9<-~]+$/, "Write names of header fields").toLowerCase()).default([])
+    .describe("Fields that a signature must cover as often as they are there, else it is policy: [subject]"),
+  score: z.strictObject({
+    pass: points.describe("Points for a message with a good signature: below zero speaks for it"),
+    fail: points,
+    permerror: points,
+    policy: points,
+    none: points,
+  }).prefault({}).describe("Points for a message, by what its signatures come to"),
+  signatures: z.int().min(1).max(50).default(10).describe("How many signatures are looked at, the first ones"),
+  timeout: z.string().refine((text) => (parseDuration(text) ?? 0) > 0, "Write a duration like 10s").prefault("10s")
+    .transform((text) => parseDuration(text)!).describe("For all questions to name service about one message"),
+  networks: z.array(
+    z.string().refine(isNetwork, {
+      error: (issue) => `"${issue.input}" is no IP address or network like 192.0.2.0/24`,
+    }),
+  ).default([]).describe("Clients whose mail is not checked: hosts of your own, which sign on the way out if at all"),
+});
+type Settings = z.output<typeof Options>;
+
+/** The best first, but for `temperror`: what may pass later is not held against a message now. */
+const ORDER: readonly SignatureResult["result"][] = ["pass", "temperror", "policy", "fail", "permerror", "neutral"];
+
+/**
+ * @example
+ * ```ts
+ * import { dkim } from "./mod.ts";
+ * const plugin = dkim({ score: { fail: 1 }, covers: ["subject", "date"] });
+ * ```
+ */
+export const dkim: PluginFactory<z.input<typeof Options>> = definePlugin({
+  name: "dkim",
+  options: Options,
+  roles: ["mx"],
+  create(options) {
+    const skipped = new Networks(options.networks), records = new KeyRecords();
+    const { timeout, signatures: most } = options;
+
+    async function find(ctx: DataContext): Promise<DkimFindings> {
+      const content = await contentOf(ctx.message);
+      const found = await withKeyDoor(
+        ctx,
+        { records, timeout },
+        (door) => verify(content, { ...door, now: ctx.now(), most }),
+      );
+      const names = options.covers.length === 0 ? [] : ctx.message.headers.map(({ name }) => name.toLowerCase());
+      const signatures = found.signatures.map((each) => judged(each, options, names));
+      const result = ORDER.find((result) => signatures.some((each) => each.result === result)) ?? "none";
+      return { result, signatures, more: found.more };
+    }
+
+    return {
+      async data(ctx, next) {
+        const { ip, identity } = ctx.client;
+        if (identity !== null || skipped.has(ip)) return next();
+        const findings = await find(ctx);
+        ctx.set(DKIM, findings);
+        attest(ctx, findings);
+        const worth = options.score[findings.result as keyof Settings["score"]] ?? 0;
+        if (worth !== 0) ctx.score(worth, `dkim=${findings.result}`);
+        const exempt = isLoopback(ip) ||
+          ctx.recipients.every(({ original }) => original.local.toLowerCase() === "postmaster");
+        return (exempt ? null : refusal(findings, options)) ?? next();
+      },
+    };
+  },
+});
+
+/** A signature that passes, with what this site wants besides. `names`: of the fields that are there, lower case. */
+function judged(each: SignatureResult, { limited, covers }: Settings, names: readonly string[]): SignatureResult {
+  if (each.result !== "pass") return each;
+  if (each.limited !== null && limited !== "pass") {
+    const { covered, size } = each.limited;
+    return { ...each, result: limited, reason: `it covers ${covered} of ${size} octets of the body (l=)` };
+  }
+  const count = (list: readonly string[], name: string) => list.filter((other) => other === name).length;
+  const open = covers.find((name) => count(each.fields, name) < count(names, name)); // a second Subject in front too
+  return open === undefined ? each : { ...each, result: "policy", reason: `it does not cover ${open}` };
+}
+
+/** RFC 8601 2.7.1, RFC 6008 for header.b. */
+function attest(ctx: DataContext, { result, signatures }: DkimFindings): void {
+  if (signatures.length === 0) ctx.attest({ method: "dkim", result });
+  for (const { result, reason, domain, agent, selector, algorithm, b, testing } of signatures) {
+    const properties = [
+      ["header.d", domain],
+      ["header.i", agent],
+      ["header.s", selector],
+      ["header.a", algorithm],
+      ["header.b", b],
+    ].filter((each): each is [string, string] => each[1] !== null);
+    const why = [reason ?? "", testing ? "the domain is only trying (t=y)" : ""].filter((each) => each !== "");
+    ctx.attest({ method: "dkim", result, ...why.length > 0 ? { reason: why.join("; ") } : {}, properties });
+  }
+}
+
+/** What the operator wants of a message none of whose signatures passes; null: nothing against it. */
+function refusal({ result, signatures }: DkimFindings, options: Settings): Reply<"defer" | "reject"> | null {
+  if (result === "pass" || result === "neutral") return null;
+  const about = signatures.find((each) => each.result === result), reason = told(result, about);
+  if (result === "temperror") {
+    if (options.temperror === "pass") return null;
+    return defer("4.4.3", "Name service failed while checking the DKIM signature, try again later", { reason });
+  }
+  if (options[result] === "mark") return null;
+  if (signatures.length > 0 && signatures.every(({ testing }) => testing)) return null; // RFC 6376 3.6.1, t=y
+  if (result === "policy") return reject("5.7.21", `No acceptable DKIM signature: ${about!.reason}`, { reason });
+  if (result === "none") return reject("5.7.20", "This message has no DKIM signature", { reason });
+  return reject("5.7.20", `No passing DKIM signature: ${about!.reason}`, { reason });
+}
+
+function told(result: DkimResult, about: SignatureResult | undefined): string {
+  return about === undefined ? `dkim=${result}` : `dkim=${result} ${about.domain ?? ""} ${about.reason ?? ""}`;
+}
