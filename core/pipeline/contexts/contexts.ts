@@ -124,8 +124,6 @@ export interface Message {
   stream(): ReadableStream<Uint8Array<ArrayBuffer>>;
   /** A body other than the received one goes on: a plugin has rewritten it. */
   readonly rewritten: boolean;
-  /** Octets in front of the body in `stream()` and `content()`. */
-  readonly bodyStart: number;
   /** The octets with the body that goes on, the header section as it was received: those of `stream()` unless `rewritten`. */
   content(): ReadableStream<Uint8Array<ArrayBuffer>>;
 }

@@ -64,9 +64,6 @@ export class ReceivedMessage implements Message {
   stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return streamOf(this.body);
   }
-  get bodyStart(): number {
-    return this.section.bodyStart;
-  }
   get rewritten(): boolean {
     return false;
   }
@@ -135,9 +132,6 @@ class EditedMessage implements Message {
   }
   stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return this.received.stream();
-  }
-  get bodyStart(): number {
-    return this.received.bodyStart;
   }
   get rewritten(): boolean {
     return this.body !== null;
