@@ -4,7 +4,7 @@
  * and nobody has to restart anything. Non-job: what only one engine can do.
  */
 import { assertEquals, assertMatch } from "@std/assert";
-import { mail } from "../support/bytes.ts";
+import { dotStuffed, join, mail, octets } from "../support/bytes.ts";
 import type { EngineProcess } from "../support/engine_process.ts";
 import { freePort } from "../support/ports.ts";
 import { Server } from "../support/server.ts";
@@ -19,6 +19,8 @@ export interface ScannerContract {
   /** The plugin's name in the configuration, and options beside those that the contract gives. */
   readonly plugin: string;
   readonly options: string;
+  /** Options of each listener; default: `timeout` and `unavailable`. */
+  readonly policy?: Readonly<Record<Listener, string>>;
   /** The body of a message that is refused, and what the client is told. */
   readonly bad: string;
   readonly refusal: RegExp;
@@ -38,9 +40,11 @@ export class ScannedServer implements AsyncDisposable {
 
   private constructor(readonly server: Server, private readonly ports: Readonly<Record<Listener, number>>) {}
 
-  static async start({ plugin, options }: Pick<ScannerContract, "plugin" | "options">): Promise<ScannedServer> {
+  static async start(
+    { plugin, options, policy: policies = POLICY }: Pick<ScannerContract, "plugin" | "options" | "policy">,
+  ): Promise<ScannedServer> {
     const smtp = freePort(), hasty = freePort(), careless = freePort();
-    const entries = Object.entries(POLICY).map(([name, policy]) =>
+    const entries = Object.entries(policies).map(([name, policy]) =>
       `  - { ${plugin}: { ${policy}, ${options} }, as: ${name}_${plugin}, deadline: 90s, when: { listener: ${name} } }\n`
     );
     const server = await Server.start({
@@ -59,7 +63,7 @@ ${entries.join("")}  - inbox: { everything: true }
     return new ScannedServer(server, { patient: smtp, hasty, careless });
   }
 
-  /** One message by a connection of its own; the reply to it. Its subject is one that no other has. */
+  /** One message by a connection of its own; the reply to it, or the first refusal. Its subject is one that no other has. */
   async send(listener: Listener, body: string, options: { subject?: string; to?: string[] } = {}): Promise<string> {
     const { to = ["b@example.org"] } = options, subject = `${options.subject ?? "message"} ${++this.#count}`;
     using client = await SmtpClient.ready(this.ports[listener], { deadline: 100_000 });
@@ -67,7 +71,7 @@ ${entries.join("")}  - inbox: { everything: true }
       `From: a@example.net\nTo: b@example.org\nDate: Sun, 22 Nov 2026 09:40:12 +0000\n` +
         `Message-ID: <${this.#count}@example.net>\nX-Gone: 1\nSubject: ${subject}\n\n${body}\n`,
     );
-    const { code, lines } = await client.deliver({ from: "a@example.net", to, message });
+    const { code, lines } = await deliver(client, { to, message });
     if (code === 250) this.accepted.push(subject);
     return `${code} ${lines.join(" ")}`;
   }
@@ -85,6 +89,15 @@ ${entries.join("")}  - inbox: { everything: true }
   async [Symbol.asyncDispose](): Promise<void> {
     await this.server[Symbol.asyncDispose]();
   }
+}
+
+async function deliver(client: SmtpClient, { to, message }: { to: readonly string[]; message: Uint8Array }) {
+  for (const command of ["MAIL FROM:<a@example.net>", ...to.map((each) => `RCPT TO:<${each}>`), "DATA"]) {
+    const reply = await client.command(command);
+    if (reply.code >= 400) return reply;
+  }
+  await client.send(join(dotStuffed(message), octets(".\r\n")));
+  return await client.reply();
 }
 
 /** Rude things that something else on the engine's port may say. */

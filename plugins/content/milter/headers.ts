@@ -1,7 +1,7 @@
 /**
  * The header section as a milter knows it, and what becomes of it: fields by index among those of their name, insertions by
- * index among all, places that stay theirs while it is at work, as Sendmail counts. Our own Received is hidden from it, as
- * in other servers. Pure. Non-job: making the changes (the pipeline), asking for them (conversation.ts).
+ * index among all, places that stay theirs while it is at work, as Sendmail counts. Our own Received is hidden from it and
+ * cannot be changed, but counts for insertions. Pure. Non-job: making the changes (the pipeline), asking for them (conversation.ts).
  */
 import { type FieldChange, HeaderSection } from "../../../core/pipeline/mod.ts";
 import type { Modification } from "./answers.ts";
@@ -87,14 +87,9 @@ export class MilterHeaders {
     return changes;
   }
 
-  /** 0: in front of all. Else in front of the field that a milter knows by that number, from 1. */
+  /** 0: in front of all. Our own Received counts here, as the first in other servers, though a milter does not see it. */
   #position(index: number): number {
-    if (index === 0) return 0;
-    let number = 0;
-    for (const [at, slot] of this.#slots.entries()) {
-      if (slot !== this.#hidden && ++number === index) return at;
-    }
-    return this.#slots.length;
+    return Math.min(this.#hidden === null ? Math.max(index - 1, 0) : index, this.#slots.length);
   }
 
   #insert(at: number, name: string, value: string): void {

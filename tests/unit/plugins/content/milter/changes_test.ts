@@ -32,6 +32,7 @@ Deno.test("fields are added at the end, and inserted where the milter counts the
   assertEquals(await section(insert(2, "A", "b")), without(2, "A: b"));
   assertEquals(await section(insert(99, "A", "b"), add("B", "c")), [...PLAIN, "A: b", "B: c"]);
   assertEquals(await section(insert(1, "A", "b"), insert(1, "B", "c")), without(1, "B: c", "A: b"));
+  assertEquals(await section(insert(0, "A", "b"), insert(1, "B", "c")), without(0, "A: b", "B: c"));
 });
 
 Deno.test("fields are changed by their number among those of their name, which a removal does not shift", async () => {
