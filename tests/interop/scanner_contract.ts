@@ -4,7 +4,7 @@
  * and nobody has to restart anything. Non-job: what only one engine can do.
  */
 import { assertEquals, assertMatch } from "@std/assert";
-import { dotStuffed, join, mail, octets } from "../support/bytes.ts";
+import { mail } from "../support/bytes.ts";
 import type { EngineProcess } from "../support/engine_process.ts";
 import { freePort } from "../support/ports.ts";
 import { Server } from "../support/server.ts";
@@ -71,7 +71,7 @@ ${entries.join("")}  - inbox: { everything: true }
       `From: a@example.net\nTo: b@example.org\nDate: Sun, 22 Nov 2026 09:40:12 +0000\n` +
         `Message-ID: <${this.#count}@example.net>\nX-Gone: 1\nSubject: ${subject}\n\n${body}\n`,
     );
-    const { code, lines } = await deliver(client, { to, message });
+    const { code, lines } = await client.attempt({ from: "a@example.net", to, message });
     if (code === 250) this.accepted.push(subject);
     return `${code} ${lines.join(" ")}`;
   }
@@ -89,15 +89,6 @@ ${entries.join("")}  - inbox: { everything: true }
   async [Symbol.asyncDispose](): Promise<void> {
     await this.server[Symbol.asyncDispose]();
   }
-}
-
-async function deliver(client: SmtpClient, { to, message }: { to: readonly string[]; message: Uint8Array }) {
-  for (const command of ["MAIL FROM:<a@example.net>", ...to.map((each) => `RCPT TO:<${each}>`), "DATA"]) {
-    const reply = await client.command(command);
-    if (reply.code >= 400) return reply;
-  }
-  await client.send(join(dotStuffed(message), octets(".\r\n")));
-  return await client.reply();
 }
 
 /** Rude things that something else on the engine's port may say. */

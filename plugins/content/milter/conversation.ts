@@ -136,7 +136,7 @@ export class Conversation {
     }
     const stand = this.stand(ctx.id);
     if (stand !== "open") return stand === "discarded" ? { said: "discard" } : GO_ON;
-    const pending = utf8.encode(ctx.authResults.length > 0 ? formatAuthResults(ctx.host.name, ctx.authResults) : "");
+    const pending = utf8.encode(pendingResults(ctx));
     const headers = new MilterHeaders(ctx.message.headerOctets, { pending, own: ` id ${ctx.id}` });
     const changes = new Changes(ctx, { name, headers });
     try {
@@ -307,6 +307,21 @@ function factsOf(
     sender: within ? ctx.sender ?? null : null,
     ...known,
   };
+}
+
+/**
+ * Authentication-Results as it will stand in front of the message. A sender is told as its domain, which RFC 8601 2.7.2
+ * allows and OpenDMARC needs: an address there means nothing to it.
+ */
+function pendingResults({ authResults, host }: DataContext): string {
+  if (authResults.length === 0) return "";
+  const results = authResults.map((each) => ({
+    ...each,
+    properties: (each.properties ?? []).map(([name, value]) =>
+      [name, name === "smtp.mailfrom" ? value.slice(value.lastIndexOf("@") + 1) : value] as const
+    ),
+  }));
+  return formatAuthResults(host.name, results);
 }
 
 function mailWords({ size, body, smtputf8, ret, envid, auth, requireTls }: MailParameters): string[] {
