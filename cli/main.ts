@@ -5,6 +5,7 @@
 import { Command, CommanderError } from "commander";
 import about from "../deno.json" with { type: "json" };
 import { ConfigError } from "../core/config/issue.ts";
+import { banCommand } from "./ban.ts";
 import { checkCommand } from "./check.ts";
 import { dkimCommand } from "./dkim.ts";
 import { dmarcCommand } from "./dmarc.ts";
@@ -35,6 +36,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     queueCommand,
     quarantineCommand,
     suppressCommand,
+    banCommand,
     userCommand,
     dkimCommand,
     dmarcCommand,

@@ -1,9 +1,18 @@
 /** The plugins that come with Postern, by the name that a configuration uses. A static list: nothing is searched for. */
 import { account_guard } from "./access/account_guard/mod.ts";
+import { ban } from "./access/ban/mod.ts";
+import { bounce } from "./access/bounce/mod.ts";
+import { dnsbl } from "./access/dnsbl/mod.ts";
+import { early_talker } from "./access/early_talker/mod.ts";
+import { geoip } from "./access/geoip/mod.ts";
+import { greylist } from "./access/greylist/mod.ts";
 import { null_mx } from "./access/null_mx/mod.ts";
 import { rate_limit } from "./access/rate_limit/mod.ts";
 import { relay } from "./access/relay/mod.ts";
+import { reputation } from "./access/reputation/mod.ts";
 import { sender_login } from "./access/sender_login/mod.ts";
+import { spam_trap } from "./access/spam_trap/mod.ts";
+import { tarpit } from "./access/tarpit/mod.ts";
 import { verify_recipient } from "./access/verify_recipient/mod.ts";
 import { address_map } from "./accounts/address_map/mod.ts";
 import { recipients } from "./accounts/recipients/mod.ts";
@@ -16,6 +25,7 @@ import { ldap_auth } from "./auth/ldap_auth/mod.ts";
 import { oauth } from "./auth/oauth/mod.ts";
 import { attachments } from "./content/attachments/mod.ts";
 import { clamav } from "./content/clamav/mod.ts";
+import { feedback } from "./content/feedback/mod.ts";
 import { headers } from "./content/headers/mod.ts";
 import { milter } from "./content/milter/mod.ts";
 import { rspamd } from "./content/rspamd/mod.ts";
@@ -48,15 +58,23 @@ export const PLUGINS = {
   oauth,
   certificates,
   any_login,
+  ban,
   rate_limit,
+  geoip,
+  dnsbl,
+  early_talker,
+  tarpit,
   account_guard,
   sender_login,
   address_map,
   srs,
   verp,
+  bounce,
   relay,
+  spam_trap,
   recipients,
   verify_recipient,
+  greylist,
   null_mx,
   fcrdns,
   helo,
@@ -64,8 +82,10 @@ export const PLUGINS = {
   dkim,
   arc,
   dmarc,
+  reputation,
   headers,
   submission,
+  feedback,
   archive,
   attachments,
   uribl,
@@ -83,3 +103,4 @@ export const PLUGINS = {
 } as const;
 
 export { openNetworks } from "./access/relay/world.ts";
+export { type Ban, Bans, subjectIn } from "./access/ban/bans.ts";

@@ -27,13 +27,14 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
 const ANYWHERE = ["core/model/", "core/smtp/", "core/pipeline/", "core/dsn/", "core/mime/", "core/dkim/"];
 /**
  * Plugins that keep files or read them, and the file through which plugins speak to engines by sockets: what signs reads
- * its keys in one file, the rest of it runs anywhere.
+ * its keys in one file, what looks places up its databases, the rest of it runs anywhere.
  */
 const WITH_SYSTEM = [
   "plugins/storage/",
   "plugins/accounts/",
   "plugins/auth/",
   "plugins/outbound/key_source.ts",
+  "plugins/access/geoip/source.ts",
   "plugins/content/engine.ts",
 ];
 

@@ -193,10 +193,12 @@ try {
     const started = await subject.start(site).catch((error) => void console.log(`${subject.name}: ${error.message}`));
     if (!started) continue;
     running.push({ subject, running: started, cost: [] });
+    console.error(`warming ${subject.name}`);
     await subject.check(started, site, Math.ceil(messages / 2)); // warm: code, caches, name service
   }
   for (let repetition = 0; repetition < reps; repetition++) {
     for (const { subject, running: each, cost } of running) {
+      console.error(`${repetition + 1}: ${subject.name}`);
       await untilIdle(each.pid);
       const before = cpuSeconds(each.pid);
       await subject.check(each, site, messages);

@@ -3,7 +3,9 @@
  * and asks it for changes. Non-job: listening (serve.ts).
  */
 import { Hono } from "hono";
+import { bansIn } from "../config/bans.ts";
 import { Suppression } from "../delivery/suppression.ts";
+import { bans } from "./bans.ts";
 import { events, EventStreams } from "./events.ts";
 import { hostGuard, isApi, originGuard, secureHeaders, tokenGuard } from "./guard.ts";
 import { health } from "./health.ts";
@@ -57,6 +59,7 @@ export function createAdmin(options: AdminOptions): Admin {
   app.route("/api/v1/messages", messages(store, reader));
   app.route("/api/v1/queue", queue(store, steering));
   app.route("/api/v1/suppressions", suppressions(new Suppression({ counters: store.counters, now })));
+  app.route("/api/v1/bans", bans(bansIn(store.counters, now), now));
   app.route("/api/v1/plugins", plugins(options));
   app.route("/api/v1/events", events(streams));
   app.route("/", pages.routes());

@@ -163,7 +163,7 @@ const ENDINGS: Readonly<Record<string, string>> = {
 
 /** A name to save a part under, whatever its sender called it. */
 export function partName(part: Pick<MailPart, "n" | "name" | "type">): string {
-  const name = (part.name ?? "").slice(0, 512).replace(UNFIT, " ").trim().replace(/^\.+/, "").slice(0, 120).trim();
+  const name = (part.name ?? "").slice(0, 512).replace(UNFIT, " ").trim().replace(/^[\s.]+/, "").slice(0, 120).trim();
   return name !== "" ? name : `part-${part.n}.${ENDINGS[part.type] ?? "bin"}`;
 }
 

@@ -18,6 +18,7 @@ import {
 } from "./openapi/terms.ts";
 
 const ID = inPath("id", "Message id, 26 characters; `ID.n` names a further copy.");
+const BANNED = inPath("subject", "The address or network, percent-encoded.");
 const SUPPRESSED = inPath("address", "The address, percent-encoded.");
 const REMOVED = json("How many messages were removed.", object({ removed: integer() }));
 
@@ -67,6 +68,7 @@ const SCHEMAS: Json = {
     since: time(),
     until: { type: ["string", "null"], format: "date-time", description: "Null: not by itself." },
   }),
+  Ban: object({ subject: string("An address, or a network."), reason: string(), until: time() }),
   Listener: object({
     listener: string(),
     plugins: array(object({ name: string(), mode: string(), phases: array(string()) })),
@@ -85,7 +87,7 @@ export function openapi(version: string): Json {
       license: { name: "MIT", identifier: "MIT" },
     },
     security: [{ token: [] }],
-    tags: [{ name: "messages" }, { name: "queue" }, { name: "suppressions" }, { name: "server" }],
+    tags: [{ name: "messages" }, { name: "queue" }, { name: "suppressions" }, { name: "bans" }, { name: "server" }],
     paths: {
       ...QUEUE_PATHS,
       "/healthz": {
@@ -203,6 +205,34 @@ export function openapi(version: string): Json {
         delete: operation("Take an address off the list", {
           tag: "suppressions",
           parameters: [SUPPRESSED],
+          ok: json("How many were there.", object({ removed: integer() })),
+          faults: [400, 403, 404, 503],
+        }),
+      },
+      "/api/v1/bans": {
+        get: operation("Clients that are turned away at the door, in order", {
+          tag: "bans",
+          parameters: [
+            query("limit", { type: "integer", minimum: 1, maximum: 1000, default: 100 }, "At most this many."),
+          ],
+          ok: json("The bans.", object({ items: array(ref("Ban")) })),
+          faults: [400],
+        }),
+        post: operation("Ban a client, or change its ban", {
+          tag: "bans",
+          body: object({
+            subject: { type: "string", description: "An address, or a network of /24 (IPv6: /56 or /64)." },
+            reason: { type: "string", maxLength: 200, default: "" },
+            seconds: { type: ["number", "null"], maximum: 315_360_000, default: null, description: "Null: ten years." },
+          }, ["subject"]),
+          ok: json("The ban.", ref("Ban")),
+          faults: [400, 403, 413, 415, 503],
+        }),
+      },
+      "/api/v1/bans/{subject}": {
+        delete: operation("Serve a client again", {
+          tag: "bans",
+          parameters: [BANNED],
           ok: json("How many were there.", object({ removed: integer() })),
           faults: [400, 403, 404, 503],
         }),

@@ -9,10 +9,17 @@ const EMPTY = new Uint8Array(0);
 
 export type Octets = Uint8Array<ArrayBuffer>;
 
+/** Codes octets that come in any cut. */
 export interface Coder {
-  write(octets: Uint8Array): Octets;
+  /** The coded octets that these bring; they may be written over by the next call. */
+  write(octets: Uint8Array): Uint8Array<ArrayBuffer>;
   /** What was kept back. `last`: nothing follows, not even a boundary's line end, so the line has to end. */
-  end(last: boolean): Octets;
+  end(last: boolean): Uint8Array<ArrayBuffer>;
+}
+
+/** A coder of RFC 2045 6.7 or 6.8. */
+export function coderFor(coding: "quoted-printable" | "base64"): Coder {
+  return coding === "base64" ? new Base64() : new QuotedPrintable();
 }
 
 const code = (text: string): Uint8Array => Uint8Array.from(text, (char) => char.charCodeAt(0));

@@ -51,6 +51,7 @@ export interface ContentSource {
   /** Views of one message share what was received. */
   readonly received?: unknown;
 }
+/** How much of it. */
 export interface ContentOptions {
   /** Octets of decoded text in all that are wanted at least; default 256 KiB. */
   readonly max?: number;

@@ -205,9 +205,12 @@ function commentEnd(html: string, from: number): number {
 
 function nameAt(html: string, from: number): string {
   let end = from;
-  while (end < html.length && end - from < 40 && !isSpace(html.charCodeAt(end)) && !"/>".includes(html[end]!)) end++;
+  while (end < html.length && end - from < 40 && !endsName(html.charCodeAt(end))) end++;
   return html.slice(from, end).toLowerCase();
 }
+
+/** Space, "/" or ">". */
+const endsName = (code: number): boolean => code === 62 || code === 47 || isSpace(code);
 
 interface Tag {
   readonly name: string;
@@ -217,19 +220,23 @@ interface Tag {
   readonly whole: boolean;
 }
 
+const NO_ATTRIBUTES: ReadonlyMap<string, string> = new Map();
+
 function readTag(html: string, from: number): Tag {
-  const name = nameAt(html, from), attributes = new Map<string, string>();
+  const name = nameAt(html, from);
   let at = from + name.length;
-  while (at < html.length && !isSpace(html.charCodeAt(at)) && html[at] !== "/" && html[at] !== ">") at++;
+  if (html.charCodeAt(at) === 62) return { name, attributes: NO_ATTRIBUTES, end: at + 1, whole: true };
+  const attributes = new Map<string, string>();
+  while (at < html.length && !endsName(html.charCodeAt(at))) at++;
   while (at < html.length) {
-    while (at < html.length && (isSpace(html.charCodeAt(at)) || html[at] === "/")) at++;
-    if (html[at] === ">") return { name, attributes, end: at + 1, whole: true };
+    while (at < html.length && (isSpace(html.charCodeAt(at)) || html.charCodeAt(at) === 47)) at++;
+    if (html.charCodeAt(at) === 62) return { name, attributes, end: at + 1, whole: true };
     const start = at++; // a "=" here is part of the name
-    while (at < html.length && !isSpace(html.charCodeAt(at)) && !"/>=".includes(html[at]!)) at++;
+    while (at < html.length && html.charCodeAt(at) !== 61 && !endsName(html.charCodeAt(at))) at++;
     const attribute = html.slice(start, Math.min(at, start + 40)).toLowerCase();
     while (at < html.length && isSpace(html.charCodeAt(at))) at++;
     let value = "";
-    if (html[at] === "=") {
+    if (html.charCodeAt(at) === 61) {
       at++;
       while (at < html.length && isSpace(html.charCodeAt(at))) at++;
       const quote = html[at];
@@ -240,7 +247,7 @@ function readTag(html: string, from: number): Tag {
         at = close + 1;
       } else {
         const begin = at;
-        while (at < html.length && !isSpace(html.charCodeAt(at)) && html[at] !== ">") at++;
+        while (at < html.length && html.charCodeAt(at) !== 62 && !isSpace(html.charCodeAt(at))) at++;
         value = html.slice(begin, at);
       }
     }

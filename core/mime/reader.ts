@@ -59,6 +59,7 @@ export class MimeReader {
   readonly #shared: Shared;
   readonly #walker: Walker;
 
+  /** `visitor` is told. */
   constructor(visitor: MimeVisitor) {
     this.#shared = { visitor, fields: newFieldBudget(), parts: 0 };
     this.#walker = new Walker(this.#shared, { path: "1", depth: 0, coded: false });

@@ -43,8 +43,8 @@ export { countMailboxes, mailboxesIn, replaceMailboxes } from "../model/mailboxe
 export type { Mailboxes } from "../model/mailboxes.ts";
 export { formatDate } from "../model/trace.ts";
 export { canonicalDomain, DomainSet, isDomainPattern } from "../model/domain.ts";
+export { canonicalIp, ipOctets, isIPv4, isIPv6, isLoopback, isNetwork, networkOf, Networks } from "../model/ip.ts";
 export { registrableDomain } from "../model/registrable_domain.ts";
-export { canonicalIp, isIPv4, isIPv6, isLoopback, isNetwork, networkOf, Networks } from "../model/ip.ts";
 export { parseDuration, parseRate, parseSize, RATE } from "../model/units.ts";
 export type { Rate } from "../model/units.ts";
 
@@ -57,7 +57,7 @@ export { htmlText } from "../mime/html_text.ts";
 export type { HtmlLink, HtmlText } from "../mime/html_text.ts";
 export { decodeText } from "../mime/charset.ts";
 export { type Decoder, decoderFor } from "../mime/decoder.ts";
-export { Base64, type Coder, QuotedPrintable } from "../mime/coder.ts";
+export { type Coder, coderFor } from "../mime/coder.ts";
 
 // ---- What is stored of a password ------------------------------------------------------------------------------------
 export { formatScryptHash, parseScryptHash } from "../model/scrypt_hash.ts";

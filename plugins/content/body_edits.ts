@@ -5,12 +5,12 @@
  */
 import {
   type Coder,
+  coderFor,
   type Message,
   MimeReader,
   type PartConsumer,
   type PartEnd,
   type PartHead,
-  QuotedPrintable,
 } from "../../core/pipeline/mod.ts";
 
 type Octets = Uint8Array<ArrayBuffer>;
@@ -55,8 +55,11 @@ export async function readParts(message: Message, { part, pause }: ReadOptions =
     },
   });
   reader.write(head);
-  for await (const octets of bodyOf(message)) {
-    for (let at = 0; at < octets.length; at += SLICE) {
+  let skip = message.bodyStart;
+  for await (const octets of message.content()) {
+    const from = Math.min(skip, octets.length);
+    skip -= from;
+    for (let at = from; at < octets.length; at += SLICE) {
       reader.write(octets.subarray(at, at + SLICE));
       await pause?.();
     }
@@ -157,7 +160,7 @@ export function noteInPlaceOf({ start, bodyEnd }: BodyPart, text: string): BodyE
 
 /** Text as quoted-printable of its UTF-8. */
 export function quotedPrintable(text: string): string {
-  const coder = new QuotedPrintable(), pieces = [coder.write(utf8.encode(text)).slice(), coder.end(false)];
+  const coder = coderFor("quoted-printable"), pieces = [coder.write(utf8.encode(text)).slice(), coder.end(false)];
   return pieces.map((piece) => new TextDecoder().decode(piece)).join("");
 }
 

@@ -34,6 +34,7 @@ const PACKAGES = {
   "ldns-signzone": "ldnsutils",
   "opendkim": "opendkim",
   "opendmarc": "opendmarc",
+  "mmdblookup": "mmdb-bin",
   "dmarc-cat": "dmarc-cat",
   "clamd": "clamav-daemon",
   "spamd": "spamd",

@@ -430,6 +430,8 @@ export interface DeliverContext extends MessageContext {
    * @throws {TypeError} for mail from `<>`.
    */
   reversePath(address: Address, recipient?: Recipient): void;
+  /** MAIL FROM of this attempt for a recipient, as it is by now: for whoever signs what another plugin made. Null: `<>`. */
+  returnPathOf(recipient: Recipient): Address | null;
   /** RCPT TO of this attempt for a recipient. The last word counts. */
   forwardPath(recipient: Recipient, address: Address): void;
   /**

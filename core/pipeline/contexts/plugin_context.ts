@@ -259,6 +259,11 @@ export class PluginContext implements Every {
   reversePath(address: Address, recipient?: Recipient): void {
     this.change({ do: "reversePath", address, recipient: recipient ? this.#ctx.placeOf(recipient) : null });
   }
+  returnPathOf(recipient: Recipient): Address | null {
+    const { departure, sender } = this.#ctx;
+    if (departure === null) throw new TypeError("returnPathOf() has a meaning in deliver only");
+    return departure.reversePathOf(this.#ctx.placeOf(recipient), sender);
+  }
   forwardPath(recipient: Recipient, address: Address): void {
     this.change({ do: "forwardPath", recipient: this.#ctx.placeOf(recipient), address });
   }

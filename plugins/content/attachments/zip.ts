@@ -3,7 +3,7 @@
  * stand. Headers are searched for and not followed, so lengths that lie hide nothing, and what a stored archive inside
  * holds is listed too. Linear; memory is one header. Non-job: unpacking (inflater.ts), judging names.
  */
-const P = 0x50, LOCAL = 0x0403, CENTRAL = 0x0201, FIXED = { local: 30, central: 46 } as const;
+const P = 0x50, CENTRAL = 0x0201, FIXED = { local: 30, central: 46 } as const;
 const MAX_NAME = 4096, MAX_METHOD = 99, MAX_VERSION = 100;
 
 export interface ZipEntry {

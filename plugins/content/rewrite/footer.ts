@@ -3,13 +3,12 @@
  * coding. Pure. Non-job: which messages (mod.ts), changing octets (body_edits.ts).
  */
 import {
-  Base64,
   type Coder,
+  coderFor,
   type Decoder,
   decoderFor,
   type PartConsumer,
   type PartHead,
-  QuotedPrintable,
 } from "../../../core/pipeline/mod.ts";
 import type { BodyEdit, BodyPart } from "../body_edits.ts";
 
@@ -78,11 +77,11 @@ export function footerEdit(part: BodyPart, place: FooterPlace, { text, html }: F
   const said = inHtml ? `${html}\r\n` : `${place.open ? "\r\n" : ""}${withLines(text)}`;
   const octets = encodeText(said, narrow ? "us-ascii" : charsetOf(part)!, inHtml);
   if (encoding === "base64" || encoding === "quoted-printable") {
-    const coder = encoding === "base64" ? () => new Base64() : () => new QuotedPrintable();
     return {
       start: part.bodyStart,
       end: part.bodyEnd,
-      by: () => new Inserting(decoderFor(encoding)!, coder(), { at: place.at, octets, last: part.path === "1" }),
+      by: () =>
+        new Inserting(decoderFor(encoding)!, coderFor(encoding), { at: place.at, octets, last: part.path === "1" }),
     };
   }
   const at = part.bodyStart + place.at;

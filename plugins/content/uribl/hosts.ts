@@ -21,6 +21,8 @@ const SCHEME = /(?:^|[^a-z])(?:h(?:tt|xx|\*\*)ps?|ftp)$/i;
 /** Gathers targets, each once, those of links before those of text. */
 class Targets {
   readonly #seen = new Map<string, LinkTarget>();
+  readonly #links = new Set<string>();
+  readonly #hosts = new Set<string>();
   #read = 0;
 
   get all(): LinkTarget[] {
@@ -29,7 +31,8 @@ class Targets {
 
   /** An address as HTML has it. */
   link(href: string): void {
-    if (++this.#read > MAX_FOUND) return;
+    if (++this.#read > MAX_FOUND || this.#links.has(href)) return;
+    this.#links.add(href);
     // A browser takes tabs and line ends out, and any scheme's name in any case             (URL Standard 4.4)
     const plain = href.slice(0, MAX_URL).replace(/[\t\r\n]/g, "").trim();
     const written = /^(?:h(?:tt|xx)ps?|ftp):/i.test(plain) ? plain.replace(/^hxxp/i, "http") : plain;
@@ -77,6 +80,8 @@ class Targets {
   }
 
   #host(host: string): void {
+    if (this.#hosts.has(host)) return;
+    this.#hosts.add(host);
     const plain = host.endsWith(".") ? host.slice(0, -1) : host, ip = isIPv4(plain);
     const subject = ip ? canonicalIp(plain) : registrableDomain(plain);
     if (subject !== null && !this.#seen.has(subject)) this.#seen.set(subject, { subject, ip });

@@ -11,6 +11,7 @@ import {
   parseAddressPattern,
   type PluginFactory,
 } from "../../../core/pipeline/mod.ts";
+import { isTagged } from "../../access/bounce/key.ts";
 import { BOUNCED, type Bounced } from "./key.ts";
 import { verpPath, verpRecipient } from "./path.ts";
 
@@ -39,6 +40,7 @@ export const verp: PluginFactory<z.input<typeof Options>> = definePlugin({
 
     /** A sender may have a `+` of its own: the first reading that fits is it. */
     function read(path: Address): Bounced | null {
+      if (isTagged(path)) return null; // `bounce` takes its tag off first
       for (let plus = path.local.indexOf("+"); plus > 0; plus = path.local.indexOf("+", plus + 1)) {
         const sender = { local: path.local.slice(0, plus), domain: path.domain };
         const recipient = isListed(sender) ? verpRecipient(sender, path) : null;

@@ -198,6 +198,29 @@ Deno.test("paths and next hops: of all, of one; the last word counts", async () 
   assertEquals((await runPhase(routed, "deliver", to("a"))).departure!.route, { to: "remote", via: "second" });
 });
 
+Deno.test("a plugin sees the path that those before it gave a recipient", async () => {
+  const seen: string[] = [];
+  const look = (name: string) =>
+    deliver((ctx, next) => {
+      seen.push(ctx.recipients.map((each) => formatAddress(ctx.returnPathOf(each))).join(" "));
+      return next();
+    }, name);
+  const change = deliver(
+    (ctx, next) => (ctx.reversePath(address("x@here.example"), ctx.recipients[1]), next()),
+    "change",
+  );
+  await runPhase([look("before"), change, look("behind")], "deliver", { from: "s@here.example", ...to("a", "b") });
+  const watched = withPolicy(change, { mode: "observe" });
+  await runPhase([watched, look("behind")], "deliver", { from: "s@here.example", ...to("a", "b") });
+  await runPhase(look("null"), "deliver", { from: null, ...to("a") });
+  assertEquals(seen, [
+    "s@here.example s@here.example",
+    "s@here.example x@here.example",
+    "s@here.example s@here.example",
+    "",
+  ]);
+});
+
 Deno.test("RFC 5321 4.5.5: <> stays <>, on the way in and out", async () => {
   for (const phase of ["mail", "deliver"] as const) {
     const rewrite = on(phase, (ctx, next) => (ctx.reversePath(address("x@here.example")), next()));
