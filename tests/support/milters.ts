@@ -3,7 +3,7 @@
  * of its own, and one made of python3-milter (libmilter) that does what a message's subject says.
  * Non-job: starting and stopping (engine_process.ts), a milter that misbehaves on the wire (fake_milter.ts).
  */
-import { NameServer53 } from "./name_server_53.ts";
+import type { NameServer53 } from "./name_server_53.ts";
 import { programOf } from "./debian.ts";
 import { EngineProcess, exchange } from "./engine_process.ts";
 import { inWorld } from "./unpacked.ts";

@@ -23,7 +23,7 @@ import { EngineError } from "../engine_error.ts";
 import type { Verdict } from "./answers.ts";
 import { chunksOf } from "./body.ts";
 import { Changes } from "./changes.ts";
-import { Channel, type StepOptions } from "./channel.ts";
+import type { Channel, StepOptions } from "./channel.ts";
 import { MilterHeaders } from "./headers.ts";
 import { clientName, type MacroFacts, macrosOf } from "./macros.ts";
 import { MilterLate, Patience } from "./patience.ts";
