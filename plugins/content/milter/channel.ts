@@ -66,7 +66,23 @@ export class Channel {
     return this.#connection.closed;
   }
 
-  /** What the milter thinks of a step; "continue" where it does not say. @throws {EngineError} when it fails. */
+  /** What `work` gives, which asks; ends with the time for it, and is closed when it fails. */
+  async during<T>({ signal }: Patience, work: () => Promise<T>): Promise<T> {
+    try {
+      return await this.#connection.during(signal, work);
+    } catch (error) {
+      this.close();
+      throw error;
+    } finally {
+      this.#connection.rest();
+    }
+  }
+
+  /**
+   * What the milter thinks of a step; "continue" where it does not say. Within `during`.
+   *
+   * @throws {EngineError} when it fails.
+   */
   async ask(step: Step, options: StepOptions): Promise<Verdict> {
     const told = this.session.tell(step, options.macros);
     if (told === null) return CONTINUE;
@@ -78,19 +94,11 @@ export class Channel {
     const { patience } = options;
     // Who looks at the whole message may take all the time that there is for it
     const time = step.step === "endOfMessage" ? Infinity : undefined;
-    try {
-      return await this.#connection.during(patience.signal, async () => {
-        patience.await(time);
-        await this.#flush();
-        return told.answered ? await this.#answer(options, time) : CONTINUE;
-      });
-    } catch (error) {
-      this.close();
-      throw error;
-    } finally {
-      patience.came();
-      this.#connection.rest();
-    }
+    patience.await(time);
+    await this.#flush();
+    const verdict = told.answered ? await this.#answer(options, time) : CONTINUE;
+    patience.came();
+    return verdict;
   }
 
   async #answer({ patience, modify }: StepOptions, time: number | undefined): Promise<Verdict> {

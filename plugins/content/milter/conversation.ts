@@ -27,7 +27,7 @@ import type { Channel, StepOptions } from "./channel.ts";
 import { MilterHeaders } from "./headers.ts";
 import { clientName, type MacroFacts, macrosOf } from "./macros.ts";
 import { MilterLate, Patience } from "./patience.ts";
-import { STEPS } from "./protocol.ts";
+import { MilterError, STEPS } from "./protocol.ts";
 import type { Step } from "./session.ts";
 import type { Server } from "./server.ts";
 
@@ -230,7 +230,8 @@ export class Conversation {
       return macrosOf(stage, facts, { chosen, overrides: this.#server.macros });
     };
     try {
-      const done = await work({ patience, macros });
+      await this.#open(ctx, patience);
+      const done = await this.#channel!.during(patience, () => work({ patience, macros }));
       this.#server.answered();
       return done;
     } catch (error) {
@@ -240,14 +241,19 @@ export class Conversation {
     }
   }
 
-  /** Connected, and told of the client and its name as far as there is something to tell. */
+  async #open(ctx: Talk, patience: Patience): Promise<void> {
+    const gone = this.#channel === null || this.#channel.closed;
+    if (gone && this.#within) throw new MilterError("it closed the connection"); // what it knew of the message is gone
+    if (gone) this.#part();
+    this.#channel ??= await this.#server.open(patience, () => ctx.now());
+  }
+
+  /** Told of the client and its name as far as there is something to tell. */
   async #reach(ctx: Talk, stage: "connect" | "helo", options: StepOptions): Promise<Refusal | null> {
-    if (this.#channel?.closed) this.#part(); // it hung up meanwhile
-    this.#channel ??= await this.#server.open(options.patience, () => ctx.now());
     if (this.#told === "nothing") {
       const { client } = ctx, name = clientName({ client, names: ctx.get(FCRDNS) ?? null });
       const step: Step = { step: "connect", name, ip: client.ip, port: client.port };
-      const verdict = await this.#channel.ask(step, options);
+      const verdict = await this.#channel!.ask(step, options);
       this.#told = "connect";
       this.#toldHelo = "";
       const refusal = this.#judge(verdict, "session");
@@ -255,7 +261,7 @@ export class Conversation {
     }
     const { helo = "" } = ctx;
     if (stage === "connect" || helo === "" || helo === this.#toldHelo) return null;
-    const verdict = await this.#channel.ask({ step: "helo", name: helo }, options);
+    const verdict = await this.#channel!.ask({ step: "helo", name: helo }, options);
     this.#told = "helo";
     this.#toldHelo = helo;
     return this.#judge(verdict, "session");

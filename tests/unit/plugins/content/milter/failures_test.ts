@@ -147,6 +147,22 @@ Deno.test("one that hung up between two messages is called again; one that does 
   assertEquals(fake.connections, 3); // the connection was there, and one more was tried
 });
 
+Deno.test("one that hangs up in the middle of a transaction is not told the rest of it by another connection", async () => {
+  for (const unavailable of ["defer", "skip"] as const) {
+    await using fake = new FakeMilter();
+    using stage = new Stage([plugin({ connect: fake.place, unavailable })]);
+    await stage.connect();
+    await stage.helo();
+    await stage.mail();
+    await stage.rcpt();
+    fake.hangUp();
+    await waitFor("the end", () => fake.ended === 1);
+    const reply = unavailable === "defer" ? LATER : "250 2.0.0 OK";
+    assertEquals(await stage.data("A: b\n\nx\n"), reply);
+    assertEquals([fake.letters, fake.connections], ["OCHMR", 1]);
+  }
+});
+
 Deno.test("what failed in a transaction stays so until the next one", async () => {
   await using fake = new FakeMilter((heard) => heard.letter === "R" ? "hang up" : harmless(heard));
   using stage = new Stage([plugin({ connect: fake.place })]);
