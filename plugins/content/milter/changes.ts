@@ -95,7 +95,12 @@ export class Changes {
       ctx.copyTo(address);
     }
     const changes = this.#headers.changes;
-    if (changes.length > 0) ctx.changeFields(changes);
+    if (changes.length > 0) {
+      if (!this.#headers.isOf(ctx.message.headerOctets)) {
+        throw new Error("others changed the header meanwhile: parallel");
+      }
+      ctx.changeFields(changes);
+    }
     if (this.#held !== null) ctx.hold(`${this.#name}: ${this.#held || "quarantined"}`);
     for (const note of this.#notes) ctx.score(0, `${this.#name}: ${note}`); // no points, but a line for people
   }

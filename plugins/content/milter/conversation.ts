@@ -111,11 +111,7 @@ export class Conversation {
 
   /** `refused`: others have refused it; a milter that wants to hear of that hears it. */
   async rcpt(ctx: RcptContext, refused: Reply | null): Promise<Refusal | null> {
-    if (this.stand(ctx.id) === null) {
-      const refusal = await this.mail(ctx);
-      if (refusal !== null) return refusal;
-    }
-    if (this.stand(ctx.id) !== "open") return null;
+    if (this.stand(ctx.id) !== "open") return null; // where MAIL was not ours to see, the message makes up for it
     if (refused !== null && !this.#channel!.session.has(STEPS.refusedRecipients)) return null;
     return await this.#call(ctx, (options) => this.#rcpt(ctx.recipient, options), {
       recipient: ctx.recipient,

@@ -29,6 +29,7 @@ interface Slot {
 type HeaderModification = Extract<Modification, { change: "add-header" | "insert-header" | "change-header" }>;
 
 export class MilterHeaders {
+  readonly #section: Uint8Array;
   /** All of the section, our own Received too. */
   readonly #slots: Slot[];
   readonly #hidden: Slot | null;
@@ -40,9 +41,16 @@ export class MilterHeaders {
    * has in it and no other.
    */
   constructor(section: Uint8Array, { pending, own }: { readonly pending: Uint8Array; readonly own: string }) {
+    this.#section = section;
     this.#slots = [...slots(pending, true), ...slots(section, false)];
     this.#hidden = this.#slots.find((slot) => !slot.fixed && isOwn(slot, own)) ?? null;
     for (const slot of this.#slots) if (slot !== this.#hidden) this.#index(slot);
+  }
+
+  /** Whether places in it are places in that section. */
+  isOf(section: Uint8Array): boolean {
+    const own = this.#section;
+    return section.length === own.length && section.every((octet, at) => octet === own[at]);
   }
 
   /** In their order. */

@@ -1,6 +1,6 @@
 /** Changes that a milter asks for at the end of a message, over a real socket: what becomes of header, body and envelope. */
 import { assert, assertEquals } from "@std/assert";
-import { formatAddress } from "../../../../../core/pipeline/mod.ts";
+import { formatAddress, on, parallel } from "../../../../../core/pipeline/mod.ts";
 import { milter } from "../../../../../plugins/content/milter/mod.ts";
 import { STEPS } from "../../../../../plugins/content/milter/protocol.ts";
 import { agreed, FakeMilter, harmless, packet, type Said, uint32 } from "../../../../support/fake_milter.ts";
@@ -174,6 +174,14 @@ Deno.test("two milters, one behind the other: the second sees what the first has
     stage.written,
     `A: changed\r\n${received}Received: theirs\r\nSubject: two\r\nX: 2\r\nX: 3\r\nLast: c\r\n\r\nother\r\n`,
   );
+});
+
+Deno.test("beside another that changes the header it changes nothing: places would be those of other fields", async () => {
+  await using fake = ending(change(1, "X", ""));
+  const other = on("data", (ctx, next) => (ctx.prependHeader("A", "b"), next()), { name: "other" });
+  using stage = new Stage([parallel(milter({ connect: fake.place }), other)]);
+  assertEquals(await stage.deliver(MESSAGE), "451 4.3.0 Local error in processing");
+  assertEquals(stage.reasons("milter"), ["others changed the header meanwhile: parallel"]);
 });
 
 Deno.test("what the operator does not allow is not offered, and a milter that does it all the same has failed", async () => {
