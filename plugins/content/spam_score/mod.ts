@@ -56,6 +56,13 @@ const SpamScoreOptions = z.strictObject({
   message: "Must be less than reject, else it never happens",
 });
 
+/** Who gives points, or leaves keys that rules look at. */
+const SCORERS: readonly string[] = [
+  ...["dnsbl", "early_talker", "geoip", "reputation", "bounce", "spam_trap"],
+  ...["spf", "dkim", "dmarc", "fcrdns", "helo"],
+  ...["headers", "attachments", "uribl", "clamav", "rspamd", "spamassassin", "milter"],
+];
+
 /**
  * Weighs a message after its last octet.
  *
@@ -75,7 +82,7 @@ const SpamScoreOptions = z.strictObject({
  */
 export const spamScore: PluginFactory<z.input<typeof SpamScoreOptions>, EdgePhases> = defineMessagePlugin({
   name: "spam_score",
-  after: ["spf", "dkim", "dmarc", "headers"],
+  after: SCORERS,
   options: SpamScoreOptions,
   create: (options) => {
     const rules = rulesOf(options), judge = new Judge(rules);
