@@ -41,76 +41,94 @@ Authentication-Results: "mx.home.example"; dkim=pass header.d=bank.example
 Authentication-Results: mx.elsewhere.example; dkim=pass header.d=other.example
 `.replaceAll("\n", "\r\n");
 
-testUnless(INBOUND_MISSING, "case 53: a good message has one field with all findings, and none that claims to be ours", async () => {
-  await using site = await InboundSite.start(OPTIONS);
-  const from = { ip: "192.0.2.1", helo: "mx.good.example", from: "amy@good.example", to: "me@home.example" };
-  await site.take({ ...from, message: join(octets(FORGED), await signedBy("good.example", GOOD)) });
-  const stored = await site.inbox("Subject: hello");
-  const [ours, ...others] = fieldsOf(stored, "Authentication-Results");
-  assertMatch(
-    ours!,
-    /^mx\.home\.example; spf=pass smtp\.mailfrom=good\.example; dkim=pass [^;]*header\.d=good\.example [^;]*; arc=none[^;]*; dmarc=pass header\.from=good\.example policy\.dmarc=reject; iprev=pass policy\.iprev=192\.0\.2\.1$/,
-  );
-  assertEquals(others, ["mx.elsewhere.example; dkim=pass header.d=other.example"]);
-  const names = stored.split("\r\n\r\n")[0]!.split("\r\n").flatMap((line) => /^[\w-]+(?=:)/.exec(line) ?? []);
-  assert(names.indexOf("Authentication-Results") < names.indexOf("Received"), names.join());
-  assert(!stored.includes("bank.example"));
-});
+testUnless(
+  INBOUND_MISSING,
+  "case 53: a good message has one field with all findings, and none that claims to be ours",
+  async () => {
+    await using site = await InboundSite.start(OPTIONS);
+    const from = { ip: "192.0.2.1", helo: "mx.good.example", from: "amy@good.example", to: "me@home.example" };
+    await site.take({ ...from, message: join(octets(FORGED), await signedBy("good.example", GOOD)) });
+    const stored = await site.inbox("Subject: hello");
+    const [ours, ...others] = fieldsOf(stored, "Authentication-Results");
+    assertMatch(
+      ours!,
+      /^mx\.home\.example; spf=pass smtp\.mailfrom=good\.example; dkim=pass [^;]*header\.d=good\.example [^;]*; arc=none[^;]*; dmarc=pass header\.from=good\.example policy\.dmarc=reject; iprev=pass policy\.iprev=192\.0\.2\.1$/,
+    );
+    assertEquals(others, ["mx.elsewhere.example; dkim=pass header.d=other.example"]);
+    const names = stored.split("\r\n\r\n")[0]!.split("\r\n").flatMap((line) => /^[\w-]+(?=:)/.exec(line) ?? []);
+    assert(names.indexOf("Authentication-Results") < names.indexOf("Received"), names.join());
+    assert(!stored.includes("bank.example"));
+  },
+);
 
-testUnless(INBOUND_MISSING, "mail in a domain's name is refused as its owner asks, with the reason in the log alone", async () => {
-  await using site = await InboundSite.start(OPTIONS);
-  const spoof = { ip: "192.0.2.66", from: "x@spam.example", to: "me@home.example" };
-  const { raw } = await site.says({ ...spoof, message: GOOD });
-  assertMatch(raw, /^550 5\.7\.1 Email rejected per DMARC policy for good\.example \(ref [0-9A-Z]{8}\)\r\n$/);
-  const line = await site.logged("refused");
-  const { plugin, code, status, reason } = line;
-  assertEquals({ plugin, code, status, reason }, {
-    plugin: "dmarc",
-    code: 550,
-    status: "5.7.1",
-    reason: "dmarc=fail good.example policy=reject of good.example",
-  });
-  assert(raw.includes(String(line["transaction"]).slice(-8)));
-  assertEquals([(await site.server.api.queue()).total, await site.server.api.messages()], [0, []]);
-  // The same to postmaster comes in: who is refused must reach somebody
-  await site.take({ ...spoof, to: "postmaster@home.example", message: GOOD });
-  const stored = await site.inbox("Subject: hello");
-  assertMatch(fieldsOf(stored, "Authentication-Results")[0]!, /; dmarc=fail reason="local_policy mail for postmaster" /);
-});
-
-testUnless(INBOUND_MISSING, "what is held for a person is listed, shown and let go by command and API, and then it arrives", async () => {
-  await using site = await InboundSite.start(OPTIONS);
-  const { api } = site.server;
-  const send = (subject: string) =>
-    site.take({
-      ip: "192.0.2.66",
-      from: "x@spam.example",
-      to: "me@home.example",
-      message: GOOD.replaceAll("good.example", "soft.example").replace("hello", subject),
+testUnless(
+  INBOUND_MISSING,
+  "mail in a domain's name is refused as its owner asks, with the reason in the log alone",
+  async () => {
+    await using site = await InboundSite.start(OPTIONS);
+    const spoof = { ip: "192.0.2.66", from: "x@spam.example", to: "me@home.example" };
+    const { raw } = await site.says({ ...spoof, message: GOOD });
+    assertMatch(raw, /^550 5\.7\.1 Email rejected per DMARC policy for good\.example \(ref [0-9A-Z]{8}\)\r\n$/);
+    const line = await site.logged("refused");
+    const { plugin, code, status, reason } = line;
+    assertEquals({ plugin, code, status, reason }, {
+      plugin: "dmarc",
+      code: 550,
+      status: "5.7.1",
+      reason: "dmarc=fail good.example policy=reject of good.example",
     });
-  const first = await send("first"), second = await send("second"), third = await send("third");
-  assertEquals(await api.messages(), []);
+    assert(raw.includes(String(line["transaction"]).slice(-8)));
+    assertEquals([(await site.server.api.queue()).total, await site.server.api.messages()], [0, []]);
+    // The same to postmaster comes in: who is refused must reach somebody
+    await site.take({ ...spoof, to: "postmaster@home.example", message: GOOD });
+    const stored = await site.inbox("Subject: hello");
+    assertMatch(
+      fieldsOf(stored, "Authentication-Results")[0]!,
+      /; dmarc=fail reason="local_policy mail for postmaster" /,
+    );
+  },
+);
 
-  const list = JSON.parse((await site.run("quarantine", "list", "--json")).out).items as { id: string }[];
-  assertEquals(list.map(({ id }) => id).sort(), [first, second, third]);
-  const shown = await site.run("quarantine", "show", first.slice(-8));
-  assertMatch(shown.out, /dmarc=fail soft\.example policy=quarantine of soft\.example/);
-  const { items } = await api.json<{ items: { id: string; recipients: { state: string; reply: string }[] }[] }>(
-    "/api/v1/queue?state=held",
-  );
-  assertEquals(items.length, 3);
+testUnless(
+  INBOUND_MISSING,
+  "what is held for a person is listed, shown and let go by command and API, and then it arrives",
+  async () => {
+    await using site = await InboundSite.start(OPTIONS);
+    const { api } = site.server;
+    const send = (subject: string) =>
+      site.take({
+        ip: "192.0.2.66",
+        from: "x@spam.example",
+        to: "me@home.example",
+        message: GOOD.replaceAll("good.example", "soft.example").replace("hello", subject),
+      });
+    const first = await send("first"), second = await send("second"), third = await send("third");
+    assertEquals(await api.messages(), []);
 
-  const released = await site.run("quarantine", "release", first);
-  assertEquals([released.code, released.err], [0, ""]);
-  await site.inbox("Subject: first");
-  const response = await fetch(`${api.base}/api/v1/queue/${second}/release`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${api.token}` },
-  });
-  assertEquals(response.status, 200, await response.text());
-  const stored = await site.inbox("Subject: second");
-  assertMatch(fieldsOf(stored, "Authentication-Results")[0]!, /; dmarc=fail header\.from=soft\.example policy\.dmarc=quarantine/);
-  assertEquals((await site.run("quarantine", "delete", third)).code, 0);
-  await waitFor("an empty quarantine", async () => (await api.queue()).total === 0);
-  assertEquals((await api.messages()).map(({ subject }) => subject).sort(), ["first", "second"]);
-});
+    const list = JSON.parse((await site.run("quarantine", "list", "--json")).out).items as { id: string }[];
+    assertEquals(list.map(({ id }) => id).sort(), [first, second, third]);
+    const shown = await site.run("quarantine", "show", first.slice(-8));
+    assertMatch(shown.out, /dmarc=fail soft\.example policy=quarantine of soft\.example/);
+    const { items } = await api.json<{ items: { id: string; recipients: { state: string; reply: string }[] }[] }>(
+      "/api/v1/queue?state=held",
+    );
+    assertEquals(items.length, 3);
+
+    const released = await site.run("quarantine", "release", first);
+    assertEquals([released.code, released.err], [0, ""]);
+    await site.inbox("Subject: first");
+    const response = await fetch(`${api.base}/api/v1/queue/${second}/release`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${api.token}` },
+    });
+    assertEquals(response.status, 200, await response.text());
+    const stored = await site.inbox("Subject: second");
+    assertMatch(
+      fieldsOf(stored, "Authentication-Results")[0]!,
+      /; dmarc=fail header\.from=soft\.example policy\.dmarc=quarantine/,
+    );
+    assertEquals((await site.run("quarantine", "delete", third)).code, 0);
+    await waitFor("an empty quarantine", async () => (await api.queue()).total === 0);
+    assertEquals((await api.messages()).map(({ subject }) => subject).sort(), ["first", "second"]);
+  },
+);

@@ -17,8 +17,8 @@ import { TempFolder } from "./temp.ts";
 import { waitFor } from "./wait.ts";
 
 /** What a test with it lacks, or null. */
-export const INBOUND_MISSING: string | null =
-  NAME_SERVERS.filter((each) => programOf(each) === null).join(", ") || null;
+export const INBOUND_MISSING: string | null = NAME_SERVERS.filter((each) => programOf(each) === null).join(", ") ||
+  null;
 
 /** PEM of the one key of this world: of its authors, and of the site where it signs. */
 export const KEY_PEM: string = RFC_ED25519_PEM;

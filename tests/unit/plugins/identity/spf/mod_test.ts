@@ -53,7 +53,10 @@ Deno.test("by default every result is noted and nothing is refused", async () =>
     assertEquals(more, undefined);
     const found = /^Authentication-Results: (.*?)\r\n(?![ \t])/ms.exec(output)?.[1]?.replace(/\s+/g, " ");
     const who = from === null ? "smtp.helo=helo.org" : `smtp.mailfrom=${from.slice(5)}`;
-    assertMatch(found ?? "", new RegExp(`^mx\\.example\\.org; spf=${expected} (?:reason="[^"]+" )?${RegExp.escape(who)}$`));
+    assertMatch(
+      found ?? "",
+      new RegExp(`^mx\\.example\\.org; spf=${expected} (?:reason="[^"]+" )?${RegExp.escape(who)}$`),
+    );
   }
 });
 
