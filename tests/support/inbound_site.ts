@@ -4,7 +4,7 @@
  * the stage, who signs. Non-job: what is sent, what is looked for.
  */
 import { PrivateKey, recordName, recordText, sign, type SigningKey, zoneRecord } from "../../core/dkim/mod.ts";
-import { RFC_ED25519_PEM } from "../unit/dkim/keys.ts";
+import { pem, rsaPkcs8 } from "../unit/dkim/keys.ts";
 import { content } from "../unit/dkim/crafted.ts";
 import { join, latin1, mail, octets } from "./bytes.ts";
 import { type CliResult, postern } from "./cli.ts";
@@ -20,9 +20,9 @@ import { waitFor } from "./wait.ts";
 export const INBOUND_MISSING: string | null = NAME_SERVERS.filter((each) => programOf(each) === null).join(", ") ||
   null;
 
-/** PEM of the one key of this world: of its authors, and of the site where it signs. */
-export const KEY_PEM: string = RFC_ED25519_PEM;
-const KEY = PrivateKey.parse(KEY_PEM);
+/** PEM of the one key of this world: of its authors, and of the site where it signs. RSA, for every verifier of ARC knows it. */
+export const KEY_PEM: string = pem("PRIVATE KEY", await rsaPkcs8(2048));
+export const KEY: PrivateKey = PrivateKey.parse(KEY_PEM);
 const keyOf = (domain: string): SigningKey => ({ domain, selector: "s1", key: KEY });
 
 /** A message that this domain has signed. */
