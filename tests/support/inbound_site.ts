@@ -26,9 +26,13 @@ export const KEY: PrivateKey = PrivateKey.parse(KEY_PEM);
 const keyOf = (domain: string): SigningKey => ({ domain, selector: "s1", key: KEY });
 
 /** A message that this domain has signed. */
-export async function signedBy(domain: string, text: string): Promise<Uint8Array<ArrayBuffer>> {
+export async function signedBy(
+  domain: string,
+  text: string,
+  { now = Date.now() }: { readonly now?: number } = {},
+): Promise<Uint8Array<ArrayBuffer>> {
   const message = mail(text);
-  return join(octets((await sign(content(message), [keyOf(domain)], { now: Date.now() }))!), message);
+  return join(octets((await sign(content(message), [keyOf(domain)], { now }))!), message);
 }
 
 /** Its key, a line of the zone `example`. */
@@ -173,10 +177,14 @@ ${plugins}
     return await waitFor(`a line ${event}`, () => this.log(event).find(fits), { deadline: 20_000 });
   }
 
-  /** `postern ARGS` beside the running server. */
+  /** `postern ARGS` with this configuration, beside the running server. */
   async run(...args: string[]): Promise<CliResult> {
-    const config = await this.folder.file("postern.yaml", this.config);
-    return await postern([...args, "--config", config], {
+    return await this.read(...args, "--config", await this.folder.file("postern.yaml", this.config));
+  }
+
+  /** `postern ARGS` of a command that asks no configuration. */
+  async read(...args: string[]): Promise<CliResult> {
+    return await postern(args, {
       env: {
         POSTERN_DATA: this.folder.at("data"),
         POSTERN_ADMIN: `127.0.0.1:${this.#ports.admin}`,
