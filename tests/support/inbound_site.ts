@@ -97,6 +97,7 @@ export class InboundSite implements AsyncDisposable {
   /** Starts it, again after a crash. */
   async begin(): Promise<void> {
     const { plugins: _, rest: __, zone: ___, hosts: ____, next: _____, ...options } = this.#options;
+    await this.#server?.[Symbol.asyncDispose]();
     this.#server = await Server.start({
       ...options,
       config: this.config,
