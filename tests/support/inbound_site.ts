@@ -48,6 +48,8 @@ export interface InboundOptions extends Omit<ServerOptions, "config" | "ports"> 
   readonly plugins: string;
   /** More top-level lines. */
   readonly rest?: string;
+  /** What the log has (default info). */
+  readonly level?: "debug";
   /** Lines of the zone `example`, in which all names of a test are. */
   readonly zone?: string;
   /** Names of addresses: `{ "192.0.2.1": "mx.good.example." }`. */
@@ -96,7 +98,7 @@ export class InboundSite implements AsyncDisposable {
 
   /** Starts it, again after a crash. */
   async begin(): Promise<void> {
-    const { plugins: _, rest: __, zone: ___, hosts: ____, next: _____, ...options } = this.#options;
+    const { plugins: _, rest: __, zone: ___, hosts: ____, next: _____, level: ______, ...options } = this.#options;
     await this.#server?.[Symbol.asyncDispose]();
     this.#server = await Server.start({
       ...options,
@@ -111,7 +113,7 @@ export class InboundSite implements AsyncDisposable {
   }
 
   get config(): string {
-    const { plugins, rest = "", next = 1 } = this.#options;
+    const { plugins, rest = "", level = "info", next = 1 } = this.#options;
     return `hostname: mx.home.example
 domains: [home.example]
 postmaster: postmaster@home.example
@@ -119,7 +121,7 @@ listeners:
   - { address: "127.0.0.1:2525" }
   - { address: "127.0.0.1:${this.port}", name: strangers, proxy: ["127.0.0.1"] }
 admin: { address: "127.0.0.1:8025", token: "\${POSTERN_ADMIN_TOKEN}" }
-log: { format: json }
+log: { format: json, level: ${level} }
 ${this.names === null ? "" : `dns: { servers: ["127.0.0.1:${this.names.port}"] }\n`}${rest}
 nextHops: { next: { hosts: ["smtp://127.0.0.1:${next}"] } }
 delivery: { retry: [1s], routes: [{ to: remote, via: next }] }
