@@ -144,6 +144,22 @@ ${plugins}
     }
   }
 
+  /** A port of loopback behind which this site takes whoever connects for a client at `ip`. */
+  seenAs(ip: string): Disposable & { readonly port: number } {
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const lead = async (client: Deno.TcpConn) => {
+      const site = await Deno.connect({ hostname: "127.0.0.1", port: this.port });
+      const writer = site.writable.getWriter();
+      await writer.write(octets(`PROXY TCP4 ${ip} 192.0.2.255 40000 25\r\n`));
+      writer.releaseLock();
+      await Promise.allSettled([client.readable.pipeTo(site.writable), site.readable.pipeTo(client.writable)]);
+    };
+    void (async () => {
+      for await (const client of listener) void lead(client).catch(() => client.close());
+    })();
+    return { port: listener.addr.port, [Symbol.dispose]: () => listener.close() };
+  }
+
   /** What the last octet of it is answered. */
   async says({ ip, helo, from, to, message }: Letter): Promise<SmtpReply> {
     using client = await this.client(ip, helo);
