@@ -51,7 +51,9 @@ export function stepsOf(plugin: Plugin, phase: Phase, role: Role | undefined, ab
   }
   if (phase === "queue" && policy.mode === "observe") return []; // storing for real is no observing   SEMANTICS 14
   const handler = plugin.handlers[phase] as AnyHandler | undefined;
-  return handler ? [new PluginStep(plugin.name, phase, handler, policy)] : [];
+  if (handler === undefined) return [];
+  const { deadline } = plugin;
+  return [new PluginStep(plugin.name, phase, handler, deadline === undefined ? policy : { deadline, ...policy })];
 }
 
 /** The plugins themselves, combinations taken apart. */
