@@ -163,13 +163,14 @@ export class Inspector implements Inflated {
   }
 
   #zipEntry({ name, central, encrypted, method, packed, unpacked }: ZipEntry): ZipData | null {
-    if (!this.#locals.has(name) && !this.#centrals.has(name) && !this.#count()) return null;
-    (central ? this.#centrals : this.#locals).add(name);
+    const known = brief(name);
+    if (!this.#locals.has(known) && !this.#centrals.has(known) && !this.#count()) return null;
+    (central ? this.#centrals : this.#locals).add(known);
     if (MACROS.test(name)) this.#report("macros", "vba");
     if (encrypted) this.#report("encrypted", name);
     if (central) {
       this.#declare(unpacked);
-      if (!this.#locals.has(name)) this.#judgeName(name, this.#where);
+      if (!this.#locals.has(known)) this.#judgeName(name, this.#where);
       return null;
     }
     const directory = name.endsWith("/");
@@ -202,6 +203,11 @@ export class Inspector implements Inflated {
       this.#report("broken", "a directory of other files");
     }
   }
+}
+
+/** What a name is remembered by, where thousands of four kilobytes each may be: its ends, the last with what it says it is. */
+function brief(name: string): string {
+  return name.length <= 256 ? name : `${name.slice(0, 64)}\0${name.slice(-128)}`;
 }
 
 /** RAR 4: the main header's flag for encrypted headers. RAR 5: an encryption header stands first. */
