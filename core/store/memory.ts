@@ -100,7 +100,8 @@ export class MemoryStore implements Store {
       total: () =>
         this.#ask(() => {
           const all = quarantined();
-          return { messages: all.length, octets: all.reduce((sum, { octets }) => sum + octets.length, 0) };
+          const octets = all.reduce((sum, each) => sum + each.octets.length + (each.original?.length ?? 0), 0);
+          return { messages: all.length, octets };
         }),
       expire: ({ now }) =>
         this.#ask(() =>

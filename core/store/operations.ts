@@ -112,7 +112,9 @@ export class Operations {
       const octetsOf = original.file === null ? new Uint8Array(octets, from, original.size) : null;
       this.#sql.run("insert into original values (?, ?, ?, ?)", id, original.size, original.file, octetsOf);
     }
-    if (expires !== null) this.#sql.run("insert into quarantine values (?, ?, ?)", id, expires, size);
+    if (expires !== null) {
+      this.#sql.run("insert into quarantine values (?, ?, ?)", id, expires, size + (original?.size ?? 0));
+    }
     for (const row of recipients) {
       const taken = row.state === "ready" ? claim : null;
       const due = row.state === "held" ? null : taken?.until ?? dueAt(row.next_attempt, row.deadline);

@@ -282,7 +282,7 @@ export interface CounterEntry {
 
 /** What is held for a person, and goes by itself when none comes. */
 export interface QuarantineStore {
-  /** How much there is: messages, and octets of what goes on of them. */
+  /** How much there is: messages, and their octets, with those received where other ones go on. */
   total(): Promise<QuarantineTotal>;
   /** Removes what has been held too long; the ids of the messages. */
   expire(options: { readonly now: number }): Promise<readonly string[]>;

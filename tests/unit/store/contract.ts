@@ -139,6 +139,9 @@ export function storeContract(name: string, open: OpenStore): void {
     assertEquals(await store.change({ id: late }, { do: "delete" }), 1);
     assertEquals(await store.quarantine.total(), { messages: 0, octets: 0 });
     assertEquals(await store.quarantine.expire({ now: T0 + 9e9 }), []);
+    const rewritten = message({ recipients: [held] }), received = await body(store, nextId(), octets(50));
+    await store.commit(rewritten, await body(store, rewritten.id, octets(100)), { expires: T0, received });
+    assertEquals(await store.quarantine.total(), { messages: 1, octets: 150 }, "what was received is kept too");
   });
 
   test("a message that was not rewritten has one body", async (store) => {
