@@ -180,6 +180,10 @@ export class PluginContext implements Every {
 
   async pause(milliseconds: number): Promise<boolean> {
     if (this.#ended) return false;
+    if (this.#ctx.isView) { // observe: nobody is made to wait                                         SEMANTICS 14
+      this.note ||= "would have made the peer wait";
+      return false;
+    }
     const begin = this.#pausing === 0 ? this.#pauseBegan = performance.now() : 0;
     this.#pausing++;
     const talked = await this.#ctx.pause(milliseconds);

@@ -100,6 +100,13 @@ Deno.test("an address is suppressed when the message is accepted, and not otherw
   }
 });
 
+Deno.test("observe: nobody is made to wait, and it is told that somebody would have been", async () => {
+  const waits = on("connect", async (ctx, next) => await ctx.pause(450) ? reject("5.7.1", "talked") : await next());
+  const { reply, decisions, pauses } = await runPhase(withPolicy(waits, { mode: "observe" }), "connect");
+  assertEquals([reply.code, pauses], [250, []]);
+  assertEquals([decisions[0]!.observed, decisions[0]!.reason], [true, "would have made the peer wait"]);
+});
+
 Deno.test("a pause is no time of the plugin's", async () => {
   const waits = withPolicy(
     on("connect", async (ctx, next) => await ctx.pause(450) ? reject("5.7.1", "talked") : await next()),
