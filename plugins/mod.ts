@@ -27,6 +27,7 @@ import { attachments } from "./content/attachments/mod.ts";
 import { clamav } from "./content/clamav/mod.ts";
 import { feedback } from "./content/feedback/mod.ts";
 import { headers } from "./content/headers/mod.ts";
+import { milter } from "./content/milter/mod.ts";
 import { rspamd } from "./content/rspamd/mod.ts";
 import { spamScore } from "./content/spam_score/mod.ts";
 import { rewrite } from "./content/rewrite/mod.ts";
@@ -92,6 +93,7 @@ export const PLUGINS = {
   clamav,
   rspamd,
   spamassassin,
+  milter,
   spam_score: spamScore,
   maildir,
   inbox,

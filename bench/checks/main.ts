@@ -1,5 +1,6 @@
 /**
- * What the checks of incoming mail cost: `deno run -A bench/checks/main.ts [--messages N] [--reps R] [--size OCTETS]`.
+ * What the checks of incoming mail cost: `deno run -A bench/checks/main.ts [--messages N] [--reps R] [--size OCTETS]
+ * [--only NAME]`.
  * CPU of all processes of a server for a signed message of 10 KB, with the checks and without them; what lies between is
  * their cost. Beside it Haraka with its own plugins for the same checks, and rspamd, which is asked over HTTP. All in one
  * run, one after the other, repetitions interleaved. Non-job: what the checks find (tests/).
@@ -170,6 +171,7 @@ const { values } = parseArgs({
     messages: { type: "string", default: "2000" },
     reps: { type: "string", default: "3" },
     size: { type: "string", default: "10000" },
+    only: { type: "string", default: "" },
   },
 });
 const messages = Number(values.messages), reps = Number(values.reps);
@@ -180,6 +182,7 @@ if (installed("Haraka") === null) {
 if (rspamd.version !== "?") subjects.push(rspamd);
 else console.log("rspamd is not there: apt-get install rspamd");
 
+const chosen = subjects.filter(({ name }) => name.includes(values.only));
 await Deno.mkdir(BUILD, { recursive: true });
 await using site = await openSite(Number(values.size));
 console.log(
@@ -189,7 +192,7 @@ console.log(
 );
 const running: { readonly subject: Subject; readonly running: Running; readonly cost: number[] }[] = [];
 try {
-  for (const subject of subjects) {
+  for (const subject of chosen) {
     const started = await subject.start(site).catch((error) => void console.log(`${subject.name}: ${error.message}`));
     if (!started) continue;
     running.push({ subject, running: started, cost: [] });

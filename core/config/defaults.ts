@@ -16,7 +16,7 @@ export const DEV_INBOX = {
 /**
  * What `plugins: standard` stands for: mail for the accounts of recipients.yaml into Maildirs, from the world and from
  * the logins of accounts.txt. Each plugin acts where its role is, so it is a set for each role; `accounts` is there only
- * where somebody can log in.
+ * where somebody can log in. What DKIM, ARC and DMARC find is noted: who refuses for it should know his forwarders first.
  */
 export function standardPlugins(roles: ReadonlySet<string>): readonly unknown[] {
   return [
@@ -28,8 +28,12 @@ export function standardPlugins(roles: ReadonlySet<string>): readonly unknown[] 
     "relay",
     { recipients: { file: "./recipients.yaml" } },
     "null_mx",
+    "dkim",
+    "arc",
+    "dmarc",
     "headers",
     "submission",
+    { spam_score: {}, roles: ["mx"] },
     { maildir: { root: "./data/mail" } },
   ];
 }

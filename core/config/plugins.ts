@@ -5,7 +5,7 @@
 import { isAbsolute, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { firstOf, parallel } from "../pipeline/combine.ts";
-import { leavesOf } from "../pipeline/compile.ts";
+import { besideOf, leavesOf } from "../pipeline/compile.ts";
 import { OptionsError, type Plugin, type Policy, withPolicy } from "../pipeline/plugin.ts";
 import { noNextHop } from "./delivery/read.ts";
 import { HOST_WORDS, HostWords, selected } from "./entry.ts";
@@ -217,6 +217,11 @@ function checkOrder(slots: readonly (Plugin | null)[], path: Path, faults: Fault
         ? names.slice(index + 1).at(-1)
         : names.slice(index + 1).find((name) => name === before);
       if (late !== undefined) faults.add([...path, entry], `"${plugin.name}" must stand after "${late}"`);
+    }
+  }
+  for (const [entry, slot] of slots.entries()) {
+    for (const { plugin, other } of besideOf(slot === null ? [] : [slot])) {
+      faults.add([...path, entry], `"${plugin}" must stand after "${other}", and not beside it in parallel`);
     }
   }
 }

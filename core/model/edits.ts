@@ -26,10 +26,15 @@ const LINE = 78; //                                                             
  */
 export function formatField(name: string, value: string): string {
   if (!NAME.test(name)) throw new TypeError(`${JSON.stringify(name.slice(0, 100))} is no header field name`);
-  // deno-lint-ignore no-control-regex
-  const clean = value.replace(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028\u2029]+/g, " ").trim();
+  const clean = withoutControls(value).trim();
   if (name.length + 2 + clean.length <= LINE) return `${name}: ${clean}\r\n`;
   return fold(`${name}: ${clean}`, { from: name.length + 2, line: LINE });
+}
+
+/** Nothing in it can end a line: controls are spaces, the tab stays. */
+export function withoutControls(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return text.replace(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028\u2029]+/g, " ");
 }
 
 /** True when what is written is what was received. */
@@ -92,7 +97,7 @@ function rewritten(fields: string, name: string, by: string | null): string {
 }
 
 /** True when `at` lies in one of the ranges, which ascend. */
-function within(ranges: readonly Range[], at: number): boolean {
+export function within(ranges: readonly Range[], at: number): boolean {
   let low = 0, high = ranges.length;
   while (low < high) {
     const middle = (low + high) >> 1;
@@ -130,7 +135,7 @@ function ours(fields: string): EditedField[] {
 type Range = readonly [start: number, end: number];
 
 /** Also the fields: ascending, apart, each octet once. */
-function dropped(ranges: readonly Range[], fields: readonly FieldRange[]): readonly Range[] {
+export function dropped(ranges: readonly Range[], fields: readonly FieldRange[]): readonly Range[] {
   if (fields.length === 0) return ranges;
   const more = fields.map(({ start, end }) => [start, end] as const);
   const sorted = [...ranges, ...more].sort((left, right) => left[0] - right[0]);

@@ -16,8 +16,13 @@ import { worst } from "./settlement.ts";
 /** A condition on what is known of the connection and the transaction. It must be quick: nothing cuts it off. */
 export type Test = (facts: Facts) => boolean;
 
-function combined(word: string, members: readonly Plugin[], step: Combined["step"]): Plugin {
-  const made: Combined = { members, step };
+function combined(
+  word: string,
+  members: readonly Plugin[],
+  step: Combined["step"],
+  more: Pick<Combined, "together"> = {},
+): Plugin {
+  const made: Combined = { members, step, ...more };
   const plugin = { name: `${word}(${members.map((each) => each.name).join(", ")})`, handlers: {}, [COMBINED]: made };
   // The pipeline takes a combination apart; whoever calls a handler of it gets the same behaviour.
   const handlers: Record<string, unknown> = {};
@@ -58,10 +63,11 @@ export function firstOf(...plugins: readonly Plugin[]): Plugin {
 }
 
 /**
- * All at once; list order, not speed, picks the answer. Members cannot wrap what follows: their next() ends with them.
+ * All at once; list order, not speed, picks the answer. Members cannot wrap what follows: their next() ends with them. None
+ * can read what another one finds out in the same phase.
  */
 export function parallel(...plugins: readonly Plugin[]): Plugin {
-  return combined("parallel", plugins, (chains) => new Together(chains));
+  return combined("parallel", plugins, (chains) => new Together(chains), { together: true });
 }
 
 class Conditional implements Step {

@@ -12,6 +12,8 @@ export const PHASES: readonly Phase[] = ["connect", "helo", "auth", "mail", "rcp
 export const COMBINED = Symbol("combined");
 export interface Combined {
   readonly members: readonly Plugin[];
+  /** They run at the same time. */
+  readonly together?: true;
   /** One step of the steps of each member that has some in the phase. */
   step(chains: readonly (readonly Step[])[], phase: Phase, policy: Policy): Step;
 }
@@ -49,7 +51,9 @@ export function stepsOf(plugin: Plugin, phase: Phase, role: Role | undefined, ab
   }
   if (phase === "queue" && policy.mode === "observe") return []; // storing for real is no observing   SEMANTICS 14
   const handler = plugin.handlers[phase] as AnyHandler | undefined;
-  return handler ? [new PluginStep(plugin.name, phase, handler, policy)] : [];
+  if (handler === undefined) return [];
+  const { deadline } = plugin;
+  return [new PluginStep(plugin.name, phase, handler, deadline === undefined ? policy : { deadline, ...policy })];
 }
 
 /** The plugins themselves, combinations taken apart. */
@@ -73,6 +77,32 @@ function meets({ plugin }: { readonly plugin: Plugin }, last: Plugin): boolean {
 }
 
 /**
+ * Plugins that read the keys of another that runs at the same time, where it has no earlier phase to set them in: the order
+ * of a list does not help there.
+ */
+export function besideOf(plugins: readonly Plugin[]): { readonly plugin: string; readonly other: string }[] {
+  return plugins.flatMap((plugin) => {
+    const { members = [], together = false } = (plugin as Combination)[COMBINED] ?? {};
+    const leaves = members.map((member) => leavesOf([member], undefined));
+    const pairs = !together
+      ? []
+      : leaves.flatMap((own, at) =>
+        leaves.flatMap((others, index) =>
+          index === at ? [] : own.flatMap((reader) => others.map((other) => [reader.plugin, other.plugin] as const))
+        )
+      );
+    const found = pairs.filter(([reader, other]) => reader.after?.includes(other.name) && isTooLate(reader, other));
+    return [...found.map(([{ name }, other]) => ({ plugin: name, other: other.name })), ...besideOf(members)];
+  });
+}
+
+function isTooLate(reader: Plugin, other: Plugin): boolean {
+  const first = PHASES.findIndex((phase) => reader.handlers[phase]);
+  return PHASES.slice(first).some((phase) => reader.handlers[phase] && other.handlers[phase]) &&
+    !PHASES.slice(0, first).some((phase) => other.handlers[phase]);
+}
+
+/**
  * The matrix of a list.
  *
  * @throws {Error} naming the plugin that stands in the wrong place or handles a phase that there is not.
@@ -89,6 +119,10 @@ export function checkPlugins(plugins: readonly Plugin[], role: Role | undefined)
     if (behind) throw new Error(`plugins: "${plugin.name}" must stand last, after "${behind.plugin.name}"`);
     const late = plugin.after?.find((name) => name !== "*" && names.indexOf(name, index) >= 0);
     if (late !== undefined) throw new Error(`plugins: "${plugin.name}" must stand after "${late}"`);
+  }
+  const [beside] = besideOf(plugins);
+  if (beside) {
+    throw new Error(`plugins: "${beside.plugin}" must stand after "${beside.other}", and not beside it in parallel`);
   }
   return leaves.map(({ plugin, policy }) => ({
     plugin: plugin.name,

@@ -4,6 +4,7 @@
  */
 import { type Address, formatAddress, parseAddress } from "../model/address.ts";
 import type { PluginRoute } from "../model/envelope.ts";
+import type { FieldChange } from "../model/field_changes.ts";
 import { Reply } from "../model/reply.ts";
 import type { Signer } from "./contexts/contexts.ts";
 import type { Body } from "../store/store.ts";
@@ -23,11 +24,14 @@ export type Effect =
   | { readonly do: "header"; readonly name: string; readonly value: string | null }
   /** One field of that name, where the first of them stood. */
   | { readonly do: "replace"; readonly name: string; readonly value: string }
+  /** By their places in the header section as it stands. */
+  | { readonly do: "fields"; readonly changes: readonly FieldChange[] }
   | { readonly do: "hold"; readonly reason: string }
   /** The whole message, the header section as it was received. */
   | { readonly do: "rewrite"; readonly body: Body; readonly reason: string }
   | { readonly do: "suppress"; readonly address: Address; readonly reason: string; readonly seconds: number | null }
   | { readonly do: "refuse"; readonly recipient: number; readonly reply: Reply<"defer" | "reject"> }
+  | { readonly do: "drop"; readonly recipient: number }
   | { readonly do: "settle"; readonly recipient: number; readonly result: "stored" | "discarded" }
   | { readonly do: "deposit"; readonly recipient: number; readonly inbox: string }
   /** A null recipient: of all. */
@@ -47,13 +51,15 @@ const EFFECT_PHASES: { readonly [D in Effect["do"]]: readonly Phase[] } = {
   score: MESSAGE,
   header: MESSAGE,
   replace: MESSAGE,
+  fields: MESSAGE,
   hold: MESSAGE,
   rewrite: ["data"],
   suppress: ["data"],
   refuse: MESSAGE,
+  drop: ["data"],
   settle: ["queue"],
   deposit: ["queue"],
-  reversePath: ["mail", "deliver"],
+  reversePath: ["mail", "data", "deliver"],
   forwardPath: ["deliver"],
   postpone: ["deliver"],
   sign: ["deliver"],
@@ -96,6 +102,16 @@ export function checkEffect(effect: Effect, phase: Phase): Effect {
     case "reversePath":
     case "forwardPath":
       return { ...effect, address: canonical(effect.do, effect.address) };
+    case "fields":
+      for (const change of effect.changes) {
+        const { value } = change, place = "at" in change ? change.at : change.before;
+        if (
+          !Number.isSafeInteger(place) || place < 0 || typeof value !== "string" && !("at" in change && value === null)
+        ) {
+          throw new TypeError(`changeFields() wants places and values, not ${JSON.stringify(change)}`);
+        }
+      }
+      break;
     case "postpone":
       if (!Number.isFinite(effect.until)) throw new TypeError(`postpone() wants a moment, not ${effect.until}`);
       break;

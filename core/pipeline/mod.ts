@@ -34,6 +34,7 @@ export type {
 } from "../model/envelope.ts";
 export { HeaderSection } from "../model/headers.ts";
 export type { FieldRange } from "../model/headers.ts";
+export type { FieldChange } from "../model/field_changes.ts";
 export { fold } from "../model/fold.ts";
 export { formatAuthResults, formatResult, parseAuthResults } from "../model/authres.ts";
 export type { AuthResult, AuthResults } from "../model/authres.ts";

@@ -107,7 +107,10 @@ export interface Job {
 }
 /** What a person says a message is. */
 export type Lesson = "spam" | "ham";
-/** Learns from a message that a person has judged; says in a few words what it learned. */
+/**
+ * Learns from a message that a person has judged; says in a few words what it learned. A content without octets is no
+ * message: it only asks what is known.
+ */
 export type Learn = (content: Uint8Array<ArrayBuffer>, as: Lesson, house: ObserverHouse) => Promise<string>;
 /** What `create` makes: handlers, and beside them an observer, jobs and a pupil. */
 export type Creation<P = Phases> = Handlers<P> & {
@@ -125,7 +128,7 @@ export interface Policy {
   readonly mode?: "enforce" | "observe";
   /** What a throw, a late or a wrong answer means: 451 for the message, or as if the plugin were not there. */
   readonly onError?: "defer" | "skip";
-  /** Own time in milliseconds (default 30,000); waiting for next() does not count. */
+  /** Own time in milliseconds (default: the author's word, else 30,000); waiting for next() does not count. */
   readonly deadline?: number;
   /** Only on listeners of these roles; the operator's word replaces the author's. */
   readonly roles?: readonly Role[];
@@ -146,6 +149,8 @@ export interface Plugin<P = Phases> {
   readonly routesTo?: readonly string[];
   /** Next hops that its routes name: each must be in the configuration. */
   readonly routesVia?: readonly string[];
+  /** Own time in one phase, milliseconds, where the operator says none; unset: 30,000. */
+  readonly deadline?: number;
   /** SASL mechanisms that its `auth` handler can check; unset with such a handler: PLAIN and LOGIN. */
   readonly mechanisms?: readonly string[];
   /** What it does in each phase. */
@@ -197,6 +202,8 @@ export interface Setup {
   routesTo(plugins: readonly string[]): void;
   /** Says which next hops its routes name, so that one that is not there is found at the start. */
   routesVia(nextHops: readonly string[]): void;
+  /** Says how much time of its own a call may take with these options, milliseconds, where the operator says nothing. */
+  deadline(milliseconds: number): void;
   /** Says which SASL mechanisms its `auth` handler can check with these options: EHLO announces them. */
   mechanisms(names: readonly string[]): void;
 }
@@ -248,6 +255,8 @@ function define<In, Out, P>(definition: Definition<In, Out, P>): PluginFactory<I
       const routesTo = (plugins: readonly string[]) => void (targets = [...targets, ...plugins]);
       let hops: readonly string[] = [];
       const routesVia = (nextHops: readonly string[]) => void (hops = [...hops, ...nextHops]);
+      let time: number | null = null;
+      const deadline = (milliseconds: number) => void (time = milliseconds);
       let offered: readonly string[] | null = null;
       const mechanisms = (names: readonly string[]) => void (offered = names);
       const { observe, jobs, learn, ...handlers } = definition.create(checked.value, {
@@ -257,6 +266,7 @@ function define<In, Out, P>(definition: Definition<In, Out, P>): PluginFactory<I
         name,
         routesTo,
         routesVia,
+        deadline,
         mechanisms,
       });
       return {
@@ -266,6 +276,7 @@ function define<In, Out, P>(definition: Definition<In, Out, P>): PluginFactory<I
         ...(bindsSender ? { bindsSender } : {}),
         ...(targets.length > 0 ? { routesTo: [...new Set(targets)] } : {}),
         ...(hops.length > 0 ? { routesVia: [...new Set(hops)] } : {}),
+        ...(time === null ? {} : { deadline: time }),
         ...(offered === null ? {} : { mechanisms: offered }),
         ...(observe ? { observe } : {}),
         ...(jobs ? { jobs } : {}),

@@ -19,6 +19,8 @@ export interface ScannerContract {
   /** The plugin's name in the configuration, and options beside those that the contract gives. */
   readonly plugin: string;
   readonly options: string;
+  /** Options of each listener; default: `timeout` and `unavailable`. */
+  readonly policy?: Readonly<Record<Listener, string>>;
   /** The body of a message that is refused, and what the client is told. */
   readonly bad: string;
   readonly refusal: RegExp;
@@ -38,9 +40,11 @@ export class ScannedServer implements AsyncDisposable {
 
   private constructor(readonly server: Server, private readonly ports: Readonly<Record<Listener, number>>) {}
 
-  static async start({ plugin, options }: Pick<ScannerContract, "plugin" | "options">): Promise<ScannedServer> {
+  static async start(
+    { plugin, options, policy: policies = POLICY }: Pick<ScannerContract, "plugin" | "options" | "policy">,
+  ): Promise<ScannedServer> {
     const smtp = freePort(), hasty = freePort(), careless = freePort();
-    const entries = Object.entries(POLICY).map(([name, policy]) =>
+    const entries = Object.entries(policies).map(([name, policy]) =>
       `  - { ${plugin}: { ${policy}, ${options} }, as: ${name}_${plugin}, deadline: 90s, when: { listener: ${name} } }\n`
     );
     const server = await Server.start({
@@ -59,7 +63,7 @@ ${entries.join("")}  - inbox: { everything: true }
     return new ScannedServer(server, { patient: smtp, hasty, careless });
   }
 
-  /** One message by a connection of its own; the reply to it. Its subject is one that no other has. */
+  /** One message by a connection of its own; the reply to it, or the first refusal. Its subject is one that no other has. */
   async send(listener: Listener, body: string, options: { subject?: string; to?: string[] } = {}): Promise<string> {
     const { to = ["b@example.org"] } = options, subject = `${options.subject ?? "message"} ${++this.#count}`;
     using client = await SmtpClient.ready(this.ports[listener], { deadline: 100_000 });
@@ -67,7 +71,7 @@ ${entries.join("")}  - inbox: { everything: true }
       `From: a@example.net\nTo: b@example.org\nDate: Sun, 22 Nov 2026 09:40:12 +0000\n` +
         `Message-ID: <${this.#count}@example.net>\nX-Gone: 1\nSubject: ${subject}\n\n${body}\n`,
     );
-    const { code, lines } = await client.deliver({ from: "a@example.net", to, message });
+    const { code, lines } = await client.attempt({ from: "a@example.net", to, message });
     if (code === 250) this.accepted.push(subject);
     return `${code} ${lines.join(" ")}`;
   }

@@ -26,13 +26,18 @@ export class Daemon implements AsyncDisposable {
   }
 
   /** @throws with what it printed when it ends, or none of its `ports` opens. */
-  static async start(name: string, command: readonly string[], ports: readonly number[]): Promise<Daemon> {
+  static async start(
+    name: string,
+    command: readonly string[],
+    ports: readonly number[],
+    hostname = "127.0.0.1",
+  ): Promise<Daemon> {
     const daemon = new Daemon(name, command);
     try {
       for (const port of ports) {
         await waitFor(`${name} on port ${port}`, () => {
           if (daemon.#ended) throw new Error(`${name} ended at once`);
-          return takesConnections(port);
+          return takesConnections(port, hostname);
         });
       }
       return daemon;

@@ -33,6 +33,7 @@ const PACKAGES = {
   "unbound": "unbound",
   "ldns-signzone": "ldnsutils",
   "opendkim": "opendkim",
+  "opendmarc": "opendmarc",
   "mmdblookup": "mmdb-bin",
   "dmarc-cat": "dmarc-cat",
   "clamd": "clamav-daemon",
@@ -87,7 +88,10 @@ export function testWithPerl(
 }
 
 /** Module of Python -> Debian packages, and all that has to be there. */
-const PYTHON = { "dkim": ["python3-dkim python3-nacl python3-authres", "dkim, nacl, authres"] } as const;
+const PYTHON = {
+  "dkim": ["python3-dkim python3-nacl python3-authres", "dkim, nacl, authres"],
+  "Milter": ["python3-milter", "Milter"],
+} as const;
 
 /** The first Python that has the module: a machine may have one beside Debian's. */
 export function pythonWith(module: keyof typeof PYTHON): string | null {

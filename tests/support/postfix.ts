@@ -47,6 +47,8 @@ export interface PostfixOptions {
   readonly files?: Readonly<Record<string, string>>;
   /** Addresses whose mail it keeps; all others of their domains are unknown. */
   readonly accounts?: readonly string[];
+  /** Where it listens; a free port unless given. */
+  readonly port?: number;
 }
 
 /** Who owns the Maildirs: every Debian has nobody. */
@@ -102,8 +104,8 @@ export class Postfix implements AsyncDisposable {
 
   /** `settings`: lines of main.cf, such as default_transport. */
   static async start(settings: string, options: PostfixOptions = {}): Promise<Postfix> {
-    const { services = [], files = {}, accounts = [] } = options;
-    const folder = await TempFolder.make("postern-postfix-"), port = freePort();
+    const { services = [], files = {}, accounts = [], port = freePort() } = options;
+    const folder = await TempFolder.make("postern-postfix-");
     await Deno.chmod(folder.path, 0o755);
     const more = services.map((line) => `${line}\n`).join("");
     await folder.file("etc/master.cf", `127.0.0.1:${port} inet n - n - - smtpd\n${SERVICES}${more}`);

@@ -30,9 +30,9 @@ const there = (() => {
 })();
 if (!there && Deno.env.get("CI") !== "true") console.log(`skipped: the page tests need ${CHROMIUM}`);
 
-export interface Site {
+/** A browser at a site. */
+export interface Visit {
   readonly page: Page;
-  readonly store: TestStore;
   readonly url: string;
   /** Requests that wanted to leave for another host; none does, they are cut off. */
   readonly left: string[];
@@ -40,53 +40,72 @@ export interface Site {
   readonly errors: string[];
   shot(name: string): Promise<void>;
 }
+export interface Site extends Visit {
+  readonly store: TestStore;
+}
+type ContextOptions = Parameters<Browser["newContext"]>[0];
 
-/** A page test: the site over a fresh store on a free port, a fresh browser profile. */
+/** A test that looks at pages. `missing`: what else it lacks, or null. */
+export function browserTest(name: string, fn: () => Promise<void>, missing: string | null = null): void {
+  Deno.test({
+    name,
+    ignore: (!there || missing !== null) && Deno.env.get("CI") !== "true",
+    sanitizeOps: false, // the pipe to the browser closes in its own time
+    sanitizeResources: false,
+    fn,
+  });
+}
+
+/** A fresh browser profile at `url`; a page that reports an error has failed. */
+export async function visit(
+  url: string,
+  body: (visit: Visit) => Promise<void>,
+  options: ContextOptions = {},
+): Promise<void> {
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
+  try {
+    const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+    const page = await context.newPage();
+    const left: string[] = [], errors: string[] = [];
+    page.on("pageerror", (error) => errors.push(String(error)));
+    page.on("console", (message) => {
+      if (message.type() === "error" && /main frame|site\.js/.test(message.location().url)) {
+        errors.push(message.text());
+      }
+    });
+    await context.route((to) => to.host !== new URL(url).host, (route) => {
+      left.push(route.request().url());
+      return route.abort();
+    });
+    const folder = Deno.env.get("SCREENSHOTS");
+    const shot = async (file: string) => {
+      if (folder !== undefined) await page.screenshot({ path: `${folder}/${file}.png` });
+    };
+    await body({ page, url, left, errors, shot });
+    assertEquals(errors, []);
+  } finally {
+    await browser.close();
+  }
+}
+
+/** A page test: the site over a fresh store on a free port. */
 export function pageTest(
   name: string,
   body: (site: Site) => Promise<void>,
   options: {
     admin?: Partial<AdminOptions>;
-    context?: Parameters<Browser["newContext"]>[0];
+    context?: ContextOptions;
     fill?: (store: TestStore) => Promise<void>;
   } = {},
 ): void {
-  Deno.test({
-    name,
-    ignore: !there && Deno.env.get("CI") !== "true",
-    sanitizeOps: false, // the pipe to the browser closes in its own time
-    sanitizeResources: false,
-    async fn() {
-      const store = new TestStore();
-      await options.fill?.(store);
-      const admin = createAdmin(adminOptions(store, options.admin));
-      const server = await serveAdmin(admin, "127.0.0.1:0");
-      const browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
-      try {
-        const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options.context });
-        const page = await context.newPage();
-        const url = `http://127.0.0.1:${server.port}`;
-        const left: string[] = [], errors: string[] = [];
-        page.on("pageerror", (error) => errors.push(String(error)));
-        page.on("console", (message) => {
-          if (message.type() === "error" && /main frame|site\.js/.test(message.location().url)) {
-            errors.push(message.text());
-          }
-        });
-        await context.route((to) => to.host !== new URL(url).host, (route) => {
-          left.push(route.request().url());
-          return route.abort();
-        });
-        const folder = Deno.env.get("SCREENSHOTS");
-        const shot = async (file: string) => {
-          if (folder !== undefined) await page.screenshot({ path: `${folder}/${file}.png` });
-        };
-        await body({ page, store, url, left, errors, shot });
-        assertEquals(errors, []);
-      } finally {
-        await browser.close();
-        await server.stop(1);
-      }
-    },
+  browserTest(name, async () => {
+    const store = new TestStore();
+    await options.fill?.(store);
+    const server = await serveAdmin(createAdmin(adminOptions(store, options.admin)), "127.0.0.1:0");
+    try {
+      await visit(`http://127.0.0.1:${server.port}`, (each) => body({ ...each, store }), options.context);
+    } finally {
+      await server.stop(1);
+    }
   });
 }

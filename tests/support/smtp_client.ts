@@ -164,6 +164,16 @@ export class SmtpClient implements Disposable {
     await this.command("DATA", 354);
   }
 
+  /** A whole transaction after EHLO; returns the reply to the final dot, or the first refusal before it. */
+  async attempt({ from, to, message }: Envelope): Promise<SmtpReply> {
+    for (const command of [`MAIL FROM:<${from}>`, ...to.map((each) => `RCPT TO:<${each}>`), "DATA"]) {
+      const reply = await this.command(command);
+      if (reply.code >= 400) return reply;
+    }
+    await this.send(join(dotStuffed(message), octets(".\r\n")));
+    return await this.reply();
+  }
+
   /** A whole transaction after EHLO; returns the reply to the final dot. */
   async deliver(envelope: Envelope): Promise<SmtpReply> {
     await this.begin(envelope);

@@ -37,6 +37,12 @@ export function whatLacks(program: Unpacked): string | null {
     return `${program}: bash .ci/peers`;
   }
   if (Deno.uid() !== 0) return `root: ${program} starts as nobody else`;
+  return whatWorldLacks();
+}
+
+/** What `inWorld` lacks, or null. */
+export function whatWorldLacks(): string | null {
+  if (Deno.uid() !== 0) return "root: others have no world of their own";
   return mayUnshare() ? null : "the right to unshare: in a container with CAP_SYS_ADMIN";
 }
 

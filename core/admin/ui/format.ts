@@ -34,12 +34,13 @@ export function age(milliseconds: number): string {
   return rest === 0 ? first : `${first} ${rest} ${days > 0 ? "h" : "min"}`;
 }
 
-/** `312 B`, `18.4 KiB`, `2.1 MiB` */
+/** `312 B`, `18.4 KiB`, `2.1 MiB`, `1.0 GiB` */
 export function size(octets: number): string {
   if (octets < 1024) return `${octets} B`;
   const kib = octets / 1024;
   if (kib < 1024) return `${kib < 100 ? kib.toFixed(1) : Math.round(kib)} KiB`;
-  return `${(kib / 1024).toFixed(1)} MiB`;
+  const mib = kib / 1024;
+  return mib < 1024 ? `${mib.toFixed(1)} MiB` : `${(mib / 1024).toFixed(1)} GiB`;
 }
 
 /** `1,284` */

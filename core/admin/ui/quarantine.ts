@@ -93,18 +93,23 @@ function table(context: PageContext, { page: { total, items }, terms }: Quaranti
 
 function row(context: PageContext, item: QueueItem, terms: QuarantineTerms): Html {
   const { message, recipients } = item, [first] = heldOf(recipients), others = heldOf(recipients).length - 1;
+  const from = markup`<bdi>${message.summary.from || "null sender"}</bdi>`;
+  const to = markup`${first !== undefined && markup`<bdi>${formatAddress(first.address)}</bdi>`}${
+    others > 0 && markup` <small>and ${count(others)} more</small>`
+  }`;
+  const old = age(context.now - message.receivedAt), rest = left(context, item, terms);
   return markup`
     <tr>
       <td class="brk"><a href="/quarantine/${message.id}"><bdi>${
     message.summary.subject.trim() || "(no subject)"
-  }</bdi></a><small class="sub">${first?.lastReply ?? ""}</small></td>
-      <td class="wide brk"><bdi>${message.summary.from || "null sender"}</bdi></td>
-      <td class="wide brk">${first !== undefined && markup`<bdi>${formatAddress(first.address)}</bdi>`}${
-    others > 0 && markup` <small>and ${count(others)} more</small>`
-  }</td>
+  }</bdi></a><small class="sub">${first?.lastReply ?? ""}</small><small class="slim">from ${from}</small>
+        <small class="slim">to ${to}</small>
+        <small class="slim">${old} old; goes in: ${rest}</small></td>
+      <td class="wide brk">${from}</td>
+      <td class="wide brk">${to}</td>
       <td class="num wide">${size(message.size)}</td>
-      <td class="num wide">${age(context.now - message.receivedAt)}</td>
-      <td class="num wide">${left(context, item, terms)}</td>
+      <td class="num wide">${old}</td>
+      <td class="num wide">${rest}</td>
       <td class="num"><div class="btns">${
     action(context, { to: `/quarantine/${message.id}/release`, label: "Release", kind: "quiet" })
   }</div></td>
@@ -147,7 +152,7 @@ export function quarantinedPage(
       sure: "Delete it",
     })
   }</div></div>
-    <ul class="acts">${why.map((each) => markup`<li class="wait">${icon("warn")}<b>Held: ${each}</b></li>`)}</ul>
+    <ul class="acts">${why.map((each) => markup`<li class="hold">${icon("hold")}<b>Held: ${each}</b></li>`)}</ul>
     <dl class="card facts">
       <div><dt>Id</dt><dd><code title="${message.id}">${shortId(message.id)}</code></dd></div>
       <div><dt>From</dt><dd class="brk"><bdi>${message.summary.from || "nobody"}</bdi><small><bdi>${

@@ -16,6 +16,7 @@ import type {
   Result,
   Route,
 } from "../../model/envelope.ts";
+import type { FieldChange } from "../../model/field_changes.ts";
 import type { Reply } from "../../model/reply.ts";
 import type { Resolver } from "../../dns/resolver.ts";
 import type { Phase } from "../../observe/events.ts";
@@ -112,6 +113,11 @@ export interface Message {
   header(name: string): string | undefined;
   /** All of them, in their order; what plugins added stands first, what they removed is not there. */
   readonly headers: readonly HeaderField[];
+  /**
+   * The same fields as octets, each with its line ends as it was received or written, and no empty line behind them: for
+   * those who sign, and for filters that want to see it all. Never write to it.
+   */
+  readonly headerOctets: Uint8Array<ArrayBuffer>;
   /** The received octets: a view, never write to it. Rejects above `max` (default 1 MiB): stream instead. */
   bytes(options?: { readonly max?: number }): Promise<Uint8Array<ArrayBuffer>>;
   /** A fresh stream of the received octets each time, from memory or the spool file. */
@@ -331,6 +337,11 @@ export interface MessageContext extends Context<Lasting> {
   removeHeader(name: string): void;
   /** One field of that name: where the first of them stands now, or in front when there is none. The others go. */
   replaceHeader(name: string, value: string): void;
+  /**
+   * Changes of single fields by their places in `message.headers` as it is now, all at once: for whoever knows the section
+   * field by field. Line breaks in a value stand where a space or a tab follows; else as `prependHeader`.
+   */
+  changeFields(changes: readonly FieldChange[]): void;
   /** Take the message, and keep it in quarantine until a person releases it (SEMANTICS 17). */
   hold(reason: string): void;
   /**
@@ -348,6 +359,8 @@ export interface DataContext extends MessageContext, MailContext {
    * the message is deferred. Who is a recipient already gets no second copy.
    */
   copyTo(address: Address): void;
+  /** This recipient gets nothing, and nobody is told: for the host a copy is `discarded`, for the peer it is accepted. */
+  drop(recipient: Recipient): void;
   /**
    * Another body behind the header section, which the header verbs change. Whatever was signed breaks by it; observers are
    * told so. The received octets are kept beside it, and plugins go on to see them: see `message.content()`. Several: the

@@ -5,6 +5,7 @@
  */
 import type { Address } from "../../model/address.ts";
 import type { AuthResult } from "../../model/authres.ts";
+import type { FieldChange } from "../../model/field_changes.ts";
 import type { MailParameters, Origin, PluginRoute } from "../../model/envelope.ts";
 import type { Reply } from "../../model/reply.ts";
 import type { Resolver } from "../../dns/resolver.ts";
@@ -240,11 +241,17 @@ export class PluginContext implements Every {
   replaceHeader(name: string, value: string): void {
     this.change({ do: "replace", name, value: String(value) });
   }
+  changeFields(changes: readonly FieldChange[]): void {
+    this.change({ do: "fields", changes });
+  }
   hold(reason: string): void {
     this.change({ do: "hold", reason });
   }
   refuse(recipient: Recipient, reply: Reply<"defer" | "reject">): void {
     this.change({ do: "refuse", recipient: this.#ctx.placeOf(recipient), reply });
+  }
+  drop(recipient: Recipient): void {
+    this.change({ do: "drop", recipient: this.#ctx.placeOf(recipient) });
   }
   settle(recipient: Recipient, result: "stored" | "discarded"): void {
     this.change({ do: "settle", recipient: this.#ctx.placeOf(recipient), result });

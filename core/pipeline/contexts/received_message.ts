@@ -3,7 +3,7 @@
  * `header` and `headers` show and `bytes` and `stream` never do. The header is parsed once, on first use.
  * Non-job: making edits (model/edits.ts), keeping octets (core/store).
  */
-import { changesNothing, editedFields } from "../../model/edits.ts";
+import { applyEditsToBytes, changesNothing, editedFields } from "../../model/edits.ts";
 import { type BodyType, type HeaderEdits, NO_EDITS } from "../../model/envelope.ts";
 import { HeaderSection } from "../../model/headers.ts";
 import type { Body } from "../../store/store.ts";
@@ -35,6 +35,9 @@ export class ReceivedMessage implements Message {
   }
   get malformed(): boolean {
     return this.section.malformedAt !== null;
+  }
+  get headerOctets(): Uint8Array<ArrayBuffer> {
+    return this.body.head.subarray(0, this.section.fields.at(-1)?.end ?? 0);
   }
   header(name: string): string | undefined {
     const field = this.section.first(name);
@@ -113,6 +116,9 @@ class EditedMessage implements Message {
   }
   get malformed(): boolean {
     return this.received.malformed;
+  }
+  get headerOctets(): Uint8Array<ArrayBuffer> {
+    return applyEditsToBytes(this.received.headerOctets, this.edits);
   }
   header(name: string): string | undefined {
     const wanted = name.toLowerCase();

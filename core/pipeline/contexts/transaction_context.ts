@@ -7,6 +7,7 @@
 import { type Address, sameAddress } from "../../model/address.ts";
 import { type AuthResult, checkAuthResult } from "../../model/authres.ts";
 import { applyEdits, prependField, removeField, replaceField, withReturnPath } from "../../model/edits.ts";
+import { changeFields } from "../../model/field_changes.ts";
 import {
   type HeaderEdits,
   type MailParameters,
@@ -315,6 +316,9 @@ export class TransactionContext implements Facts {
       case "replace":
         this.edits = replaceField(this.edits, this.received!.section, change);
         return null;
+      case "fields":
+        this.edits = changeFields(this.edits, this.received!.section, change.changes);
+        return null;
       case "hold":
         if (this.held !== null) return "the message was held already";
         if (this.departure?.released) return "a person released the message";
@@ -332,6 +336,11 @@ export class TransactionContext implements Facts {
         return null;
       case "refuse":
         return this.settleRecipient(change.recipient, change.reply);
+      case "drop": {
+        const note = this.settleRecipient(change.recipient, "discarded");
+        if (note === null && !this.isView) this.places.delete(placeKey(this.recipientAt(change.recipient))); // may come anew
+        return note;
+      }
       case "settle":
         return this.settleRecipient(change.recipient, change.result);
       case "deposit": {

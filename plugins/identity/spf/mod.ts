@@ -1,11 +1,12 @@
 /**
  * SPF at MAIL: checks the sender's domain (the HELO name for the null sender), leaves the finding under `SPF`, refuses
- * where the operator says so, and writes Received-SPF (RFC 7208 8, 9.1; codes of RFC 7372 3.2).
- * Non-job: evaluating records (check_host.ts), Authentication-Results.
+ * where the operator says so, writes Received-SPF and attests it (RFC 7208 8, 9.1, RFC 8601 2.7.2; codes of RFC 7372 3.2).
+ * Non-job: evaluating records (check_host.ts).
  */
 import { z } from "zod";
 import {
   type Context,
+  type DataContext,
   defer,
   definePlugin,
   formatAddress,
@@ -106,6 +107,7 @@ export const spf: PluginFactory<z.input<typeof Options>> = definePlugin({
         if (finding === undefined) return next();
         const helo = options.helo && finding.identity !== "helo" ? ctx.get(SPF_HELO) : undefined;
         for (const each of helo === undefined ? [finding] : [helo, finding]) { // one field each: RFC 7208 9.1
+          attest(ctx, each);
           ctx.prependHeader(
             "Received-SPF",
             receivedSpf({
@@ -123,6 +125,16 @@ export const spf: PluginFactory<z.input<typeof Options>> = definePlugin({
     };
   },
 });
+
+/** The domain alone: nothing was proven about a local part (RFC 8601 2.7.2). */
+function attest(ctx: DataContext, { result, identity, domain, problem }: SpfFinding): void {
+  ctx.attest({
+    method: "spf",
+    result,
+    ...problem !== null && { reason: problem },
+    properties: [[`smtp.${identity}`, domain]],
+  });
+}
 
 async function find(
   ctx: Context<Lasting>,

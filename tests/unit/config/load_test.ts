@@ -188,7 +188,19 @@ Deno.test("plugins: standard is a set for each role, and accounts only where som
   };
   assertEquals(await names(`{ address: "127.0.0.1:25" }`), [
     false,
-    ...["rate_limit", "spf", "relay", "recipients", "null_mx", "headers", "maildir"],
+    ...[
+      "rate_limit",
+      "spf",
+      "relay",
+      "recipients",
+      "null_mx",
+      "dkim",
+      "arc",
+      "dmarc",
+      "headers",
+      "spam_score",
+      "maildir",
+    ],
   ]);
   await temp.file("accounts.txt", "ops disabled\n");
   assertEquals(await names(`{ address: "127.0.0.1:587", role: submission, tls: off, auth: { withoutTls: true } }`), [

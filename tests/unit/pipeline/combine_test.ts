@@ -152,6 +152,13 @@ Deno.test("a list that cannot be: order, phases", () => {
     [[seal, on("data", (_ctx, next) => next(), { name: "data" }), spf], null], // it is not in their phase
     [[seal, on("deliver", (_ctx, next) => next(), { name: "edit" })], 'plugins: "seal" must stand last, after "edit"'],
     [[seal, spf, when(() => true, { ...seal, name: "dkim" })], null], // two of them: in the operator's order
+    [[parallel(spf, score)], 'plugins: "score" must stand after "spf", and not beside it in parallel'],
+    [
+      [when(() => true, parallel(firstOf(spf), when(() => true, score)))],
+      'plugins: "score" must stand after "spf", and not beside it in parallel',
+    ],
+    [[parallel(pass(), when(() => true, spf, score))], null], // one after the other within a member
+    [[parallel(spf, { ...on("data", (_ctx, next) => next(), { name: "late" }), after: ["spf"] })], null], // in a later phase
     [[odd], 'plugins: "odd" handles the unknown phase "rctp"'],
   ];
   for (const [plugins, message] of rows) {

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import {
   MemoryResolver,
   on,
@@ -51,6 +51,12 @@ Deno.test("by default every result is noted and nothing is refused", async () =>
     const [field, more] = fields(output);
     assertStringIncludes(field!, `Received-SPF: ${expected} (mx.example.org: `);
     assertEquals(more, undefined);
+    const found = /^Authentication-Results: (.*?)\r\n(?![ \t])/ms.exec(output)?.[1]?.replace(/\s+/g, " ");
+    const who = from === null ? "smtp.helo=helo.org" : `smtp.mailfrom=${from.slice(5)}`;
+    assertMatch(
+      found ?? "",
+      new RegExp(`^mx\\.example\\.org; spf=${expected} (?:reason="[^"]+" )?${RegExp.escape(who)}$`),
+    );
   }
 });
 
