@@ -205,7 +205,12 @@ export class PluginContext implements Every {
     if (received === null || services.receive === undefined) throw new TypeError("rewrite(): not here");
     const before = received.size, whole = await rewritten(services.receive(id), received, body);
     if (this.#ended) whole.discard();
-    this.change({ do: "rewrite", body: whole, reason });
+    try {
+      this.change({ do: "rewrite", body: whole, reason });
+    } catch (error) { // of no effect, and nobody else knows of it
+      whole.discard();
+      throw error;
+    }
     const { session, transaction } = this.#ctx;
     if (this.#ctx.rewritten !== whole || transaction === null) return; // held back
     const sizes = [before, whole.size] as const;
