@@ -26,17 +26,18 @@ export class AdminApi {
   }
 
   /**
-   * The answer's JSON; null on 404.
+   * The answer's JSON; null on 404. Octets are sent as a message, anything else as JSON.
    *
    * @throws {CommandError} with what the server says is wrong, or that it says nothing.
    */
   async call(method: string, path: string, body?: unknown): Promise<unknown> {
     const headers: Record<string, string> = this.token === null ? {} : { Authorization: `Bearer ${this.token}` };
-    if (body !== undefined) headers["Content-Type"] = "application/json";
+    const message = body instanceof Uint8Array;
+    if (body !== undefined) headers["Content-Type"] = message ? "message/rfc822" : "application/json";
     const response = await fetch(`${this.base}${path}`, {
       method,
       headers,
-      ...body === undefined ? {} : { body: JSON.stringify(body) },
+      ...body === undefined ? {} : { body: message ? body as Uint8Array<ArrayBuffer> : JSON.stringify(body) },
       signal: AbortSignal.timeout(this.patience),
     }).catch((error) => {
       if ((error as Error).name !== "TimeoutError") throw error;

@@ -16,6 +16,7 @@ import { sendCommand } from "./send.ts";
 import { serveCommand } from "./serve.ts";
 import { suppressCommand } from "./suppress.ts";
 import { CommandError, DONE, type ExitCode, NO, processTerminal, type Terminal, USAGE } from "./terminal.ts";
+import { trainCommand } from "./train.ts";
 import { userCommand } from "./user.ts";
 
 /** Commands that succeed by throwing: commander's way to say that help or the version was shown. */
@@ -36,6 +37,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     queueCommand,
     quarantineCommand,
     suppressCommand,
+    trainCommand,
     banCommand,
     userCommand,
     dkimCommand,

@@ -19,6 +19,7 @@ import { queue } from "./queue.ts";
 import { MailReader } from "./reader.ts";
 import { Sessions } from "./session.ts";
 import { suppressions } from "./suppressions.ts";
+import { training } from "./training.ts";
 
 export type { AdminOptions } from "./options.ts";
 
@@ -59,6 +60,7 @@ export function createAdmin(options: AdminOptions): Admin {
   app.route("/api/v1/messages", messages(store, reader));
   app.route("/api/v1/queue", queue(store, steering));
   app.route("/api/v1/suppressions", suppressions(new Suppression({ counters: store.counters, now })));
+  app.route("/api/v1", training(options));
   app.route("/api/v1/bans", bans(bansIn(store.counters, now), now));
   app.route("/api/v1/plugins", plugins(options));
   app.route("/api/v1/events", events(streams));

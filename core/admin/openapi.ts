@@ -16,6 +16,7 @@ import {
   text,
   time,
 } from "./openapi/terms.ts";
+import { TRAINING_PATHS } from "./openapi/training.ts";
 
 const ID = inPath("id", "Message id, 26 characters; `ID.n` names a further copy.");
 const BANNED = inPath("subject", "The address or network, percent-encoded.");
@@ -87,9 +88,10 @@ export function openapi(version: string): Json {
       license: { name: "MIT", identifier: "MIT" },
     },
     security: [{ token: [] }],
-    tags: [{ name: "messages" }, { name: "queue" }, { name: "suppressions" }, { name: "bans" }, { name: "server" }],
+    tags: ["messages", "queue", "suppressions", "bans", "training", "server"].map((name) => ({ name })),
     paths: {
       ...QUEUE_PATHS,
+      ...TRAINING_PATHS,
       "/healthz": {
         get: operation("The process answers", {
           tag: "server",

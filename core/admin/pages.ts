@@ -15,6 +15,7 @@ import { queueItem } from "./queue.ts";
 import { changeFilter, QUEUE_VERBS, queueChange, type QueueVerb } from "./queue_change.ts";
 import type { MailReader } from "./reader.ts";
 import type { Sessions } from "./session.ts";
+import { teachStored } from "./training.ts";
 import { ASSETS } from "./ui/assets.ts";
 import type { Html } from "./ui/html.ts";
 import { type InboxData, inboxPage, inboxPath, type InboxView } from "./ui/inbox.ts";
@@ -157,6 +158,17 @@ export class Pages {
         return c.redirect(inboxPath(view, read ? id : undefined), 303); // opening it again would read it again
       });
     }
+    for (const as of ["spam", "ham"] as const) {
+      app.post(`/inbox/:id/${as}`, async (c) => {
+        const form = await this.#form(c);
+        const id = readCopyId(c.req.param("id")), found = id === null ? null : await inboxes.get(id);
+        if (id === null || found === null) throw new Problem(404, "The message is gone.");
+        const { store, teach = null } = this.#admin;
+        await teachStored(store, { teach, id: found.message.id, as });
+        const path = inboxPath(viewOf((name) => form.get(name) ?? undefined), id);
+        return c.redirect(`${path}${path.includes("?") ? "&" : "?"}taught=${as}`, 303);
+      });
+    }
   }
 
   async #inboxPage(c: Context<AdminEnv>, text: string | null): Promise<Response> {
@@ -171,8 +183,11 @@ export class Pages {
       this.#store.inboxes.names(),
       this.#store.inboxes.list({ ...filter, ...optional("before", view.before), limit: LIST + 1 }),
     ]);
+    const taught = c.req.query("taught");
     const data: InboxData = {
       view,
+      learns: (this.#admin.teach ?? null) !== null,
+      taught: taught === "spam" || taught === "ham" ? taught : null,
       boxes,
       total: page.total,
       messages: page.messages.slice(0, LIST),

@@ -3,8 +3,6 @@
  * what learns (`AdminOptions.teach`) and then does what follows. Non-job: how it looks (ui/quarantine.ts).
  */
 import type { Context, Hono } from "hono";
-import { concat } from "../model/octets.ts";
-import type { Lesson } from "../pipeline/plugin.ts";
 import { FINAL_STATES, type QueueItem } from "../store/store.ts";
 import { optional } from "./messages.ts";
 import type { AdminEnv, AdminOptions, Steering } from "./options.ts";
@@ -12,13 +10,12 @@ import { domainOf } from "./parameters.ts";
 import { Problem } from "./problem.ts";
 import { queueItem } from "./queue.ts";
 import type { MailReader } from "./reader.ts";
+import { teachStored } from "./training.ts";
 import type { Html } from "./ui/html.ts";
 import type { PageContext } from "./ui/layout.ts";
 import { quarantinedPage, quarantinePage, type QuarantineTerms } from "./ui/quarantine.ts";
 
 const ITEMS = 100; // in a table
-/** Octets that a lesson looks at. */
-const LESSON = 1024 * 1024;
 const TERMS = { keep: null, size: Infinity };
 
 export interface QuarantinePagesOptions {
@@ -55,7 +52,7 @@ export function quarantinePages(app: Hono<AdminEnv>, options: QuarantinePagesOpt
       const item = await queueItem(store, c.req.param("id")), { id } = item.message;
       const removes = verb === "delete" || verb === "spam";
       if (removes && !isHeldWhole(item)) throw new Problem(409, "Not all of it is held: look at it in the queue.");
-      if (verb === "ham" || verb === "spam") await learn(id, verb);
+      if (verb === "ham" || verb === "spam") await teachStored(store, { teach, id, as: verb });
       await steering.change({ id }, { do: removes ? "delete" : "release" });
       return c.redirect("/quarantine", 303);
     });
@@ -64,19 +61,5 @@ export function quarantinePages(app: Hono<AdminEnv>, options: QuarantinePagesOpt
   /** Nothing of it is on its way. */
   function isHeldWhole({ recipients }: QueueItem): boolean {
     return recipients.every(({ state }) => state === "held" || FINAL_STATES.includes(state));
-  }
-
-  async function learn(id: string, as: Lesson): Promise<void> {
-    if (teach === null) throw new Problem(409, "No plugin here learns.");
-    const stream = await store.received(id);
-    if (stream === null) throw new Problem(404, "The message has just left.");
-    const chunks: Uint8Array[] = [];
-    let size = 0;
-    for await (const chunk of stream) {
-      chunks.push(chunk.subarray(0, LESSON - size));
-      size += chunk.length;
-      if (size >= LESSON) break;
-    }
-    await teach(concat(chunks), as);
   }
 }

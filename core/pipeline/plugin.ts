@@ -107,7 +107,10 @@ export interface Job {
 }
 /** What a person says a message is. */
 export type Lesson = "spam" | "ham";
-/** Learns from a message that a person has judged; says in a few words what it learned. */
+/**
+ * Learns from a message that a person has judged; says in a few words what it learned. A content without octets is no
+ * message: it only asks what is known.
+ */
 export type Learn = (content: Uint8Array<ArrayBuffer>, as: Lesson, house: ObserverHouse) => Promise<string>;
 /** What `create` makes: handlers, and beside them an observer, jobs and a pupil. */
 export type Creation<P = Phases> = Handlers<P> & {

@@ -3,6 +3,7 @@
  * exchanges when mail arrives or another message is opened; without it every link and form works the same.
  */
 import type { InboxMessage } from "../../store/store.ts";
+import type { Lesson } from "../../pipeline/plugin.ts";
 import type { Opened } from "../reader.ts";
 import { count, longTime, plural, shortTime } from "./format.ts";
 import { type Html, markup } from "./html.ts";
@@ -25,6 +26,9 @@ export interface InboxData {
   /** There are older ones behind these. */
   readonly more: boolean;
   readonly open: Opened | null;
+  /** Somebody learns what is spam; and what the open message was just taught as. */
+  readonly learns: boolean;
+  readonly taught: Lesson | null;
 }
 
 /** The path of the list or of a message, keeping box, search and place. */
@@ -69,6 +73,8 @@ export function inboxPage(context: PageContext, data: InboxData): Html {
       back: inboxPath(data.view),
       next: neighbour(data),
       view: data.view,
+      learns: data.learns,
+      taught: data.taught,
     })
   }</article>
     </div>

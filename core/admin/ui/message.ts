@@ -5,6 +5,7 @@
 import { formatAddress } from "../../model/address.ts";
 import { shortId } from "../../model/id.ts";
 import { partName } from "../messages.ts";
+import type { Lesson } from "../../pipeline/plugin.ts";
 import type { MimeMail } from "../mime.ts";
 import type { Opened } from "../reader.ts";
 import { count, longTime, plural, size } from "./format.ts";
@@ -22,6 +23,10 @@ export interface MessageOptions {
   /** The id to open after this one is deleted. */
   readonly next: string | null;
   readonly view: InboxView;
+  /** Somebody learns what is spam. */
+  readonly learns: boolean;
+  /** What it was just taught as. */
+  readonly taught: Lesson | null;
 }
 interface Tab {
   readonly id: string;
@@ -64,6 +69,11 @@ export function messageView(context: PageContext, options: MessageOptions): Html
       fields,
     })
   }${
+    options.learns &&
+    markup`${action(context, { to: `/inbox/${entry.id}/spam`, label: "Spam", kind: "quiet", fields })}${
+      action(context, { to: `/inbox/${entry.id}/ham`, label: "Not spam", kind: "quiet", fields })
+    }`
+  }${
     action(context, {
       to: `/inbox/${entry.id}/delete`,
       label: "Delete",
@@ -85,6 +95,10 @@ export function messageView(context: PageContext, options: MessageOptions): Html
   }, <code title="${message.id}">${shortId(message.id)}</code></dd>
       </dl>
     </header>
+    ${
+    options.taught !== null &&
+    markup`<p class="strip"><span>Learned as ${options.taught === "spam" ? "spam" : "good mail"}.</span></p>`
+  }
     ${
     content.fault !== null &&
     markup`

@@ -1,50 +1,67 @@
 /**
- * Adds up what other plugins and a few rules of its own hold against a message, and draws the line: tag, quarantine,
- * reject. Belongs behind the plugins whose points it counts. Non-job: learning, decoding, virus scanning.
+ * Adds up what other plugins, rules and a classifier that learns hold against a message, and draws the line: tag,
+ * quarantine, reject. Belongs behind the plugins whose points it counts. Non-job: the rules (rules.ts, own_rules.ts), the
+ * classifier (bayes/), virus scanning.
  */
 import { z } from "zod";
 import {
   defineMessagePlugin,
   type EdgePhases,
-  type Message,
+  HeaderSection,
+  key,
   type MessageContext,
+  OptionsError,
+  parseDuration,
   parseSize,
   type PluginFactory,
   reject,
 } from "../../../core/pipeline/mod.ts";
 import { HEADERS } from "../headers/key.ts";
-import { SPF } from "../../identity/spf/key.ts";
-import { BodyScan } from "./body_scan.ts";
-import { type Facts, type Rule, RULE_NAMES, type RuleName, RULES } from "./rules.ts";
-
-/** Messages up to this size are read at once: they are in memory anyway. */
-const SMALL = 64 * 1024;
-/** Rules look at no more of a field: enough for any honest one, and nothing to pay for the others. */
-const MAX_VALUE = 1000;
-const BODY_PATTERNS: ReadonlyMap<RuleName, string | RegExp> = new Map(
-  RULE_NAMES.flatMap((name) => {
-    const rule: Rule = RULES[name];
-    return "body" in rule ? [[name, rule.body] as const] : [];
-  }),
-);
+import { Bayes } from "./bayes/bayes.ts";
+import { Judge } from "./judge.ts";
+import { ownRule, OwnRules } from "./own_rules.ts";
+import { read } from "./reading.ts";
+import type { Rule } from "./rule.ts";
+import { RULE_NAMES, type RuleName, RULES } from "./rules.ts";
 
 const threshold = z.union([z.number().positive(), z.literal("never").transform(() => Infinity)]);
 const size = z.string().refine((text) => parseSize(text) !== null, "Write a size like 64KiB or 1MiB")
   .transform((text) => parseSize(text)!);
+const duration = z.string().refine((text) => parseDuration(text) !== null, "Write a time like 90d")
+  .transform((text) => parseDuration(text)!);
+const BayesOptions = z.strictObject({
+  enabled: z.boolean().default(true).describe("Whether messages are classified by what was learned."),
+  minimum: z.number().int().min(1).max(100_000).default(200)
+    .describe("It says nothing before it knows so many messages of spam and as many of ham."),
+  spam: z.number().min(0).max(1000).default(7).describe("The points of what is surely spam."),
+  ham: z.number().min(-1000).max(0).default(-3).describe("The points of what is surely not."),
+  lessons: z.number().int().min(2).max(40_000).default(10_000)
+    .describe("Messages that are remembered; the oldest of the larger class make room."),
+  remember: duration.prefault("365d").describe("How long a message is remembered."),
+});
 const SpamScoreOptions = z.strictObject({
   tag: threshold.prefault(4).describe("From these points on the message says so in X-Spam fields; or never."),
   quarantine: threshold.prefault(6).describe("From these points on the message is held for a person; or never."),
   reject: threshold.prefault(12).describe("From these points on the message is refused; or never."),
-  scan: size.prefault("256KiB").describe("How much of the body is looked at."),
+  scan: size.prefault("256KiB").describe("How much of its text, decoded, is looked at."),
   weights: z.strictObject(
     Object.fromEntries(
       RULE_NAMES.map((name) => [name, z.number().default(RULES[name].points).describe(RULES[name].text)]),
     ) as { [name in RuleName]: z.ZodDefault<z.ZodNumber> },
-  ).prefault({}).describe("Points of each rule; 0 turns it off."),
+  ).prefault({}).describe("Points of each rule that ships; 0 turns it off."),
+  rules: OwnRules.prefault({}).describe("Rules of your own, by name."),
+  bayes: BayesOptions.prefault({}).describe("The classifier that learns."),
 }).refine((limits) => limits.quarantine === Infinity || limits.quarantine < limits.reject, {
   path: ["quarantine"],
   message: "Must be less than reject, else it never happens",
 });
+
+/** Who gives points, or leaves keys that rules look at. */
+const SCORERS: readonly string[] = [
+  ...["dnsbl", "early_talker", "geoip", "reputation", "bounce", "spam_trap"],
+  ...["spf", "dkim", "dmarc", "fcrdns", "helo"],
+  ...["headers", "attachments", "uribl", "clamav", "rspamd", "spamassassin", "milter"],
+];
 
 /**
  * Weighs a message after its last octet.
@@ -52,60 +69,100 @@ const SpamScoreOptions = z.strictObject({
  * @example
  * ```ts
  * import { spamScore } from "./mod.ts";
+ * import { runPhase } from "postern";
  * import { assertEquals } from "@std/assert";
- * assertEquals(spamScore({ quarantine: 6, reject: "never" }).name, "spam_score");
+ * const plugin = spamScore({
+ *   quarantine: 6,
+ *   reject: "never",
+ *   rules: { sells_gold: { in: "text", matches: "gold (bars|coins)", points: 7 } },
+ * });
+ * const { held } = await runPhase(plugin, "data", { message: "Subject: Hello\n\nBuy Gold  Coins\nor gold coins\n" });
+ * assertEquals(held?.includes("sells_gold"), true);
  * ```
  */
 export const spamScore: PluginFactory<z.input<typeof SpamScoreOptions>, EdgePhases> = defineMessagePlugin({
   name: "spam_score",
-  after: ["spf", "headers"],
+  after: SCORERS,
   options: SpamScoreOptions,
-  create: (options) => ({
-    async data(ctx, next) {
-      const before = sum(ctx.scores);
-      const found = RULE_NAMES.filter(await judge(ctx, options.scan)).filter((name) => options.weights[name] !== 0);
-      for (const name of found) ctx.score(options.weights[name], `${name}: ${RULES[name].text}`);
-      const total = rounded(before + sum(found.map((name) => ({ points: options.weights[name] }))));
-      const tests = `tests=${found.join(",") || "none"} others=${before}`;
-      const reason = `score=${total} ${tests}`;
-      // Whoever has trouble with us must reach somebody: tagged, never stopped                    RFC 5321 4.5.1
-      const stop = !ctx.recipients.every(({ original }) => original.local.toLowerCase() === "postmaster");
-      if (stop && total >= options.reject) return reject("5.7.1", "Message looks like spam", { reason });
-      // A sender's own X-Spam fields would speak in our name.
-      for (const name of FIELDS) if (ctx.message.header(name) !== undefined) ctx.removeHeader(name);
-      if (total >= options.tag) {
-        ctx.prependHeader("X-Spam-Status", `Yes, score=${total} required=${options.tag} ${tests}`);
-        ctx.prependHeader("X-Spam-Score", String(total));
-        ctx.prependHeader("X-Spam-Flag", "YES");
-      }
-      if (stop && total >= options.quarantine) ctx.hold(`spam_score: ${reason}`);
-      return next();
-    },
-  }),
+  create: (options) => {
+    const rules = rulesOf(options), judge = new Judge(rules);
+    const bayes = options.bayes.enabled
+      ? new Bayes({ ...options.bayes, seconds: options.bayes.remember / 1000 })
+      : null;
+
+    /** The points of each rule that hits, and of the classifier. */
+    async function weigh(ctx: MessageContext): Promise<{ name: string; points: number; reason: string }[]> {
+      const reading = await read(ctx.message, options.scan);
+      const formJudged = ctx.get(HEADERS) !== undefined;
+      const found = judge.hits(reading, { formJudged, key: (name) => wordUnder(ctx, name) }).map((name) => {
+        const { points, text } = rules.get(name)!;
+        return { name, points, reason: text };
+      });
+      const opinion = await bayes?.judge(reading, { store: ctx.store, now: ctx.now() }) ?? null;
+      return opinion === null ? found : [...found, { name: "bayes", ...opinion }];
+    }
+
+    return {
+      async data(ctx, next) {
+        const before = sum(ctx.scores);
+        const found = await weigh(ctx);
+        for (const { name, points, reason } of found) ctx.score(points, `${name}: ${reason}`);
+        const total = rounded(before + sum(found));
+        const tests = `tests=${found.map(({ name }) => name).join(",") || "none"} others=${before}`;
+        const reason = `score=${total} ${tests}`;
+        // Whoever has trouble with us must reach somebody: tagged, never stopped                    RFC 5321 4.5.1
+        const stop = !ctx.recipients.every(({ original }) => original.local.toLowerCase() === "postmaster");
+        if (stop && total >= options.reject) return reject("5.7.1", "Message looks like spam", { reason });
+        // A sender's own X-Spam fields would speak in our name.
+        for (const name of FIELDS) if (ctx.message.header(name) !== undefined) ctx.removeHeader(name);
+        if (total >= options.tag) {
+          ctx.prependHeader("X-Spam-Status", `Yes, score=${total} required=${options.tag} ${tests}`);
+          ctx.prependHeader("X-Spam-Score", String(total));
+          ctx.prependHeader("X-Spam-Flag", "YES");
+        }
+        if (stop && total >= options.quarantine) ctx.hold(`spam_score: ${reason}`);
+        return next();
+      },
+      ...bayes && {
+        async learn(content, as, { store, now }) {
+          const place = { store, now: now() };
+          if (content.length === 0) return await bayes.status(place);
+          const section = new HeaderSection(content);
+          const reading = await read({
+            size: content.length,
+            headers: section.fields.map((field) => ({ name: field.name, value: section.value(field) })),
+            bytes: () => Promise.resolve(content),
+            stream: () => new Blob([content]).stream(),
+          }, options.scan);
+          return await bayes.learn(reading, as, place);
+        },
+      },
+    };
+  },
 });
 const FIELDS = ["X-Spam-Flag", "X-Spam-Score", "X-Spam-Status"];
 
-/** Which rules hit. */
-async function judge(ctx: MessageContext, limit: number): Promise<(name: RuleName) => boolean> {
-  const { message } = ctx;
-  const facts: Facts = {
-    header: (name) => message.header(name)?.slice(0, MAX_VALUE),
-    formJudged: ctx.get(HEADERS) !== undefined,
-    spf: ctx.get(SPF)?.result,
-  };
-  const hits = await scanBody(message, limit);
-  return (name) => {
-    const rule: Rule = RULES[name];
-    return "body" in rule ? hits.has(name) : rule.when(facts);
-  };
+/** All rules with points, by their names. */
+function rulesOf({ weights, rules }: z.output<typeof SpamScoreOptions>): ReadonlyMap<string, Rule> {
+  const all = new Map<string, Rule>();
+  for (const name of RULE_NAMES) if (weights[name] !== 0) all.set(name, { ...RULES[name], points: weights[name] });
+  for (const [name, rule] of Object.entries(rules)) {
+    if (name === "bayes" || Object.hasOwn(RULES, name)) {
+      throw new OptionsError([{
+        path: ["rules", name],
+        message: "That is the name of a rule that ships: see weights",
+      }]);
+    }
+    if (rule.points !== 0) all.set(name, ownRule(name, rule));
+  }
+  return all;
 }
 
-async function scanBody(message: Message, limit: number): Promise<ReadonlySet<RuleName>> {
-  const scan = new BodyScan(BODY_PATTERNS, limit);
-  if (message.size <= SMALL) scan.push(await message.bytes());
-  else for await (const chunk of message.stream()) if (!scan.push(chunk)) break; // leaving the loop cancels the stream
-  scan.end();
-  return scan.hits;
+/** What a plugin left under a key of any scope, where that is a word or has one as its `result`. */
+function wordUnder(ctx: MessageContext, name: string): string | undefined {
+  const value = ctx.get(key<unknown>(name)) ?? ctx.get(key<unknown>(name, "connection"));
+  const word = typeof value === "object" && value !== null && "result" in value ? value.result : value;
+  return typeof word === "string" ? word : undefined;
 }
 
 const sum = (scores: readonly { readonly points: number }[]): number =>

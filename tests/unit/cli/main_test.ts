@@ -58,6 +58,7 @@ Deno.test("the help lists the commands that there are", async () => {
     "queue",
     "quarantine",
     "suppress",
+    "train",
     "ban",
     "user",
     "dkim",
