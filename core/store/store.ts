@@ -105,7 +105,10 @@ export interface StoredRecipient extends Omit<NewRecipient, "state" | "appointed
   readonly attempts: number;
   /** When its sender was told of a delay or of its end, milliseconds since 1970. */
   readonly told: number | null;
-  /** A person released it: what holds mail does not hold it again. */
+  /**
+   * A person released it, or will: he or a rule holds it since it came, not a plugin of `data`. What holds mail does not
+   * hold it again, and it does not leave with what is in quarantine.
+   */
   readonly released: boolean;
 }
 export interface QueueItem {

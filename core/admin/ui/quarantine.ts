@@ -119,8 +119,9 @@ function row(context: PageContext, item: QueueItem, terms: QuarantineTerms): Htm
 
 /** What a person held has no end, nor has what a rule held on its way out. */
 function left(context: PageContext, { message, recipients }: QueueItem, { keep }: QuarantineTerms): Child {
-  const byHand = heldOf(recipients).every(({ lastReply, attempts }) => lastReply === "held by hand" || attempts > 0);
-  if (keep === null || byHand) return markup`<span class="dim">never</span>`;
+  if (keep === null || heldOf(recipients).every(({ released }) => released)) {
+    return markup`<span class="dim">never</span>`;
+  }
   return age(Math.max(0, message.receivedAt + keep - context.now));
 }
 
