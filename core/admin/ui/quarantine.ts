@@ -144,7 +144,13 @@ export function quarantinedPage(
     <div class="head"><h1 dir="auto">${message.summary.subject.trim() || "(no subject)"}</h1><div class="btns">${
     action(context, { to: `${path}/release`, label: "Release", kind: "main" })
   }${terms.learns && action(context, { to: `${path}/ham`, label: "Not spam: learn and release" })}${
-    terms.learns && action(context, { to: `${path}/spam`, label: "Spam: learn and delete", kind: "danger" })
+    terms.learns &&
+    ask(context, {
+      to: `${path}/spam`,
+      label: "Spam",
+      effect: "The filter learns that this is spam, and the message is removed. Nobody is told.",
+      sure: "Learn and delete",
+    })
   }${
     ask(context, {
       to: `${path}/delete`,
