@@ -25,7 +25,7 @@ export type Conditions = z.output<typeof Conditions>;
 export const HOST_WORDS = {
   as: z.string().regex(/^[A-Za-z][\w.-]{0,63}$/, {
     error: "must begin with a letter and have only letters, digits, dots, dashes and underscores",
-  }).describe("The name in ledger, metrics and `after`; needed when a plugin stands twice."),
+  }).describe("The name in log, metrics and `after`; needed when a plugin stands twice."),
   mode: z.enum(["enforce", "observe"]).describe("observe: it is asked and told, and changes nothing."),
   onError: z.enum(["defer", "skip"]).describe("What a throw or a deadline means: 451, or as if it were not there."),
   deadline: duration({ min: 10, max: 540_000 }).describe("How long it may take in one phase (30s)."),

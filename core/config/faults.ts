@@ -19,6 +19,8 @@ interface SchemaIssue {
   readonly values?: readonly unknown[];
   readonly minimum?: number | bigint;
   readonly maximum?: number | bigint;
+  /** False: the limit itself is outside. */
+  readonly inclusive?: boolean;
   readonly origin?: string;
   readonly errors?: readonly (readonly SchemaIssue[])[];
   /** Of a key that is none. */
@@ -146,7 +148,9 @@ function word(issue: SchemaIssue, value: unknown): string {
     case "too_small":
     case "too_big": {
       if (!issue.message.startsWith("Too ")) return issue.message;
-      const [limit, word] = issue.code === "too_small" ? [issue.minimum, "at least"] : [issue.maximum, "at most"];
+      const [limit, word] = issue.code === "too_small"
+        ? [issue.minimum, issue.inclusive === false ? "more than" : "at least"]
+        : [issue.maximum, issue.inclusive === false ? "less than" : "at most"];
       const one = Number(limit) === 1;
       const things = issue.origin === "string"
         ? one ? "character" : "characters"

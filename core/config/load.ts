@@ -111,8 +111,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     warnings: [],
   };
   if (faults.some) throw new ConfigError(faults.all);
-  const relays = entries.some((each) => each.plugin === "relay");
-  return { ...config, warnings: warningsOf(config, { relays }) };
+  return { ...config, warnings: warningsOf(config, { named: new Set(entries.map(({ plugin }) => plugin)) }) };
 }
 
 /** The file to read, as a person would name it. */

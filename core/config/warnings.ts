@@ -11,9 +11,9 @@ import { routeWarnings } from "./delivery/read.ts";
 /**
  * A sentence each.
  *
- * @param options.relays a plugin lets mail for other hosts in
+ * @param options.named the plugins that the lists name, whatever their instances are called
  */
-export function warningsOf(config: Config, options: { readonly relays: boolean }): string[] {
+export function warningsOf(config: Config, { named }: { readonly named: ReadonlySet<string> }): string[] {
   const warnings: string[] = [];
   const mx = config.listeners.filter((each) => each.role === "mx");
   const open = mx.filter((each) => !isLocal(each.address));
@@ -27,9 +27,12 @@ export function warningsOf(config: Config, options: { readonly relays: boolean }
       warnings.push(`listeners: ${listener.name} has no plugin that routes recipients, so all of them are refused`);
     }
   }
-  const leaves = options.relays || config.nextHops.size > 0;
+  const leaves = named.has("relay") || config.nextHops.size > 0;
   if (config.hostname === "localhost" && (open.length > 0 || leaves) && !config.devInbox) {
     warnings.push("hostname: is localhost; set the name that the world's DNS has for this host");
+  }
+  if (named.has("dmarc") && !named.has("dkim")) {
+    warnings.push("dmarc: no failure can be known without signatures, so it stops nothing; put dkim before it");
   }
   for (const network of openNetworks(config.trustedNetworks)) {
     warnings.push(`relay: networks has ${network}: strangers may send anywhere through this host`);

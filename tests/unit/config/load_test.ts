@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertLess } from "@std/assert";
+import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import type { Config } from "../../../core/config/config.ts";
 import { connectionsFor } from "../../../core/config/defaults.ts";
 import { loadConfig } from "../../../core/config/load.ts";
@@ -114,6 +114,17 @@ plugins: [{ relay: { networks: ["0.0.0.0/0", "10.0.0.0/8"] } }]
   const deaf = await load("hostname: mx.example.org\npostmaster: a@example.org\n");
   assertEquals(deaf.warnings.length, 1);
   assert(deaf.warnings[0]!.includes("no plugin that routes recipients"), deaf.warnings[0]);
+});
+
+Deno.test("dmarc without dkim is a warning, for it could stop nothing", async () => {
+  const warnings = async (plugins: string) =>
+    (await load(`
+hostname: mx.example.org
+postmaster: a@example.org
+plugins: [${plugins}{ discard: { everything: true } }]
+`)).warnings;
+  assertMatch((await warnings("spf, { dmarc: { reject: reject } }, ")).join(), /^dmarc: no failure can be known/);
+  assertEquals(await warnings("{ parallel: [spf, dkim] }, dmarc, "), []);
 });
 
 Deno.test("an empty file is the defaults; there is no site without `admin`", async () => {
