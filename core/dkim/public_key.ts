@@ -33,6 +33,8 @@ export interface KeyRecord {
 const LEAST = 1024, MOST = 4096;
 /** The exponent of a key: more costs time and secures nothing. One of 65537 is all that large keys have. */
 const MOST_EXPONENT = 1n << 33n, LARGE = 2048, MOST_OF_LARGE = 1n << 17n;
+/** Drafts of RFC 8463 had the key wrapped as RSA's is (RFC 8410 4), and some sites publish it so. */
+const ED25519_SPKI = "302a300506032b6570032100";
 const BIT_STRING = 0x03, RSA_OID = "2a864886f70d010101";
 
 /**
@@ -70,6 +72,7 @@ function tagsOf(text: string): Map<string, string> {
 
 function keyOf(type: string, octets: Uint8Array<ArrayBuffer>): PublicKey {
   if (type === "ed25519") {
+    if (octets.length === 44 && octets.subarray(0, 12).toHex() === ED25519_SPKI) octets = octets.subarray(12);
     if (octets.length !== 32) throw new KeyRecordError("the key is no Ed25519 key");
     return ed25519Key(octets);
   }

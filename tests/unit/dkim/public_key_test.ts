@@ -118,6 +118,20 @@ Deno.test("RSA: says of any signature what WebCrypto says", async () => {
   assertEquals([await key.verify(longer, digest), await key.verify(good.subarray(1), digest)], [false, false]);
 });
 
+Deno.test("Ed25519: a key that is wrapped as RSA's is, as drafts of RFC 8463 had it, is the key", async () => {
+  const pair = await crypto.subtle.generateKey("Ed25519", true, ["sign", "verify"]) as CryptoKeyPair;
+  const digest = octets("what was signed");
+  const signature = new Uint8Array(await crypto.subtle.sign("Ed25519", pair.privateKey, digest));
+  for (const format of ["raw", "spki"] as const) {
+    const p = new Uint8Array(await crypto.subtle.exportKey(format, pair.publicKey)).toBase64();
+    const { key } = parseKeyRecord(`v=DKIM1; k=ed25519; p=${p}`);
+    assertEquals(await key.verify(signature, digest), true, format);
+    assertEquals(await key.verify(signature, octets("something else")), false, format);
+  }
+  const other = `v=DKIM1; k=ed25519; p=${new Uint8Array(44).toBase64()}`; // of that length, and no such wrapping
+  assertThrows(() => parseKeyRecord(other), KeyRecordError, "no Ed25519 key");
+});
+
 Deno.test("Ed25519: octets that are no point or no signature are a no, not an error", async () => {
   const { key } = parseKeyRecord(`k=ed25519; p=${new Uint8Array(32).fill(255).toBase64()}`);
   assertEquals(await key.verify(new Uint8Array(64), new Uint8Array(32)), false);
