@@ -134,3 +134,22 @@ Deno.test("who is refused by a plugin before is not shown, and a message that on
   await before.deliver();
   assertEquals(fake.letters.endsWith("OCHMR"), true);
 });
+
+Deno.test("a refusal of the client's name is of the session: neither another greeting nor TLS gets around it", async () => {
+  for (const delayRefusals of [false, true]) {
+    await using fake = new FakeMilter((heard) =>
+      heard.letter === "H" && heard.data.startsWith("bad") ? "r" : harmless(heard)
+    );
+    using stage = new Stage([milter({ connect: fake.place })], { delayRefusals });
+    await stage.connect();
+    assertEquals(await stage.helo("bad.example"), delayRefusals ? CONTINUE : REJECT);
+    if (!delayRefusals) assertEquals(await stage.helo("good.example"), REJECT);
+    stage.ctx.secure({ version: "TLSv1.3", cipher: "X", resumed: false, serverName: null, certificate: null });
+    assertEquals(await stage.helo("good.example"), delayRefusals ? CONTINUE : REJECT);
+    assertEquals(await stage.mail(), delayRefusals ? CONTINUE : REJECT);
+    if (delayRefusals) assertEquals(await stage.rcpt(), REJECT);
+    stage.ctx.client = { ...stage.ctx.client, identity: "ann" };
+    assertEquals(await stage.helo("good.example"), CONTINUE, "a login lifts it");
+    assertEquals(await stage.mail(), CONTINUE);
+  }
+});
