@@ -125,13 +125,19 @@ export const milter: PluginFactory<z.input<typeof Options>> = definePlugin({
       const outcome = await guarded(ctx, () => talk.message(ctx, setup.name));
       if ("failed" in outcome) return lost(ctx, outcome.failed);
       if (outcome.said === "discard") {
+        // Whoever has trouble with us must reach somebody, and would not even be told                RFC 5321 4.5.1
+        if (isForPostmaster(ctx)) return spared(ctx, "discard it");
         for (const recipient of ctx.recipients) if (recipient.result === null) ctx.drop(recipient);
         ctx.score(0, `${setup.name}: discarded the message`);
         return accept("OK", { reason: "discarded" });
       }
       if (outcome.said !== "refuse") return null;
       if (!isForPostmaster(ctx)) return outcome.reply;
-      ctx.score(0, `${setup.name}: would refuse it: ${outcome.reply}`);
+      return spared(ctx, `refuse it: ${outcome.reply}`);
+    }
+
+    function spared(ctx: DataContext, what: string): null {
+      ctx.score(0, `${setup.name}: would ${what}`);
       return null;
     }
 

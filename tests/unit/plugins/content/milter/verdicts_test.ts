@@ -117,6 +117,18 @@ Deno.test("mail for postmaster alone is not refused for what is in it, and nothi
   assertEquals(await stage.deliver("A: b\n\nHello\n", ["postmaster@example.org", "b@example.org"]), REJECT);
 });
 
+Deno.test("mail for postmaster alone is not discarded either, whenever the milter says so", async () => {
+  for (const command of ["M", "R", "L", "E"]) {
+    await using fake = to(command, "d");
+    using stage = new Stage([milter({ connect: fake.place })]);
+    assertEquals(await stage.deliver("A: b\n\nHello\n", ["postmaster@example.org"]), CONTINUE);
+    assertEquals([stage.kept.length, stage.notes], [1, ["milter: would discard it"]], command);
+    stage.kept = [];
+    assertEquals(await stage.deliver("A: b\n\nHello\n", ["postmaster@example.org", "b@example.org"]), CONTINUE);
+    assertEquals(stage.kept, [], command);
+  }
+});
+
 Deno.test("mode observe: nothing of what it says counts", async () => {
   await using fake = to("E", packet("h", "X-Spam\0yes\0"), packet("-", "<b@example.org>\0"), packet("b", "x"), "r");
   using stage = new Stage([{ ...milter({ connect: fake.place }), policy: { mode: "observe" } }]);
