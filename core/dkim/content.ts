@@ -45,17 +45,8 @@ export async function hashBodies(
 ): Promise<BodyHashed[]> {
   const forms = [...new Set(wanted.map(({ form }) => form))], { memory } = content;
   if (memory !== null && memory.length <= IN_MEMORY) return await hashInMemory(memory.subarray(start), wanted, forms);
-  const hashes = wanted.map(({ form, limit }) => ({ form, limit, hasher: new Sha256(), size: 0 }));
-  const bodies = forms.map((form) => {
-    const own = hashes.filter((each) => each.form === form);
-    return new CanonicalBody(form, (octets) => {
-      for (const each of own) {
-        const left = each.limit === null ? octets.length : each.limit - each.size;
-        if (left > 0) each.hasher.update(left < octets.length ? octets.subarray(0, left) : octets);
-        each.size += octets.length;
-      }
-    });
-  });
+  const hashed = new Map(forms.map((form) => [form, new BodyHash(wanted.filter((each) => each.form === form))]));
+  const bodies = forms.map((form) => new CanonicalBody(form, (octets) => hashed.get(form)!.update(octets)));
   let left = start; // of the header section
   for await (const piece of memory === null ? content.stream() : [memory]) {
     if (piece.length <= left) left -= piece.length;
@@ -67,7 +58,41 @@ export async function hashBodies(
   }
   if (left > 0) throw new Error(`the content ends ${left} octets before its header does`);
   for (const body of bodies) body.end();
-  return hashes.map(({ hasher, size }) => ({ hash: hasher.digest(), size }));
+  return wanted.map(({ form, limit }) => hashed.get(form)!.of(limit));
+}
+
+/** Hashes of the beginnings of one canonical body, from one pass: however many signatures end elsewhere (l=), it is one sum. */
+class BodyHash {
+  readonly #hasher = new Sha256();
+  /** Where a beginning ends, ascending; from `#next` on not reached yet. */
+  readonly #limits: readonly number[];
+  readonly #digests = new Map<number, Uint8Array<ArrayBuffer>>();
+  #next = 0;
+  #size = 0;
+  #whole: Uint8Array<ArrayBuffer> | null = null;
+
+  constructor(wanted: readonly WantedHash[]) {
+    this.#limits = [...new Set(wanted.flatMap(({ limit }) => limit ?? []))].sort((a, b) => a - b);
+  }
+
+  update(octets: Uint8Array): void {
+    let from = 0;
+    for (; this.#next < this.#limits.length; this.#next++) {
+      const limit = this.#limits[this.#next]!, at = limit - this.#size;
+      if (at > octets.length) break;
+      this.#hasher.update(octets.subarray(from, at));
+      this.#digests.set(limit, this.#hasher.clone().digest());
+      from = at;
+    }
+    this.#hasher.update(octets.subarray(from));
+    this.#size += octets.length;
+  }
+
+  /** Of the first octets, or of all there are. */
+  of(limit: number | null): BodyHashed {
+    const hash = limit === null ? undefined : this.#digests.get(limit);
+    return { hash: hash ?? (this.#whole ??= this.#hasher.digest()), size: this.#size };
+  }
 }
 
 /** WebCrypto hashes what is at hand, at less than half the cost. */

@@ -30,9 +30,9 @@ export interface KeyRecord {
 }
 
 /** RFC 8301 3.2: less counts as no signature, and nobody has to take more than 4096. */
-const LEAST = 1024, MOST = 8192;
-/** The exponent of a key: more costs time and secures nothing. */
-const MOST_EXPONENT = 1n << 33n;
+const LEAST = 1024, MOST = 4096;
+/** The exponent of a key: more costs time and secures nothing. One of 65537 is all that large keys have. */
+const MOST_EXPONENT = 1n << 33n, LARGE = 2048, MOST_OF_LARGE = 1n << 17n;
 const BIT_STRING = 0x03, RSA_OID = "2a864886f70d010101";
 
 /**
@@ -83,7 +83,8 @@ function keyOf(type: string, octets: Uint8Array<ArrayBuffer>): PublicKey {
   const bits = n.toString(16).length * 4 - Math.clz32(Number.parseInt(n.toString(16)[0]!, 16)) + 28;
   if (bits < LEAST) throw new KeyRecordError(`the key has ${bits} bits, and ${LEAST} are needed (RFC 8301 3.2)`);
   if (bits > MOST) throw new KeyRecordError(`the key has ${bits} bits, and we take ${MOST} at most (RFC 8301 3.2)`);
-  if (n % 2n === 0n || e % 2n === 0n || e < 3n || e >= MOST_EXPONENT) throw new KeyRecordError("the key is no RSA key");
+  const most = bits > LARGE ? MOST_OF_LARGE : MOST_EXPONENT;
+  if (n % 2n === 0n || e % 2n === 0n || e < 3n || e >= most) throw new KeyRecordError("the key is no RSA key");
   return rsaKey(n, e, bits);
 }
 

@@ -2,7 +2,6 @@
  * What plugins that judge content want of a message: its parts, and its text decoded, read once and kept for all of them.
  * Non-job: reading entities (reader.ts), what HTML shows (html_text.ts).
  */
-import { concat } from "../model/octets.ts";
 import { decodeText } from "./charset.ts";
 import type { MimeDefect, MimeVisitor, PartConsumer, PartEnd, PartHead } from "./entity.ts";
 import { textOf } from "./entity_fields.ts";
@@ -112,7 +111,8 @@ async function read(message: ContentSource, max: number): Promise<MessageContent
 class Gathered implements PartConsumer {
   size = 0;
   ended: PartEnd | null = null;
-  readonly #pieces: Uint8Array[] = [];
+  /** Octets may come one by one: what is kept of them is one piece. */
+  #octets = new Uint8Array(0);
   #kept = 0;
 
   constructor(readonly head: PartHead, readonly text: boolean, readonly gatherer: Gatherer) {}
@@ -122,9 +122,14 @@ class Gathered implements PartConsumer {
     const { gatherer } = this, ofText = this.text && gatherer.text > 0;
     const room = ofText ? gatherer.text : Math.min(BEGINNING - this.#kept, gatherer.beginnings);
     if (room <= 0) return;
-    const piece = octets.slice(0, room);
-    this.#pieces.push(piece);
-    this.#kept += piece.length;
+    const piece = octets.subarray(0, room), size = this.#kept + piece.length;
+    if (size > this.#octets.length) {
+      const larger = new Uint8Array(Math.max(size, 2 * this.#kept));
+      larger.set(this.#octets.subarray(0, this.#kept));
+      this.#octets = larger;
+    }
+    this.#octets.set(piece, this.#kept);
+    this.#kept = size;
     if (ofText) gatherer.text -= piece.length;
     else gatherer.beginnings -= piece.length;
   }
@@ -132,7 +137,7 @@ class Gathered implements PartConsumer {
     this.ended = end;
   }
   get kept(): Uint8Array {
-    return this.#pieces.length === 1 ? this.#pieces[0]! : concat(this.#pieces);
+    return this.#octets.subarray(0, this.#kept);
   }
 }
 

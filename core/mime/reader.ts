@@ -253,7 +253,7 @@ class Walker {
     }
     while (at < length) {
       if (this.#atStart) {
-        if (octets[at] === DASH) {
+        if (octets[at] === DASH && this.#mayDelimit(octets, at)) {
           if (at > run) {
             this.#give(octets.subarray(run, at - ending));
             this.#ending = ending;
@@ -321,23 +321,35 @@ class Walker {
     this.#ending = kept === text ? 0 : this.#atStart ? kept - text : 3;
   }
 
-  /** dash-boundary, with "--" at the last, then space: RFC 2046 5.1.1. `next`: the octet after the line. */
+  /** False for a line that is all there and no delimiter: it costs no more than others. */
+  #mayDelimit(octets: Uint8Array, at: number): boolean {
+    if (at + 1 < octets.length && octets[at + 1] !== DASH) return false;
+    const feed = octets.indexOf(LF, at);
+    if (feed < 0) return true;
+    if (feed + 1 - at >= MAX_DELIMITER || feed < at + 2) return false;
+    return this.#find(octets, at, octets[feed - 1] === CR ? feed - 1 : feed) !== null;
+  }
+
+  /** Which delimiter stands from `start` to `end`: dash-boundary, with "--" at the last, then space (RFC 2046 5.1.1). */
+  #find(line: Uint8Array, start: number, end: number): { readonly index: number; readonly close: boolean } | null {
+    let to = end;
+    while (to > start + 2 && (line[to - 1] === SPACE || line[to - 1] === TAB)) to--;
+    const text = textOf(line, start + 2, to), open = this.#boundaries.get(text);
+    if (open !== undefined) return { index: open, close: false };
+    const closed = text.endsWith("--") ? this.#boundaries.get(text.slice(0, -2)) : undefined;
+    if (closed !== undefined) return { index: closed, close: true };
+    const inmost = this.#levels.findLast(({ boundary, closed }) => boundary !== null && !closed);
+    if (inmost?.entity && text.startsWith(inmost.boundary!)) inmost.entity.defects.add("nearBoundary");
+    return null;
+  }
+
+  /** The kept line, if it is a delimiter. `next`: the octet after the line. */
   #delimiter(next: number): boolean {
     const line = this.#line;
     if (this.#kept < 3 || line[0] !== DASH || line[1] !== DASH || this.#boundaries.size === 0) return false;
-    let end = this.#endingOf(this.#kept);
-    while (end > 2 && (line[end - 1] === SPACE || line[end - 1] === TAB)) end--;
-    const text = textOf(line, 2, end);
-    let index = this.#boundaries.get(text), close = false;
-    if (index === undefined && text.endsWith("--")) {
-      index = this.#boundaries.get(text.slice(0, -2));
-      close = index !== undefined;
-    }
-    if (index === undefined) {
-      const inmost = this.#levels.findLast(({ boundary, closed }) => boundary !== null && !closed);
-      if (inmost?.entity && text.startsWith(inmost.boundary!)) inmost.entity.defects.add("nearBoundary");
-      return false;
-    }
+    const found = this.#find(line, 0, this.#endingOf(this.#kept));
+    if (found === null) return false;
+    const { index, close } = found;
     const kept = this.#kept;
     this.#kept = 0;
     this.#candidate = false;

@@ -56,10 +56,12 @@ export async function commitTransaction(
     rewritten?.discard();
     return null;
   }
-  const held = transaction.held !== null ? options.quarantine : undefined;
+  // Held by a plugin, or refused behind the 250 for a recipient of a stranger's mail (SEMANTICS 8): strangers fill both
+  const held = message.recipients.some(({ state }) => state === "held") ? options.quarantine : undefined;
   if (held !== undefined) {
-    const full = await held.admit(body.size).catch((error) => storeRefusal(error, options.trouble));
-    if (full !== null) {
+    const size = rewritten === null ? body.size : body.size + received.size;
+    const full = await held.admit(size).catch((error) => storeRefusal(error, options.trouble));
+    if (full !== null && !transaction.recipients.some(({ result }) => result === "stored")) { // that cannot be taken back
       received.discard();
       rewritten?.discard();
       return full;

@@ -17,6 +17,8 @@ export interface QuarantineOptions {
   emit(event: Event): void;
 }
 
+/** The last moment that there is (ECMA-262 21.4.1.1), milliseconds since 1970. */
+const FOREVER = 8.64e15;
 /** Between two looks at what has expired and how much there is, milliseconds. */
 const LOOK = 10 * 60_000;
 /** Between two alerts that it is full, milliseconds. */
@@ -35,10 +37,10 @@ export class Quarantine {
     this.#options = options;
   }
 
-  /** Until when a message that comes now is held; undefined: without an end. */
-  until(): number | undefined {
+  /** Until when a message that comes now is held. What is kept forever has a moment too: it counts for the size. */
+  until(): number {
     const { keep, now } = this.#options;
-    return keep === null ? undefined : now() + keep;
+    return keep === null ? FOREVER : now() + keep;
   }
 
   /** Whether there is room for a message of so many octets; null, or why its sender has to come again. */

@@ -100,17 +100,21 @@ export class MemoryStore implements Store {
       total: () =>
         this.#ask(() => {
           const all = quarantined();
-          return { messages: all.length, octets: all.reduce((sum, { octets }) => sum + octets.length, 0) };
+          const octets = all.reduce((sum, each) => sum + each.octets.length + (each.original?.length ?? 0), 0);
+          return { messages: all.length, octets };
         }),
       expire: ({ now }) =>
-        this.#ask(() =>
-          quarantined().filter(({ expires }) => expires! <= now).map((item) => {
+        this.#ask(() => {
+          const doomed = ({ facts }: Recipient) => facts.state === "held" && !facts.released;
+          const due = quarantined().filter(({ expires }) => expires! <= now);
+          return due.filter(({ recipients }) => recipients.some(doomed)).map((item) => {
             const { message: { id }, recipients } = item;
-            recipients.splice(0, Infinity, ...recipients.filter(({ facts }) => facts.state !== "held"));
+            recipients.splice(0, Infinity, ...recipients.filter((each) => !doomed(each)));
+            delete item.expires;
             this.#tidy(id);
             return id;
-          })
-        ),
+          });
+        }),
     };
     this.inboxes = new MemoryInboxes({
       ask: (answer) => this.#ask(answer),
@@ -375,7 +379,7 @@ export class MemoryStore implements Store {
       case "hold":
         if (state !== "ready" && state !== "deferred") return false;
         Object.assign(recipient, { due: null, owner: null });
-        Object.assign(facts, { state: "held", lastReply: change.reason });
+        Object.assign(facts, { state: "held", released: true, lastReply: change.reason });
         return true;
       case "route":
         if (state !== "ready" && state !== "deferred" && state !== "held") return false;
@@ -409,6 +413,7 @@ function settleOne(recipient: Recipient, outcome: RecipientOutcome): void {
   const { facts } = recipient, { state, nextAttempt, lastReply, attempt = true } = outcome;
   recipient.appointed = outcome.appointed ?? false;
   facts.state = state;
+  facts.released ||= state === "held";
   facts.attempts += attempt ? 1 : 0;
   facts.nextAttempt = nextAttempt ?? facts.nextAttempt;
   if (lastReply !== undefined) facts.lastReply = lastReply;

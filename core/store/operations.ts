@@ -112,7 +112,9 @@ export class Operations {
       const octetsOf = original.file === null ? new Uint8Array(octets, from, original.size) : null;
       this.#sql.run("insert into original values (?, ?, ?, ?)", id, original.size, original.file, octetsOf);
     }
-    if (expires !== null) this.#sql.run("insert into quarantine values (?, ?, ?)", id, expires, size);
+    if (expires !== null) {
+      this.#sql.run("insert into quarantine values (?, ?, ?)", id, expires, size + (original?.size ?? 0));
+    }
     for (const row of recipients) {
       const taken = row.state === "ready" ? claim : null;
       const due = row.state === "held" ? null : taken?.until ?? dueAt(row.next_attempt, row.deadline);
@@ -203,10 +205,10 @@ export class Operations {
     const due = state === "ready" || state === "deferred" ? dueAt(nextAttempt, deadline) : null;
     this.#sql.run(
       `update recipient set state = ?, owner = null, attempts = attempts + ?, next_attempt = ?, deadline = ?, due = ?,
-         appointed = ?, last_reply = ?, destination = ?, told = coalesce(?, told)
+         appointed = ?, last_reply = ?, destination = ?, told = coalesce(?, told), released = max(released, ?)
        where message = ? and idx = ?`,
       ...[state, Number(attempt), nextAttempt, deadline, appointed ? null : due, appointed ? due : null],
-      ...[lastReply, destination, told, id, index],
+      ...[lastReply, destination, told, Number(state === "held"), id, index],
     );
   }
 
@@ -279,13 +281,20 @@ export class Operations {
     );
   }
 
+  /** Only what is in it since it came: what a person or a rule holds of the same message later has no end. */
   #expire({ now, limit }: Of<"expire">): readonly string[] {
+    const doomed = "state = 'held' and released = 0";
+    this.#sql.run(
+      `delete from quarantine where expires <= ?
+         and not exists (select 1 from recipient where message = quarantine.message and ${doomed})`,
+      now,
+    );
     const ids = this.#sql.all<{ message: string }>(
       "delete from quarantine where message in (select message from quarantine where expires <= ? limit ?) returning message",
       ...[now, limit],
     ).map(({ message }) => message);
     for (const id of ids) {
-      this.#sql.run("delete from recipient where message = ? and state = 'held'", id);
+      this.#sql.run(`delete from recipient where message = ? and ${doomed}`, id);
       this.#tidy(id);
     }
     return ids;
@@ -331,7 +340,7 @@ export class Operations {
         );
       case "hold":
         return this.#sql.run(
-          `update recipient set state = 'held', due = null, appointed = null, owner = null, last_reply = ?5
+          `update recipient set state = 'held', released = 1, due = null, appointed = null, owner = null, last_reply = ?5
            where ${where} and ${idle("'ready', 'deferred'")}`,
           ...[...given, now, change.reason],
         );

@@ -105,7 +105,10 @@ export interface StoredRecipient extends Omit<NewRecipient, "state" | "appointed
   readonly attempts: number;
   /** When its sender was told of a delay or of its end, milliseconds since 1970. */
   readonly told: number | null;
-  /** A person released it: what holds mail does not hold it again. */
+  /**
+   * A person released it, or will: he or a rule holds it since it came, not a plugin of `data`. What holds mail does not
+   * hold it again, and it does not leave with what is in quarantine.
+   */
   readonly released: boolean;
 }
 export interface QueueItem {
@@ -282,7 +285,7 @@ export interface CounterEntry {
 
 /** What is held for a person, and goes by itself when none comes. */
 export interface QuarantineStore {
-  /** How much there is: messages, and octets of what goes on of them. */
+  /** How much there is: messages, and their octets, with those received where other ones go on. */
   total(): Promise<QuarantineTotal>;
   /** Removes what has been held too long; the ids of the messages. */
   expire(options: { readonly now: number }): Promise<readonly string[]>;

@@ -58,6 +58,12 @@ testUnless(
     const names = stored.split("\r\n\r\n")[0]!.split("\r\n").flatMap((line) => /^[\w-]+(?=:)/.exec(line) ?? []);
     assert(names.indexOf("Authentication-Results") < names.indexOf("Received"), names.join());
     assert(!stored.includes("bank.example"));
+
+    // One that lies in a file of the spool
+    const large = GOOD.replace("hello", "large") + "It is a long letter.\n".repeat(200_000);
+    await site.take({ ...from, message: await signedBy("good.example", large) });
+    const [found] = fieldsOf(await site.inbox("Subject: large"), "Authentication-Results");
+    assertMatch(found!, /; dkim=pass [^;]*; arc=none; dmarc=pass /);
   },
 );
 

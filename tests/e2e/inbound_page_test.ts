@@ -65,7 +65,7 @@ browserTest(
       const menu = await page.locator(".menu").first().boundingBox();
       assert(menu !== null && menu.x >= 0 && menu.x + menu.width <= 390, JSON.stringify(menu));
       await page.setViewportSize({ width: 1280, height: 900 });
-      await page.getByRole("button", { name: "Release" }).click();
+      await page.getByRole("button", { name: "Release", exact: true }).click();
       await page.waitForURL(`${url}/quarantine`);
       await page.locator(".head", { hasText: "1 message," }).waitFor();
       await site.inbox("Subject: An offer");

@@ -3,14 +3,16 @@
  * server has promised it, with nothing in between. Non-job: the mail itself (tests/crash), bans of networks (strangers_test.ts).
  */
 import { assertEquals, assertMatch } from "@std/assert";
+import { Clock, CLOCK_MISSING } from "../support/clock.ts";
+import { testUnless } from "../support/debian.ts";
 import { InboundSite } from "../support/inbound_site.ts";
 import { SmtpClient } from "../support/smtp_client.ts";
 import { waitFor } from "../support/wait.ts";
 
 const PLUGINS = `  - ban: { limit: 3, addresses: false }
   - relay
-  - recipients: { accounts: { me: inbox } }
-  - greylist: { delay: 1s, exempt: [me+now@home.example] }
+  - recipients: { accounts: { me: inbox }, aliases: { away: carol@far.example } }
+  - greylist: { delay: 1s, exempt: [me+now@home.example, away@home.example] }
   - headers
   - spam_score: { quarantine: 6, reject: 2000 }
   - inbox`;
@@ -67,4 +69,26 @@ Deno.test("after a SIGKILL: who passed the greylist is known, the banned are ban
     assertEquals((await site.server.api.queue()).total, 0);
     assertEquals((await site.server.api.messages()).map(({ subject }) => subject).sort(), ["hello", "win"]);
   });
+});
+
+testUnless(CLOCK_MISSING, "the quarantine ends by itself, what a person holds does not", async () => {
+  await using clock = await Clock.make();
+  await using site = await InboundSite.start({
+    plugins: PLUGINS,
+    rest: "quarantine: { keep: 10d }",
+    env: clock.env,
+  });
+  const first = await site.take({ ...AMY, to: "me+now@home.example", message: message("first", GTUBE) });
+  const second = await site.take({ ...AMY, to: "away@home.example", message: message("second", "Hello") });
+  assertEquals((await site.run("queue", "hold", second)).code, 0);
+  await site.server.stop();
+  await clock.set("+9d");
+  await site.begin();
+  assertEquals((await site.server.api.queue()).total, 2);
+  await site.server.stop();
+  await clock.set("+11d");
+  await site.begin();
+  const notice = await site.logged("notice", ({ where }) => where === "quarantine");
+  assertMatch(String(notice["message"]), new RegExp(`^${first} was held too long and is gone$`));
+  assertEquals((await site.server.api.queue()).items.map(({ id }) => id), [second]);
 });

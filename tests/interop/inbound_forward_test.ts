@@ -113,3 +113,18 @@ testUnless(
     );
   },
 );
+
+testUnless(MISSING, "what a person let go out of quarantine goes on as sealed as any other", async () => {
+  await using host = await MailHost.open();
+  const soft = ZONE.replace("p=reject", "p=quarantine");
+  await using site = await InboundSite.start({ plugins: checks("") + GOES_ON, zone: soft, next: host.port, env });
+  const id = await site.take({ ...AMY, ip: "192.0.2.66", from: "x@spam.example", message: MESSAGE });
+  const { code, err } = await site.run("quarantine", "release", id);
+  assertEquals([code, err], [0, ""]);
+  const taken = await waitFor("the released message", () => host.of("carol@far.example")[0], { deadline: 20_000 });
+  const [cv, reason] = await judged(taken);
+  assertEquals(cv, "pass", reason);
+  const [found] = fieldsOf(taken.text, "ARC-Authentication-Results");
+  assertMatch(found!, /; dkim=none; arc=none; dmarc=fail header\.from=good\.example policy\.dmarc=quarantine$/);
+  assertMatch(taken.sender, /^SRS0=.*=spam\.example=x@home\.example$/);
+});

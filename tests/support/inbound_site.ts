@@ -205,6 +205,7 @@ ${plugins}
   async read(...args: string[]): Promise<CliResult> {
     return await postern(args, {
       env: {
+        ...this.#options.env,
         POSTERN_DATA: this.folder.at("data"),
         POSTERN_ADMIN: `127.0.0.1:${this.#ports.admin}`,
         POSTERN_ADMIN_TOKEN: this.server.api.token,

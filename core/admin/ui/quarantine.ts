@@ -119,8 +119,9 @@ function row(context: PageContext, item: QueueItem, terms: QuarantineTerms): Htm
 
 /** What a person held has no end, nor has what a rule held on its way out. */
 function left(context: PageContext, { message, recipients }: QueueItem, { keep }: QuarantineTerms): Child {
-  const byHand = heldOf(recipients).every(({ lastReply, attempts }) => lastReply === "held by hand" || attempts > 0);
-  if (keep === null || byHand) return markup`<span class="dim">never</span>`;
+  if (keep === null || heldOf(recipients).every(({ released }) => released)) {
+    return markup`<span class="dim">never</span>`;
+  }
   return age(Math.max(0, message.receivedAt + keep - context.now));
 }
 
@@ -143,7 +144,13 @@ export function quarantinedPage(
     <div class="head"><h1 dir="auto">${message.summary.subject.trim() || "(no subject)"}</h1><div class="btns">${
     action(context, { to: `${path}/release`, label: "Release", kind: "main" })
   }${terms.learns && action(context, { to: `${path}/ham`, label: "Not spam: learn and release" })}${
-    terms.learns && action(context, { to: `${path}/spam`, label: "Spam: learn and delete", kind: "danger" })
+    terms.learns &&
+    ask(context, {
+      to: `${path}/spam`,
+      label: "Spam",
+      effect: "The filter learns that this is spam, and the message is removed. Nobody is told.",
+      sure: "Learn and delete",
+    })
   }${
     ask(context, {
       to: `${path}/delete`,

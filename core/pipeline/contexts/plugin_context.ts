@@ -181,6 +181,10 @@ export class PluginContext implements Every {
 
   async pause(milliseconds: number): Promise<boolean> {
     if (this.#ended) return false;
+    if (this.#ctx.isView) { // observe: nobody is made to wait                                         SEMANTICS 14
+      this.note ||= "would have made the peer wait";
+      return false;
+    }
     const begin = this.#pausing === 0 ? this.#pauseBegan = performance.now() : 0;
     this.#pausing++;
     const talked = await this.#ctx.pause(milliseconds);
@@ -201,7 +205,12 @@ export class PluginContext implements Every {
     if (received === null || services.receive === undefined) throw new TypeError("rewrite(): not here");
     const before = received.size, whole = await rewritten(services.receive(id), received, body);
     if (this.#ended) whole.discard();
-    this.change({ do: "rewrite", body: whole, reason });
+    try {
+      this.change({ do: "rewrite", body: whole, reason });
+    } catch (error) { // of no effect, and nobody else knows of it
+      whole.discard();
+      throw error;
+    }
     const { session, transaction } = this.#ctx;
     if (this.#ctx.rewritten !== whole || transaction === null) return; // held back
     const sizes = [before, whole.size] as const;

@@ -18,7 +18,7 @@ import {
   type Reply,
 } from "../../../core/pipeline/mod.ts";
 import { network, time } from "../schema.ts";
-import { Sessions } from "../sessions.ts";
+import { type Session, Sessions } from "../sessions.ts";
 import { Bans, subjectsOf } from "./bans.ts";
 import { type Offence, offenceIn, OFFENCES } from "./offences.ts";
 
@@ -36,6 +36,9 @@ const Options = z.strictObject({
   refusedBy: z.record(z.string().min(1), z.number().positive().max(1000)).default({ dnsbl: 5, early_talker: 5 })
     .describe("Points for a connection that one of these plugins refused"),
   traps: z.array(z.string().min(1)).default(["spam_trap"]).describe("Names of spam_trap plugins in the list"),
+  accepted: z.number().min(0).max(1000).default(1).describe(
+    "Points that a message takes off which is taken and not held",
+  ),
   limit: z.number().positive().default(20).describe("A client with so many points is banned"),
   within: time().prefault("1h").describe("The time in which they are counted"),
   for: time().prefault("15m").describe("How long the first ban lasts; each next one twice as long"),
@@ -109,9 +112,20 @@ export const ban: PluginFactory<z.input<typeof Options>> = definePlugin({
       if (members === addresses) await banNow(house, around, `${members} of its addresses were banned in a day`);
     }
 
+    /**
+     * A server that many people send by is no worse for each of them who errs, or wants it to be banned: what it brings
+     * else speaks for it. Never below zero: nobody saves up.
+     */
+    async function discount(house: ObserverHouse, ip: string): Promise<void> {
+      const name = `points ${subjectsOf(ip)[0]}`, points = Number(await house.store.get(name) ?? 0);
+      if (points > 0) await house.store.add(name, -Math.min(points, options.accepted), within);
+    }
+
     /** What the event counts, and to whom; null for nearly all of them. */
-    function deedIn(event: Event): { ip: string; points: number; text: string; kind: Offence | null } | null {
-      const session = sessions.follow(event);
+    function deedIn(
+      event: Event,
+      session: Session | null,
+    ): { ip: string; points: number; text: string; kind: Offence | null } | null {
       if (session === null || session.loggedIn || exempt.has(session.ip) || always.has(session.ip)) return null;
       if (event.type === "refused" && event.plugin === own) return null;
       const found = offenceIn(event, session, rules);
@@ -136,9 +150,12 @@ export const ban: PluginFactory<z.input<typeof Options>> = definePlugin({
         return refusal(ctx).then((reply) => reply ?? next());
       },
       observe(event, house) {
-        const deed = deedIn(event); // before anything waits: this is asked at every event
+        const session = sessions.follow(event), deed = deedIn(event, session); // before anything waits: at every event
         if (event.type === "login" && event.ok && !exempt.has(event.ip)) {
           return house.store.put(`known ${networkOf(event.ip)}`, "", { seconds: KNOWN });
+        }
+        if (event.type === "accepted" && event.held === null && session?.loggedIn === false) {
+          return discount(house, session.ip);
         }
         if (deed === null) return;
         const { ip, points, text, kind } = deed;

@@ -51,7 +51,8 @@ export function offenceIn(
       }
       if (command === "early talk") return of("earlyTalk");
       if (command !== "RCPT" || plugin !== null && options.traps.has(plugin)) return null;
-      if (reply.status === "5.1.1") return of("unknownRecipient");
+      // Whose server bounces what somebody sends in our name has written to nobody
+      if (reply.status === "5.1.1") return event.sender === "" ? null : of("unknownRecipient");
       return reply.status === "5.7.1" && plugin === "core" ? of("relaying") : null;
     }
     default:

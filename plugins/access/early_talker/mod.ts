@@ -8,6 +8,7 @@ import {
   type ConnectContext,
   definePlugin,
   isLoopback,
+  networkOf,
   Networks,
   type PluginFactory,
   reject,
@@ -49,12 +50,15 @@ export const early_talker: PluginFactory<z.input<typeof Options>> = definePlugin
   create({ pause, remember, action, points, networks }) {
     const own = new Networks(networks), seconds = Math.ceil(remember / 1000);
 
+    /** An IPv6 client has a /64 of addresses to come from, and fills no store with them. */
+    const nameOf = (ip: string): string => `waited ${networkOf(ip)}`;
+
     /** Renewed while it comes, and forgotten when it has stayed away. */
     async function isKnown(ctx: ConnectContext): Promise<boolean> {
-      const { client: { ip }, store } = ctx, now = ctx.now();
-      const since = await store.get(`waited ${ip}`);
+      const { client: { ip }, store } = ctx, now = ctx.now(), name = nameOf(ip);
+      const since = await store.get(name);
       if (since === undefined) return false;
-      if (now - Number(since) > remember * HALF) await store.put(`waited ${ip}`, String(now), { seconds });
+      if (now - Number(since) > remember * HALF) await store.put(name, String(now), { seconds });
       return true;
     }
 
@@ -68,7 +72,7 @@ export const early_talker: PluginFactory<z.input<typeof Options>> = definePlugin
         if (talked) return action === "reject" ? TALKED : next();
         // Where the listener is crowded nobody waits, and nobody has shown anything
         if (ctx.now() - begun >= pause * HALF) {
-          await ctx.store.put(`waited ${ip}`, String(ctx.now()), { seconds });
+          await ctx.store.put(nameOf(ip), String(ctx.now()), { seconds });
         }
         return next();
       },

@@ -26,7 +26,7 @@ import { DNSWL } from "../dnsbl/key.ts";
 import { RELAY } from "../relay/key.ts";
 import { network, time } from "../schema.ts";
 import { GREYLIST, type Greylisted } from "./key.ts";
-import { clientOf, nameOf } from "./triplet.ts";
+import { clientOf, crowdOf, nameOf } from "./triplet.ts";
 
 export { GREYLIST, type Greylisted } from "./key.ts";
 
@@ -54,7 +54,10 @@ const Options = z.strictObject({
 /** Senders of hosts that ask whether an address is there and send nothing: Postfix, Exim, and whoever asks as postmaster. */
 const ASKS: ReadonlySet<string> = new Set(["postmaster", "double-bounce", "mailer-daemon"]);
 
-/** Triplets of one client that wait within a window; a site that has so many passes long before. */
+/**
+ * Triplets that wait within a window, of one network or one domain that was registered (below it a stranger has as many
+ * names as he likes); a site that has so many passes long before.
+ */
 const MOST_WAITING = 5000;
 
 type Ctx = Pick<Context<Lasting>, "store" | "now">;
@@ -112,7 +115,7 @@ export const greylist: PluginFactory<z.input<typeof Options>> = definePlugin({
       if (first === undefined) {
         const seconds = Math.ceil(window / 1000);
         // What strangers can make us remember is bounded: beyond it they are put off, and that is all
-        const crowd = await store.add(`waiting ${client}`, 1, { seconds });
+        const crowd = await store.add(`waiting ${crowdOf(client)}`, 1, { seconds });
         if (crowd <= MOST_WAITING) await store.put(`first ${triplet}`, String(now), { seconds });
         return { known: "waiting", wait: Math.ceil(delay / 1000) };
       }

@@ -2,12 +2,14 @@
  * What a greylist remembers a mail by: who sends (a network, or a domain that SPF vouches for), from whom, to whom; as
  * texts of bounded length. Pure but for the digest. Non-job: how long it is remembered (mod.ts).
  */
-import { type Address, formatAddress, networkOf } from "../../../core/pipeline/mod.ts";
+import { type Address, formatAddress, networkOf, registrableDomain } from "../../../core/pipeline/mod.ts";
 import type { SpfFinding } from "../../identity/spf/key.ts";
 
 /** Longer names are their digest, characters. */
 const LONGEST = 200;
 
+/** Before the domain that SPF vouches for. */
+const SPF_NAME = "spf ";
 /** A mechanism that everybody passes says nothing of a client. */
 const EVERYBODY = /^[+?]?all$/i;
 
@@ -17,7 +19,13 @@ const EVERYBODY = /^[+?]?all$/i;
  */
 export function clientOf(ip: string, spf: SpfFinding | undefined): string {
   const vouched = spf?.result === "pass" && spf.identity === "mailfrom" && !EVERYBODY.test(spf.mechanism ?? "");
-  return vouched ? `spf ${spf.domain.toLowerCase().slice(0, 255)}` : networkOf(ip, { v4: 24, v6: 64 });
+  return vouched ? `${SPF_NAME}${spf.domain.toLowerCase().slice(0, 255)}` : networkOf(ip, { v4: 24, v6: 64 });
+}
+
+/** Whom a client counts to where what it leaves behind is bounded: nobody has a fresh name for each mail. */
+export function crowdOf(client: string): string {
+  const domain = client.startsWith(SPF_NAME) ? client.slice(SPF_NAME.length) : null;
+  return domain === null ? client : `${SPF_NAME}${registrableDomain(domain) ?? domain}`;
 }
 
 /** Tags of return paths that say nothing of who it is: BATV (prvs, btv1), Proofpoint's. */

@@ -37,7 +37,9 @@ export function outcomeOf(event: Event, session: Session, options: OutcomeOption
   if (event.type !== "refused" || event.reply.verdict !== "reject") return null;
   const { plugin, command, reply, transaction } = event;
   if (plugin !== null && (ignore.has(plugin) || traps.has(plugin))) return null;
-  if (command === "RCPT" && reply.status === "5.1.1") return bad(worth.unknownRecipient);
+  if (command === "RCPT" && reply.status === "5.1.1") { // bounces of what somebody sends in our name are no guesses
+    return event.sender === "" ? null : bad(worth.unknownRecipient);
+  }
   // Of what is not about the address, the policies of this site: X.7.X (RFC 3463 3.8)
   if (plugin === null || !reply.status.startsWith("5.7.")) return null;
   if (command === "message") return bad(worth.refused);

@@ -52,9 +52,10 @@ export const spam_trap: PluginFactory<z.input<typeof Options>> = definePlugin({
     const here: PluginRoute = { to: "local", plugin: name };
     return {
       rcpt(ctx, next) {
-        const { client: { ip, identity }, recipient: { address, origin, copy } } = ctx;
-        // What an alias leads to is our doing; whoever has logged in is known, and mistypes
-        if (origin !== null || copy || identity !== null || exempt.has(ip)) return next();
+        const { sender, client: { ip, identity }, recipient: { address, origin, copy } } = ctx;
+        // What an alias leads to is our doing; whoever has logged in is known, and mistypes; whoever bounces what somebody
+        // sends in the name of a trap was chosen by him
+        if (origin !== null || copy || identity !== null || sender === null || exempt.has(ip)) return next();
         if (!traps.some((isTrap) => isTrap(address))) return next();
         ctx.set(TRAPPED, (ctx.get(TRAPPED) ?? 0) + 1);
         const reason = `a trap: ${formatAddress(address)}`;

@@ -5,6 +5,8 @@
 
 /** A piece of this size becomes a megabyte at most. */
 const PIECE = 1024;
+/** Octets that go in, and after which no more go in, until others have worked: what comes out here may be work for them. */
+const STEP_IN = 16 * 1024, STEP_OUT = 1024 * 1024;
 /** Octets behind the data that may be no part of it (APPNOTE 4.3.9): then the last ones go in one by one. */
 const DESCRIPTOR = 24;
 
@@ -24,6 +26,8 @@ export class Inflater {
   readonly #trailed: boolean;
   #tail: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   #ended = false;
+  /** Octets that came out. */
+  #out = 0;
   #over = false;
   #stream: DecompressionStream | null = null;
   #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>> | null = null;
@@ -61,20 +65,27 @@ export class Inflater {
     this.#ended = true;
   }
 
-  /** Works through all that has come. Never rejects: what is no deflate ends there. */
+  /** Works through some of what has come. Never rejects: what is no deflate ends there. */
   async work(): Promise<void> {
     try {
       this.#open();
-      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-        for (let at = 0; at < next.length && !this.#over; at += PIECE) {
-          await this.#writer!.write(next.subarray(at, at + PIECE));
-        }
+      const most = this.#out + STEP_OUT;
+      for (let left = STEP_IN; left > 0 && this.#queue.length > 0 && this.#out < most && !this.#over; left -= PIECE) {
+        await this.#writer!.write(this.#next());
       }
-      if (!this.#ended || this.#over) return;
+      if (this.#queue.length > 0 || !this.#ended || this.#over) return;
       await this.#writer!.close();
       await this.#reading;
     } catch { /* not deflated, or something behind the end: what came out is all there is */ }
     await this.stop();
+  }
+
+  /** Takes a piece out of the queue. */
+  #next(): Uint8Array<ArrayBuffer> {
+    const first = this.#queue[0]!;
+    if (first.length <= PIECE) this.#queue.shift();
+    else this.#queue[0] = first.subarray(PIECE);
+    return first.subarray(0, PIECE);
   }
 
   /** Nothing more goes in or comes out. */
@@ -102,6 +113,7 @@ export class Inflater {
         const { done, value } = await reader.read();
         if (done) return;
         const more = this.#spend(value.length);
+        this.#out += value.length;
         this.#to.write(value);
         if (more && !this.#to.done) continue;
         this.#over = true;

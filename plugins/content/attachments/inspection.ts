@@ -25,6 +25,7 @@ export interface InspectionPolicy {
 }
 
 const MAX_FINDINGS = 100;
+const TURN = 20; // milliseconds, after which others have theirs
 const MAX_INFLATERS = 1000; // of a message: each costs a little, however small it is
 
 export class Inspection {
@@ -35,6 +36,7 @@ export class Inspection {
   #begun = 0;
   #entries = 0;
   #unpacked = 0;
+  #rested = performance.now();
 
   constructor(policy: InspectionPolicy) {
     this.policy = policy;
@@ -74,17 +76,26 @@ export class Inspection {
     return inflater;
   }
 
-  /** Works through what archives have brought so far, and what that brings. @throws the signal's reason. */
+  /**
+   * Works through what archives have brought so far, and what that brings: the inmost first, so that no more lies in memory
+   * than one step brings. Lets others have their turn. @throws the signal's reason.
+   */
   async work(signal: AbortSignal): Promise<void> {
     for (;;) {
-      const pending = [...this.#inflaters].filter((inflater) => inflater.pending);
-      if (pending.length === 0) return;
-      for (const inflater of pending) {
-        signal.throwIfAborted();
-        await inflater.work();
-        if (!inflater.pending && inflater.over) this.#inflaters.delete(inflater);
-      }
+      const inflater = [...this.#inflaters].findLast((each) => each.pending);
+      if (inflater === undefined) return;
+      await inflater.work();
+      if (!inflater.pending && inflater.over) this.#inflaters.delete(inflater);
+      await this.#rest();
+      signal.throwIfAborted();
     }
+  }
+
+  /** Streams wait for each other without a turn of the event loop: no timer, no other session would have one. */
+  async #rest(): Promise<void> {
+    if (performance.now() - this.#rested < TURN) return;
+    await new Promise<void>((resolve) => setTimeout(resolve));
+    this.#rested = performance.now();
   }
 
   /** Ends inflaters that wait for more. */

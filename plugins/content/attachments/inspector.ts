@@ -30,6 +30,7 @@ interface Lister {
   end?(): void;
 }
 const MIB = 1024 * 1024;
+const NONE = new Uint8Array(0);
 const MACROS = /(?:^|\/)(?:vbaProject\.bin|macrosheets\/)/i;
 
 export class Inspector implements Inflated {
@@ -37,7 +38,9 @@ export class Inspector implements Inflated {
   readonly #inspection: Inspection;
   readonly #facts: FileFacts;
   readonly #where: readonly string[];
-  #head = new Uint8Array(0);
+  /** The first octets, and how many: they may come one by one, and are copied once. */
+  #head = NONE;
+  #filled = 0;
   #known = false;
   #listers: Lister[] = [];
   #size = 0;
@@ -60,15 +63,18 @@ export class Inspector implements Inflated {
   write(octets: Uint8Array): void {
     this.#size += octets.length;
     if (this.#known) return this.#pass(octets);
-    const head = new Uint8Array(this.#head.length + octets.length);
-    head.set(this.#head);
-    head.set(octets, this.#head.length);
-    this.#head = head;
-    if (head.length >= LOOKED_AT) this.#look();
+    if (this.#filled === 0 && octets.length >= LOOKED_AT) return this.#look(octets);
+    if (this.#head.length === 0) this.#head = new Uint8Array(LOOKED_AT);
+    const part = octets.subarray(0, LOOKED_AT - this.#filled);
+    this.#head.set(part, this.#filled);
+    this.#filled += part.length;
+    if (this.#filled < LOOKED_AT) return;
+    this.#look(this.#head);
+    if (part.length < octets.length) this.#pass(octets.subarray(part.length));
   }
 
   end(): void {
-    if (!this.#known) this.#look();
+    if (!this.#known) this.#look(this.#head.subarray(0, this.#filled));
     for (const lister of this.#listers) lister.end?.();
     this.#listers = [];
   }
@@ -89,11 +95,11 @@ export class Inspector implements Inflated {
     for (const lister of this.#listers) lister.write(octets);
   }
 
-  /** The kind is known from here on. */
-  #look(): void {
+  /** The kind is known from here on. `head`: all octets so far. */
+  #look(head: Uint8Array): void {
     this.#known = true;
-    const head = this.#head, kind = kindOf(head), { type } = this.#facts;
-    this.#head = new Uint8Array(0);
+    const kind = kindOf(head), { type } = this.#facts;
+    this.#head = NONE;
     this.kind = kind;
     const found = (mark: Mark) => {
       if (mark === "iso") this.#report("opaque", "iso");
@@ -157,13 +163,14 @@ export class Inspector implements Inflated {
   }
 
   #zipEntry({ name, central, encrypted, method, packed, unpacked }: ZipEntry): ZipData | null {
-    if (!this.#locals.has(name) && !this.#centrals.has(name) && !this.#count()) return null;
-    (central ? this.#centrals : this.#locals).add(name);
+    const known = brief(name);
+    if (!this.#locals.has(known) && !this.#centrals.has(known) && !this.#count()) return null;
+    (central ? this.#centrals : this.#locals).add(known);
     if (MACROS.test(name)) this.#report("macros", "vba");
     if (encrypted) this.#report("encrypted", name);
     if (central) {
       this.#declare(unpacked);
-      if (!this.#locals.has(name)) this.#judgeName(name, this.#where);
+      if (!this.#locals.has(known)) this.#judgeName(name, this.#where);
       return null;
     }
     const directory = name.endsWith("/");
@@ -196,6 +203,11 @@ export class Inspector implements Inflated {
       this.#report("broken", "a directory of other files");
     }
   }
+}
+
+/** What a name is remembered by, where thousands of four kilobytes each may be: its ends, the last with what it says it is. */
+function brief(name: string): string {
+  return name.length <= 256 ? name : `${name.slice(0, 64)}\0${name.slice(-128)}`;
 }
 
 /** RAR 4: the main header's flag for encrypted headers. RAR 5: an encryption header stands first. */

@@ -40,6 +40,7 @@ export class ZipLister {
   write(octets: Uint8Array): void {
     let at = 0;
     while (at < octets.length) {
+      if (this.#size > 0 && octets.length - at >= FIXED.central) this.#settle(octets.subarray(at, at + FIXED.central));
       if (this.#need === 0) {
         const found = seek(octets, at);
         this.#give(octets.subarray(at, found));
@@ -64,6 +65,24 @@ export class ZipLister {
   end(): void {
     if (this.#size > 0) this.#give(this.#head.slice(0, this.#size));
     this.#endData();
+  }
+
+  /**
+   * What was kept of the octets before may begin a header: `next`, the ones behind it, say whether it does. Without this
+   * each false one leads to the next, octet by octet, and none is ever passed over at once.
+   */
+  #settle(next: Uint8Array): void {
+    const size = this.#size, fixed = size > 2 && this.#head[2] === 3 ? FIXED.local : FIXED.central;
+    if (size >= fixed) return; // it does
+    const joined = new Uint8Array(size + next.length);
+    joined.set(this.#head.subarray(0, size));
+    joined.set(next, size);
+    const found = Math.min(seek(joined, 0), size);
+    if (found === 0) return;
+    this.#give(joined.subarray(0, found));
+    this.#head.set(joined.subarray(found, size));
+    this.#size = size - found;
+    this.#need = found === size ? 0 : this.#size < 4 ? 4 : this.#head[2] === 3 ? FIXED.local : FIXED.central;
   }
 
   /** Whether the octet goes on with `PK\x03\x04` or `PK\x01\x02`. */

@@ -87,17 +87,21 @@ class Gatherer implements MimeVisitor {
 }
 
 class Kept implements PartConsumer {
-  readonly #pieces: Uint8Array[] = [];
+  /** Octets may come one by one: what is kept of them is one piece. */
+  #octets = new Uint8Array(0);
   #size = 0;
 
   write(octets: Uint8Array): void {
-    const piece = octets.slice(0, KEPT - this.#size);
-    this.#size += piece.length;
-    if (piece.length > 0) this.#pieces.push(piece);
+    const piece = octets.subarray(0, KEPT - this.#size), size = this.#size + piece.length;
+    if (size > this.#octets.length) {
+      const larger = new Uint8Array(Math.max(size, 2 * this.#size));
+      larger.set(this.octets);
+      this.#octets = larger;
+    }
+    this.#octets.set(piece, this.#size);
+    this.#size = size;
   }
   get octets(): Uint8Array {
-    const all = new Uint8Array(this.#size);
-    this.#pieces.reduce((at, piece) => (all.set(piece, at), at + piece.length), 0);
-    return all;
+    return this.#octets.subarray(0, this.#size);
   }
 }

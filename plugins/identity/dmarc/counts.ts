@@ -3,7 +3,13 @@
  * is the row; it needs no second write that could be lost, and threads add to it at once. Bounded: a domain has so many rows
  * a day, a site so many in all. Non-job: what a report looks like (report.ts), when it goes (reporter.ts).
  */
-import { type Address, type Counters, formatAddress, parseAddress } from "../../../core/pipeline/mod.ts";
+import {
+  type Address,
+  type Counters,
+  formatAddress,
+  parseAddress,
+  registrableDomain,
+} from "../../../core/pipeline/mod.ts";
 import type { DmarcOverride, DmarcPolicy } from "./key.ts";
 import type { PublishedPolicy, ReportRow } from "./report.ts";
 import type { Published } from "./tree_walk.ts";
@@ -38,6 +44,8 @@ export interface DayCounts extends Day {
 
 /** Rows of a domain a day, and of all domains. */
 export const MAX_ROWS = 1_000, MAX_ROWS_OF_ALL = 20_000;
+/** Policy domains below one that was registered: whoever has one has any number of names below it. */
+export const MAX_DOMAINS = 50;
 /** A report that cannot be made or sent is tried again until its day is so many seconds old. */
 const KEEP = 4 * 86_400;
 /** Signatures of a row (RFC 9990 3.1.3 allows 100), and characters of a name that a peer chose. */
@@ -51,15 +59,7 @@ export async function count(
 ): Promise<void> {
   const day = dayOf(now), { domain, record } = published, options = { seconds: KEEP };
   const name = `row:${day}:${domain}:${JSON.stringify(rowOf(message))}`;
-  if (await store.get(name) === undefined) {
-    if (
-      await store.add(`rows:${day}:${domain}`, 1, options) > MAX_ROWS ||
-      await store.add(`all:${day}`, 1, options) > MAX_ROWS_OF_ALL
-    ) {
-      await store.add(`left:${day}:${domain}`, 1, options);
-      return;
-    }
-  }
+  if (await store.get(name) === undefined && !await hasRoom(store, { day, domain })) return;
   await store.add(name, 1, options);
   // The last configuration that was seen is the one that is reported                                    RFC 9990 3.1
   const { rua, p, sp, np, adkim, aspf, fo, testing } = record;
@@ -67,6 +67,24 @@ export async function count(
   if (await store.get(`policy:${day}:${domain}`) !== policy) {
     await store.put(`policy:${day}:${domain}`, policy, options);
   }
+}
+
+/** Room for one row more. Where a domain has none, not even its name is remembered, unless it has some already. */
+async function hasRoom(store: Counters, { day, domain }: Day): Promise<boolean> {
+  const options = { seconds: KEEP };
+  const full = Number(await store.get(`all:${day}`) ?? 0) >= MAX_ROWS_OF_ALL;
+  const isNew = await store.get(`policy:${day}:${domain}`) === undefined;
+  if (isNew) {
+    if (full) return false;
+    const registered = registrableDomain(domain) ?? domain;
+    if (await store.add(`domains:${day}:${registered}`, 1, options) > MAX_DOMAINS) return false;
+  }
+  if (!full && await store.add(`rows:${day}:${domain}`, 1, options) <= MAX_ROWS) {
+    await store.add(`all:${day}`, 1, options);
+    return true;
+  }
+  if (!isNew) await store.add(`left:${day}:${domain}`, 1, options);
+  return false;
 }
 
 type Row = readonly [

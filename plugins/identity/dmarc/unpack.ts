@@ -26,7 +26,13 @@ export async function unpack(octets: Uint8Array<ArrayBuffer>): Promise<readonly 
   const whole = await unpackOne(octets);
   if (whole !== null) return whole;
   const documents: string[] = [];
-  for (const part of partsOf(octets)) documents.push(...await unpackOne(part) ?? []);
+  let total = 0; // of all parts: twenty of the largest would be more than a process has
+  for (const part of partsOf(octets)) {
+    for (const document of await unpackOne(part) ?? []) {
+      if ((total += document.length) > MAX_DOCUMENT) throw tooLarge();
+      documents.push(document);
+    }
+  }
   if (documents.length === 0) throw new UnpackError("it is no XML, no gzip, no zip, and no mail that has one of these");
   return documents;
 }

@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { verifyChain } from "../../../core/dkim/arc/chain.ts";
 import { seal } from "../../../core/dkim/arc/seal.ts";
+import { hashBodies } from "../../../core/dkim/content.ts";
 import { verify } from "../../../core/dkim/verify.ts";
 import { latin1, mail, octets } from "../../support/bytes.ts";
 import { content, crafted, door, KEY, NOW, zoneOf } from "./crafted.ts";
@@ -41,3 +42,17 @@ for (const [name, message] of Object.entries(CASES)) {
     assertEquals(cv, name.includes("sets") ? "fail" : "none");
   });
 }
+
+Deno.test("case 55: a large body under many l= is hashed once", async () => {
+  const piece = octets("a line of text\r\n".repeat(4096)),
+    limits = Array.from({ length: 300 }, (_, at) => 8_000_000 + 1000 * at);
+  const large = {
+    head: octets("\r\n"),
+    memory: null,
+    stream: () => ReadableStream.from([octets("\r\n"), ...Array.from({ length: 128 }, () => piece)]),
+  };
+  const from = performance.now();
+  const hashes = await hashBodies(large, 2, [...limits, null].map((limit) => ({ form: "relaxed", limit })));
+  assert(performance.now() - from < BOUND);
+  assertEquals(new Set(hashes.map(({ hash }) => hash.toHex())).size, 301);
+});

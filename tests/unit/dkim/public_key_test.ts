@@ -72,7 +72,8 @@ Deno.test("case 55: records that give none: revoked, of another version, kind, h
     [`v=DKIM1; p=${P.slice(0, 100)}`, /no RSA key/],
     [`v=DKIM1; p=${ED.slice(ED.indexOf("p=") + 2)}`, /no RSA key/],
     [`v=DKIM1; p=${short}`, /512 bits/],
-    [`v=DKIM1; p=${rsaPublic((1n << 9000n) + 1n, 65537n)}`, /9001 bits/],
+    [`v=DKIM1; p=${rsaPublic((1n << 4096n) + 1n, 65537n)}`, /4097 bits/],
+    [`v=DKIM1; p=${rsaPublic((1n << 4095n) + 1n, (1n << 17n) + 1n)}`, /no RSA key/], // made to cost time
     [`v=DKIM1; p=${rsaPublic((1n << 2047n) + 1n, (1n << 2000n) + 1n)}`, /no RSA key/], // costs time and nothing else
     [`v=DKIM1; p=${rsaPublic((1n << 2047n) + 1n, 1n)}`, /no RSA key/], // verifies everything
     [`v=DKIM1; p=${rsaPublic(1n << 2047n, 65537n)}`, /no RSA key/],

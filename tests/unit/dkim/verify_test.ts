@@ -196,6 +196,11 @@ Deno.test("case 55: several TXT records: one that fits decides, rubbish beside i
     [["v=spf1 -all", "rubbish"], "permerror the record is none of DKIM"],
     [[other], "permerror its key is of another kind (k=)"],
     [[other, RECORD.replace("=11q", "=21q")], "fail the signature is not that of what is here"],
+    [[RECORD.replace("=11q", "=21q"), RECORD], "pass"],
+    [ // each costs sums: a third one is not tried
+      [RECORD.replace("=11q", "=21q"), RECORD.replace("=11q", "=31q"), RECORD],
+      "fail the signature is not that of what is here",
+    ],
     [[], "permerror there is no key for it"],
     [[...Array.from({ length: 1000 }, () => "rubbish"), RECORD], "permerror the record is no tag list"], // not all are read
   ];

@@ -1,6 +1,9 @@
 /** attest, pause, rewrite, suppress, and the events of score and rewrite. */
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { type accept, defer, on, parallel, type Plugin, reject, runPhase, simulate, withPolicy } from "postern";
+import { PluginContext } from "../../../core/pipeline/contexts/plugin_context.ts";
+import { MemoryWriter } from "../../../core/pipeline/simulated_house.ts";
+import { session } from "./session.ts";
 import { Pauses } from "../../../core/pipeline/pause.ts";
 
 const everyone = on("rcpt", (ctx, next) => (ctx.route({ to: "local", plugin: "inbox" }), next()));
@@ -100,6 +103,13 @@ Deno.test("an address is suppressed when the message is accepted, and not otherw
   }
 });
 
+Deno.test("observe: nobody is made to wait, and it is told that somebody would have been", async () => {
+  const waits = on("connect", async (ctx, next) => await ctx.pause(450) ? reject("5.7.1", "talked") : await next());
+  const { reply, decisions, pauses } = await runPhase(withPolicy(waits, { mode: "observe" }), "connect");
+  assertEquals([reply.code, pauses], [250, []]);
+  assertEquals([decisions[0]!.observed, decisions[0]!.reason], [true, "would have made the peer wait"]);
+});
+
 Deno.test("a pause is no time of the plugin's", async () => {
   const waits = withPolicy(
     on("connect", async (ctx, next) => await ctx.pause(450) ? reject("5.7.1", "talked") : await next()),
@@ -136,4 +146,25 @@ Deno.test("checks that run together end together: one deadline for all, the list
     "never error",
     "says defer",
   ]);
+});
+
+Deno.test("a body that came to nothing is let go of, whyever it did", async () => {
+  const { ctx, message } = session();
+  let made = 0, discarded = 0;
+  class Counted extends MemoryWriter {
+    override finish() {
+      made++;
+      return { ...super.finish(), discard: () => void discarded++ };
+    }
+  }
+  Object.assign(ctx.services, { receive: () => new Counted() });
+  message("A: b\n\nhello\n");
+  ctx.phase = "data";
+  const view = new PluginContext(ctx, "test"), body = new Uint8Array([104]);
+  await assertRejects(() => view.rewrite(body, "two\nlines"), TypeError); // a reason that is none
+  assertEquals([made, discarded], [1, 1]);
+  const late = view.rewrite(body, "a test");
+  view.end();
+  await late;
+  assertEquals([made, discarded], [2, 2]);
 });

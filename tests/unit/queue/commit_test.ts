@@ -93,6 +93,28 @@ Deno.test("each result has its row: none waits, a deferral waits its step, a ref
   assertEquals(desk.store.health().bodyBytes, 0);
 });
 
+Deno.test("SEMANTICS 17: what is held for one recipient counts in quarantine and ends like all of it", async () => {
+  const desk = new Desk(), full = defer("4.3.1", "No space for messages now", { code: 452 });
+  const admitted: number[] = [];
+  const quarantine = { until: () => T0 + 500, admit: (size: number) => (admitted.push(size), Promise.resolve(null)) };
+  const refused = async (stored: boolean) => {
+    const context = await desk.transaction([remote, box, box]);
+    context.settleRecipient(1, reject("5.2.1", "Mailbox closed"));
+    if (stored) context.settleRecipient(2, "stored");
+    return context;
+  };
+  const context = await refused(true);
+  assertEquals(await commitTransaction(context, ORIGIN, { ...desk.options, quarantine }), null);
+  assertEquals(admitted, [context.received!.body.size]);
+  assertEquals(await desk.store.quarantine.total(), { messages: 1, octets: admitted[0]! });
+  assertEquals(await desk.store.quarantine.expire({ now: T0 + 500 }), [context.id]);
+  assertEquals((await desk.store.item(context.id))!.recipients.map(({ state }) => state), ["ready"]);
+  const closed = { ...quarantine, admit: () => Promise.resolve(full) };
+  assertEquals(await commitTransaction(await refused(false), ORIGIN, { ...desk.options, quarantine: closed }), full);
+  // One has it already: who is told to come again would bring it twice
+  assertEquals(await commitTransaction(await refused(true), ORIGIN, { ...desk.options, quarantine: closed }), null);
+});
+
 Deno.test("recipients that are put off together have one moment, whatever the jitter: they share a transaction again", async () => {
   const desk = new Desk(), randoms = [0, 1, 0.4];
   const context = await desk.transaction([remote, box, box, box]);

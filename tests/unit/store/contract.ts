@@ -139,6 +139,23 @@ export function storeContract(name: string, open: OpenStore): void {
     assertEquals(await store.change({ id: late }, { do: "delete" }), 1);
     assertEquals(await store.quarantine.total(), { messages: 0, octets: 0 });
     assertEquals(await store.quarantine.expire({ now: T0 + 9e9 }), []);
+    const rewritten = message({ recipients: [held] }), received = await body(store, nextId(), octets(50));
+    await store.commit(rewritten, await body(store, rewritten.id, octets(100)), { expires: T0, received });
+    assertEquals(await store.quarantine.total(), { messages: 1, octets: 150 }, "what was received is kept too");
+  });
+
+  test("what a person or a rule holds beside what is in quarantine has no end", async (store) => {
+    const held = { ...recipient("held@example.net"), state: "held" } as const;
+    const sent = message({ recipients: [held, recipient("hand@example.org"), recipient("rule@example.com")] });
+    await store.commit(sent, await body(store, sent.id, octets(100)), { expires: T0 + 10 });
+    assertEquals(await store.change({ domain: "example.org" }, { do: "hold", reason: "by hand" }), 1);
+    const [leased] = await store.lease(lease);
+    assertEquals(leased!.recipients.map(({ address }) => address.local), ["rule"]);
+    assertEquals(await store.settle(leased!, [{ index: 2, state: "held", lastReply: "a rule" }]), true);
+    assertEquals(await store.quarantine.expire({ now: T0 + 10 }), [sent.id]);
+    const left = (await store.item(sent.id))!.recipients;
+    assertEquals(left.map(({ address, state }) => [address.local, state]), [["hand", "held"], ["rule", "held"]]);
+    assertEquals(await store.quarantine.expire({ now: T0 + 9e9 }), []);
   });
 
   test("a message that was not rewritten has one body", async (store) => {

@@ -69,6 +69,11 @@ Deno.test("ban: what is an offence, what it counts, and what is none", async () 
     ["relaying", () => ({ type: "refused", command: "RCPT", reply: refusal, plugin: "core" }), 4],
     ["another's 5.7.1", () => ({ type: "refused", command: "RCPT", reply: refusal, plugin: "spf" }), 0],
     ["unknown", () => ({ type: "refused", command: "RCPT", reply: unknown, plugin: "recipients" }), 1],
+    [
+      "a bounce of what somebody sends in our name",
+      () => ({ type: "refused", command: "RCPT", reply: unknown, plugin: "recipients", sender: "" }),
+      0,
+    ],
     ["unknown, said after the body", () => ({ type: "refused", command: "message", reply: unknown, plugin: "x" }), 0],
     ["dnsbl", () => ({ type: "refused", command: "RCPT", reply: refusal, plugin: "dnsbl" }), 5],
     ["a failed login", () => ({ type: "login", ok: false, mechanism: "PLAIN", user: "x", reason: "no" }), 2],
@@ -89,6 +94,22 @@ Deno.test("ban: what is an offence, what it counts, and what is none", async () 
     await threads.tell({ session, ip: IP, transaction: null, ...event(session) } as unknown as Event);
     assertEquals(Number(await threads.counters.get(`plugin:ban:points ${IP}`) ?? 0), points, what);
   }
+});
+
+Deno.test("ban: a server that many send by is not banned for what one of them has it write to", async () => {
+  const threads = make({ limit: 5 });
+  for (let i = 0; i < 20; i++) {
+    await guess(threads, IP, 1);
+    const { session } = await threads.connect(IP);
+    for (const transaction of ["01A", "01B"]) await threads.accepted(session, IP, { transaction });
+  }
+  assertEquals(said(await threads.connect(IP)), WELCOME);
+  await guess(threads, IP, 4);
+  assertEquals(await threads.counters.get(`plugin:ban:points ${IP}`), "4", "nobody saves up");
+  const { session } = await threads.connect(IP);
+  await threads.accepted(session, IP, { transaction: "01C", held: "spam" });
+  await guess(threads, IP, 1);
+  assertEquals(said(await threads.connect(IP)), LATER);
 });
 
 Deno.test("ban: a refusal that is spoken to every recipient counts once for a connection", async () => {

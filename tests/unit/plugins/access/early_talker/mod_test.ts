@@ -44,6 +44,13 @@ Deno.test("early_talker: a stranger waits once, and then is greeted at once as l
   assertEquals(await world.connect(), ["accept", [4000], false]);
 });
 
+Deno.test("early_talker: an IPv6 client is known by its /64: it fills no store with its addresses", async () => {
+  const world = new World({ pause: "4s" });
+  assertEquals(await world.connect({ ip: "2001:db8::1" }), ["accept", [4000], false]);
+  assertEquals(await world.connect({ ip: "2001:db8::2" }), ["accept", [], undefined]);
+  assertEquals(await world.connect({ ip: "2001:db8:0:1::1" }), ["accept", [4000], false]);
+});
+
 Deno.test("early_talker: who talks first is refused and let go, and is a stranger still", async () => {
   const world = new World();
   for (let i = 0; i < 2; i++) assertEquals(await world.connect({}, true), ["reject", [6000], true]);

@@ -220,6 +220,13 @@ Deno.test("greylist: what strangers can make it remember is bounded", async () =
   assertEquals(written, 5000);
   assertEquals(await world.send({ ip: "203.0.113.1" }), wait(60)); // others are remembered
   assertEquals(written, 5001);
+  // Names below one that he registered are free, and SPF passes for all of them
+  for (let i = 0; i < 7; i++) {
+    await world.send({ from: `s@x${i}.b.example`, to }, [
+      on("mail", (ctx, next) => (ctx.set(SPF, pass(`x${i}.b.example`)), next())),
+    ]);
+  }
+  assertEquals(written, 10_001);
 });
 
 Deno.test("greylist: it stands behind spf, and a delay is shorter than its window", () => {

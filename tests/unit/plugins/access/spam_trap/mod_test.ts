@@ -68,6 +68,13 @@ Deno.test("spam_trap: whoever is logged in, one's own probes and aliases are not
   assertEquals(result.get(TRAPPED), undefined);
 });
 
+Deno.test("spam_trap: whose server bounces what somebody sent in the name of a trap is not caught", async () => {
+  const result = await run({}, { from: null, to: [USER, TRAP] });
+  assertEquals([result.get(TRAPPED), result.scores, result.rows.length], [undefined, [], 1]);
+  const decisions = result.decisions.filter(({ plugin, phase }) => plugin === "spam_trap" && phase === "rcpt");
+  assertEquals(decisions.map(({ verdict }) => verdict), ["next", "next"]);
+});
+
 Deno.test("spam_trap: plugins behind it know of it", async () => {
   const seen = key<number>("seen");
   const reader = on("data", (ctx, next) => (ctx.set(seen, ctx.get(TRAPPED) ?? 0), next()));

@@ -1,5 +1,5 @@
 /** The attachments plugin: what each rule finds, what each action does, archives made to hurt. */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import { runPhase, type SimulatedResult } from "../../../../../core/pipeline/mod.ts";
 import { ATTACHMENTS, attachments, type Finding } from "../../../../../plugins/content/attachments/mod.ts";
@@ -230,6 +230,38 @@ Deno.test("case 34: headers made to hurt cost no more than their octets", () => 
     inspector.end();
     assert(performance.now() - before < 10_000, piece);
   }
+});
+
+Deno.test("case 34: octets that come one by one, and headers cut in two, cost no more than others", () => {
+  const inspector = (name: string) =>
+    new Inspector(
+      new Inspection({ extensions: new Set(), archives: { depth: 3, entries: 10_000, size: 1e6, ratio: 200 } }),
+      { part: "1", names: [name], type: null, around: [] },
+    );
+  const before = performance.now(), one = octets("-");
+  for (let file = 0; file < 2000; file++) {
+    const looks = inspector("a.bin");
+    for (let at = 0; at < 4096; at++) looks.write(one);
+    looks.end();
+  }
+  const lists = inspector("x.zip"), headers = octets("PK\x03\x04".repeat(16_000));
+  for (let times = 0; times < 700; times++) lists.write(headers);
+  lists.end();
+  assert(performance.now() - before < 15_000);
+});
+
+Deno.test("case 34: who unpacks lets others have their turn, and stops when the time is over", async () => {
+  const inspection = new Inspection({
+    extensions: new Set(),
+    archives: { depth: 3, entries: 100, size: 1e9, ratio: 200 },
+  });
+  const inspector = new Inspector(inspection, { part: "1", names: ["x.gz"], type: null, around: [] });
+  inspector.write(await gzipped(join(octets("%PDF-1.7"), new Uint8Array(100 * 1024 * 1024))));
+  inspector.end();
+  const stop = new AbortController();
+  setTimeout(() => stop.abort(new Error("the time is over")));
+  await assertRejects(() => inspection.work(stop.signal), Error, "the time is over");
+  await inspection.close();
 });
 
 Deno.test("any cut of the same octets has the same findings", async () => {

@@ -1,7 +1,14 @@
 /** From counted messages to the mail, and back through everything that reads reports here. */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { SimulatedCounters } from "../../../../../core/pipeline/mod.ts";
-import { count, type Counted, countsOf, MAX_ROWS } from "../../../../../plugins/identity/dmarc/counts.ts";
+import {
+  count,
+  type Counted,
+  countsOf,
+  MAX_DOMAINS,
+  MAX_ROWS,
+  MAX_ROWS_OF_ALL,
+} from "../../../../../plugins/identity/dmarc/counts.ts";
 import { parseRecord } from "../../../../../plugins/identity/dmarc/record.ts";
 import { parseReport } from "../../../../../plugins/identity/dmarc/report_reader.ts";
 import { sendReports } from "../../../../../plugins/identity/dmarc/reporter.ts";
@@ -183,6 +190,26 @@ Deno.test("a stranger who makes every message another row fills his domain's day
   assertEquals(report.errors, [`50 messages are not in this report: more than ${MAX_ROWS} rows`]);
   const other = await countsOf(store, { day: "2026-03-14", domain: "other.com" });
   assertEquals(other?.rows[0]?.signatures.length, 5);
+});
+
+Deno.test("a stranger who makes every message another domain fills what is below the one that he has, and no more", async () => {
+  const store = new SimulatedCounters(() => NOON);
+  for (let n = 0; n < MAX_DOMAINS + 200; n++) await at(store, {}, `d${n}.example.com`);
+  await at(store, {}, "other.com");
+  const entries = await store.list({ prefix: "", limit: 10_000 });
+  assertEquals(entries.filter(({ name }) => name.startsWith("policy:")).length, MAX_DOMAINS + 1);
+  assert(entries.length < 4 * MAX_DOMAINS, `${entries.length} entries`);
+});
+
+Deno.test("a day that is full remembers nobody new", async () => {
+  const store = new SimulatedCounters(() => NOON);
+  await at(store, {});
+  await store.put("all:2026-03-14", String(MAX_ROWS_OF_ALL), { seconds: 86_400 });
+  for (let n = 0; n < 100; n++) await at(store, {}, `example${n}.com`);
+  await at(store, { ip: "192.0.2.77" });
+  const names = (await store.list({ prefix: "", limit: 10_000 })).map(({ name }) => name);
+  assertEquals(names.length, 6, names.join(" "));
+  assertEquals((await countsOf(store, { day: "2026-03-14", domain: "example.com" }))?.left, 1);
 });
 
 Deno.test("the signatures that say most are kept (RFC 9990 3.1.3)", async () => {

@@ -49,9 +49,13 @@ function zip(files: readonly (readonly [name: string, method: number, content: O
   ]]);
   return new Uint8Array([...parts, ...directory, end].flatMap((each) => [...each]));
 }
-const mail = (type: string, name: string, content: Octets): Octets =>
+const mail = (type: string, name: string, ...contents: readonly Octets[]): Octets =>
   new TextEncoder().encode(
-    `From: a@example.com\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\ntext\r\n--b\r\nContent-Type: ${type}; name="${name}"\r\nContent-Transfer-Encoding: base64\r\n\r\n${content.toBase64()}\r\n--b--\r\n`,
+    `From: a@example.com\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\ntext\r\n${
+      contents.map((content) =>
+        `--b\r\nContent-Type: ${type}; name="${name}"\r\nContent-Transfer-Encoding: base64\r\n\r\n${content.toBase64()}\r\n`
+      ).join("")
+    }--b--\r\n`,
   );
 
 Deno.test("whatever a report comes in", async () => {
@@ -85,6 +89,7 @@ Deno.test("what is none, broken, or grows beyond all bounds is refused", async (
   const bomb = await packed(new Uint8Array(80 * 1024 * 1024), "gzip");
   const inner = await packed(new Uint8Array(80 * 1024 * 1024), "deflate-raw");
   assert(bomb.length < 200_000);
+  const half = await packed(new Uint8Array(40 * 1024 * 1024).fill(60), "gzip");
   const good = zip([["a.xml", 0, utf8]]);
   const table: readonly [string, Octets, string][] = [
     ["nothing", new Uint8Array(), "it is no XML"],
@@ -95,6 +100,11 @@ Deno.test("what is none, broken, or grows beyond all bounds is refused", async (
     ["a bomb", bomb, "unpacks to more than"],
     ["a bomb in a zip", zip([["a.xml", 8, inner]]), "unpacks to more than"],
     ["a bomb in a mail", mail("application/gzip", "r.xml.gz", bomb), "unpacks to more than"],
+    [
+      "a mail of two that are one bomb together",
+      mail("application/gzip", "r.xml.gz", half, half),
+      "unpacks to more than",
+    ],
     ["a zip without its end", good.slice(0, good.length - 22), "zip is broken"],
     ["a zip with offsets out of it", good.map((octet, at) => at === good.length - 5 ? 0xff : octet), "zip is broken"],
     ["an encrypted zip", zip([["a.xml", 0, utf8]], 1), "zip is broken"],
