@@ -203,7 +203,8 @@ Deno.test("too many recipients or octets of fields are a milter's mistake, and n
   ];
   for (const [said, why] of flood) {
     await using fake = ending(packet("-", "<b@example.org>\0"), packet("b", "other\r\n"), ...said);
-    using stage = new Stage([milter({ connect: fake.place, unavailable: "skip" })]);
+    const quiet = { trouble: () => {} };
+    using stage = new Stage([milter.parse({ connect: fake.place, unavailable: "skip" }, [], quiet)]);
     assertEquals(await stage.deliver(MESSAGE), "250 2.0.0 OK");
     assertEquals([stage.kept.length, stage.kept[0]!.recipient.result], [1, null]);
     assertEquals(stage.written.endsWith("\r\n\r\nHello\r\n"), true);
