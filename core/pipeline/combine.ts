@@ -64,10 +64,11 @@ export function firstOf(...plugins: readonly Plugin[]): Plugin {
 
 /**
  * All at once; list order, not speed, picks the answer. Members cannot wrap what follows: their next() ends with them. None
- * can read what another one finds out in the same phase.
+ * can read what another one finds out in the same phase. One after the other or as a list, as in YAML; one deadline for
+ * all of them is `withPolicy(parallel(...), { deadline: 5000 })`.
  */
-export function parallel(...plugins: readonly Plugin[]): Plugin {
-  return combined("parallel", plugins, (chains) => new Together(chains), { together: true });
+export function parallel(...plugins: readonly Plugin[] | readonly [readonly Plugin[]]): Plugin {
+  return combined("parallel", plugins.flat(), (chains) => new Together(chains), { together: true });
 }
 
 class Conditional implements Step {

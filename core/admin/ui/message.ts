@@ -8,9 +8,10 @@ import { partName } from "../messages.ts";
 import type { Lesson } from "../../pipeline/plugin.ts";
 import type { MimeMail } from "../mime.ts";
 import type { Opened } from "../reader.ts";
+import { checks, checksTable } from "./checks.ts";
 import { count, longTime, plural, size } from "./format.ts";
 import { type Child, type Html, markup } from "./html.ts";
-import { icon, type Tone, verdict } from "./icons.ts";
+import { icon } from "./icons.ts";
 import type { InboxView } from "./inbox.ts";
 import { action, type PageContext } from "./layout.ts";
 
@@ -226,66 +227,5 @@ function headers(mail: MimeMail): Html {
       plural(mail.headerCount - mail.headers.length, "more field")
     }, in the source only.</span></p>`
   }
-  `;
-}
-
-// ---- Checks ----------------------------------------------------------------------------------------------------------
-
-/** A header field that Postern or a plugin wrote in front of the message: nobody outside can have put it there. */
-interface Check {
-  readonly name: string;
-  readonly value: string;
-}
-
-/** The fields of `prepend` without the trace. */
-export function checks(prepend: string): readonly Check[] {
-  const fields: Check[] = [];
-  for (const line of prepend.replace(/\r?\n(?=[ \t])/g, "").split(/\r?\n/)) {
-    const colon = line.indexOf(":");
-    if (colon <= 0) continue;
-    const name = line.slice(0, colon);
-    if (!/^(?:received|return-path|delivered-to)$/i.test(name)) {
-      fields.push({ name, value: line.slice(colon + 1).trim() });
-    }
-  }
-  return fields;
-}
-
-/** The verdict word that a field begins with (RFC 7208 9.1), or says (RFC 8601 2.2). */
-const TONES: Readonly<Record<string, Tone>> = {
-  pass: "ok",
-  fail: "bad",
-  softfail: "wait",
-  temperror: "wait",
-  permerror: "bad",
-  yes: "bad",
-  no: "ok",
-};
-
-function checksTable(found: readonly Check[]): Html {
-  if (found.length === 0) {
-    return markup` <p class="pad soft">No plugin wrote anything on this message. What they write in front of it, such as <code>Received-SPF</code> or <code>X-Spam-Status</code>, is shown here.</p>`;
-  }
-  return markup`
-    <div class="tw">
-      <table class="fields">
-        <caption class="vh">What the checks wrote on this message</caption>
-        <tbody>${
-    found.map(({ name, value }) => {
-      const word = /^[a-z]{2,9}\b/i.exec(value)?.[0] ?? "";
-      const tone = TONES[word.toLowerCase()];
-      return markup`
-            <tr>
-              <th scope="row">${name}</th>
-              <td>${
-        tone === undefined ? markup`<span class="dim">${word === "" ? "" : word}</span>` : verdict(tone, word)
-      }</td>
-              <td class="brk">${value.slice(word.length).replace(/^[,;:\s]+/, "")}</td>
-            </tr>
-          `;
-    })
-  }</tbody>
-      </table>
-    </div>
   `;
 }

@@ -106,12 +106,12 @@ export const spamScore: PluginFactory<z.input<typeof SpamScoreOptions>, EdgePhas
 
     return {
       async data(ctx, next) {
-        const before = sum(ctx.scores);
+        const others = ctx.scores, before = sum(others);
         const found = await weigh(ctx);
         for (const { name, points, reason } of found) ctx.score(points, `${name}: ${reason}`);
         const total = rounded(before + sum(found));
         const tests = `tests=${found.map(({ name }) => name).join(",") || "none"} others=${before}`;
-        const reason = `score=${total} ${tests}`;
+        const reason = `score=${total} ${tests}${heaviest(others)}`;
         // Whoever has trouble with us must reach somebody: tagged, never stopped                    RFC 5321 4.5.1
         const stop = !ctx.recipients.every(({ original }) => original.local.toLowerCase() === "postmaster");
         if (stop && total >= options.reject) return reject("5.7.1", "Message looks like spam", { reason });
@@ -166,6 +166,14 @@ function wordUnder(ctx: MessageContext, name: string): string | undefined {
   const word = typeof value === "object" && value !== null && "result" in value ? value.result : value;
   return typeof word === "string" ? word : undefined;
 }
+
+/** The points of others that weigh most, for whoever has to judge what became of the message. Never for the peer. */
+function heaviest(scores: MessageContext["scores"]): string {
+  const most = scores.toSorted((a, b) => b.points - a.points).filter(({ points }) => points > 0).slice(0, MOST_TOLD);
+  if (most.length === 0) return "";
+  return `: ${most.map(({ points, reason }) => `${reason.slice(0, MOST_REASON)} (${rounded(points)})`).join(", ")}`;
+}
+const MOST_TOLD = 3, MOST_REASON = 100;
 
 const sum = (scores: readonly { readonly points: number }[]): number =>
   rounded(scores.reduce((total, each) => total + each.points, 0));

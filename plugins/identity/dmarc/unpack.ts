@@ -40,8 +40,18 @@ export async function unpack(octets: Uint8Array<ArrayBuffer>): Promise<readonly 
 /** Null when it is nothing of that kind. */
 async function unpackOne(octets: Uint8Array<ArrayBuffer>): Promise<readonly string[] | null> {
   if (isXml(octets)) return [textOf(octets)];
-  if (octets[0] === 0x1f && octets[1] === 0x8b) return [textOf(await inflate(octets, "gzip"))];
+  if (octets[0] === 0x1f && octets[1] === 0x8b) return [textOf(await inflate(withoutLineEnds(octets), "gzip"))];
   return octets[0] === 0x50 && octets[1] === 0x4b && octets[2] === 3 && octets[3] === 4 ? await unzip(octets) : null;
+}
+
+/**
+ * Some reporters put a line end behind the gzip. Its own last octet is the top one of the length (RFC 1952 2.3.1), and a
+ * document that we take has less than a line end there.
+ */
+function withoutLineEnds(octets: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  let end = octets.length;
+  while (octets[end - 1] === 13 || octets[end - 1] === 10) end--;
+  return octets.subarray(0, end);
 }
 
 /** Its first octet that is no mark and no space is `<`; UTF-16 has a mark. */

@@ -3,9 +3,10 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import fc from "fast-check";
 import { createAdmin } from "../../../core/admin/app.ts";
 import type { Admin, AdminOptions } from "../../../core/admin/app.ts";
+import { checks } from "../../../core/admin/ui/checks.ts";
 import { age, longTime, shortTime, size } from "../../../core/admin/ui/format.ts";
 import { escape, markup } from "../../../core/admin/ui/html.ts";
-import { checks } from "../../../core/admin/ui/message.ts";
+import { formatAuthResults } from "../../../core/model/authres.ts";
 import { adminOptions, HOSTILE, NOW, ORDER, PLAIN, TestStore } from "./fixture.ts";
 
 const ORIGIN = "http://127.0.0.1:8025";
@@ -242,7 +243,28 @@ Deno.test("warnings are on every page", () =>
 
 Deno.test("checks: what stands in front was written here, the trace left out, folding undone", () => {
   const prepend = "Return-Path: <a@b>\r\nX-Spam-Status: No, score=1.5\r\n\ttests=A\r\nReceived: from x\r\n by y\r\n";
-  assertEquals(checks(prepend), [{ name: "X-Spam-Status", value: "No, score=1.5\ttests=A" }]);
+  assertEquals(checks(prepend), [{ name: "X-Spam-Status", word: "No", text: "score=1.5\ttests=A" }]);
+});
+
+Deno.test("checks: each finding of Authentication-Results is a row, and a host's name is no verdict", () => {
+  const host = "mx.example.org";
+  const prepend = formatAuthResults(host, [
+    { method: "iprev", result: "permerror", reason: "no name; none", properties: [["policy.iprev", "192.0.2.1"]] },
+    { method: "dkim", result: "pass", properties: [["header.d", "a.example"], ["header.b", "AbC+/x=="]] },
+    { method: "arc", result: "none" },
+  ]);
+  assertEquals(checks(prepend), [
+    { name: "iprev", word: "permerror", text: "policy.iprev=192.0.2.1 (no name; none)" },
+    { name: "dkim", word: "pass", text: "header.d=a.example header.b=AbC+/x==" },
+    { name: "arc", word: "none", text: "" },
+  ]);
+  assertEquals(checks("X-Checked: mx.example.org; fine\r\nX-Who: pass\r\n"), [
+    { name: "X-Checked", word: "", text: "mx.example.org; fine" },
+    { name: "X-Who", word: "pass", text: "" },
+  ]);
+  assertEquals(checks("Authentication-Results: <b>;;;\r\n"), [
+    { name: "Authentication-Results", word: "", text: "<b>;;;" },
+  ]);
 });
 
 Deno.test("times, ages and sizes in words", () => {

@@ -74,6 +74,18 @@ Deno.test("company runs at the same time", async () => {
   assertEquals(order, ["a begins", "b begins", "b ends", "a ends"]);
 });
 
+Deno.test("parallel: one deadline holds for all members, named one by one or as a list", async () => {
+  const never = on("mail", () => new Promise<never>(() => {}), { name: "never" });
+  for (const together of [parallel(never, never, pass()), parallel([never, never, pass()])]) {
+    const late = await runPhase(withPolicy(together, { deadline: 50 }), "mail");
+    assertEquals(late.reply.code, 451);
+    const names = late.decisions.filter(({ verdict }) => verdict === "error").map(({ plugin }) => plugin);
+    assertEquals(names, ["never", "never"]);
+  }
+  const skipped = withPolicy(parallel([never, deny]), { deadline: 50, onError: "skip" });
+  assertEquals(String((await runPhase(skipped, "mail")).reply), "550 5.7.1 no");
+});
+
 Deno.test("a condition sees the facts of every phase", async () => {
   const seen: string[] = [];
   const note = when((facts) => {

@@ -66,6 +66,7 @@ Deno.test("whatever a report comes in", async () => {
     ["UTF-16", Uint8Array.from([0xff, 0xfe, ...[...XML].flatMap((char) => [char.charCodeAt(0), 0])])],
     ["Latin-1", Uint8Array.from(`<?xml version="1.0" encoding="ISO-8859-1"?>${XML}`, (char) => char.charCodeAt(0))],
     ["gzip", gzip],
+    ["gzip, and a line end behind it, as one of the large reporters writes it", Uint8Array.of(...gzip, 13, 10)],
     ["zip, deflated", zip([["a.xml", 8, deflated]])],
     [
       "zip, stored, with a folder and a text",
