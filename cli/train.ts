@@ -63,16 +63,19 @@ async function teach(
   terminal: Terminal,
 ): Promise<ExitCode> {
   let shown = 0, code: ExitCode = DONE, says: readonly string[] = [];
+  const passed = (fault: CommandError) => {
+    terminal.err(`postern: ${plain(fault.message)}`); // the others may be good
+    code = NO;
+  };
   for (const path of paths) {
     try {
-      for await (const { content } of messagesIn(path, terminal)) {
+      for await (const { content } of messagesIn(path, terminal, { passed })) {
         says = await door.teach(content, as);
         shown++;
       }
     } catch (error) {
       if (!(error instanceof CommandError)) throw error;
-      terminal.err(`postern: ${plain(error.message)}`); // the other paths may be good
-      code = NO;
+      passed(error);
     }
   }
   if (json) terminal.out(JSON.stringify({ messages: shown, as, says }));

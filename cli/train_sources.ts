@@ -14,15 +14,28 @@ export interface TrainMessage {
 /** Octets of a message that are taken, of a file, and folders inside of folders. */
 const LESSON = 1024 * 1024, LARGEST = 1024 * 1024 * 1024, DEEPEST = 10;
 
-/** The messages of a path. @throws {CommandError} for what cannot be read */
-export async function* messagesIn(path: string, terminal: Terminal): AsyncGenerator<TrainMessage> {
+/**
+ * The messages of a path. `passed` is told of each thing in a folder that cannot be read, and the others follow: in a
+ * mailbox that is in use, messages come and go.
+ *
+ * @throws {CommandError} when the path itself cannot be read.
+ */
+export async function* messagesIn(
+  path: string,
+  terminal: Terminal,
+  { passed }: { readonly passed: (fault: CommandError) => void },
+): AsyncGenerator<TrainMessage> {
   if (path === "-") return yield* split("-", new Uint8Array(await terminal.input()));
-  yield* messagesAt(resolve(terminal.cwd, path), { name: path, depth: 0 });
+  yield* messagesAt(resolve(terminal.cwd, path), { name: path, depth: 0, passed });
 }
 
 async function* messagesAt(
   path: string,
-  { name, depth }: { readonly name: string; readonly depth: number },
+  { name, depth, passed }: {
+    readonly name: string;
+    readonly depth: number;
+    readonly passed: (fault: CommandError) => void;
+  },
 ): AsyncGenerator<TrainMessage> {
   const info = await readable(name, () => Deno.stat(path));
   if (info.isFile) {
@@ -35,7 +48,12 @@ async function* messagesAt(
   const names = inside.map((entry) => entry.name).filter((entry) => !entry.startsWith(".")).sort();
   const maildir = names.includes("cur") && names.includes("new");
   for (const entry of maildir ? ["cur", "new"] : names) { // what lies in tmp is not whole
-    yield* messagesAt(join(path, entry), { name: join(name, entry), depth: depth + 1 });
+    try {
+      yield* messagesAt(join(path, entry), { name: join(name, entry), depth: depth + 1, passed });
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error;
+      passed(error);
+    }
   }
 }
 

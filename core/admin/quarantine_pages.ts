@@ -51,15 +51,19 @@ export function quarantinePages(app: Hono<AdminEnv>, options: QuarantinePagesOpt
       await form(c);
       const item = await queueItem(store, c.req.param("id")), { id } = item.message;
       const removes = verb === "delete" || verb === "spam";
-      if (removes && !isHeldWhole(item)) throw new Problem(409, "Not all of it is held: look at it in the queue.");
-      if (verb === "ham" || verb === "spam") await teachStored(store, { teach, id, as: verb });
+      if (removes) mustBeHeldWhole(item);
+      if (verb === "ham" || verb === "spam") {
+        await teachStored(store, { teach, id, as: verb });
+        if (removes) mustBeHeldWhole(await queueItem(store, id)); // to learn takes time, and somebody may have released it
+      }
       await steering.change({ id }, { do: removes ? "delete" : "release" });
       return c.redirect("/quarantine", 303);
     });
   }
 
-  /** Nothing of it is on its way. */
-  function isHeldWhole({ recipients }: QueueItem): boolean {
-    return recipients.every(({ state }) => state === "held" || FINAL_STATES.includes(state));
+  /** Nothing of it is on its way. @throws {Problem} 409 */
+  function mustBeHeldWhole({ recipients }: QueueItem): void {
+    if (recipients.every(({ state }) => state === "held" || FINAL_STATES.includes(state))) return;
+    throw new Problem(409, "Not all of it is held: look at it in the queue.");
   }
 }

@@ -78,7 +78,7 @@ export class CounterCache implements Counters {
       const last = rows.length < limit ? null : rows.at(-1)![0]; // behind it there may be more that only the table has
       const page = this.#page({ prefix, after: from }, last);
       for (const [name, value, expires] of rows) if (!this.#entries.has(name)) page.push({ name, value, expires });
-      found.push(...page.sort((a, b) => inOrder(a.name, b.name)));
+      found.push(...sorted(page));
       if (last === null) break;
       from = last;
     }
@@ -206,6 +206,13 @@ export class CounterCache implements Counters {
       if (expires <= now && changes === saved) this.#entries.delete(name);
     }
   }
+}
+
+const HIGH = /[\ud800-\uffff]/;
+
+function sorted(page: CounterEntry[]): CounterEntry[] {
+  if (page.some(({ name }) => HIGH.test(name))) return page.sort((a, b) => inOrder(a.name, b.name));
+  return page.sort((a, b) => a.name < b.name ? -1 : 1); // the same order, ten times as fast
 }
 
 /** The order of names in the table: by code point, which UTF-16 is not. */

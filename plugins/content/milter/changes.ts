@@ -16,6 +16,9 @@ import { Replacement } from "./body.ts";
 import type { MilterHeaders } from "./headers.ts";
 import { MilterError } from "./protocol.ts";
 
+/** Recipients that it may add to a message: as many as any plugin. */
+const MOST_ADDED = 100;
+
 export class Changes {
   readonly #ctx: DataContext;
   readonly #name: string;
@@ -54,6 +57,7 @@ export class Changes {
         const recipient = addressIn(modification.path);
         if (recipient === null) throw new MilterError("it adds a recipient that is none");
         if (modification.parameters) this.#note("a recipient is added without parameters");
+        if (this.#added.length === MOST_ADDED) throw new MilterError("it adds too many recipients");
         this.#added.push(recipient);
         return;
       }
@@ -78,9 +82,13 @@ export class Changes {
     }
   }
 
-  /** The milter said yes: all of it. */
+  /** The milter said yes: all of it. What may fail comes first, so that nothing is done by halves. */
   async make(): Promise<void> {
-    const ctx = this.#ctx;
+    const ctx = this.#ctx, changes = this.#headers.changes;
+    if (changes.length > 0 && !this.#headers.isOf(ctx.message.headerOctets)) {
+      throw new Error("others changed the header meanwhile: parallel");
+    }
+    for (const address of this.#added) ctx.copyTo(address);
     await this.#body?.finish();
     if (this.#sender !== null) {
       this.#note(`sender <${this.#from}> is now <${formatAddress(this.#sender)}>`);
@@ -90,17 +98,8 @@ export class Changes {
       this.#note(`took <${formatAddress(recipient.address)}> away`);
       ctx.drop(recipient);
     }
-    for (const address of this.#added) {
-      this.#note(`added <${formatAddress(address)}>`);
-      ctx.copyTo(address);
-    }
-    const changes = this.#headers.changes;
-    if (changes.length > 0) {
-      if (!this.#headers.isOf(ctx.message.headerOctets)) {
-        throw new Error("others changed the header meanwhile: parallel");
-      }
-      ctx.changeFields(changes);
-    }
+    for (const address of this.#added) this.#note(`added <${formatAddress(address)}>`);
+    if (changes.length > 0) ctx.changeFields(changes);
     if (this.#held !== null) ctx.hold(`${this.#name}: ${this.#held || "quarantined"}`);
     for (const note of this.#notes) ctx.score(0, `${this.#name}: ${note}`); // no points, but a line for people
   }

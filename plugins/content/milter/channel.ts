@@ -21,6 +21,8 @@ export interface StepOptions {
 const CONTINUE: Verdict = { said: "continue" };
 /** Octets that wait for company before they are sent. */
 const TOGETHER = 32 * 1024;
+/** Milliseconds for the last words. */
+const FAREWELL = 5000;
 
 export class Channel {
   readonly #connection: EngineConnection;
@@ -146,11 +148,15 @@ export class Channel {
     if (octets !== null) this.#push(octets);
     return octets !== null;
   }
-  /** Says farewell and hangs up; waits for nothing. */
+  /** Says farewell and hangs up; nobody waits for it, and a milter that does not listen has a few seconds. */
   quit(): void {
     if (this.#connection.closed) return;
     this.#push(this.session.quit());
-    this.#flush().then(() => this.#connection.end(), () => {}).finally(() => this.#connection.close());
+    const enough = setTimeout(() => this.#connection.close(), FAREWELL);
+    this.#flush().then(() => this.#connection.end(), () => {}).finally(() => {
+      clearTimeout(enough);
+      this.#connection.close();
+    });
   }
   /** At once. */
   close(): void {

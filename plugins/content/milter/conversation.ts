@@ -49,6 +49,8 @@ export class Conversation {
   #told: "nothing" | "connect" | "helo" = "nothing";
   #toldHelo = "";
   #session: "open" | "over" | "refused" = "open";
+  /** What the connection or the name of the client was refused with. It is about the session: no other name helps. */
+  #refusal: Refusal | null = null;
   #transaction: { readonly id: string; stand: Stand } | null = null;
   /** The milter has heard of MAIL and not yet of the end. */
   #within = false;
@@ -67,6 +69,7 @@ export class Conversation {
   /** A client is there, or another one in its place. */
   async connect(ctx: ConnectContext): Promise<Refusal | null> {
     this.#session = "open";
+    this.#refusal = null;
     this.#transaction = null;
     if (this.#told !== "nothing") {
       if (this.#within) this.#abort();
@@ -79,15 +82,16 @@ export class Conversation {
   async helo(ctx: HeloContext): Promise<Refusal | null> {
     this.#transaction = null;
     this.#toldHelo = "";
-    if (this.#session !== "open") return null;
+    this.#readmit(ctx);
+    if (this.#session !== "open") return this.#refusal;
     if (this.#within) this.#abort();
     return await this.#call(ctx, (options) => this.#reach(ctx, "helo", options));
   }
 
   async mail(ctx: MailContext): Promise<Refusal | null> {
-    if (this.#session === "refused" && ctx.client.identity !== null) this.#session = "open"; // a login lifts it: ask again
+    this.#readmit(ctx);
     this.#transaction = { id: ctx.id, stand: this.#session === "open" ? "open" : "over" };
-    if (this.#session !== "open") return null;
+    if (this.#session !== "open") return this.#refusal;
     if (this.#within) this.#abort();
     const used = this.#channel !== null;
     try {
@@ -98,6 +102,13 @@ export class Conversation {
       this.#transaction.stand = "open";
       return await this.#call(ctx, (options) => this.#mail(ctx, options));
     }
+  }
+
+  /** A login lifts a refusal: the milter is asked again. */
+  #readmit({ client }: ConnectContext): void {
+    if (this.#session !== "refused" || client.identity === null) return;
+    this.#session = "open";
+    this.#refusal = null;
   }
 
   async #mail(ctx: MailContext, options: StepOptions): Promise<Refusal | null> {
@@ -267,6 +278,7 @@ export class Conversation {
     if (verdict.said === "continue" || verdict.said === "skip") return null;
     if (about === "session") {
       this.#session = verdict.said === "refuse" ? "refused" : "over";
+      this.#refusal = verdict.said === "refuse" ? verdict.reply : null;
       if (this.#transaction !== null) this.#transaction.stand = verdict.said === "refuse" ? "refused" : "over";
       this.end();
     } else if (this.#transaction !== null) {

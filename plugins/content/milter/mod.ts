@@ -20,7 +20,7 @@ import {
 import { enginePlace } from "../engine.ts";
 import { EngineError } from "../engine_error.ts";
 import { isForPostmaster } from "../scanning.ts";
-import { Conversation } from "./conversation.ts";
+import { Conversations } from "./conversations.ts";
 import { offer, PERMISSIONS, VERSIONS } from "./negotiation.ts";
 import { Server } from "./server.ts";
 
@@ -78,7 +78,6 @@ export const milter: PluginFactory<z.input<typeof Options>> = definePlugin({
   create(options, setup) {
     const { unavailable, timeouts: { connect, command, content } } = options;
     const skipped = new Networks(options.networks);
-    const conversations = new Map<string, Conversation>();
     const server = new Server({
       place: options.connect,
       offered: offer(options.protocol, options.actions),
@@ -87,14 +86,10 @@ export const milter: PluginFactory<z.input<typeof Options>> = definePlugin({
       macros: new Map(Object.entries(options.macros)),
       trouble: setup.trouble,
     });
+    const conversations = new Conversations(server);
     setup.deadline(Math.max(content + 5000, 30_000)); // what it says then is said before
     setup.mechanisms([]); // `auth` only looks on
 
-    function conversation(ctx: ConnectContext): Conversation {
-      let found = conversations.get(ctx.session);
-      if (found === undefined) conversations.set(ctx.session, found = new Conversation(server));
-      return found;
-    }
     const concerns = ({ client }: ConnectContext) => !skipped.has(client.ip);
 
     /** What `work` gives, or why the milter gives nothing. */
@@ -125,18 +120,24 @@ export const milter: PluginFactory<z.input<typeof Options>> = definePlugin({
     }
 
     async function judge(ctx: DataContext): Promise<Reply | null> {
-      const talk = conversation(ctx);
+      const talk = conversations.of(ctx);
       if (talk.stand(ctx.id) === "lost") return lost(ctx, "it failed before the message came");
       const outcome = await guarded(ctx, () => talk.message(ctx, setup.name));
       if ("failed" in outcome) return lost(ctx, outcome.failed);
       if (outcome.said === "discard") {
+        // Whoever has trouble with us must reach somebody, and would not even be told                RFC 5321 4.5.1
+        if (isForPostmaster(ctx)) return spared(ctx, "discard it");
         for (const recipient of ctx.recipients) if (recipient.result === null) ctx.drop(recipient);
         ctx.score(0, `${setup.name}: discarded the message`);
         return accept("OK", { reason: "discarded" });
       }
       if (outcome.said !== "refuse") return null;
       if (!isForPostmaster(ctx)) return outcome.reply;
-      ctx.score(0, `${setup.name}: would refuse it: ${outcome.reply}`);
+      return spared(ctx, `refuse it: ${outcome.reply}`);
+    }
+
+    function spared(ctx: DataContext, what: string): null {
+      ctx.score(0, `${setup.name}: would ${what}`);
       return null;
     }
 
@@ -146,16 +147,16 @@ export const milter: PluginFactory<z.input<typeof Options>> = definePlugin({
     }
 
     return {
-      connect: (ctx, next) => concerns(ctx) ? introduce(ctx, next, () => conversation(ctx).connect(ctx)) : next(),
-      helo: (ctx, next) => concerns(ctx) ? introduce(ctx, next, () => conversation(ctx).helo(ctx)) : next(),
+      connect: (ctx, next) => concerns(ctx) ? introduce(ctx, next, () => conversations.of(ctx).connect(ctx)) : next(),
+      helo: (ctx, next) => concerns(ctx) ? introduce(ctx, next, () => conversations.of(ctx).helo(ctx)) : next(),
       async auth(ctx, next) {
         const reply = await next();
-        if (reply.verdict === "accept" && concerns(ctx)) conversation(ctx).mechanism = ctx.credentials.mechanism;
+        if (reply.verdict === "accept" && concerns(ctx)) conversations.of(ctx).mechanism = ctx.credentials.mechanism;
         return reply;
       },
       async mail(ctx, next) {
         if (!concerns(ctx)) return next();
-        const refusal = await guarded(ctx, () => conversation(ctx).mail(ctx));
+        const refusal = await guarded(ctx, () => conversations.of(ctx).mail(ctx));
         if (refusal === null) return next();
         return ("failed" in refusal ? deferral(refusal.failed) : refusal) ?? next();
       },
@@ -164,7 +165,7 @@ export const milter: PluginFactory<z.input<typeof Options>> = definePlugin({
         const { origin, copy } = ctx.recipient;
         if (!concerns(ctx) || origin !== null || copy) return reply; // aliases and copies are our doing
         const refused = reply.verdict === "accept" ? null : reply;
-        const talk = conversation(ctx);
+        const talk = conversations.of(ctx);
         if (talk.stand(ctx.id) === "lost") return refused ?? deferral("it failed before") ?? reply;
         const refusal = await guarded(ctx, () => talk.rcpt(ctx, refused));
         if (refused !== null || refusal === null) return reply;
@@ -174,9 +175,7 @@ export const milter: PluginFactory<z.input<typeof Options>> = definePlugin({
         return concerns(ctx) ? await judge(ctx) ?? next() : next();
       },
       observe(event) {
-        if (event.type !== "session-closed") return;
-        conversations.get(event.session)?.end();
-        conversations.delete(event.session);
+        if (event.type === "session-closed") conversations.end(event.session);
       },
     };
   },

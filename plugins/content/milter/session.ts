@@ -74,6 +74,8 @@ const RULES: Readonly<Record<StepName, StepRules>> = {
 };
 /** Changes of a message, pieces of its body not counted; each may have to look at the whole header section. */
 const MOST_MODIFICATIONS = 500;
+/** Octets of them in all: they are kept until it says yes. */
+const MOST_OCTETS = 2 * 1024 * 1024;
 
 const ACTION_OF = {
   "add-header": ACTIONS.addHeaders,
@@ -94,6 +96,7 @@ export class MilterSession {
   #asked: StepName | null = null;
   #broken = false;
   #modifications = 0;
+  #octets = 0;
 
   constructor(offered: Offer) {
     this.#offered = offered;
@@ -129,7 +132,7 @@ export class MilterSession {
     }
     if (step.step === "mail") {
       this.#skipped.clear();
-      this.#modifications = 0;
+      this.#modifications = this.#octets = 0;
     }
     if (!this.wants(step.step)) return null;
     const { letter, silent, macros: stage } = RULES[step.step];
@@ -190,7 +193,7 @@ export class MilterSession {
           continue;
         }
         const answer = readAnswer(packet);
-        this.#check(answer);
+        this.#check(answer, packet.data.length);
         answers.push(answer);
       }
       return answers;
@@ -200,7 +203,7 @@ export class MilterSession {
     }
   }
 
-  #check(answer: Answer): void {
+  #check(answer: Answer, octets: number): void {
     const asked = this.#asked;
     if (answer.type === "progress") return;
     if (asked === null) throw new MilterError("it spoke without being asked");
@@ -208,7 +211,11 @@ export class MilterSession {
       const { change } = answer.modification;
       if (asked !== "endOfMessage") throw new MilterError(`it changes the message (${change}) before its end`);
       if ((this.#offered.actions & ACTION_OF[change]) === 0) throw new MilterError(`it may not do that: ${change}`);
-      if (change !== "body" && ++this.#modifications > MOST_MODIFICATIONS) throw new MilterError("it changes too much");
+      if (change === "body") return;
+      this.#octets += octets;
+      if (++this.#modifications > MOST_MODIFICATIONS || this.#octets > MOST_OCTETS) {
+        throw new MilterError("it changes too much");
+      }
       return;
     }
     const { said } = answer.verdict;

@@ -59,17 +59,22 @@ export class Judge {
 }
 
 function anywhere(reading: Reading, place: Place, pattern: Pattern): boolean {
+  const texts = textsAt(reading, place);
+  return pattern.any?.(texts) ?? texts.some((text) => pattern.test(text));
+}
+
+function textsAt({ texts, html, urls, parts }: Reading, place: Place): readonly string[] {
   switch (place) {
     case "text":
-      return reading.texts.some((text) => pattern.test(text));
+      return texts;
     case "html":
-      return reading.html.some((html) => pattern.test(html));
+      return html;
     case "url":
-      return reading.urls.some((url) => pattern.test(url));
+      return urls;
     case "type":
-      return reading.parts.some(({ type }) => pattern.test(type));
+      return parts.map(({ type }) => type);
     case "filename":
-      return reading.parts.some(({ filenames }) => filenames.some((name) => pattern.test(name)));
+      return parts.flatMap(({ filenames }) => filenames);
   }
 }
 

@@ -5,8 +5,10 @@
  */
 import { type Assertion, type Node, parsePattern, type Ranges } from "./pattern_syntax.ts";
 
-/** Steps of a pattern with its repetitions written out; states that are kept, and that one text may make. */
-const MAX_STEPS = 500, MAX_STATES = 1000, MAX_WORK = 2000;
+/** Steps of a pattern with its repetitions written out, and states that are kept. */
+const MAX_STEPS = 500, MAX_STATES = 1000;
+/** Steps that are looked at to make states for one message, some 30 ms; and what a state costs beside them. */
+const MAX_WORK = 250_000, STATE = 20;
 
 /** A place in the pattern. What leads on without a character: `to` (both ways), if the assertion holds. */
 interface Step {
@@ -50,18 +52,32 @@ export class LinearPattern {
     this.#classOf = this.#classes();
   }
 
-  /**
-   * `^` and `$` are also at the beginning and the end of a line. A text that makes the machine larger than a thousand states
-   * again and again is given up: false.
-   */
+  /** Whether it is in a text. `^` and `$` are also at the beginning and the end of a line. */
   test(text: string): boolean {
+    return this.any([text]);
+  }
+
+  /**
+   * Whether it is in one of the texts of a message. Texts that make the machine larger than a thousand states again and
+   * again are given up, all of them together: false.
+   */
+  any(texts: readonly string[]): boolean {
     this.#work = 0;
+    return texts.some((text) => this.#isIn(text));
+  }
+
+  /** Steps that the last call looked at. */
+  get work(): number {
+    return this.#work;
+  }
+
+  #isIn(text: string): boolean {
     let number = this.#number([this.#first], EDGE);
     for (let at = 0; at < text.length; at++) {
       const of = this.#classOf[text.charCodeAt(at)]!;
       let next = this.#states[number]!.next[of]!;
       if (next === UNKNOWN) {
-        if (++this.#work > MAX_WORK) return false;
+        if (this.#work > MAX_WORK) return false;
         next = this.#advance(number, of);
       }
       if (next === MATCH) return true;
@@ -173,11 +189,13 @@ export class LinearPattern {
   /** All steps that a state stands on before a character of that kind; null when the end is among them. */
   #closure({ steps, before }: State, behind: number): ReadonlySet<number> | null {
     const reached = new Set<number>(), open = [...steps];
+    this.#work += STATE;
     while (open.length > 0) {
       const at = open.pop()!;
       if (reached.has(at)) continue;
       if (at === this.#end) return null;
       reached.add(at);
+      this.#work++;
       const { to, assertion } = this.#steps[at]!;
       if (assertion === null || holds(assertion, before, behind)) open.push(...to);
     }

@@ -46,7 +46,9 @@ const SpamScoreOptions = z.strictObject({
   scan: size.prefault("256KiB").describe("How much of its text, decoded, is looked at."),
   weights: z.strictObject(
     Object.fromEntries(
-      RULE_NAMES.map((name) => [name, z.number().default(RULES[name].points).describe(RULES[name].text)]),
+      RULE_NAMES.map((
+        name,
+      ) => [name, z.number().min(-1000).max(1000).default(RULES[name].points).describe(RULES[name].text)]),
     ) as { [name in RuleName]: z.ZodDefault<z.ZodNumber> },
   ).prefault({}).describe("Points of each rule that ships; 0 turns it off."),
   rules: OwnRules.prefault({}).describe("Rules of your own, by name."),

@@ -7,6 +7,8 @@ import type { TestName } from "./tests.ts";
 /** A pattern, however it is matched; never looks back at what it has read. */
 export interface Pattern {
   test(text: string): boolean;
+  /** As `test` of each; for patterns whose work over all texts of a message is bounded. */
+  any?(texts: readonly string[]): boolean;
 }
 
 /** Where a pattern looks: decoded text, HTML as it came, each link, each type of a part, each name of a file. */

@@ -10,13 +10,15 @@ const MAIL = "From: a@example.org\nSubject: Offer\n\nBuy\n";
 async function withPupil(
   test: (site: { admin: Admin; store: TestStore; lessons: string[] }) => Promise<void>,
   learns = true,
+  meanwhile: (store: TestStore) => Promise<unknown> = () => Promise.resolve(),
 ): Promise<void> {
   const store = new TestStore(), lessons: string[] = [];
-  const teach = (content: Uint8Array, as: string) => {
+  const teach = async (content: Uint8Array, as: string) => {
+    await meanwhile(store);
     if (content.length > 0) {
       lessons.push(`${as} ${content.length} ${new TextDecoder().decode(content.subarray(0, 19))}`);
     }
-    return Promise.resolve([`pupil: ${lessons.length} lessons`]);
+    return [`pupil: ${lessons.length} lessons`];
   };
   const admin = createAdmin({ ...adminOptions(store), ...learns ? { teach } : {} });
   try {
@@ -112,3 +114,17 @@ Deno.test("training: the inbox asks with a form of its own, and says what came o
     const forged = await admin.fetch(new Request(`${ORIGIN}/inbox/${id}/spam`, { method: "POST" }));
     assertEquals([forged.status, lessons.length], [403, 2]);
   }));
+
+Deno.test("training: what somebody releases while it is learned as spam is not deleted on its way", () =>
+  withPupil(
+    async ({ admin, store, lessons }) => {
+      const id = await store.queueUp([{ address: "a@example.org", state: "held" }]);
+      const page = await (await admin.fetch(new Request(`${ORIGIN}/quarantine/${id}`))).text();
+      const form = new URLSearchParams({ token: /name="token" value="([^"]+)"/.exec(page)![1]! });
+      const answer = await admin.fetch(new Request(`${ORIGIN}/quarantine/${id}/spam`, { method: "POST", body: form }));
+      assertEquals([answer.status, lessons.length], [409, 1]);
+      assertEquals((await store.queue({})).items[0]?.recipients.map(({ state }) => state), ["ready"]);
+    },
+    true,
+    (store) => store.change({ state: "held" }, { do: "release" }),
+  ));

@@ -7,8 +7,13 @@ import { FakeTerminal } from "./fake_terminal.ts";
 
 const text = (octets: Uint8Array) => new TextDecoder().decode(octets);
 
-async function found(path: string, terminal: FakeTerminal): Promise<[name: string, content: string][]> {
-  const messages = await Array.fromAsync(messagesIn(path, terminal));
+async function found(
+  path: string,
+  terminal: FakeTerminal,
+  faults: string[] = [],
+): Promise<[name: string, content: string][]> {
+  const passed = ({ message }: CommandError) => void faults.push(message);
+  const messages = await Array.fromAsync(messagesIn(path, terminal, { passed }));
   return messages.map(({ name, content }) => [name, text(content)]);
 }
 
@@ -50,4 +55,16 @@ Deno.test("train: a message, an mbox, a Maildir, a folder, standard input", asyn
   await assertRejects(() => found("nowhere", terminal), CommandError);
   const long = await folder.file("long.eml", `Subject: 1\n\n${"line\n".repeat(500_000)}`);
   assertMatch((await found(long, terminal))[0]![1].slice(-12), /line\r\n/);
+});
+
+Deno.test("train: what cannot be read in a folder is told, and the others are read", async () => {
+  await using folder = await TempFolder.make();
+  const terminal = new FakeTerminal({ cwd: folder.path }), faults: string[] = [];
+  await folder.file("1.eml", "Subject: 1\n\nhi\n");
+  await folder.file("3.eml", "Subject: 3\n\nhi\n");
+  await Deno.symlink("renamed meanwhile", folder.at("2.eml"));
+  await Deno.symlink("/dev/null", folder.at("2.fifo"));
+  assertEquals((await found(".", terminal, faults)).map(([name]) => name), ["1.eml", "3.eml"]);
+  assertMatch(faults.join("\n"), /^2\.eml: .+\n2\.fifo: neither a file nor a folder$/);
+  await assertRejects(() => found("2.eml", terminal), CommandError);
 });

@@ -16,13 +16,23 @@ export class Counts {
   /** Messages of each class. */
   spam = 0;
   ham = 0;
+  readonly #most: number;
+  /** Nobody outside knows which tokens share a place: no message makes a crowd of them. */
+  readonly #odd = crypto.getRandomValues(new Uint32Array(1))[0]! | 1;
   /** For each place the token and, 16 bits each, its ham and its spam: what is asked for together lies together. */
   #table = new Uint32Array(2 * LEAST);
   #used = 0;
+  /** Of those, without a message left. */
+  #empty = 0;
+
+  /** `most`: tokens that are counted at a time. */
+  constructor(most: number = MAX_KNOWN) {
+    this.#most = most;
+  }
 
   /** Different tokens. */
   get size(): number {
-    return this.#used;
+    return this.#used - this.#empty;
   }
 
   /** A message more (or, with -1, one less) of a class. */
@@ -32,16 +42,20 @@ export class Counts {
     for (const token of tokens) {
       let at = this.#find(placed(token));
       if (this.#table[at] === 0) {
-        if (by < 0 || this.#used >= MAX_KNOWN) continue;
-        if (4 * (this.#used + 1) > this.#table.length) {
-          this.#grow();
+        if (by < 0) continue;
+        if (4 * (this.#used + 1) > this.#table.length || this.#used === this.#most) {
+          if (!this.#makeRoom()) continue;
           at = this.#find(placed(token));
         }
         this.#table[at] = placed(token);
         this.#used++;
+        this.#empty++;
       }
       const counts = this.#table[at + 1]!, next = (counts >>> shift & MOST) + by;
-      if (next >= 0 && next <= MOST) this.#table[at + 1] = counts & ~(MOST << shift) | next << shift;
+      if (next < 0 || next > MOST) continue;
+      const after = this.#table[at + 1] = (counts & ~(MOST << shift) | next << shift) >>> 0;
+      if (counts === 0) this.#empty--;
+      else if (after === 0) this.#empty++;
     }
   }
 
@@ -59,15 +73,25 @@ export class Counts {
 
   #find(token: number): number {
     const table = this.#table, mask = table.length - 1;
-    let at = 2 * token & mask;
+    // Its upper bits, for all of the token's are in them; two numbers a place
+    let at = 2 * (Math.imul(token, this.#odd) >>> Math.clz32(mask) + 1);
     while (table[at] !== 0 && table[at] !== token) at = (at + 2) & mask;
     return at;
   }
 
-  #grow(): void {
+  /** For one token more: without those that were unlearned, where they are many, else in a larger table. */
+  #makeRoom(): boolean {
+    const { length } = this.#table;
+    if (4 * this.#empty > this.#used) this.#build(length);
+    else if (this.#used === this.#most) return false;
+    else this.#build(2 * length);
+    return true;
+  }
+
+  #build(length: number): void {
     const before = this.#table;
-    this.#table = new Uint32Array(2 * before.length);
-    this.#used = 0;
+    this.#table = new Uint32Array(length);
+    this.#used = this.#empty = 0;
     for (let from = 0; from < before.length; from += 2) {
       if (before[from] === 0 || before[from + 1] === 0) continue; // what was unlearned goes
       const at = this.#find(before[from]!);

@@ -11,6 +11,8 @@ import { BANGS, eachWord, hashOf, mixed, NUMBER, SHOUTED, type Words } from "../
 export const MAX_TOKENS = 4096;
 /** Characters of HTML whose tags are looked at, tags, addresses. */
 const MAX_HTML = 32 * 1024, MAX_TAGS = 500, MAX_LINKS = 100;
+/** Fields of a name that are looked at: nobody writes more. */
+const MAX_ALIKE = 10;
 
 /** The tokens of a message, each once, and the words behind each by its place. */
 export interface TokenList {
@@ -68,12 +70,13 @@ function seed(name: string): Origin {
 }
 
 function header(reading: Reading, tokens: Tokens): void {
-  const seen = new Set<string>();
+  const seen = new Map<string, number>();
   for (const { name, value } of reading.fields) {
-    if (name === "message-id" && !seen.has(name)) tokens.add(LOOK, `id ${shapeOf(value)}`);
+    const before = seen.get(name) ?? 0;
+    seen.set(name, before + 1);
+    if (name === "message-id" && before === 0) tokens.add(LOOK, `id ${shapeOf(value)}`);
     if (name === "in-reply-to" || name === "references") tokens.add(LOOK, name);
-    seen.add(name);
-    if (SKIPPED.test(name)) continue;
+    if (before >= MAX_ALIKE || SKIPPED.test(name)) continue;
     if (ADDRESSED.test(name)) addresses(name, value, tokens);
     else {
       tokens.add(FIELD, name);

@@ -195,3 +195,32 @@ Deno.test("what the operator does not allow is not offered, and a milter that do
   assertEquals(told, [`${fake.place}: it may not do that: delete-recipient`]);
   assertEquals(stage.kept, []);
 });
+
+Deno.test("too many recipients or octets of fields are a milter's mistake, and nothing of them counts", async () => {
+  const flood: [Said[], RegExp][] = [
+    [Array.from({ length: 101 }, (_, at) => packet("+", `<c${at}@example.net>\0`)), /adds too many recipients/],
+    [Array.from({ length: 9 }, () => add("A", "x".repeat(1024 * 1024 - 10))), /changes too much/],
+  ];
+  for (const [said, why] of flood) {
+    await using fake = ending(packet("-", "<b@example.org>\0"), packet("b", "other\r\n"), ...said);
+    const quiet = { trouble: () => {} };
+    using stage = new Stage([milter.parse({ connect: fake.place, unavailable: "skip" }, [], quiet)]);
+    assertEquals(await stage.deliver(MESSAGE), "250 2.0.0 OK");
+    assertEquals([stage.kept.length, stage.kept[0]!.recipient.result], [1, null]);
+    assertEquals(stage.written.endsWith("\r\n\r\nHello\r\n"), true);
+    assert(stage.notes.some((note) => why.test(note)), stage.notes.join());
+  }
+});
+
+Deno.test("changes that cannot all be made are not made by halves", async () => {
+  await using fake = ending(packet("-", "<b@example.org>\0"), packet("+", "<c@example.net>\0"), add("A", "b"));
+  const copier = on("data", (ctx, next) => {
+    for (let at = 0; at < 100; at++) ctx.copyTo({ local: `x${at}`, domain: "example.net" });
+    return next();
+  }, { name: "copier" });
+  const policy = { onError: "skip" } as const;
+  using stage = new Stage([{ ...milter({ connect: fake.place }), policy }], { before: [copier] });
+  assertEquals(await stage.deliver(MESSAGE), "250 2.0.0 OK");
+  const kept = stage.kept.find(({ recipient }) => recipient.address.local === "b");
+  assertEquals([kept?.recipient.result, stage.written.includes("\r\nA: b")], [null, false]);
+});

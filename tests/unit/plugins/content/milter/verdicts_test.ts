@@ -117,6 +117,18 @@ Deno.test("mail for postmaster alone is not refused for what is in it, and nothi
   assertEquals(await stage.deliver("A: b\n\nHello\n", ["postmaster@example.org", "b@example.org"]), REJECT);
 });
 
+Deno.test("mail for postmaster alone is not discarded either, whenever the milter says so", async () => {
+  for (const command of ["M", "R", "L", "E"]) {
+    await using fake = to(command, "d");
+    using stage = new Stage([milter({ connect: fake.place })]);
+    assertEquals(await stage.deliver("A: b\n\nHello\n", ["postmaster@example.org"]), CONTINUE);
+    assertEquals([stage.kept.length, stage.notes], [1, ["milter: would discard it"]], command);
+    stage.kept = [];
+    assertEquals(await stage.deliver("A: b\n\nHello\n", ["postmaster@example.org", "b@example.org"]), CONTINUE);
+    assertEquals(stage.kept, [], command);
+  }
+});
+
 Deno.test("mode observe: nothing of what it says counts", async () => {
   await using fake = to("E", packet("h", "X-Spam\0yes\0"), packet("-", "<b@example.org>\0"), packet("b", "x"), "r");
   using stage = new Stage([{ ...milter({ connect: fake.place }), policy: { mode: "observe" } }]);
@@ -133,4 +145,23 @@ Deno.test("who is refused by a plugin before is not shown, and a message that on
   using before = new Stage([milter({ connect: fake.place })], { before: [closed] });
   await before.deliver();
   assertEquals(fake.letters.endsWith("OCHMR"), true);
+});
+
+Deno.test("a refusal of the client's name is of the session: neither another greeting nor TLS gets around it", async () => {
+  for (const delayRefusals of [false, true]) {
+    await using fake = new FakeMilter((heard) =>
+      heard.letter === "H" && heard.data.startsWith("bad") ? "r" : harmless(heard)
+    );
+    using stage = new Stage([milter({ connect: fake.place })], { delayRefusals });
+    await stage.connect();
+    assertEquals(await stage.helo("bad.example"), delayRefusals ? CONTINUE : REJECT);
+    if (!delayRefusals) assertEquals(await stage.helo("good.example"), REJECT);
+    stage.ctx.secure({ version: "TLSv1.3", cipher: "X", resumed: false, serverName: null, certificate: null });
+    assertEquals(await stage.helo("good.example"), delayRefusals ? CONTINUE : REJECT);
+    assertEquals(await stage.mail(), delayRefusals ? CONTINUE : REJECT);
+    if (delayRefusals) assertEquals(await stage.rcpt(), REJECT);
+    stage.ctx.client = { ...stage.ctx.client, identity: "ann" };
+    assertEquals(await stage.helo("good.example"), CONTINUE, "a login lifts it");
+    assertEquals(await stage.mail(), CONTINUE);
+  }
 });

@@ -4,6 +4,7 @@ import { runPhase, SimulatedCounters } from "postern";
 import { NamespacedCounters } from "../../../../../core/pipeline/contexts/plugin_context.ts";
 import { tokensOf } from "../../../../../plugins/content/spam_score/bayes/tokens.ts";
 import { spamScore } from "../../../../../plugins/content/spam_score/mod.ts";
+import { wordsOf } from "../../../../../plugins/content/spam_score/words.ts";
 import { read } from "../../../../../plugins/content/spam_score/reading.ts";
 
 const HEAD = "Message-ID: <1@a>\r\nDate: Thu, 01 Jan 2026 00:00:00 +0000\r\nFrom: a@b.example\r\nTo: c@d.example\r\n";
@@ -19,6 +20,7 @@ const MESSAGES: Readonly<Record<string, () => string>> = {
   "a subject of 1 MB of encoded words": () => `${HEAD}Subject: ${many("=?utf-8?q?=41?= ", 1e6)}\r\n\r\nx`,
   "a sender of 1 MB": () => `${HEAD.replace("a@b.example", many("a@", 1e6))}\r\nx`,
   "1e5 header fields": () => `${HEAD}${many("X-A: b\r\n", 8e5)}\r\nx`,
+  "500 senders without an end": () => `${many(`From: ${"a".repeat(990)}\r\n`, 5e5)}${HEAD}\r\nx`,
   "1e4 MIME levels": () => `MIME-Version: 1.0\r\n${HEAD}${nested(1e4)}`,
   "10 MB of HTML that never closes": () => HTML + many("<a href=x ", 1e7),
   "10 MB of <": () => HTML + many("<", 1e7),
@@ -53,4 +55,11 @@ Deno.test("case 33: a flood of words leaves no more tokens than any message may 
   }, 256 * 1024);
   const { tokens } = tokensOf(reading);
   assertEquals([tokens.length, new Set(tokens).size], [4096, 4096]);
+});
+
+Deno.test("case 33: of fields that are repeated the first few count", () => {
+  const fields = Array.from({ length: 500 }, (_, at) => ({ name: "from", value: `a@host${at}.example` }));
+  const empty = wordsOf("", 0), bare = { texts: [], words: [], html: [], links: [], urls: [], parts: [] };
+  const { tokens } = tokensOf({ ...bare, fields, subject: empty, hidden: 0, images: 0, header: () => undefined });
+  assert(tokens.length < 50, String(tokens.length));
 });

@@ -101,3 +101,12 @@ Deno.test("case 33: patterns that others take an age for are linear in the text"
     }
   }
 });
+
+Deno.test("case 33: the work for a message is bounded, in however many texts it comes", () => {
+  const pattern = new LinearPattern("a.{0,190}b");
+  let seed = 1;
+  const text = () => Array.from({ length: 500 }, () => (seed = seed * 48_271 % 0x7fffffff) & 1024 ? "a" : "c").join("");
+  assertEquals(pattern.any(Array.from({ length: 500 }, text)), false);
+  assert(pattern.work < 260_000, String(pattern.work));
+  assertEquals([pattern.any(["c", "xab"]), pattern.any(["ba"]), pattern.any([])], [true, false, false]);
+});

@@ -143,3 +143,10 @@ Deno.test("spam_score: bad options are told with their path", () => {
     assertEquals(error.issues.map((issue) => issue.path.join(".")), [path], JSON.stringify(options));
   }
 });
+
+Deno.test("spam_score: points that no sum bears are refused at the start", () => {
+  for (const points of [1001, -1001, 1e308, Infinity, NaN]) {
+    assertThrows(() => spamScore({ weights: { html_only: points } }), OptionsError);
+    assertThrows(() => spamScore({ rules: { mine: { in: "text", matches: "a", points } } }), OptionsError);
+  }
+});

@@ -80,7 +80,8 @@ Deno.test("the oldest of the larger class make room", async () => {
   assertEquals([await counts(0), await of(0, 0), await of(0, 1), await of(0, 2)], [[4, 6], [0, 0], [0, 0], [0, 1]]);
   pass(10_001);
   assertEquals([await counts(1), await again()], [[4, 6], [4, 6]]);
-  assertEquals(await learn(0, 0, "ham"), "moved", "what made room can be taught again");
+  assertEquals(await learn(0, 0, "ham"), "new", "what made room can be taught again");
+  assertEquals([await counts(0), await of(0, 0), await of(0, 2)], [[4, 6], [0, 1], [0, 0]], "and another makes room");
 });
 
 Deno.test("lessons are forgotten when their time is over", async () => {
@@ -105,4 +106,55 @@ Deno.test("what was learned is in the store of a server, and is there again afte
   await other.refresh(store.counters, Date.now());
   assertEquals([other.counts.spam, other.counts.ham, other.counts.size], [550, 550, one.counts.size]);
   assert(one.counts.size > 50_000);
+});
+
+Deno.test("a lesson that is taught as both again and again leaves a short trail", async () => {
+  const { store, learn, pass } = site({ most: 1000, seconds: 365 * 86_400 });
+  for (let turn = 0; turn < 100; turn++, pass(1000)) await learn(0, 1, turn % 2 === 0 ? "spam" : "ham");
+  pass(86_400_000);
+  assertEquals((await store.list({ prefix: "bayes1/", limit: 1000 })).length, 3, "it, when it came, and the count");
+});
+
+Deno.test("lessons beyond the most do not read the whole journal each", async () => {
+  const { store, learn, pass } = site({ most: 300, seconds: 86_400 });
+  for (let seed = 0; seed < 300; seed++, pass(1)) await learn(0, seed, seed < 140 ? "ham" : "spam");
+  const list = store.list.bind(store);
+  let read = 0;
+  store.list = async (query) => {
+    const page = await list(query);
+    read += page.length;
+    return page;
+  };
+  for (let seed = 300; seed < 400; seed++, pass(1)) await learn(0, seed, "spam");
+  assert(read < 1000, `read ${read} entries`);
+});
+
+Deno.test("with fewer lessons than there were it comes down step by step", async () => {
+  const { store, learn, pass } = site({ most: 100, seconds: 86_400 });
+  for (let seed = 0; seed < 100; seed++, pass(1)) await learn(0, seed, "spam");
+  const fewer = new Lessons({ most: 20, seconds: 86_400 }), now = store.now();
+  for (let seed = 200; seed < 220; seed++) await fewer.learn(message(seed), "spam", { store, now });
+  assertEquals([fewer.counts.spam, fewer.counts.ham], [20, 0]);
+});
+
+Deno.test("who has not looked for long reads anew: what was forgotten meanwhile is told for a while only", async () => {
+  const { learn, counts, pass, again } = site({ most: 10, seconds: 365 * 86_400 });
+  for (let seed = 0; seed < 10; seed++, pass(1)) await learn(0, seed, "spam");
+  assertEquals(await counts(1), [10, 0]);
+  for (let seed = 10; seed < 15; seed++, pass(1)) await learn(0, seed, "spam");
+  pass(20_000_000);
+  assertEquals([await counts(1), await again()], [[10, 0], [10, 0]]);
+});
+
+Deno.test("others have their turn while lessons are read", async () => {
+  const { store, learn, pass } = site({ most: 1000, seconds: 86_400 });
+  for (let seed = 0; seed < 300; seed++, pass(1)) await learn(0, seed, "spam");
+  let turns = 0;
+  const timer = setInterval(() => turns++, 0);
+  try {
+    await new Lessons({ most: 1000, seconds: 86_400 }).refresh(store, store.now());
+  } finally {
+    clearInterval(timer);
+  }
+  assert(turns > 0);
 });
