@@ -1,6 +1,6 @@
 /**
  * OpenDKIM and OpenDMARC as milters: one signs what another checks, and the third refuses by what both and SPF found; then
- * all of them behind a running server, killed and frozen.
+ * all of them behind a running server, killed, frozen and replaced.
  */
 import { assertEquals, assertMatch } from "@std/assert";
 import { on } from "../../core/pipeline/mod.ts";
@@ -117,7 +117,7 @@ testUnless(MISSING, "OpenDMARC refuses by what we and OpenDKIM found, read from 
 
 testUnless(
   MISSING,
-  "OpenDKIM and OpenDMARC behind a running server: killed and frozen in turn, no mail is lost",
+  "OpenDKIM and OpenDMARC behind a running server: killed, frozen and replaced by nonsense in turn, no mail is lost",
   async (t) => {
     const { pem, record } = await keyPair();
     await using names = await NameServer53.start({ "example.net": '_dmarc TXT "v=DMARC1; p=reject"' });
@@ -185,6 +185,21 @@ plugins:
           engine.thaw();
         }
         assertEquals((await Promise.all(waiting)).map((reply) => reply.slice(0, 3)), ["250", "550"]);
+        await waitFor("the message", async () => await inbox(server) === before + 1);
+        assertEquals(await inbox(hasty), hastily);
+      });
+      await t.step(`${name} replaced by something that talks nonsense, then back`, async () => {
+        const before = await inbox(server), hastily = await inbox(hasty);
+        await engine.kill();
+        for (const nonsense of ["220 mail.example.net ESMTP\r\n", "\0\0\0\x01?", "\xff\xff\xff\xff"]) {
+          await using _ = engine.replaced(async (side) => {
+            await side.say(nonsense);
+            await side.until(() => false);
+          });
+          for (const to of [server, hasty]) assertMatch(await send(to, signed), /^451 4\.3\.0 /);
+        }
+        await engine.begin();
+        assertMatch(await send(server, signed), /^250 /);
         await waitFor("the message", async () => await inbox(server) === before + 1);
         assertEquals(await inbox(hasty), hastily);
       });
