@@ -4,7 +4,7 @@
  * Non-job: one plugin's time and faults (call.ts), what a context holds (contexts/transaction_context.ts).
  */
 import { isOverdue, isParked } from "../model/envelope.ts";
-import { formatAuthResults } from "../model/authres.ts";
+import { type AuthResult, formatAuthResults } from "../model/authres.ts";
 import { defer, type Reply } from "../model/reply.ts";
 import type { Decision } from "../observe/events.ts";
 import { AttemptEnding } from "./attempt.ts";
@@ -132,10 +132,7 @@ export class Pipeline {
       case "data": {
         const refusal = reply.verdict === "accept" ? allRefused(ctx) : reply;
         if (refusal !== null) return refusal;
-        if (ctx.authResults.length > 0) {
-          const { edits, host, authResults } = ctx;
-          ctx.edits = { ...edits, prepend: formatAuthResults(host.name, authResults) + edits.prepend };
-        }
+        if (ctx.authResults.length > 0) this.#sayFindings(ctx);
         if (ctx.suppressed.length === 0 && ctx.copies.length === 0) return reply;
         return this.#suppress(ctx).then(async (failed) =>
           failed ?? (ctx.copies.length === 0 ? null : await addCopies(ctx, () => this.#ask("rcpt", ctx))) ?? reply
@@ -144,6 +141,15 @@ export class Pipeline {
       default:
         return reply;
     }
+  }
+
+  /** One field; findings of plugins that ran together stand in the list's order, not in that of their answers. */
+  #sayFindings(ctx: TransactionContext): void {
+    const { edits, host, authResults, finders } = ctx;
+    const places = new Map(this.matrix.map(({ plugin }, place) => [plugin, place]));
+    const placeOf = (found: AuthResult) => places.get(finders.get(found)!) ?? 0;
+    const results = authResults.length === 1 ? authResults : authResults.toSorted((a, b) => placeOf(a) - placeOf(b));
+    ctx.edits = { ...edits, prepend: formatAuthResults(host.name, results) + edits.prepend };
   }
 
   /** Before the 250: the message is the only one who says so. */

@@ -163,7 +163,7 @@ export class PluginContext implements Every {
   }
 
   attest(result: AuthResult): void {
-    if (!this.#late("attest()")) this.#ctx.attest(result);
+    if (!this.#late("attest()")) this.#ctx.attest(result, this.#plugin);
   }
 
   // ---- Calls ---------------------------------------------------------------------------------------------------------

@@ -79,6 +79,8 @@ export class TransactionContext implements Facts {
   rewritten: Body | null = null;
   /** Facts: views share them. */
   authResults: AuthResult[] = [];
+  /** Who found each of them. */
+  readonly finders: WeakMap<AuthResult, string> = new WeakMap();
   suppressed: readonly Suppressing[] = [];
   scores: readonly Score[] = [];
   /** Addresses that get a copy when the message is accepted. */
@@ -271,10 +273,13 @@ export class TransactionContext implements Facts {
     return this.pauses.begin(left, this.phase === "connect");
   }
   /** As `MessageContext.attest`. */
-  attest(result: AuthResult): void {
+  attest(result: AuthResult, plugin: string): void {
     if (this.phase !== "data") throw new TypeError(`attest() has no meaning in ${this.phase}`);
     checkAuthResult(result);
-    if (this.authResults.length < MAX_RESULTS) this.authResults.push(result);
+    if (this.authResults.length === MAX_RESULTS) return;
+    const found = { ...result }; // a plugin may say one object twice
+    this.authResults.push(found);
+    this.finders.set(found, plugin);
   }
 
   // ---- Effects -------------------------------------------------------------------------------------------------------

@@ -31,6 +31,23 @@ Deno.test("findings of all plugins are one Authentication-Results in front, thos
   assertEquals(authResults.length, 2);
 });
 
+Deno.test("findings of plugins that run together stand in the list's order, whoever answers first", async () => {
+  let open!: () => void;
+  const second = new Promise<void>((resolve) => open = resolve);
+  const slow = on("data", async (ctx, next) => {
+    await second;
+    ctx.attest({ method: "spf", result: "pass" });
+    return await next();
+  }, { name: "slow" });
+  const quick = on("data", (ctx, next) => {
+    ctx.attest({ method: "iprev", result: "pass" });
+    open();
+    return next();
+  }, { name: "quick" });
+  const { output } = await runPhase(parallel(slow, quick), "data");
+  assertMatch(output, /^Authentication-Results: mx\.example\.org;\r\n\tspf=pass;\r\n\tiprev=pass\r\n/);
+});
+
 Deno.test("a finding that cannot be written is its plugin's fault; a refused message gets none", async () => {
   const wrong = on("data", (ctx, next) => (ctx.attest({ method: "a b", result: "pass" }), next()));
   assertEquals((await runPhase(wrong, "data")).reply.code, 451);
