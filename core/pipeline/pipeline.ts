@@ -4,7 +4,7 @@
  * Non-job: one plugin's time and faults (call.ts), what a context holds (contexts/transaction_context.ts).
  */
 import { isOverdue, isParked } from "../model/envelope.ts";
-import { type AuthResult, formatAuthResults } from "../model/authres.ts";
+import { formatAuthResults } from "../model/authres.ts";
 import { defer, type Reply } from "../model/reply.ts";
 import type { Decision } from "../observe/events.ts";
 import { AttemptEnding } from "./attempt.ts";
@@ -147,8 +147,8 @@ export class Pipeline {
   #sayFindings(ctx: TransactionContext): void {
     const { edits, host, authResults, finders } = ctx;
     const places = new Map(this.matrix.map(({ plugin }, place) => [plugin, place]));
-    const placeOf = (found: AuthResult) => places.get(finders.get(found)!) ?? 0;
-    const results = authResults.length === 1 ? authResults : authResults.toSorted((a, b) => placeOf(a) - placeOf(b));
+    const placeOf = (index: number) => places.get(finders[index]!) ?? 0;
+    const results = [...authResults.keys()].sort((a, b) => placeOf(a) - placeOf(b)).map((index) => authResults[index]!);
     ctx.edits = { ...edits, prepend: formatAuthResults(host.name, results) + edits.prepend };
   }
 

@@ -80,7 +80,7 @@ export class TransactionContext implements Facts {
   /** Facts: views share them. */
   authResults: AuthResult[] = [];
   /** Who found each of them. */
-  readonly finders: WeakMap<AuthResult, string> = new WeakMap();
+  finders: string[] = [];
   suppressed: readonly Suppressing[] = [];
   scores: readonly Score[] = [];
   /** Addresses that get a copy when the message is accepted. */
@@ -202,7 +202,7 @@ export class TransactionContext implements Facts {
     this.edits = NO_EDITS;
     this.rewritten?.discard();
     this.rewritten = null;
-    if (this.authResults.length > 0) this.authResults = [];
+    if (this.authResults.length > 0) [this.authResults, this.finders] = [[], []];
     this.suppressed = [];
     this.scores = [];
     this.copies = [];
@@ -277,9 +277,8 @@ export class TransactionContext implements Facts {
     if (this.phase !== "data") throw new TypeError(`attest() has no meaning in ${this.phase}`);
     checkAuthResult(result);
     if (this.authResults.length === MAX_RESULTS) return;
-    const found = { ...result }; // a plugin may say one object twice
-    this.authResults.push(found);
-    this.finders.set(found, plugin);
+    this.authResults.push(result);
+    this.finders.push(plugin);
   }
 
   // ---- Effects -------------------------------------------------------------------------------------------------------
