@@ -138,7 +138,7 @@ Deno.test("what a plugin imports as postern runs anywhere, types included", () =
     }
   };
   visit("mod.ts");
-  assert(seen.has("core/pipeline/testing.ts"));
+  assert(seen.has("core/pipeline/testing/simulation.ts"));
   assertEquals(wrong, []);
 });
 

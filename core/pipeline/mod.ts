@@ -77,9 +77,9 @@ export type * from "../observe/events.ts";
 
 // ---- Testing a plugin ------------------------------------------------------------------------------------------------
 export { type ObserverServices, observersOf } from "./observers.ts";
-export { runPhase, simulate, SimulatedCounters } from "./testing.ts";
-export type { Simulated, SimulatedLogin, SimulatedRecipient, SimulatedResult } from "./testing.ts";
-export type { NextHopAnswer, SimulatedDeparture } from "./simulated_departure.ts";
+export { runPhase, simulate, SimulatedCounters } from "./testing/simulation.ts";
+export type { Simulated, SimulatedLogin, SimulatedRecipient, SimulatedResult } from "./testing/simulation.ts";
+export type { NextHopAnswer, SimulatedDeparture } from "./testing/simulated_departure.ts";
 export type { PipelineOptions } from "./pipeline.ts";
 export type { Row } from "./settlement.ts";
 export { MemoryResolver } from "../dns/memory_resolver.ts";

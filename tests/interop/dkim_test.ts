@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Outgoing } from "../../core/delivery/outgoing.ts";
 import { headerEnd } from "../../core/model/headers.ts";
 import { on, runPhase } from "../../core/pipeline/mod.ts";
-import { memoryBody } from "../../core/pipeline/testing.ts";
+import { memoryBody } from "../../core/pipeline/testing/simulation.ts";
 import type { Canonicalization } from "../../core/dkim/canonical.ts";
 import { dkim_sign } from "../../plugins/outbound/dkim_sign/mod.ts";
 import { PrivateKey } from "../../core/dkim/private_key.ts";

@@ -1,6 +1,6 @@
 /** Mail looked at by a real clamd: through a running server, and finer things beside it. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { runPhase } from "../../core/pipeline/testing.ts";
+import { runPhase } from "../../core/pipeline/testing/simulation.ts";
 import { clamav } from "../../plugins/content/clamav/mod.ts";
 import { testWith } from "../support/debian.ts";
 import { EICAR, startClamd } from "../support/scanners.ts";

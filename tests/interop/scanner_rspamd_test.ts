@@ -1,6 +1,6 @@
 /** Mail looked at by a real rspamd, with the test line and rules of the test's own, without network. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { runPhase, type Simulated } from "../../core/pipeline/testing.ts";
+import { runPhase, type Simulated } from "../../core/pipeline/testing/simulation.ts";
 import { rspamd } from "../../plugins/content/rspamd/mod.ts";
 import { testWith } from "../support/debian.ts";
 import { GTUBE, startRspamd } from "../support/scanners.ts";

@@ -1,6 +1,6 @@
 /** Mail looked at by a real spamd with the rules that come with it, local tests only. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { runPhase, type Simulated } from "../../core/pipeline/testing.ts";
+import { runPhase, type Simulated } from "../../core/pipeline/testing/simulation.ts";
 import { spamassassin } from "../../plugins/content/spamassassin/mod.ts";
 import { FCRDNS } from "../../plugins/identity/fcrdns/key.ts";
 import { testWith } from "../support/debian.ts";

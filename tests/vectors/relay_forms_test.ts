@@ -4,7 +4,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { formatAddress, parsePath } from "../../core/model/address.ts";
-import { simulate } from "../../core/pipeline/testing.ts";
+import { simulate } from "../../core/pipeline/testing/simulation.ts";
 import { relay } from "../../plugins/access/relay/mod.ts";
 import { recipients } from "../../plugins/accounts/recipients/mod.ts";
 import { readVectors } from "../support/vectors.ts";

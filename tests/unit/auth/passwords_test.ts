@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { hashPassword, PasswordsBusy, scramOfPassword, ScryptPasswords } from "../../../core/auth/passwords.ts";
 import { deriveScramKeys, formatScramKeys } from "../../../core/smtp/sasl/scram_keys.ts";
-import { runPhase } from "../../../core/pipeline/testing.ts";
+import { runPhase } from "../../../core/pipeline/testing/simulation.ts";
 import { on } from "../../../core/pipeline/mod.ts";
 
 const random = (length: number) => crypto.getRandomValues(new Uint8Array(length));

@@ -7,7 +7,7 @@ import { Reception } from "../../../core/net/reception.ts";
 import type { Event } from "../../../core/observe/events.ts";
 import { openLog } from "../../../core/observe/log.ts";
 import { Pipeline } from "../../../core/pipeline/pipeline.ts";
-import { SimulatedCounters } from "../../../core/pipeline/testing.ts";
+import { SimulatedCounters } from "../../../core/pipeline/testing/simulation.ts";
 
 /** One session: EHLO, MAIL and a RCPT for each of `to`; what the log wrote about its refusals, as text and as JSON. */
 async function refusals(plugins: readonly Plugin[], to: readonly string[]) {

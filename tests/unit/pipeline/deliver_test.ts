@@ -18,7 +18,7 @@ import {
 import { NO_EDITS, NO_MAIL_PARAMETERS, NO_RCPT_PARAMETERS } from "../../../core/model/envelope.ts";
 import { ReceivedMessage } from "../../../core/pipeline/contexts/received_message.ts";
 import { Pipeline } from "../../../core/pipeline/pipeline.ts";
-import { memoryBody } from "../../../core/pipeline/testing.ts";
+import { memoryBody } from "../../../core/pipeline/testing/simulation.ts";
 import { session } from "./session.ts";
 
 const LATER = defer("4.7.1", "later"), NEVER = reject("5.7.1", "never");

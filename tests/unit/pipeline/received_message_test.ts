@@ -2,7 +2,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { on, runPhase } from "postern";
 import type { HeaderEdits } from "../../../core/model/envelope.ts";
-import { memoryBody } from "../../../core/pipeline/testing.ts";
+import { memoryBody } from "../../../core/pipeline/testing/simulation.ts";
 import { ReceivedMessage } from "../../../core/pipeline/contexts/received_message.ts";
 import type { Body } from "../../../core/store/store.ts";
 

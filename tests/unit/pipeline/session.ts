@@ -5,7 +5,7 @@ import type { Reply } from "../../../core/model/reply.ts";
 import type { Event } from "../../../core/observe/events.ts";
 import { ReceivedMessage } from "../../../core/pipeline/contexts/received_message.ts";
 import { type Services, TransactionContext } from "../../../core/pipeline/contexts/transaction_context.ts";
-import { memoryBody, SimulatedCounters } from "../../../core/pipeline/testing.ts";
+import { memoryBody, SimulatedCounters } from "../../../core/pipeline/testing/simulation.ts";
 
 export interface Session {
   readonly ctx: TransactionContext;

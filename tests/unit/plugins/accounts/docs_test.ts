@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { parse } from "@std/yaml";
 import { formatAddress, type Plugin } from "../../../../core/pipeline/mod.ts";
-import { simulate } from "../../../../core/pipeline/testing.ts";
+import { simulate } from "../../../../core/pipeline/testing/simulation.ts";
 import { relay } from "../../../../plugins/access/relay/mod.ts";
 import { recipients } from "../../../../plugins/accounts/recipients/mod.ts";
 import { yamlBlocks } from "../../../support/manual.ts";

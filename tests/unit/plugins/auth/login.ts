@@ -1,7 +1,7 @@
 /** One login at a plugin, and what came of it; secrets are looked for in everything that anybody was told. */
 import { assert, assertEquals } from "@std/assert";
 import type { Plugin } from "../../../../core/pipeline/mod.ts";
-import { runPhase, type Simulated } from "../../../../core/pipeline/testing.ts";
+import { runPhase, type Simulated } from "../../../../core/pipeline/testing/simulation.ts";
 import { ACCOUNT } from "../../../../plugins/auth/accounts/key.ts";
 
 export interface Outcome {

@@ -4,7 +4,7 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Plugin } from "../../../../core/pipeline/plugin.ts";
-import { runPhase } from "../../../../core/pipeline/testing.ts";
+import { runPhase } from "../../../../core/pipeline/testing/simulation.ts";
 import { type EngineSide, FakeEngine } from "../../../support/fake_engine.ts";
 import { freePort } from "../../../support/ports.ts";
 

@@ -7,7 +7,7 @@ import type { Event } from "../../../../core/observe/events.ts";
 import { ReceivedMessage } from "../../../../core/pipeline/contexts/received_message.ts";
 import { TransactionContext } from "../../../../core/pipeline/contexts/transaction_context.ts";
 import { Pipeline } from "../../../../core/pipeline/pipeline.ts";
-import { memoryBody, SimulatedCounters } from "../../../../core/pipeline/testing.ts";
+import { memoryBody, SimulatedCounters } from "../../../../core/pipeline/testing/simulation.ts";
 
 export interface Attempt {
   readonly id?: string;

@@ -2,7 +2,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { on, OptionsError } from "../../../../../core/pipeline/mod.ts";
-import { simulate, type Simulated } from "../../../../../core/pipeline/testing.ts";
+import { simulate, type Simulated } from "../../../../../core/pipeline/testing/simulation.ts";
 import { openNetworks, RELAY, relay } from "../../../../../plugins/access/relay/mod.ts";
 
 const HOST = { name: "mx.example.org", domains: ["example.org", "*.lists.example.org"], postmaster: null };

@@ -3,7 +3,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { formatAddress } from "../../../../../core/model/address.ts";
 import { on, OptionsError } from "../../../../../core/pipeline/mod.ts";
-import { simulate, type Simulated } from "../../../../../core/pipeline/testing.ts";
+import { simulate, type Simulated } from "../../../../../core/pipeline/testing/simulation.ts";
 import { MAILBOX, type Mailbox, recipients } from "../../../../../plugins/accounts/recipients/mod.ts";
 
 type Options = NonNullable<Parameters<typeof recipients>[0]>;

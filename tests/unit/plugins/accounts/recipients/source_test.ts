@@ -1,7 +1,7 @@
 /** The file of the tables: read at the start, read again when it changes, kept when it breaks. */
 import { assertEquals, assertLess, assertThrows } from "@std/assert";
 import { OptionsError } from "../../../../../core/pipeline/mod.ts";
-import { simulate } from "../../../../../core/pipeline/testing.ts";
+import { simulate } from "../../../../../core/pipeline/testing/simulation.ts";
 import { recipients } from "../../../../../plugins/accounts/recipients/mod.ts";
 
 /** A site with a file, a clock that the test turns, and what the operator was told. */

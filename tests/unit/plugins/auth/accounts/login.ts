@@ -2,7 +2,7 @@
 import type { PasswordsOptions } from "../../../../../core/auth/passwords.ts";
 import { ScryptPasswords } from "../../../../../core/auth/passwords.ts";
 import type { Plugin } from "../../../../../core/pipeline/mod.ts";
-import { runPhase, type Simulated, type SimulatedResult } from "../../../../../core/pipeline/testing.ts";
+import { runPhase, type Simulated, type SimulatedResult } from "../../../../../core/pipeline/testing/simulation.ts";
 import {
   cramMd5Client,
   externalClient,

@@ -1,7 +1,7 @@
 /** Case 38 by the clock: what a client could measure to learn whether a name is there. */
 import { assert } from "@std/assert";
 import { ScryptPasswords } from "../../../../../core/auth/passwords.ts";
-import { runPhase } from "../../../../../core/pipeline/testing.ts";
+import { runPhase } from "../../../../../core/pipeline/testing/simulation.ts";
 import { MECHANISMS, type SaslConnection } from "../../../../../core/smtp/sasl/mod.ts";
 import { deriveScramKeys, formatScramKeys } from "../../../../../core/smtp/sasl/scram_keys.ts";
 import { accounts } from "../../../../../plugins/auth/accounts/mod.ts";

@@ -1,7 +1,7 @@
 /** Everybody may log in, from here; and that opens nothing. */
 import { assertEquals } from "@std/assert";
 import { on } from "../../../../../core/pipeline/mod.ts";
-import { simulate } from "../../../../../core/pipeline/testing.ts";
+import { simulate } from "../../../../../core/pipeline/testing/simulation.ts";
 import { relay } from "../../../../../plugins/access/relay/mod.ts";
 import { any_login, UNPROVEN } from "../../../../../plugins/auth/any_login/mod.ts";
 import { login, NO } from "../login.ts";

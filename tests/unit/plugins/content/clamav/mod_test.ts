@@ -1,6 +1,6 @@
 /** clamd's words and what follows from them, without a clamd: the real one is asked in tests/interop. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { runPhase, type Simulated } from "../../../../../core/pipeline/testing.ts";
+import { runPhase, type Simulated } from "../../../../../core/pipeline/testing/simulation.ts";
 import { on, OptionsError } from "../../../../../core/pipeline/plugin.ts";
 import { instream, parseAnswer } from "../../../../../plugins/content/clamav/instream.ts";
 import { clamav } from "../../../../../plugins/content/clamav/mod.ts";

@@ -1,7 +1,7 @@
 /** rspamd's words and what follows from them, without an rspamd: the real one is asked in tests/interop. */
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { OptionsError } from "../../../../../core/pipeline/plugin.ts";
-import { runPhase, type Simulated, SimulatedCounters } from "../../../../../core/pipeline/testing.ts";
+import { runPhase, type Simulated, SimulatedCounters } from "../../../../../core/pipeline/testing/simulation.ts";
 import { EngineError } from "../../../../../plugins/content/engine_error.ts";
 import { rspamd } from "../../../../../plugins/content/rspamd/mod.ts";
 import { parseVerdict } from "../../../../../plugins/content/rspamd/verdict.ts";

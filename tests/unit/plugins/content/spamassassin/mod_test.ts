@@ -1,7 +1,7 @@
 /** spamd's words and what follows from them, without a spamd: the real one is asked in tests/interop. */
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { OptionsError } from "../../../../../core/pipeline/plugin.ts";
-import { runPhase, type Simulated } from "../../../../../core/pipeline/testing.ts";
+import { runPhase, type Simulated } from "../../../../../core/pipeline/testing/simulation.ts";
 import { MemoryResolver } from "../../../../../core/dns/memory_resolver.ts";
 import { EngineError } from "../../../../../plugins/content/engine_error.ts";
 import { envelopeFields } from "../../../../../plugins/content/spamassassin/envelope.ts";

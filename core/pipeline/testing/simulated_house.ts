@@ -1,10 +1,10 @@
 /**
  * What a simulated server has in the place of a house: name service that knows nothing, counters and bodies in memory.
- * Non-job: the session (testing.ts).
+ * Non-job: the session (simulation.ts).
  */
-import { concat } from "../model/octets.ts";
-import { DnsError, type Resolver } from "../dns/resolver.ts";
-import type { Body, BodyWriter, CounterEntry, CounterOptions, CounterQuery, Counters } from "../store/store.ts";
+import { concat } from "../../model/octets.ts";
+import { DnsError, type Resolver } from "../../dns/resolver.ts";
+import type { Body, BodyWriter, CounterEntry, CounterOptions, CounterQuery, Counters } from "../../store/store.ts";
 
 /** Where a simulated clock stands still: 2026-01-01. */
 export const START: number = Date.UTC(2026, 0, 1);

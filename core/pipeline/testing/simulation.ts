@@ -3,8 +3,8 @@
  * `runPhase` asks one plugin about one phase. Everything that a plugin could see is a parameter with a sane default.
  * Non-job: the protocol. Replies here are the pipeline's, before the engine words them.
  */
-import { type Address, parseAddress } from "../model/address.ts";
-import { applyEditsToBytes } from "../model/edits.ts";
+import { type Address, parseAddress } from "../../model/address.ts";
+import { applyEditsToBytes } from "../../model/edits.ts";
 import {
   type HeaderEdits,
   type MailParameters,
@@ -14,20 +14,20 @@ import {
   type Origin,
   type RcptParameters,
   type Route,
-} from "../model/envelope.ts";
-import { newId } from "../model/id.ts";
-import type { AuthResult } from "../model/authres.ts";
-import { accept, type Reply } from "../model/reply.ts";
-import type { Resolver } from "../dns/resolver.ts";
-import type { Decision, Event } from "../observe/events.ts";
-import type { Counters } from "../store/store.ts";
-import type { CallAhead, Client, DeliverContext, Deposit, Host, Recipient, Role, Score } from "./contexts/contexts.ts";
-import { ReceivedMessage } from "./contexts/received_message.ts";
-import { TransactionContext } from "./contexts/transaction_context.ts";
-import type { Key, Scope } from "./key.ts";
-import { Pipeline, type PipelineOptions } from "./pipeline.ts";
-import type { Phase, Plugin } from "./plugin.ts";
-import { repliesPerRecipient, type Row, rows } from "./settlement.ts";
+} from "../../model/envelope.ts";
+import { newId } from "../../model/id.ts";
+import type { AuthResult } from "../../model/authres.ts";
+import { accept, type Reply } from "../../model/reply.ts";
+import type { Resolver } from "../../dns/resolver.ts";
+import type { Decision, Event } from "../../observe/events.ts";
+import type { Counters } from "../../store/store.ts";
+import type { CallAhead, Client, DeliverContext, Deposit, Host, Recipient, Role, Score } from "../contexts/contexts.ts";
+import { ReceivedMessage } from "../contexts/received_message.ts";
+import { TransactionContext } from "../contexts/transaction_context.ts";
+import type { Key, Scope } from "../key.ts";
+import { Pipeline, type PipelineOptions } from "../pipeline.ts";
+import type { Phase, Plugin } from "../plugin.ts";
+import { repliesPerRecipient, type Row, rows } from "../settlement.ts";
 import { EMPTY_DNS, memoryBody, MemoryWriter, SimulatedCounters, START } from "./simulated_house.ts";
 import { type NextHopAnswer, SimulatedAttempt, type SimulatedDeparture } from "./simulated_departure.ts";
 

@@ -1,14 +1,14 @@
 /**
  * An attempt without another host: what plugins of `deliver` under test made of it, and what the next hop answers as the
- * test says. Non-job: running the phase (testing.ts).
+ * test says. Non-job: running the phase (simulation.ts).
  */
-import { formatAddress } from "../model/address.ts";
-import { applyEditsToBytes } from "../model/edits.ts";
-import { accept, type Reply } from "../model/reply.ts";
-import type { Recipient, RemoteRoute } from "./contexts/contexts.ts";
-import type { TransactionContext } from "./contexts/transaction_context.ts";
-import { worst } from "./settlement.ts";
-import { signatures } from "./signatures.ts";
+import { formatAddress } from "../../model/address.ts";
+import { applyEditsToBytes } from "../../model/edits.ts";
+import { accept, type Reply } from "../../model/reply.ts";
+import type { Recipient, RemoteRoute } from "../contexts/contexts.ts";
+import type { TransactionContext } from "../contexts/transaction_context.ts";
+import { worst } from "../settlement.ts";
+import { signatures } from "../signatures.ts";
 
 /** What the next hop says of a recipient. */
 export type NextHopAnswer = (recipient: Recipient) => Reply | Promise<Reply>;
