@@ -3,9 +3,9 @@
  * their own names, clocks and blame. Non-job: a rule language; a condition is a function.
  */
 import { accept, type Reply } from "../model/reply.ts";
-import { readClock, type Step } from "./call.ts";
+import { readClock, type Step } from "./calls/call.ts";
+import { after, proceed } from "./calls/compose.ts";
 import { COMBINED, type Combined, PHASES, stepsOf } from "./compile.ts";
-import { after, proceed } from "./compose.ts";
 import type { Facts } from "./contexts/contexts.ts";
 import { PluginContext } from "./contexts/plugin_context.ts";
 import type { TransactionContext } from "./contexts/transaction_context.ts";

@@ -2,7 +2,7 @@
  * From a list of plugins to the steps of each phase: roles select, the operator's words reach into combinations, the order
  * that plugins ask for is checked. Done once per listener. Non-job: running steps.
  */
-import { type AnyHandler, PluginStep, type Step } from "./call.ts";
+import { type AnyHandler, PluginStep, type Step } from "./calls/call.ts";
 import type { Role } from "./contexts/contexts.ts";
 import type { Phase, Plugin, Policy } from "./plugin.ts";
 

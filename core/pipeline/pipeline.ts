@@ -1,16 +1,16 @@
 /**
  * The plugins of a listener, compiled: asks them in their order, ends the phase when none answered, checks that a yes was
  * earned, and does what belongs to the end of each phase. When no handler returns a promise, a phase makes none.
- * Non-job: one plugin's time and faults (call.ts), what a context holds (contexts/transaction_context.ts).
+ * Non-job: one plugin's time and faults (calls/call.ts), what a context holds (contexts/transaction_context.ts).
  */
 import { isOverdue, isParked } from "../model/envelope.ts";
 import { formatAuthResults } from "../model/authres.ts";
 import { defer, type Reply } from "../model/reply.ts";
 import type { Decision } from "../observe/events.ts";
 import { AttemptEnding } from "./attempt.ts";
-import { readClock, type Step } from "./call.ts";
+import { readClock, type Step } from "./calls/call.ts";
 import { checkPlugins, type Compiled, PHASES, stepsOf, storesOf } from "./compile.ts";
-import { after, proceed } from "./compose.ts";
+import { after, proceed } from "./calls/compose.ts";
 import type { Role } from "./contexts/contexts.ts";
 import type { TransactionContext } from "./contexts/transaction_context.ts";
 import { addCopies } from "./copy.ts";

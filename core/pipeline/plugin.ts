@@ -1,6 +1,6 @@
 /**
  * A plugin: a noun with at most one typed handler per phase. This file is what a plugin author reads first.
- * Non-job: running plugins (compose.ts), what a context holds (contexts/).
+ * Non-job: running plugins (calls/), what a context holds (contexts/).
  */
 import type { Reply, Verdict } from "../model/reply.ts";
 import type { Event, Phase } from "../observe/events.ts";

@@ -21,7 +21,7 @@ import type { Resolver } from "../../dns/resolver.ts";
 import type { Body } from "../../store/store.ts";
 import { checkEffect, type Effect } from "../effect.ts";
 import type { Key, Scope } from "../key.ts";
-import { Pauses } from "../pause.ts";
+import { Pauses } from "../calls/pause.ts";
 import type { Phase } from "../plugin.ts";
 import type { AuthContext, Client, Deposit, Facts, Host, Message, Recipient, Role, Score } from "./contexts.ts";
 import type { Blame, DelayedRefusal, Peer, Services, Suppressing } from "./services.ts";

@@ -4,7 +4,7 @@ import { type accept, defer, on, parallel, type Plugin, reject, runPhase, simula
 import { PluginContext } from "../../../core/pipeline/contexts/plugin_context.ts";
 import { MemoryWriter } from "../../../core/pipeline/testing/simulated_house.ts";
 import { session } from "./session.ts";
-import { Pauses } from "../../../core/pipeline/pause.ts";
+import { Pauses } from "../../../core/pipeline/calls/pause.ts";
 
 const everyone = on("rcpt", (ctx, next) => (ctx.route({ to: "local", plugin: "inbox" }), next()));
 const observed = (plugin: Plugin) => withPolicy(plugin, { mode: "observe" });

@@ -16,9 +16,9 @@ import {
   when,
   withPolicy,
 } from "postern";
-import type { Counters } from "../../../core/store/store.ts";
-import { Pipeline } from "../../../core/pipeline/pipeline.ts";
-import { session } from "./session.ts";
+import type { Counters } from "../../../../core/store/store.ts";
+import { Pipeline } from "../../../../core/pipeline/pipeline.ts";
+import { session } from "../session.ts";
 
 const later = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 const never = (): Promise<never> => new Promise(() => {});

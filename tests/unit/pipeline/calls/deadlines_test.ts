@@ -1,9 +1,9 @@
 /** What waits is watched by one timer; what has ended leaves nothing behind. A file of its own: the timer is shared. */
 import { assertEquals } from "@std/assert";
 import { on } from "postern";
-import { Pipeline } from "../../../core/pipeline/pipeline.ts";
-import { unwatch, watch } from "../../../core/pipeline/deadlines.ts";
-import { session } from "./session.ts";
+import { Pipeline } from "../../../../core/pipeline/pipeline.ts";
+import { unwatch, watch } from "../../../../core/pipeline/calls/deadlines.ts";
+import { session } from "../session.ts";
 
 const leaks = { sanitizeOps: true, sanitizeResources: true };
 

@@ -3,15 +3,15 @@
  * a throw, a late or a wrong answer is that of `failure`, or as if the plugin were not there where the operator says so.
  * Non-job: order (compose.ts), the meaning of a reply for the phase (pipeline.ts).
  */
-import type { Decision } from "../observe/events.ts";
-import { Reply } from "../model/reply.ts";
+import type { Decision } from "../../observe/events.ts";
+import { Reply } from "../../model/reply.ts";
 import { proceed } from "./compose.ts";
-import { PluginContext } from "./contexts/plugin_context.ts";
-import type { TransactionContext } from "./contexts/transaction_context.ts";
+import { PluginContext } from "../contexts/plugin_context.ts";
+import type { TransactionContext } from "../contexts/transaction_context.ts";
 import { unwatch, watch } from "./deadlines.ts";
-import { type Effect, told as data } from "./effect.ts";
-import { failure } from "./endings.ts";
-import type { Answer, Next, Phase, Policy } from "./plugin.ts";
+import { type Effect, told as data } from "../effect.ts";
+import { failure } from "../endings.ts";
+import type { Answer, Next, Phase, Policy } from "../plugin.ts";
 
 const DEADLINE = 30_000;
 

@@ -1,7 +1,7 @@
 /** Steps in order: each one holds what is behind it in its hand as next(). Non-job: what a step does (call.ts). */
+import type { TransactionContext } from "../contexts/transaction_context.ts";
+import type { Answer, Next } from "../plugin.ts";
 import type { Step } from "./call.ts";
-import type { TransactionContext } from "./contexts/transaction_context.ts";
-import type { Answer, Next } from "./plugin.ts";
 
 /** Runs the steps of `chain` from `index`, then `rest`. */
 export function proceed(chain: readonly Step[], index: number, ctx: TransactionContext, rest: Next): Answer {
