@@ -11,7 +11,7 @@ import { Reply } from "../model/reply.ts";
 import { tlsWish } from "../model/tls_wish.ts";
 import { ReceivedMessage } from "../pipeline/contexts/received_message.ts";
 import type { Services, TransactionContext } from "../pipeline/contexts/transaction_context.ts";
-import { OVERDUE } from "../pipeline/endings.ts";
+import { OVERDUE } from "../pipeline/endings/endings.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { bodyOf, storedBody } from "../queue/stored_body.ts";
 import type { Outcome } from "../smtp/client/mod.ts";

@@ -8,7 +8,7 @@ import { type Address, sameAddress } from "../model/address.ts";
 import { type MailParameters, NO_EDITS, type RcptParameters, type Route } from "../model/envelope.ts";
 import { newId } from "../model/id.ts";
 import { type Services, TransactionContext } from "../pipeline/contexts/transaction_context.ts";
-import { isLocal } from "../pipeline/endings.ts";
+import { isLocal } from "../pipeline/endings/endings.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { storedBody } from "../queue/stored_body.ts";
 import type { NewRecipient, NewReport, Store, StoredMessage } from "../store/store.ts";

@@ -7,7 +7,7 @@ import { formatAddress } from "../model/address.ts";
 import type { DeliveryEvent } from "../dsn/event.ts";
 import type { Event } from "../observe/events.ts";
 import { isOverdue } from "../model/envelope.ts";
-import { OVERDUE } from "../pipeline/endings.ts";
+import { OVERDUE } from "../pipeline/endings/endings.ts";
 import { longestWait, nextAttempt, notAfter } from "../queue/backoff.ts";
 import type { RecipientOutcome, StoredMessage, StoredRecipient } from "../store/store.ts";
 import { ours, type Result } from "./result.ts";

@@ -14,7 +14,7 @@ import { ReceivedMessage } from "../pipeline/contexts/received_message.ts";
 import { type Services, TransactionContext } from "../pipeline/contexts/transaction_context.ts";
 import type { Client, Role, TlsFacts } from "../pipeline/contexts/contexts.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
-import { repliesPerRecipient } from "../pipeline/settlement.ts";
+import { repliesPerRecipient } from "../pipeline/endings/settlement.ts";
 import type { Asking, Challenge } from "../smtp/events.ts";
 import type { Mechanism, Passwords, SaslConnection } from "../smtp/sasl/mechanism.ts";
 import type { Body, BodyWriter } from "../store/store.ts";

@@ -9,9 +9,9 @@ import { COMBINED, type Combined, PHASES, stepsOf } from "./compile.ts";
 import type { Facts } from "./contexts/contexts.ts";
 import { PluginContext } from "./contexts/plugin_context.ts";
 import type { TransactionContext } from "./contexts/transaction_context.ts";
-import { failure } from "./endings.ts";
+import { failure } from "./endings/endings.ts";
+import { worst } from "./endings/settlement.ts";
 import type { Answer, Handlers, Next, Phase, Phases, Plugin, Policy } from "./plugin.ts";
-import { worst } from "./settlement.ts";
 
 /** A condition on what is known of the connection and the transaction. It must be quick: nothing cuts it off. */
 export type Test = (facts: Facts) => boolean;

@@ -8,7 +8,7 @@ import type { RcptParameters } from "../model/envelope.ts";
 import type { Reply } from "../model/reply.ts";
 import { TransactionRecipient } from "./contexts/recipient.ts";
 import type { TransactionContext } from "./contexts/transaction_context.ts";
-import { failure, isLocal } from "./endings.ts";
+import { failure, isLocal } from "./endings/endings.ts";
 import { expand } from "./expand.ts";
 import type { Answer } from "./plugin.ts";
 

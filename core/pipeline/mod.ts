@@ -81,6 +81,6 @@ export { runPhase, simulate, SimulatedCounters } from "./testing/simulation.ts";
 export type { Simulated, SimulatedLogin, SimulatedRecipient, SimulatedResult } from "./testing/simulation.ts";
 export type { NextHopAnswer, SimulatedDeparture } from "./testing/simulated_departure.ts";
 export type { PipelineOptions } from "./pipeline.ts";
-export type { Row } from "./settlement.ts";
+export type { Row } from "./endings/settlement.ts";
 export { MemoryResolver } from "../dns/memory_resolver.ts";
 export type { MemoryFault, MemoryRecords, MemoryZone } from "../dns/memory_resolver.ts";

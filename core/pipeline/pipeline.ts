@@ -7,18 +7,18 @@ import { isOverdue, isParked } from "../model/envelope.ts";
 import { formatAuthResults } from "../model/authres.ts";
 import { defer, type Reply } from "../model/reply.ts";
 import type { Decision } from "../observe/events.ts";
-import { AttemptEnding } from "./attempt.ts";
 import { readClock, type Step } from "./calls/call.ts";
-import { checkPlugins, type Compiled, PHASES, stepsOf, storesOf } from "./compile.ts";
 import { after, proceed } from "./calls/compose.ts";
+import { checkPlugins, type Compiled, PHASES, stepsOf, storesOf } from "./compile.ts";
 import type { Role } from "./contexts/contexts.ts";
 import type { TransactionContext } from "./contexts/transaction_context.ts";
 import { addCopies } from "./copy.ts";
-import { delayed, spoken } from "./delay.ts";
-import { ENDINGS, failure, OVERDUE, YES } from "./endings.ts";
+import { AttemptEnding } from "./endings/attempt.ts";
+import { delayed, spoken } from "./endings/delay.ts";
+import { ENDINGS, failure, OVERDUE, YES } from "./endings/endings.ts";
+import { allRefused, commitRest, settled } from "./endings/settlement.ts";
 import { expand } from "./expand.ts";
 import type { Answer, Phase, Plugin } from "./plugin.ts";
-import { allRefused, commitRest, settled } from "./settlement.ts";
 
 /** What the operator says of a whole list. */
 export interface PipelineOptions {

@@ -7,7 +7,7 @@ import { isParked, type MailParameters, type Origin } from "../model/envelope.ts
 import { decodeWords } from "../model/encoded_word.ts";
 import { defer, type Reply } from "../model/reply.ts";
 import type { TransactionContext } from "../pipeline/contexts/transaction_context.ts";
-import { rows } from "../pipeline/settlement.ts";
+import { rows } from "../pipeline/endings/settlement.ts";
 import {
   type Claim,
   type Lease,

@@ -10,7 +10,7 @@ import { PluginContext } from "../contexts/plugin_context.ts";
 import type { TransactionContext } from "../contexts/transaction_context.ts";
 import { unwatch, watch } from "./deadlines.ts";
 import { type Effect, told as data } from "../effect.ts";
-import { failure } from "../endings.ts";
+import { failure } from "../endings/endings.ts";
 import type { Answer, Next, Phase, Policy } from "../plugin.ts";
 
 const DEADLINE = 30_000;

@@ -7,7 +7,7 @@ import { applyEditsToBytes } from "../../model/edits.ts";
 import { accept, type Reply } from "../../model/reply.ts";
 import type { Recipient, RemoteRoute } from "../contexts/contexts.ts";
 import type { TransactionContext } from "../contexts/transaction_context.ts";
-import { worst } from "../settlement.ts";
+import { worst } from "../endings/settlement.ts";
 import { signatures } from "../signatures.ts";
 
 /** What the next hop says of a recipient. */

@@ -27,7 +27,7 @@ import { TransactionContext } from "../contexts/transaction_context.ts";
 import type { Key, Scope } from "../key.ts";
 import { Pipeline, type PipelineOptions } from "../pipeline.ts";
 import type { Phase, Plugin } from "../plugin.ts";
-import { repliesPerRecipient, type Row, rows } from "../settlement.ts";
+import { repliesPerRecipient, type Row, rows } from "../endings/settlement.ts";
 import { EMPTY_DNS, memoryBody, MemoryWriter, SimulatedCounters, START } from "./simulated_house.ts";
 import { type NextHopAnswer, SimulatedAttempt, type SimulatedDeparture } from "./simulated_departure.ts";
 

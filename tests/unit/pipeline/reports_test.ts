@@ -11,9 +11,9 @@ import {
   simulate,
   type Simulated,
 } from "postern";
+import { rows } from "../../../core/pipeline/endings/settlement.ts";
+import type { Row } from "../../../core/pipeline/endings/settlement.ts";
 import { Pipeline } from "../../../core/pipeline/pipeline.ts";
-import { rows } from "../../../core/pipeline/settlement.ts";
-import type { Row } from "../../../core/pipeline/settlement.ts";
 import { session } from "./session.ts";
 
 const NEVER = reject("5.2.1", "Mailbox closed"), LATER = defer("4.2.2", "Full");

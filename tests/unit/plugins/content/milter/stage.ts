@@ -17,7 +17,7 @@ import { observersOf } from "../../../../../core/pipeline/observers.ts";
 import { ReceivedMessage } from "../../../../../core/pipeline/contexts/received_message.ts";
 import { TransactionContext } from "../../../../../core/pipeline/contexts/transaction_context.ts";
 import { Pipeline } from "../../../../../core/pipeline/pipeline.ts";
-import { type Row, rows } from "../../../../../core/pipeline/settlement.ts";
+import { type Row, rows } from "../../../../../core/pipeline/endings/settlement.ts";
 import { MemoryWriter } from "../../../../../core/pipeline/testing/simulated_house.ts";
 import { memoryBody, SimulatedCounters } from "../../../../../core/pipeline/testing/simulation.ts";
 import type { Phase } from "../../../../../core/pipeline/plugin.ts";

@@ -5,13 +5,13 @@
  * SMTP has one reply for all recipients, LMTP one for each RCPT: a group of recipients that share a reply. A group whose
  * members are all refused is refused, and nothing is kept of it; else it is accepted, and its refused members are kept.
  */
-import { isParked, type Route } from "../model/envelope.ts";
-import { Reply } from "../model/reply.ts";
-import type { TransactionContext } from "./contexts/transaction_context.ts";
-import type { Recipient } from "./contexts/contexts.ts";
-import type { TransactionRecipient } from "./contexts/recipient.ts";
+import { isParked, type Route } from "../../model/envelope.ts";
+import { Reply } from "../../model/reply.ts";
+import type { TransactionContext } from "../contexts/transaction_context.ts";
+import type { Recipient } from "../contexts/contexts.ts";
+import type { TransactionRecipient } from "../contexts/recipient.ts";
 import { failure, YES } from "./endings.ts";
-import type { Answer } from "./plugin.ts";
+import type { Answer } from "../plugin.ts";
 
 /** A recipient that has to be kept in the queue. */
 export interface Row {

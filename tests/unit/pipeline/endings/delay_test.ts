@@ -11,8 +11,8 @@ import {
   simulate,
   type SimulatedResult,
 } from "postern";
-import { Pipeline } from "../../../core/pipeline/pipeline.ts";
-import { session } from "./session.ts";
+import { Pipeline } from "../../../../core/pipeline/pipeline.ts";
+import { session } from "../session.ts";
 
 const everyone = on("rcpt", (ctx, next) => (ctx.route({ to: "local", plugin: "x" }), next()));
 const vouch = on("auth", (ctx, next) => (ctx.identify(ctx.credentials.user), next()));

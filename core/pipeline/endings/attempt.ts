@@ -3,10 +3,10 @@
  * chain's answer as its result, unless it is held or postponed. Once it was made, outcomes stand, whatever is said behind it. SEMANTICS 8, 17, 18.
  * Non-job: the attempt itself, and what results mean for the queue (core/delivery).
  */
-import { defer, type Reply } from "../model/reply.ts";
-import type { TransactionContext } from "./contexts/transaction_context.ts";
+import { defer, type Reply } from "../../model/reply.ts";
+import type { TransactionContext } from "../contexts/transaction_context.ts";
+import type { Answer } from "../plugin.ts";
 import { failure } from "./endings.ts";
-import type { Answer } from "./plugin.ts";
 import { allRefused } from "./settlement.ts";
 
 /** One run of the phase. */

@@ -2,11 +2,11 @@
  * How a phase ends when no plugin answered, what a 2xx of any plugin must have earned, and what an error is worth there.
  * So an early accept() can neither open a relay nor lose a message. SEMANTICS 1, 11; RFC 5321 3.1, 3.6.2; RFC 4954 6.
  */
-import { DomainSet } from "../model/domain.ts";
-import { accept, defer, reject, type Reply } from "../model/reply.ts";
-import type { Host } from "./contexts/contexts.ts";
-import type { TransactionContext } from "./contexts/transaction_context.ts";
-import type { Phase } from "./plugin.ts";
+import { DomainSet } from "../../model/domain.ts";
+import { accept, defer, reject, type Reply } from "../../model/reply.ts";
+import type { Host } from "../contexts/contexts.ts";
+import type { TransactionContext } from "../contexts/transaction_context.ts";
+import type { Phase } from "../plugin.ts";
 
 /** Core's own yes: one value, so that a phase nobody handles makes nothing. */
 export const YES: Reply<"accept"> = accept();

@@ -3,10 +3,10 @@
  * whom it hit, a login can lift it, and postmaster can be reached (SEMANTICS 11). Errors, and replies that hang up, are
  * never delayed.
  */
-import type { Reply } from "../model/reply.ts";
-import type { TransactionContext } from "./contexts/transaction_context.ts";
+import type { Reply } from "../../model/reply.ts";
+import type { TransactionContext } from "../contexts/transaction_context.ts";
+import type { Phase } from "../plugin.ts";
 import { failure, YES } from "./endings.ts";
-import type { Phase } from "./plugin.ts";
 
 /** The reply to give now: yes, when a refusal was put off. */
 export function delayed(ctx: TransactionContext, phase: Phase, reply: Reply): Reply {

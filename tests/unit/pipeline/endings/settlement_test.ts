@@ -11,8 +11,8 @@ import {
   type Simulated,
   type SimulatedResult,
 } from "postern";
-import { Pipeline } from "../../../core/pipeline/pipeline.ts";
-import { session } from "./session.ts";
+import { Pipeline } from "../../../../core/pipeline/pipeline.ts";
+import { session } from "../session.ts";
 
 type Act = "store" | "discard" | "deposit" | "full" | "never" | "leave";
 const FULL = defer("4.2.2", "Over quota", { code: 452 }), NEVER = reject("5.2.1", "Mailbox closed");
@@ -215,7 +215,7 @@ Deno.test("LMTP: an alias is one RCPT: what was promised with it is kept, and no
     await pipeline.run("rcpt", ctx);
   }
   ctx.complete(received);
-  const { repliesPerRecipient, rows } = await import("../../../core/pipeline/settlement.ts");
+  const { repliesPerRecipient, rows } = await import("../../../../core/pipeline/endings/settlement.ts");
   const reply = await pipeline.run("queue", ctx);
   assertEquals(repliesPerRecipient(ctx, reply).map((each) => each.code), [250, 250, 250, 550]);
   ctx.committed = undefined;

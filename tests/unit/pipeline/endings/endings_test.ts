@@ -17,8 +17,8 @@ import {
   when,
   withPolicy,
 } from "postern";
-import { Pipeline } from "../../../core/pipeline/pipeline.ts";
-import { session } from "./session.ts";
+import { Pipeline } from "../../../../core/pipeline/pipeline.ts";
+import { session } from "../session.ts";
 
 Deno.test("nobody answers", async () => {
   const rows: [Phase, string, string, string][] = [
