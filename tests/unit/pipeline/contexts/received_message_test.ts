@@ -1,10 +1,10 @@
 /** The message a plugin sees: edits of earlier plugins in its header, never in its octets; in memory or spilled. */
 import { assertEquals, assertRejects } from "@std/assert";
 import { on, runPhase } from "postern";
-import type { HeaderEdits } from "../../../core/model/envelope.ts";
-import { memoryBody } from "../../../core/pipeline/testing/simulation.ts";
-import { ReceivedMessage } from "../../../core/pipeline/contexts/received_message.ts";
-import type { Body } from "../../../core/store/store.ts";
+import type { HeaderEdits } from "../../../../core/model/envelope.ts";
+import { memoryBody } from "../../../../core/pipeline/testing/simulation.ts";
+import { ReceivedMessage } from "../../../../core/pipeline/contexts/received_message.ts";
+import type { Body } from "../../../../core/store/store.ts";
 
 const TEXT = "Received: from a\nSubject: one\nX-Spam: no\nSubject: two\n\nbody\n";
 const names = (message: { headers: readonly { name: string; value: string }[] }): string =>
