@@ -4,12 +4,12 @@
  */
 import type { Context, Hono } from "hono";
 import { FINAL_STATES, type QueueItem } from "../store/store.ts";
-import { optional } from "./messages.ts";
+import { optional } from "./messages/messages.ts";
+import type { MailReader } from "./messages/reader.ts";
 import type { AdminEnv, AdminOptions, Steering } from "./options.ts";
 import { domainOf } from "./parameters.ts";
 import { Problem } from "./problem.ts";
 import { queueItem } from "./queue.ts";
-import type { MailReader } from "./reader.ts";
 import { teachStored } from "./training.ts";
 import type { Html } from "./ui/html.ts";
 import type { PageContext } from "./ui/layout.ts";

@@ -8,7 +8,7 @@ import type { DestinationState } from "../delivery/destination.ts";
 import { formatAddress } from "../model/address.ts";
 import { readId } from "../model/id.ts";
 import type { QueueItem, QueueState, Store } from "../store/store.ts";
-import { disposition } from "./messages.ts";
+import { disposition } from "./messages/messages.ts";
 import type { AdminEnv, Steering } from "./options.ts";
 import { jsonBody, limitOf } from "./parameters.ts";
 import { Problem } from "./problem.ts";

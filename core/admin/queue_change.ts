@@ -3,7 +3,7 @@
  * Values only. Non-job: doing it (the dispatcher where it runs, else the store).
  */
 import type { QueueChange, QueueQuery } from "../store/store.ts";
-import { optional } from "./messages.ts";
+import { optional } from "./messages/messages.ts";
 import { domainOf, stateOf } from "./parameters.ts";
 import { Problem } from "./problem.ts";
 import { routeChange, type Ways } from "./ways.ts";

@@ -4,7 +4,7 @@
  */
 import type { InboxMessage } from "../../store/store.ts";
 import type { Lesson } from "../../pipeline/plugin.ts";
-import type { Opened } from "../reader.ts";
+import type { Opened } from "../messages/reader.ts";
 import { count, longTime, plural, shortTime } from "./format.ts";
 import { type Html, markup } from "./html.ts";
 import { icon, MARK } from "./icons.ts";

@@ -4,10 +4,10 @@
  */
 import { formatAddress } from "../../model/address.ts";
 import { shortId } from "../../model/id.ts";
-import { partName } from "../messages.ts";
+import { partName } from "../messages/messages.ts";
 import type { Lesson } from "../../pipeline/plugin.ts";
-import type { MimeMail } from "../mime.ts";
-import type { Opened } from "../reader.ts";
+import type { MimeMail } from "../messages/mime.ts";
+import type { Opened } from "../messages/reader.ts";
 import { checks, checksTable } from "./checks.ts";
 import { count, longTime, plural, size } from "./format.ts";
 import { type Child, type Html, markup } from "./html.ts";

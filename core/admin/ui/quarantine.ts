@@ -5,7 +5,7 @@
 import { formatAddress } from "../../model/address.ts";
 import { shortId } from "../../model/id.ts";
 import type { QueueItem, QueuePage, StoredRecipient } from "../../store/store.ts";
-import type { Content } from "../reader.ts";
+import type { Content } from "../messages/reader.ts";
 import { age, count, longTime, plural, size } from "./format.ts";
 import { type Child, type Html, markup } from "./html.ts";
 import { icon } from "./icons.ts";

@@ -1,12 +1,12 @@
 /** Messages made to hurt whoever takes them apart, and those that must come out right. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
-import { disposition, partName } from "../../../core/admin/messages.ts";
-import { frameDocument, mailHtml } from "../../../core/admin/mail_html.ts";
-import { MimeThread } from "../../../core/admin/mime.ts";
-import { readMime } from "../../../core/admin/mime_worker.ts";
-import { MailReader } from "../../../core/admin/reader.ts";
-import { HOSTILE, ORDER, TestStore } from "./fixture.ts";
+import { disposition, partName } from "../../../../core/admin/messages/messages.ts";
+import { frameDocument, mailHtml } from "../../../../core/admin/messages/mail_html.ts";
+import { MimeThread } from "../../../../core/admin/messages/mime.ts";
+import { readMime } from "../../../../core/admin/messages/mime_worker.ts";
+import { MailReader } from "../../../../core/admin/messages/reader.ts";
+import { HOSTILE, ORDER, TestStore } from "../fixture.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text.replace(/\r?\n/g, "\r\n"));
 

@@ -3,16 +3,16 @@
  * What a message holds is its sender's word: it leaves here only under a policy that runs and loads nothing.
  */
 import { Hono } from "hono";
-import { formatAddress } from "../model/address.ts";
-import type { InboxMessage, Store } from "../store/store.ts";
+import { formatAddress } from "../../model/address.ts";
+import type { InboxMessage, Store } from "../../store/store.ts";
 import { frameDocument } from "./mail_html.ts";
 import type { MailPart } from "./mime.ts";
-import type { AdminEnv } from "./options.ts";
-import { beforeOf, jsonBody, limitOf, readCopyId, textOf } from "./parameters.ts";
-import { Problem } from "./problem.ts";
-import { finalCopy } from "../queue/final_copy.ts";
+import type { AdminEnv } from "../options.ts";
+import { beforeOf, jsonBody, limitOf, readCopyId, textOf } from "../parameters.ts";
+import { Problem } from "../problem.ts";
+import { finalCopy } from "../../queue/final_copy.ts";
 import type { MailReader, Opened } from "./reader.ts";
-import { plural } from "./ui/format.ts";
+import { plural } from "../ui/format.ts";
 
 /** Types that a browser may be told; all others are octets. Every part is a download all the same. */
 const SAFE_TYPE =

@@ -2,12 +2,12 @@
  * A message of the inbox or the queue opened for a person or a program: its entry, the beginning of its source, its MIME structure.
  * The last few that were read are kept, within a budget, because a page asks for a message, its frame and its parts.
  */
-import { concat } from "../model/octets.ts";
-import type { InboxMessage, Store, StoredMessage } from "../store/store.ts";
-import { finalCopy } from "../queue/final_copy.ts";
+import { concat } from "../../model/octets.ts";
+import type { InboxMessage, Store, StoredMessage } from "../../store/store.ts";
+import { finalCopy } from "../../queue/final_copy.ts";
 import { MimeThread } from "./mime.ts";
 import type { MimeMail } from "./mime.ts";
-import { Problem } from "./problem.ts";
+import { Problem } from "../problem.ts";
 
 const BUDGET = 64 * 1024 * 1024; // octets of kept messages
 const SOURCE = 256 * 1024; // octets of source that a page shows
