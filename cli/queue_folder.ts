@@ -1,7 +1,7 @@
 /** The queue in a data folder that no server holds. Loaded only when it is needed: it brings the database along. */
-import { queueItemJson } from "../core/admin/queue.ts";
-import { changeFilter, queueChange, queueFilter } from "../core/admin/queue_change.ts";
-import { type Ways, waysOf } from "../core/admin/ways.ts";
+import { changeFilter, queueChange, queueFilter } from "../core/admin/queue/change.ts";
+import { queueItemJson } from "../core/admin/queue/queue.ts";
+import { type Ways, waysOf } from "../core/admin/queue/ways.ts";
 import type { Config } from "../core/config/config.ts";
 import { openSqliteStore } from "../core/store/sqlite.ts";
 import type { Store } from "../core/store/store.ts";

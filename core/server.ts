@@ -10,7 +10,7 @@ import { ScryptPasswords } from "./auth/passwords.ts";
 import { Pseudonyms } from "./auth/pseudonym.ts";
 import { createAdmin } from "./admin/app.ts";
 import { serveAdmin } from "./admin/serve.ts";
-import { waysOf } from "./admin/ways.ts";
+import { waysOf } from "./admin/queue/ways.ts";
 import { type Config, formatEndpoint } from "./config/config.ts";
 import type { Resolver } from "./dns/resolver.ts";
 import { systemResolver } from "./dns/system_resolver.ts";

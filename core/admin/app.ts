@@ -16,7 +16,7 @@ import { ADMIN_LIMITS, type AdminEnv, type AdminOptions, type RequestInfo, type 
 import { Pages } from "./pages.ts";
 import { plugins } from "./plugins.ts";
 import { Problem, problemOf } from "./problem.ts";
-import { queue } from "./queue.ts";
+import { queue } from "./queue/queue.ts";
 import { Sessions } from "./session.ts";
 import { suppressions } from "./suppressions.ts";
 import { training } from "./training.ts";

@@ -5,7 +5,7 @@ import type { Bus } from "../observe/bus.ts";
 import type { DestinationState } from "../delivery/destination.ts";
 import type { Lesson } from "../pipeline/plugin.ts";
 import type { QueueChange, QueueQuery, Store } from "../store/store.ts";
-import type { Ways } from "./ways.ts";
+import type { Ways } from "./queue/ways.ts";
 
 /** What the pages say about this server. */
 export interface Site {

@@ -9,7 +9,7 @@ import type { MailReader } from "./messages/reader.ts";
 import type { AdminEnv, AdminOptions, Steering } from "./options.ts";
 import { domainOf } from "./parameters.ts";
 import { Problem } from "./problem.ts";
-import { queueItem } from "./queue.ts";
+import { queueItem } from "./queue/queue.ts";
 import { teachStored } from "./training.ts";
 import type { Html } from "./ui/html.ts";
 import type { PageContext } from "./ui/layout.ts";

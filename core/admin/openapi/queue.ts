@@ -1,6 +1,6 @@
 /** What the document of the API says of the queue: its routes, and what they take and answer. */
 import { QUEUE_STATES } from "../../store/store.ts";
-import { BOUNCE_REASON, MOST_REASON } from "../queue_change.ts";
+import { BOUNCE_REASON, MOST_REASON } from "../queue/change.ts";
 import {
   array,
   inPath,

@@ -3,7 +3,7 @@ import type { DestinationState } from "../../delivery/destination.ts";
 import { formatAddress } from "../../model/address.ts";
 import { shortId } from "../../model/id.ts";
 import type { QueueItem, QueuePage, QueueState, QueueTotals } from "../../store/store.ts";
-import type { QueueVerb } from "../queue_change.ts";
+import type { QueueVerb } from "../queue/change.ts";
 import { destinationsCard } from "./destinations.ts";
 import { age, count, plural, size } from "./format.ts";
 import { type Child, type Html, markup } from "./html.ts";

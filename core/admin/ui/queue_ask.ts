@@ -1,12 +1,12 @@
 /**
  * The pages that ask again before a message is bounced, sent another way or deleted: what happens, to which messages, and
- * what else must be said for it. No script is needed. Non-job: the change itself (queue_change.ts).
+ * what else must be said for it. No script is needed. Non-job: the change itself (../queue/change.ts).
  */
 import { formatAddress } from "../../model/address.ts";
 import { shortId } from "../../model/id.ts";
 import type { QueueItem } from "../../store/store.ts";
-import { BOUNCE_REASON, MOST_REASON, type QueueVerb } from "../queue_change.ts";
-import type { Ways } from "../ways.ts";
+import { BOUNCE_REASON, MOST_REASON, type QueueVerb } from "../queue/change.ts";
+import type { Ways } from "../queue/ways.ts";
 import { count, plural } from "./format.ts";
 import { type Html, markup } from "./html.ts";
 import { hidden, page, type PageContext } from "./layout.ts";

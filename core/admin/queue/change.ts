@@ -2,10 +2,10 @@
  * What a person may do to what is queued: the verbs, and the change that each of them is with what a request says.
  * Values only. Non-job: doing it (the dispatcher where it runs, else the store).
  */
-import type { QueueChange, QueueQuery } from "../store/store.ts";
-import { optional } from "./messages/messages.ts";
-import { domainOf, stateOf } from "./parameters.ts";
-import { Problem } from "./problem.ts";
+import type { QueueChange, QueueQuery } from "../../store/store.ts";
+import { optional } from "../messages/messages.ts";
+import { domainOf, stateOf } from "../parameters.ts";
+import { Problem } from "../problem.ts";
 import { routeChange, type Ways } from "./ways.ts";
 
 export const QUEUE_VERBS = ["retry", "hold", "release", "bounce", "route", "delete"] as const;

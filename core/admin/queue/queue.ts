@@ -1,18 +1,18 @@
 /**
  * /api/v1/queue: what waits and why, which destinations rest, and what a person may do about it: try now, hold, release,
  * bounce, send another way, delete, for one message or for all that match a filter. Non-job: what each of them changes
- * (queue_change.ts), delivering.
+ * (change.ts), delivering.
  */
 import { Hono } from "hono";
-import type { DestinationState } from "../delivery/destination.ts";
-import { formatAddress } from "../model/address.ts";
-import { readId } from "../model/id.ts";
-import type { QueueItem, QueueState, Store } from "../store/store.ts";
-import { disposition } from "./messages/messages.ts";
-import type { AdminEnv, Steering } from "./options.ts";
-import { jsonBody, limitOf } from "./parameters.ts";
-import { Problem } from "./problem.ts";
-import { changeFilter, QUEUE_VERBS, queueChange, queueFilter } from "./queue_change.ts";
+import type { DestinationState } from "../../delivery/destination.ts";
+import { formatAddress } from "../../model/address.ts";
+import { readId } from "../../model/id.ts";
+import type { QueueItem, QueueState, Store } from "../../store/store.ts";
+import { disposition } from "../messages/messages.ts";
+import type { AdminEnv, Steering } from "../options.ts";
+import { jsonBody, limitOf } from "../parameters.ts";
+import { Problem } from "../problem.ts";
+import { changeFilter, QUEUE_VERBS, queueChange, queueFilter } from "./change.ts";
 
 export function queue(store: Store, { change, destinations, ways }: Steering): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();

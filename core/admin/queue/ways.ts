@@ -2,13 +2,13 @@
  * Where a person may send mail that waits: by the rules of the configuration, through a next hop, to a storage plugin.
  * What is not configured is refused by its name before anything changes. Non-job: what a rule says (core/delivery).
  */
-import type { Config } from "../config/config.ts";
-import type { Route } from "../model/envelope.ts";
-import { storesOf } from "../pipeline/compile.ts";
-import { Pipeline } from "../pipeline/pipeline.ts";
-import { destinationKey } from "../queue/destination.ts";
-import type { QueueChange } from "../store/store.ts";
-import { Problem } from "./problem.ts";
+import type { Config } from "../../config/config.ts";
+import type { Route } from "../../model/envelope.ts";
+import { storesOf } from "../../pipeline/compile.ts";
+import { Pipeline } from "../../pipeline/pipeline.ts";
+import { destinationKey } from "../../queue/destination.ts";
+import type { QueueChange } from "../../store/store.ts";
+import { Problem } from "../problem.ts";
 
 /** The ways there are. Names in the order of the configuration. */
 export interface Ways {
