@@ -11,7 +11,7 @@ import { hostGuard, isApi, originGuard, secureHeaders, tokenGuard } from "./guar
 import { health } from "./health.ts";
 import { messages } from "./messages/messages.ts";
 import { MailReader } from "./messages/reader.ts";
-import { openapi } from "./openapi.ts";
+import { openapi } from "./openapi/openapi.ts";
 import { ADMIN_LIMITS, type AdminEnv, type AdminOptions, type RequestInfo, type Steering } from "./options.ts";
 import { Pages } from "./pages.ts";
 import { plugins } from "./plugins.ts";

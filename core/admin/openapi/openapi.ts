@@ -1,5 +1,5 @@
 /** The document at /openapi.json (OpenAPI 3.1): every route of the API that is there, and none that is not. */
-import { QUEUE_PATHS, QUEUE_SCHEMAS } from "./openapi/queue.ts";
+import { QUEUE_PATHS, QUEUE_SCHEMAS } from "./queue.ts";
 import {
   array,
   content,
@@ -15,8 +15,8 @@ import {
   string,
   text,
   time,
-} from "./openapi/terms.ts";
-import { TRAINING_PATHS } from "./openapi/training.ts";
+} from "./terms.ts";
+import { TRAINING_PATHS } from "./training.ts";
 
 const ID = inPath("id", "Message id, 26 characters; `ID.n` names a further copy.");
 const BANNED = inPath("subject", "The address or network, percent-encoded.");
