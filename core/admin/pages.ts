@@ -22,9 +22,9 @@ import { type InboxData, inboxPage, inboxPath, type InboxView } from "./ui/inbox
 import { notice, type PageContext, type PageName } from "./ui/layout.ts";
 import { loginPage } from "./ui/login.ts";
 import { pluginsPage } from "./ui/plugins.ts";
-import { queuePage } from "./ui/queue.ts";
-import { ASKED, askPage, formBodyOf } from "./ui/queue_ask.ts";
-import { queueItemPage } from "./ui/queue_item.ts";
+import { ASKED, askPage, formBodyOf } from "./ui/queue/ask.ts";
+import { queueItemPage } from "./ui/queue/item.ts";
+import { queuePage } from "./ui/queue/queue.ts";
 
 const LIST = 50; // messages in a list
 const ITEMS = 100; // queue items in a table

@@ -1,16 +1,16 @@
 /** The queue page: what waits, why, until when, which destinations rest, and what a person can do about it. */
-import type { DestinationState } from "../../delivery/destination.ts";
-import { formatAddress } from "../../model/address.ts";
-import { shortId } from "../../model/id.ts";
-import type { QueueItem, QueuePage, QueueState, QueueTotals } from "../../store/store.ts";
-import type { QueueVerb } from "../queue/change.ts";
+import type { DestinationState } from "../../../delivery/destination.ts";
+import { formatAddress } from "../../../model/address.ts";
+import { shortId } from "../../../model/id.ts";
+import type { QueueItem, QueuePage, QueueState, QueueTotals } from "../../../store/store.ts";
+import type { QueueVerb } from "../../queue/change.ts";
+import { age, count, plural, size } from "../format.ts";
+import { type Child, type Html, markup } from "../html.ts";
+import { icon } from "../icons.ts";
+import { action, page, type PageContext } from "../layout.ts";
 import { destinationsCard } from "./destinations.ts";
-import { age, count, plural, size } from "./format.ts";
-import { type Child, type Html, markup } from "./html.ts";
-import { icon } from "./icons.ts";
-import { action, page, type PageContext } from "./layout.ts";
-import { filterFields, queuePath } from "./queue_view.ts";
 import { heard, nextTry, STATE_ORDER, STATE_WORDS, stateWord, telling, why } from "./recipient.ts";
+import { filterFields, queuePath } from "./view.ts";
 
 interface QueueData {
   readonly state: QueueState | undefined;

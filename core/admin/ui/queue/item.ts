@@ -1,11 +1,11 @@
 /** One message of the queue in full: its envelope, and each recipient with its way, its tries and what its sender heard. */
-import { formatAddress } from "../../model/address.ts";
-import { shortId } from "../../model/id.ts";
-import type { QueueItem, StoredRecipient } from "../../store/store.ts";
-import { FINAL_STATES } from "../../store/store.ts";
-import { age, count, longTime, plural, size } from "./format.ts";
-import { type Html, markup } from "./html.ts";
-import { page, type PageContext } from "./layout.ts";
+import { formatAddress } from "../../../model/address.ts";
+import { shortId } from "../../../model/id.ts";
+import type { QueueItem, StoredRecipient } from "../../../store/store.ts";
+import { FINAL_STATES } from "../../../store/store.ts";
+import { age, count, longTime, plural, size } from "../format.ts";
+import { type Html, markup } from "../html.ts";
+import { page, type PageContext } from "../layout.ts";
 import { buttons } from "./queue.ts";
 import { destinationWord, heard, nextTry, owed, routeWord, stateWord, why } from "./recipient.ts";
 

@@ -1,11 +1,11 @@
 /** Destinations that rest or have reached what they bear: why mail waits though its own next try has come. */
-import type { DestinationState } from "../../delivery/destination.ts";
-import { age, count, shortTime } from "./format.ts";
-import { type Html, markup } from "./html.ts";
-import { verdict } from "./icons.ts";
-import { action, type PageContext } from "./layout.ts";
-import { filterFields, queuePath } from "./queue_view.ts";
+import type { DestinationState } from "../../../delivery/destination.ts";
+import { age, count, shortTime } from "../format.ts";
+import { type Html, markup } from "../html.ts";
+import { verdict } from "../icons.ts";
+import { action, type PageContext } from "../layout.ts";
 import { destinationWord } from "./recipient.ts";
+import { filterFields, queuePath } from "./view.ts";
 
 const SHOWN = 10;
 

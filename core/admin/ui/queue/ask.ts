@@ -1,17 +1,17 @@
 /**
  * The pages that ask again before a message is bounced, sent another way or deleted: what happens, to which messages, and
- * what else must be said for it. No script is needed. Non-job: the change itself (../queue/change.ts).
+ * what else must be said for it. No script is needed. Non-job: the change itself (core/admin/queue/change.ts).
  */
-import { formatAddress } from "../../model/address.ts";
-import { shortId } from "../../model/id.ts";
-import type { QueueItem } from "../../store/store.ts";
-import { BOUNCE_REASON, MOST_REASON, type QueueVerb } from "../queue/change.ts";
-import type { Ways } from "../queue/ways.ts";
-import { count, plural } from "./format.ts";
-import { type Html, markup } from "./html.ts";
-import { hidden, page, type PageContext } from "./layout.ts";
-import { filterFields, queuePath, type QueueView } from "./queue_view.ts";
+import { formatAddress } from "../../../model/address.ts";
+import { shortId } from "../../../model/id.ts";
+import type { QueueItem } from "../../../store/store.ts";
+import { BOUNCE_REASON, MOST_REASON, type QueueVerb } from "../../queue/change.ts";
+import type { Ways } from "../../queue/ways.ts";
+import { count, plural } from "../format.ts";
+import { type Html, markup } from "../html.ts";
+import { hidden, page, type PageContext } from "../layout.ts";
 import { STATE_WORDS, stateWord, telling } from "./recipient.ts";
+import { filterFields, queuePath, type QueueView } from "./view.ts";
 
 /** Verbs that ask again. */
 export const ASKED = ["bounce", "route", "delete"] as const;

@@ -1,11 +1,11 @@
 /** What pages say of a recipient in the queue: its state, why it waits, until when, by which way, what its sender heard. */
-import type { Route } from "../../model/envelope.ts";
-import type { QueueState, StoredRecipient } from "../../store/store.ts";
-import { FINAL_STATES } from "../../store/store.ts";
-import { age, shortTime } from "./format.ts";
-import { type Html, markup } from "./html.ts";
-import { type IconName, type Tone, verdict } from "./icons.ts";
-import type { PageContext } from "./layout.ts";
+import type { Route } from "../../../model/envelope.ts";
+import type { QueueState, StoredRecipient } from "../../../store/store.ts";
+import { FINAL_STATES } from "../../../store/store.ts";
+import { age, shortTime } from "../format.ts";
+import { type Html, markup } from "../html.ts";
+import { type IconName, type Tone, verdict } from "../icons.ts";
+import type { PageContext } from "../layout.ts";
 
 export const STATE_WORDS: Readonly<Record<QueueState, { word: string; tone: Tone; sign?: IconName }>> = {
   deferred: { word: "waits", tone: "wait" },

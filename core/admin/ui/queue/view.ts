@@ -1,6 +1,6 @@
 /** What of the queue is looked at, or changed: a state, a domain, both; as a path and as fields of a form. */
-import type { QueueState } from "../../store/store.ts";
-import { type Html, markup } from "./html.ts";
+import type { QueueState } from "../../../store/store.ts";
+import { type Html, markup } from "../html.ts";
 
 export interface QueueView {
   readonly state?: QueueState | undefined;
