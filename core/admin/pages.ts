@@ -18,7 +18,7 @@ import type { Sessions } from "./session.ts";
 import { teachStored } from "./training.ts";
 import { ASSETS } from "./ui/assets.ts";
 import type { Html } from "./ui/html.ts";
-import { type InboxData, inboxPage, inboxPath, type InboxView } from "./ui/inbox.ts";
+import { type InboxData, inboxPage, inboxPath, type InboxView } from "./ui/inbox/inbox.ts";
 import { notice, type PageContext, type PageName } from "./ui/layout.ts";
 import { loginPage } from "./ui/login.ts";
 import { pluginsPage } from "./ui/plugins.ts";

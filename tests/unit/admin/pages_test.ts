@@ -3,9 +3,9 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import fc from "fast-check";
 import { createAdmin } from "../../../core/admin/app.ts";
 import type { Admin, AdminOptions } from "../../../core/admin/app.ts";
-import { checks } from "../../../core/admin/ui/checks.ts";
 import { age, longTime, shortTime, size } from "../../../core/admin/ui/format.ts";
 import { escape, markup } from "../../../core/admin/ui/html.ts";
+import { checks } from "../../../core/admin/ui/inbox/checks.ts";
 import { formatAuthResults } from "../../../core/model/authres.ts";
 import { adminOptions, HOSTILE, NOW, ORDER, PLAIN, TestStore } from "./fixture.ts";
 

@@ -2,18 +2,18 @@
  * One message open: its envelope, and tabs for HTML (a closed frame), text, source, parts, headers, and what the checks
  * wrote on it. Everything here is the sender's word and is put in escaped.
  */
-import { formatAddress } from "../../model/address.ts";
-import { shortId } from "../../model/id.ts";
-import { partName } from "../messages/messages.ts";
-import type { Lesson } from "../../pipeline/plugin.ts";
-import type { MimeMail } from "../messages/mime.ts";
-import type { Opened } from "../messages/reader.ts";
+import { formatAddress } from "../../../model/address.ts";
+import { shortId } from "../../../model/id.ts";
+import { partName } from "../../messages/messages.ts";
+import type { Lesson } from "../../../pipeline/plugin.ts";
+import type { MimeMail } from "../../messages/mime.ts";
+import type { Opened } from "../../messages/reader.ts";
 import { checks, checksTable } from "./checks.ts";
-import { count, longTime, plural, size } from "./format.ts";
-import { type Child, type Html, markup } from "./html.ts";
-import { icon } from "./icons.ts";
+import { count, longTime, plural, size } from "../format.ts";
+import { type Child, type Html, markup } from "../html.ts";
+import { icon } from "../icons.ts";
 import type { InboxView } from "./inbox.ts";
-import { action, type PageContext } from "./layout.ts";
+import { action, type PageContext } from "../layout.ts";
 
 const MAX_TEXT = 512 * 1024; // characters of text that a page shows
 

@@ -3,9 +3,9 @@
  * Authentication-Results. Nobody outside can have put them there, but what they quote is the sender's word and is put in
  * escaped. Non-job: the fields that came with the message.
  */
-import { parseAuthResults } from "../../model/authres.ts";
-import { type Html, markup } from "./html.ts";
-import { type Tone, verdict } from "./icons.ts";
+import { parseAuthResults } from "../../../model/authres.ts";
+import { type Html, markup } from "../html.ts";
+import { type Tone, verdict } from "../icons.ts";
 
 /** A finding, or a field that Postern or a plugin wrote in front of the message. */
 export interface Check {

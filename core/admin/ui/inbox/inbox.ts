@@ -2,13 +2,13 @@
  * The inbox page: boxes, the list, and the message that is open (message.ts). The regions with an id are what the script
  * exchanges when mail arrives or another message is opened; without it every link and form works the same.
  */
-import type { InboxMessage } from "../../store/store.ts";
-import type { Lesson } from "../../pipeline/plugin.ts";
-import type { Opened } from "../messages/reader.ts";
-import { count, longTime, plural, shortTime } from "./format.ts";
-import { type Html, markup } from "./html.ts";
-import { icon, MARK } from "./icons.ts";
-import { ask, command, page, type PageContext } from "./layout.ts";
+import type { InboxMessage } from "../../../store/store.ts";
+import type { Lesson } from "../../../pipeline/plugin.ts";
+import type { Opened } from "../../messages/reader.ts";
+import { count, longTime, plural, shortTime } from "../format.ts";
+import { type Html, markup } from "../html.ts";
+import { icon, MARK } from "../icons.ts";
+import { ask, command, page, type PageContext } from "../layout.ts";
 import { messageView } from "./message.ts";
 
 /** Which part of the mail a page shows. */
