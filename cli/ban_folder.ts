@@ -4,7 +4,7 @@ import { type Bans, bansIn, LONGEST_BAN } from "../core/config/bans.ts";
 import type { Config } from "../core/config/config.ts";
 import type { Store } from "../core/store/store.ts";
 import type { BanDoor, BanRow } from "./ban_door.ts";
-import { openFolder } from "./queue_folder.ts";
+import { openFolder } from "./queue/folder.ts";
 
 export async function openStoredBans(config: Config): Promise<BanDoor> {
   return new StoredBans(await openFolder(config));

@@ -10,7 +10,7 @@ import { checkCommand } from "./check.ts";
 import { dkimCommand } from "./dkim.ts";
 import { dmarcCommand } from "./dmarc.ts";
 import { quarantineCommand } from "./quarantine.ts";
-import { queueCommand } from "./queue.ts";
+import { queueCommand } from "./queue/command.ts";
 import { schemaCommand } from "./schema.ts";
 import { sendCommand } from "./send.ts";
 import { serveCommand } from "./serve.ts";

@@ -4,7 +4,7 @@ import type { Config } from "../core/config/config.ts";
 import { Suppression } from "../core/delivery/suppression.ts";
 import type { Address } from "../core/model/address.ts";
 import type { Store } from "../core/store/store.ts";
-import { openFolder } from "./queue_folder.ts";
+import { openFolder } from "./queue/folder.ts";
 import type { SuppressDoor, SuppressRow } from "./suppress_door.ts";
 
 export async function openStoredSuppressions(config: Config): Promise<SuppressDoor> {

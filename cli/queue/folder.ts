@@ -1,12 +1,12 @@
 /** The queue in a data folder that no server holds. Loaded only when it is needed: it brings the database along. */
-import { queueItemJson } from "../core/admin/queue.ts";
-import { changeFilter, queueChange, queueFilter } from "../core/admin/queue_change.ts";
-import { type Ways, waysOf } from "../core/admin/ways.ts";
-import type { Config } from "../core/config/config.ts";
-import { openSqliteStore } from "../core/store/sqlite.ts";
-import type { Store } from "../core/store/store.ts";
-import type { QueueDoor, QueueFilter, QueueList, QueueRow, Wanted } from "./queue_door.ts";
-import { CommandError } from "./terminal.ts";
+import { queueItemJson } from "../../core/admin/queue.ts";
+import { changeFilter, queueChange, queueFilter } from "../../core/admin/queue_change.ts";
+import { type Ways, waysOf } from "../../core/admin/ways.ts";
+import type { Config } from "../../core/config/config.ts";
+import { openSqliteStore } from "../../core/store/sqlite.ts";
+import type { Store } from "../../core/store/store.ts";
+import { CommandError } from "../terminal.ts";
+import type { QueueDoor, QueueFilter, QueueList, QueueRow, Wanted } from "./door.ts";
 
 export async function openStoredQueue(config: Config): Promise<QueueDoor> {
   return new StoredQueue(await openFolder(config), waysOf(config));
