@@ -1,7 +1,7 @@
-/** Training in a data folder that no server holds. Loaded only when it is needed, as queue/folder.ts is. */
+/** Training in a data folder that no server holds. Loaded only when it is needed, as data_folder.ts is. */
 import type { Config } from "../core/config/config.ts";
 import { teacherOf } from "../core/pipeline/errands.ts";
-import { openFolder } from "./queue/folder.ts";
+import { openFolder } from "./data_folder.ts";
 import { CommandError } from "./terminal.ts";
 import type { TrainDoor } from "./train_door.ts";
 
