@@ -14,7 +14,7 @@ import { queueCommand } from "./queue/command.ts";
 import { schemaCommand } from "./schema.ts";
 import { sendCommand } from "./send.ts";
 import { serveCommand } from "./serve.ts";
-import { suppressCommand } from "./suppress.ts";
+import { suppressCommand } from "./suppress/command.ts";
 import { CommandError, DONE, type ExitCode, NO, processTerminal, type Terminal, USAGE } from "./terminal.ts";
 import { trainCommand } from "./train.ts";
 import { userCommand } from "./user.ts";
