@@ -16,7 +16,7 @@ import { sendCommand } from "./send.ts";
 import { serveCommand } from "./serve.ts";
 import { suppressCommand } from "./suppress/command.ts";
 import { CommandError, DONE, type ExitCode, NO, processTerminal, type Terminal, USAGE } from "./terminal.ts";
-import { trainCommand } from "./train.ts";
+import { trainCommand } from "./train/command.ts";
 import { userCommand } from "./user.ts";
 
 /** Commands that succeed by throwing: commander's way to say that help or the version was shown. */
