@@ -6,7 +6,7 @@ import { Command, CommanderError } from "commander";
 import about from "../deno.json" with { type: "json" };
 import { ConfigError } from "../core/config/issue.ts";
 import { banCommand } from "./ban/command.ts";
-import { checkCommand } from "./check.ts";
+import { checkCommand } from "./check/command.ts";
 import { dkimCommand } from "./dkim.ts";
 import { dmarcCommand } from "./dmarc.ts";
 import { quarantineCommand } from "./quarantine.ts";
