@@ -17,7 +17,7 @@ import { serveCommand } from "./serve.ts";
 import { suppressCommand } from "./suppress/command.ts";
 import { CommandError, DONE, type ExitCode, NO, processTerminal, type Terminal, USAGE } from "./terminal.ts";
 import { trainCommand } from "./train/command.ts";
-import { userCommand } from "./user.ts";
+import { userCommand } from "./user/command.ts";
 
 /** Commands that succeed by throwing: commander's way to say that help or the version was shown. */
 const SHOWN = new Set(["commander.helpDisplayed", "commander.help", "commander.version"]);
