@@ -1,4 +1,4 @@
-/** The HTTP API of a running server as commands use it. Non-job: what is asked (queue_door.ts, suppress_door.ts). */
+/** The HTTP API of a running server as commands use it. Non-job: what is asked (door.ts of each command). */
 import { type Config, formatEndpoint } from "../core/config/config.ts";
 import { CommandError } from "./terminal.ts";
 

@@ -5,19 +5,19 @@
 import { Command, CommanderError } from "commander";
 import about from "../deno.json" with { type: "json" };
 import { ConfigError } from "../core/config/issue.ts";
-import { banCommand } from "./ban.ts";
-import { checkCommand } from "./check.ts";
+import { banCommand } from "./ban/command.ts";
+import { checkCommand } from "./check/command.ts";
 import { dkimCommand } from "./dkim.ts";
 import { dmarcCommand } from "./dmarc.ts";
 import { quarantineCommand } from "./quarantine.ts";
-import { queueCommand } from "./queue.ts";
+import { queueCommand } from "./queue/command.ts";
 import { schemaCommand } from "./schema.ts";
 import { sendCommand } from "./send.ts";
 import { serveCommand } from "./serve.ts";
-import { suppressCommand } from "./suppress.ts";
+import { suppressCommand } from "./suppress/command.ts";
 import { CommandError, DONE, type ExitCode, NO, processTerminal, type Terminal, USAGE } from "./terminal.ts";
-import { trainCommand } from "./train.ts";
-import { userCommand } from "./user.ts";
+import { trainCommand } from "./train/command.ts";
+import { userCommand } from "./user/command.ts";
 
 /** Commands that succeed by throwing: commander's way to say that help or the version was shown. */
 const SHOWN = new Set(["commander.helpDisplayed", "commander.help", "commander.version"]);

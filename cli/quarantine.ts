@@ -1,10 +1,10 @@
 /**
  * `postern quarantine`: what plugins hold for a person, and what a person says to it. It is the part of the queue that is
- * held, in words of its own (queue.ts). Non-job: why mail is held (plugins), training (`postern train`).
+ * held, in words of its own (queue/command.ts). Non-job: why mail is held (plugins), training (`postern train`).
  */
 import { Command } from "commander";
-import { at, change, idOf, limitOf, list, type QueueOptions, show, wholeId } from "./queue.ts";
-import type { QueueDoor } from "./queue_door.ts";
+import { at, change, idOf, limitOf, list, type QueueOptions, show, wholeId } from "./queue/command.ts";
+import type { QueueDoor } from "./queue/door.ts";
 import { CommandError, type ExitCode, type Terminal, USAGE } from "./terminal.ts";
 
 export function quarantineCommand(terminal: Terminal, finish: (code: ExitCode) => void): Command {

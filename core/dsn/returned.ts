@@ -3,7 +3,7 @@
  * RFC 6532 3.7; RFC 6533 5). As it was received, never more than the bounds. Non-job: what happened to it (status.ts).
  */
 import { HeaderSection } from "../model/headers.ts";
-import { concat } from "../model/octets.ts";
+import { concat, isUtf8 } from "../model/octets.ts";
 import type { Body } from "../store/store.ts";
 import type { ReportedMessage } from "./event.ts";
 import type { Notification } from "./notify.ts";
@@ -111,14 +111,4 @@ function ended(octets: Octets): Octets {
   return length === 0 || octets[length - 1] === 10 && octets[length - 2] === 13
     ? octets
     : concat([octets, Uint8Array.of(13, 10)]);
-}
-
-const strict = new TextDecoder("utf-8", { fatal: true });
-function isUtf8(octets: Uint8Array): boolean {
-  try {
-    strict.decode(octets);
-    return true;
-  } catch {
-    return false;
-  }
 }

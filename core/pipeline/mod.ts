@@ -44,6 +44,7 @@ export type { Mailboxes } from "../model/mailboxes.ts";
 export { formatDate } from "../model/trace.ts";
 export { canonicalDomain, DomainSet, isDomainPattern } from "../model/domain.ts";
 export { canonicalIp, ipOctets, isIPv4, isIPv6, isLoopback, isNetwork, networkOf, Networks } from "../model/ip.ts";
+export { isUtf8 } from "../model/octets.ts";
 export { registrableDomain } from "../model/registrable_domain.ts";
 export { parseDuration, parseRate, parseSize, RATE } from "../model/units.ts";
 export type { Rate } from "../model/units.ts";

@@ -3,6 +3,8 @@
  * stand. Headers are searched for and not followed, so lengths that lie hide nothing, and what a stored archive inside
  * holds is listed too. Linear; memory is one header. Non-job: unpacking (inflater.ts), judging names.
  */
+import { isUtf8 } from "../../../core/pipeline/mod.ts";
+
 const P = 0x50, CENTRAL = 0x0201, FIXED = { local: 30, central: 46 } as const;
 const MAX_NAME = 4096, MAX_METHOD = 99, MAX_VERSION = 100;
 
@@ -190,13 +192,4 @@ function sizes(extra: Uint8Array, unpacked: number, packed: number): [unpacked: 
     at = end;
   }
   return [unpacked, packed];
-}
-
-function isUtf8(octets: Uint8Array): boolean {
-  try {
-    new TextDecoder("utf-8", { fatal: true }).decode(octets);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -9,6 +9,7 @@ import {
   decodeWords,
   type FieldRange,
   HeaderSection,
+  isUtf8,
   mailboxesIn,
 } from "../../../core/pipeline/mod.ts";
 
@@ -105,17 +106,6 @@ function hasControls(octets: Uint8Array): boolean {
     if (octet < SPACE && octet !== TAB && octet !== CR && octet !== LF || octet === 127) return true;
   }
   return false;
-}
-
-const strict = new TextDecoder("utf-8", { fatal: true });
-
-function isUtf8(octets: Uint8Array): boolean {
-  try {
-    strict.decode(octets);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 // What a person takes for an address: "@" and a name of two labels or more. No quantifier within another's reach.

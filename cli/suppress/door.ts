@@ -2,9 +2,9 @@
  * Two ways to one suppression list: the HTTP API of the running server, or the data folder where no server runs.
  * Non-job: what the list is for (core/delivery/suppression.ts).
  */
-import type { Config } from "../core/config/config.ts";
-import { type Address, formatAddress } from "../core/model/address.ts";
-import { type AdminApi, runningServer } from "./admin_api.ts";
+import type { Config } from "../../core/config/config.ts";
+import { type Address, formatAddress } from "../../core/model/address.ts";
+import { type AdminApi, runningServer } from "../admin_api.ts";
 
 /** An entry as the HTTP API shows it. */
 export interface SuppressRow {
@@ -31,7 +31,7 @@ export interface SuppressDoor {
 export async function openSuppressions(config: Config): Promise<SuppressDoor> {
   const api = await runningServer(config);
   if (api !== null) return new HttpSuppressions(api);
-  const { openStoredSuppressions } = await import("./suppress_folder.ts"); // only where it is needed
+  const { openStoredSuppressions } = await import("./folder.ts"); // only where it is needed
   return await openStoredSuppressions(config);
 }
 

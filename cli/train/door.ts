@@ -1,10 +1,10 @@
 /**
  * Two ways to those who learn: the HTTP API of the running server, or the plugins of the configuration over the data folder
- * where no server runs. Non-job: which messages (train_sources.ts).
+ * where no server runs. Non-job: which messages (sources.ts).
  */
-import type { Config } from "../core/config/config.ts";
-import type { Lesson } from "../core/pipeline/plugin.ts";
-import { type AdminApi, runningServer } from "./admin_api.ts";
+import type { Config } from "../../core/config/config.ts";
+import type { Lesson } from "../../core/pipeline/plugin.ts";
+import { type AdminApi, runningServer } from "../admin_api.ts";
 
 export interface TrainDoor {
   /** What each plugin that learns says. */
@@ -22,7 +22,7 @@ export interface TrainDoor {
 export async function openTraining(config: Config): Promise<TrainDoor> {
   const api = await runningServer(config);
   if (api !== null) return new HttpTraining(api);
-  const { openStoredTraining } = await import("./train_folder.ts"); // only where it is needed
+  const { openStoredTraining } = await import("./folder.ts"); // only where it is needed
   return await openStoredTraining(config);
 }
 

@@ -1,9 +1,9 @@
 /**
  * Messages out of what a person has: a file, an mbox, a Maildir, a folder of those, standard input. One at a time, with
- * CRLF. Non-job: what is done with them (train.ts).
+ * CRLF. Non-job: what is done with them (command.ts).
  */
 import { join, resolve } from "node:path";
-import { CommandError, type Terminal } from "./terminal.ts";
+import { CommandError, type Terminal } from "../terminal.ts";
 
 export interface TrainMessage {
   /** For people: the file, and the place in it. */

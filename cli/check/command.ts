@@ -1,20 +1,20 @@
 /**
  * `postern check`: reads the configuration as `serve` would, tells every fault, and shows what would run: listeners,
- * warnings, which plugin speaks in which phase, and where mail for other hosts goes (check_delivery.ts).
+ * warnings, which plugin speaks in which phase, and where mail for other hosts goes (delivery.ts).
  */
 import { Command } from "commander";
-import { type Config, formatEndpoint, type ListenerConfig } from "../core/config/config.ts";
-import { formatSelection, possible, selectionOf } from "../core/config/entry.ts";
-import { loadConfig } from "../core/config/load.ts";
-import { resolverOptions } from "../core/dns/system_resolver.ts";
-import { Certificates } from "../core/net/tls/certificates.ts";
-import { certificatesIn, PairError, readPem } from "../core/net/tls/pair.ts";
-import { formatSize } from "../core/model/units.ts";
-import { COMBINED, type Combined, leavesOf, PHASES } from "../core/pipeline/compile.ts";
-import { accept, formatAddress, type Plugin, runPhase } from "../core/pipeline/mod.ts";
-import { Pipeline } from "../core/pipeline/pipeline.ts";
-import { describeDelivery } from "./check_delivery.ts";
-import { CommandError, DONE, type ExitCode, type Terminal } from "./terminal.ts";
+import { type Config, formatEndpoint, type ListenerConfig } from "../../core/config/config.ts";
+import { formatSelection, possible, selectionOf } from "../../core/config/entry.ts";
+import { loadConfig } from "../../core/config/load.ts";
+import { resolverOptions } from "../../core/dns/system_resolver.ts";
+import { Certificates } from "../../core/net/tls/certificates.ts";
+import { certificatesIn, PairError, readPem } from "../../core/net/tls/pair.ts";
+import { formatSize } from "../../core/model/units.ts";
+import { COMBINED, type Combined, leavesOf, PHASES } from "../../core/pipeline/compile.ts";
+import { accept, formatAddress, type Plugin, runPhase } from "../../core/pipeline/mod.ts";
+import { Pipeline } from "../../core/pipeline/pipeline.ts";
+import { CommandError, DONE, type ExitCode, type Terminal } from "../terminal.ts";
+import { describeDelivery } from "./delivery.ts";
 
 export function checkCommand(terminal: Terminal, finish: (code: ExitCode) => void): Command {
   return new Command("check")

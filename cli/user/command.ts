@@ -5,16 +5,16 @@
  */
 import { resolve } from "node:path";
 import { Command } from "commander";
-import { hashPassword, scramOfPassword } from "../core/auth/passwords.ts";
-import { ConfigError } from "../core/config/issue.ts";
-import { loadConfig } from "../core/config/load.ts";
-import { REGISTRY } from "../core/config/registry.ts";
-import { definePlugin, type Schema } from "../core/pipeline/mod.ts";
-import { saslprep } from "../core/smtp/sasl/prepare.ts";
-import { certificateOf, formatLine, type Line, nameFault, senderFault } from "../plugins/auth/accounts/line.ts";
-import { accounts } from "../plugins/auth/accounts/mod.ts";
+import { hashPassword, scramOfPassword } from "../../core/auth/passwords.ts";
+import { ConfigError } from "../../core/config/issue.ts";
+import { loadConfig } from "../../core/config/load.ts";
+import { REGISTRY } from "../../core/config/registry.ts";
+import { definePlugin, type Schema } from "../../core/pipeline/mod.ts";
+import { saslprep } from "../../core/smtp/sasl/prepare.ts";
+import { certificateOf, formatLine, type Line, nameFault, senderFault } from "../../plugins/auth/accounts/line.ts";
+import { accounts } from "../../plugins/auth/accounts/mod.ts";
+import { CommandError, DONE, type ExitCode, NO, type Terminal, USAGE } from "../terminal.ts";
 import { type AccountsPlace, type AccountsText, changeAccounts, readAccounts } from "./accounts_file.ts";
-import { CommandError, DONE, type ExitCode, NO, type Terminal, USAGE } from "./terminal.ts";
 
 interface FileOptions {
   readonly config?: string;

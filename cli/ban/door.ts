@@ -2,8 +2,8 @@
  * Two ways to the bans: the HTTP API of the running server, or the data folder where no server runs.
  * Non-job: who is banned by himself (the plugin ban).
  */
-import type { Config } from "../core/config/config.ts";
-import { type AdminApi, runningServer } from "./admin_api.ts";
+import type { Config } from "../../core/config/config.ts";
+import { type AdminApi, runningServer } from "../admin_api.ts";
 
 /** A ban as the HTTP API shows it. */
 export interface BanRow {
@@ -29,7 +29,7 @@ export interface BanDoor {
 export async function openBans(config: Config): Promise<BanDoor> {
   const api = await runningServer(config);
   if (api !== null) return new HttpBans(api);
-  const { openStoredBans } = await import("./ban_folder.ts"); // only where it is needed
+  const { openStoredBans } = await import("./folder.ts"); // only where it is needed
   return await openStoredBans(config);
 }
 

@@ -1,9 +1,9 @@
-/** Training in a data folder that no server holds. Loaded only when it is needed, as queue_folder.ts is. */
-import type { Config } from "../core/config/config.ts";
-import { teacherOf } from "../core/pipeline/errands.ts";
-import { openFolder } from "./queue_folder.ts";
-import { CommandError } from "./terminal.ts";
-import type { TrainDoor } from "./train_door.ts";
+/** Training in a data folder that no server holds. Loaded only when it is needed, as data_folder.ts is. */
+import type { Config } from "../../core/config/config.ts";
+import { teacherOf } from "../../core/pipeline/errands.ts";
+import { openFolder } from "../data_folder.ts";
+import { CommandError } from "../terminal.ts";
+import type { TrainDoor } from "./door.ts";
 
 export async function openStoredTraining(config: Config): Promise<TrainDoor> {
   const store = await openFolder(config);

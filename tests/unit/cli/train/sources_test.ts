@@ -1,9 +1,9 @@
 /** What `postern train` finds in files, mailboxes and folders. */
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { CommandError } from "../../../cli/terminal.ts";
-import { messagesIn } from "../../../cli/train_sources.ts";
-import { TempFolder } from "../../support/temp.ts";
-import { FakeTerminal } from "./fake_terminal.ts";
+import { CommandError } from "../../../../cli/terminal.ts";
+import { messagesIn } from "../../../../cli/train/sources.ts";
+import { TempFolder } from "../../../support/temp.ts";
+import { FakeTerminal } from "../fake_terminal.ts";
 
 const text = (octets: Uint8Array) => new TextDecoder().decode(octets);
 

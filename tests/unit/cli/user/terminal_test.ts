@@ -1,10 +1,10 @@
 /** A password typed at a terminal: the kernel's, not one of ours. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { programOf, testWith } from "../../support/debian.ts";
-import { TempFolder } from "../../support/temp.ts";
-import { within } from "../../support/wait.ts";
+import { programOf, testWith } from "../../../support/debian.ts";
+import { TempFolder } from "../../../support/temp.ts";
+import { within } from "../../../support/wait.ts";
 
-const MAIN = new URL("../../../cli/main.ts", import.meta.url).pathname;
+const MAIN = new URL("../../../../cli/main.ts", import.meta.url).pathname;
 
 /** Types each answer when its question stands there, and answers all that the screen showed. */
 async function screen(args: string, cwd: string, dialogue: readonly (readonly [question: string, answer: string])[]) {

@@ -1,10 +1,10 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { run } from "../../../cli/main.ts";
-import { NO_EDITS, NO_MAIL_PARAMETERS, NO_RCPT_PARAMETERS } from "../../../core/model/envelope.ts";
-import { newId } from "../../../core/model/id.ts";
-import { openSqliteStore } from "../../../core/store/sqlite.ts";
-import { FakeTerminal } from "./fake_terminal.ts";
-import { TempFolder } from "../../support/temp.ts";
+import { run } from "../../../../cli/main.ts";
+import { NO_EDITS, NO_MAIL_PARAMETERS, NO_RCPT_PARAMETERS } from "../../../../core/model/envelope.ts";
+import { newId } from "../../../../core/model/id.ts";
+import { openSqliteStore } from "../../../../core/store/sqlite.ts";
+import { TempFolder } from "../../../support/temp.ts";
+import { FakeTerminal } from "../fake_terminal.ts";
 
 const TOKEN = "0123456789abcdef";
 

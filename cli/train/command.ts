@@ -1,13 +1,13 @@
 /**
  * `postern train`: shows messages to what learns (spam_score) and says what they are. Asks the running server; where none
- * runs, the data folder itself (train_door.ts). Non-job: learning.
+ * runs, the data folder itself (door.ts). Non-job: learning.
  */
 import { Command } from "commander";
-import { loadConfig } from "../core/config/load.ts";
-import type { Lesson } from "../core/pipeline/plugin.ts";
-import { CommandError, DONE, type ExitCode, NO, type Terminal } from "./terminal.ts";
-import { openTraining, type TrainDoor } from "./train_door.ts";
-import { messagesIn } from "./train_sources.ts";
+import { loadConfig } from "../../core/config/load.ts";
+import type { Lesson } from "../../core/pipeline/plugin.ts";
+import { CommandError, DONE, type ExitCode, NO, type Terminal } from "../terminal.ts";
+import { openTraining, type TrainDoor } from "./door.ts";
+import { messagesIn } from "./sources.ts";
 
 interface TrainOptions {
   readonly config?: string;

@@ -1,13 +1,13 @@
 /**
  * `postern ban`: clients that the plugin ban turns away. Asks the running server; where none runs, the data folder itself
- * (ban_door.ts). Non-job: what becomes of their connections.
+ * (door.ts). Non-job: what becomes of their connections.
  */
 import { Command } from "commander";
-import { LONGEST_BAN, subjectIn } from "../core/config/bans.ts";
-import { loadConfig } from "../core/config/load.ts";
-import { parseDuration } from "../core/model/units.ts";
-import { type BanDoor, type BanRow, openBans } from "./ban_door.ts";
-import { CommandError, DONE, type ExitCode, NO, type Terminal, USAGE } from "./terminal.ts";
+import { LONGEST_BAN, subjectIn } from "../../core/config/bans.ts";
+import { loadConfig } from "../../core/config/load.ts";
+import { parseDuration } from "../../core/model/units.ts";
+import { CommandError, DONE, type ExitCode, NO, type Terminal, USAGE } from "../terminal.ts";
+import { type BanDoor, type BanRow, openBans } from "./door.ts";
 
 /** Bans in one list. */
 const MOST = 1000;

@@ -1,10 +1,10 @@
-/** The bans in a data folder that no server holds. Loaded only when it is needed, as queue_folder.ts is. */
-import { banJson } from "../core/admin/bans.ts";
-import { type Bans, bansIn, LONGEST_BAN } from "../core/config/bans.ts";
-import type { Config } from "../core/config/config.ts";
-import type { Store } from "../core/store/store.ts";
-import type { BanDoor, BanRow } from "./ban_door.ts";
-import { openFolder } from "./queue_folder.ts";
+/** The bans in a data folder that no server holds. Loaded only when it is needed, as data_folder.ts is. */
+import { banJson } from "../../core/admin/bans.ts";
+import { type Bans, bansIn, LONGEST_BAN } from "../../core/config/bans.ts";
+import type { Config } from "../../core/config/config.ts";
+import type { Store } from "../../core/store/store.ts";
+import { openFolder } from "../data_folder.ts";
+import type { BanDoor, BanRow } from "./door.ts";
 
 export async function openStoredBans(config: Config): Promise<BanDoor> {
   return new StoredBans(await openFolder(config));

@@ -1,13 +1,13 @@
 /**
  * `postern suppress`: the addresses to which nothing is sent. Asks the running server; where none runs, the data folder
- * itself (suppress_door.ts). Non-job: what becomes of mail to them.
+ * itself (door.ts). Non-job: what becomes of mail to them.
  */
 import { Command } from "commander";
-import { loadConfig } from "../core/config/load.ts";
-import { LONGEST_SUPPRESSION } from "../core/delivery/suppression.ts";
-import { type Address, parseAddress } from "../core/model/address.ts";
-import { openSuppressions, type SuppressDoor, type SuppressRow } from "./suppress_door.ts";
-import { CommandError, DONE, type ExitCode, NO, type Terminal, USAGE } from "./terminal.ts";
+import { loadConfig } from "../../core/config/load.ts";
+import { LONGEST_SUPPRESSION } from "../../core/delivery/suppression.ts";
+import { type Address, parseAddress } from "../../core/model/address.ts";
+import { CommandError, DONE, type ExitCode, NO, type Terminal, USAGE } from "../terminal.ts";
+import { openSuppressions, type SuppressDoor, type SuppressRow } from "./door.ts";
 
 /** Addresses in one list. */
 const MOST = 1000;

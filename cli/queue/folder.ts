@@ -1,25 +1,14 @@
 /** The queue in a data folder that no server holds. Loaded only when it is needed: it brings the database along. */
-import { changeFilter, queueChange, queueFilter } from "../core/admin/queue/change.ts";
-import { queueItemJson } from "../core/admin/queue/queue.ts";
-import { type Ways, waysOf } from "../core/admin/queue/ways.ts";
-import type { Config } from "../core/config/config.ts";
-import { openSqliteStore } from "../core/store/sqlite.ts";
-import type { Store } from "../core/store/store.ts";
-import type { QueueDoor, QueueFilter, QueueList, QueueRow, Wanted } from "./queue_door.ts";
-import { CommandError } from "./terminal.ts";
+import { queueItemJson } from "../../core/admin/queue/queue.ts";
+import { changeFilter, queueChange, queueFilter } from "../../core/admin/queue/change.ts";
+import { type Ways, waysOf } from "../../core/admin/queue/ways.ts";
+import type { Config } from "../../core/config/config.ts";
+import type { Store } from "../../core/store/store.ts";
+import { openFolder } from "../data_folder.ts";
+import type { QueueDoor, QueueFilter, QueueList, QueueRow, Wanted } from "./door.ts";
 
 export async function openStoredQueue(config: Config): Promise<QueueDoor> {
   return new StoredQueue(await openFolder(config), waysOf(config));
-}
-
-/** The store of a configuration. @throws {CommandError} when there is none, {StoreError} when it cannot be had. */
-export async function openFolder(config: Config): Promise<Store> {
-  const { data, store, limits } = config;
-  const where = "start the server, or name its configuration with --config";
-  if (store === "memory") throw new CommandError(`no server answers, and its store is in memory; ${where}`);
-  const there = await Deno.stat(`${data}/postern.db`).then((info) => info.isFile, () => false);
-  if (!there) throw new CommandError(`no server answers, and ${data} holds no queue; ${where}`);
-  return await openSqliteStore({ folder: data, headLimit: limits.headerBytes });
 }
 
 export class StoredQueue implements QueueDoor {

@@ -1,20 +1,13 @@
 /**
  * `postern queue`: what waits, and what a person may do about it. Asks the running server; where none runs, the data
- * folder itself (queue_door.ts). Non-job: delivering.
+ * folder itself (door.ts). Non-job: delivering.
  */
 import { Command, Option } from "commander";
-import { loadConfig } from "../core/config/load.ts";
-import { readId, readShortId, shortId } from "../core/model/id.ts";
-import { formatSize } from "../core/model/units.ts";
-import {
-  openQueue,
-  type QueueDoor,
-  type QueueFilter,
-  type QueueRow,
-  type QueueVerb,
-  type Wanted,
-} from "./queue_door.ts";
-import { CommandError, DONE, type ExitCode, NO, type Terminal, USAGE } from "./terminal.ts";
+import { loadConfig } from "../../core/config/load.ts";
+import { readId, readShortId, shortId } from "../../core/model/id.ts";
+import { formatSize } from "../../core/model/units.ts";
+import { CommandError, DONE, type ExitCode, NO, type Terminal, USAGE } from "../terminal.ts";
+import { openQueue, type QueueDoor, type QueueFilter, type QueueRow, type QueueVerb, type Wanted } from "./door.ts";
 
 const STATES = ["ready", "active", "deferred", "held", "corrupt", "delivered", "failed", "expired"];
 

@@ -3,9 +3,16 @@
  * Lines that are not asked about stay as they are, octet for octet; so do mode and owner.
  * Non-job: what a line says (plugins/auth/accounts/line.ts), passwords.
  */
-import { syncFolder, writeAll } from "../core/store/durable_write.ts";
-import { foldName, formatSecret, type Line, LineError, readLine, readSecret } from "../plugins/auth/accounts/line.ts";
-import { CommandError } from "./terminal.ts";
+import { syncFolder, writeAll } from "../../core/store/durable_write.ts";
+import {
+  foldName,
+  formatSecret,
+  type Line,
+  LineError,
+  readLine,
+  readSecret,
+} from "../../plugins/auth/accounts/line.ts";
+import { CommandError } from "../terminal.ts";
 
 export interface AccountsPlace {
   readonly path: string;

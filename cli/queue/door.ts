@@ -2,8 +2,8 @@
  * Two ways to one queue: the HTTP API of the running server, or the data folder where no server runs. Which one it is
  * makes no difference to a command.
  */
-import type { Config } from "../core/config/config.ts";
-import { type AdminApi, runningServer } from "./admin_api.ts";
+import type { Config } from "../../core/config/config.ts";
+import { type AdminApi, runningServer } from "../admin_api.ts";
 
 export type QueueVerb = "retry" | "hold" | "release" | "delete" | "bounce" | "route";
 /** What a verb is told beside what it is about; as the API takes it. */
@@ -73,7 +73,7 @@ export interface QueueDoor {
 export async function openQueue(config: Config): Promise<QueueDoor> {
   const api = await runningServer(config);
   if (api !== null) return new HttpQueue(api);
-  const { openStoredQueue } = await import("./queue_folder.ts"); // brings the database along: only where it is needed
+  const { openStoredQueue } = await import("./folder.ts"); // brings the database along: only where it is needed
   return await openStoredQueue(config);
 }
 

@@ -1,14 +1,14 @@
 import { assert, assertEquals, assertMatch, assertNotEquals, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
-import { AccountsText } from "../../../cli/accounts_file.ts";
-import { run } from "../../../cli/main.ts";
-import { SecretReader } from "../../../cli/secret.ts";
-import { ScryptPasswords } from "../../../core/auth/passwords.ts";
-import { accounts } from "../../../plugins/auth/accounts/mod.ts";
-import { login } from "../plugins/auth/accounts/login.ts";
-import { postern } from "../../support/cli.ts";
-import { TempFolder } from "../../support/temp.ts";
-import { FakeTerminal } from "./fake_terminal.ts";
+import { AccountsText } from "../../../../cli/user/accounts_file.ts";
+import { run } from "../../../../cli/main.ts";
+import { SecretReader } from "../../../../cli/secret.ts";
+import { ScryptPasswords } from "../../../../core/auth/passwords.ts";
+import { accounts } from "../../../../plugins/auth/accounts/mod.ts";
+import { login } from "../../plugins/auth/accounts/login.ts";
+import { postern } from "../../../support/cli.ts";
+import { TempFolder } from "../../../support/temp.ts";
+import { FakeTerminal } from "../fake_terminal.ts";
 
 const PASSWORD = "correct horse";
 

@@ -1,11 +1,11 @@
-/** The suppression list in a data folder that no server holds. Loaded only when it is needed, as queue_folder.ts is. */
-import { suppressedJson } from "../core/admin/suppressions.ts";
-import type { Config } from "../core/config/config.ts";
-import { Suppression } from "../core/delivery/suppression.ts";
-import type { Address } from "../core/model/address.ts";
-import type { Store } from "../core/store/store.ts";
-import { openFolder } from "./queue_folder.ts";
-import type { SuppressDoor, SuppressRow } from "./suppress_door.ts";
+/** The suppression list in a data folder that no server holds. Loaded only when it is needed, as data_folder.ts is. */
+import { suppressedJson } from "../../core/admin/suppressions.ts";
+import type { Config } from "../../core/config/config.ts";
+import { Suppression } from "../../core/delivery/suppression.ts";
+import type { Address } from "../../core/model/address.ts";
+import type { Store } from "../../core/store/store.ts";
+import { openFolder } from "../data_folder.ts";
+import type { SuppressDoor, SuppressRow } from "./door.ts";
 
 export async function openStoredSuppressions(config: Config): Promise<SuppressDoor> {
   return new StoredSuppressions(await openFolder(config));
