@@ -2,6 +2,7 @@
  * The composition root: from a configuration to a running server, and back. Start order: store, pipelines, dispatcher,
  * admin site, listeners; stop order the other way round. Non-job: anything that one part can do by itself.
  */
+import { hash } from "node:crypto";
 import { join } from "node:path";
 import { setTimeout as timer } from "node:timers/promises";
 import type { LoginServices } from "./auth/authentication.ts";
@@ -12,6 +13,7 @@ import { createAdmin } from "./admin/app.ts";
 import { serveAdmin } from "./admin/serve.ts";
 import { waysOf } from "./admin/queue/ways.ts";
 import { type Config, formatEndpoint } from "./config/config.ts";
+import { useSha256 } from "./dkim/mod.ts";
 import type { Resolver } from "./dns/resolver.ts";
 import { systemResolver } from "./dns/system_resolver.ts";
 import { Doors } from "./doors.ts";
@@ -33,6 +35,8 @@ import { MemoryStore } from "./store/memory.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
 import { VERSION } from "./version.ts";
+
+useSha256((octets) => new Uint8Array(hash("sha256", octets, "buffer")));
 
 /** What the server is given beside its configuration. */
 export interface StartOptions {

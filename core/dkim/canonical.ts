@@ -113,10 +113,13 @@ export class CanonicalBody {
   #relaxed(octets: Uint8Array): void {
     if (this.#out.length < octets.length + 4) this.#out = new Uint8Array(octets.length + 4);
     const out = this.#out;
-    let to = 0, ends = this.#ends, cr = this.#cr, space = this.#space;
+    let to = 0, ends = this.#ends, cr = this.#cr, space = this.#space, content = this.#content;
     for (let at = 0; at < octets.length; at++) {
       const octet = octets[at]!;
-      if (cr && octet === LF) {
+      if (octet > SPACE && !cr && !space && ends === 0) { // within a word
+        out[to++] = octet;
+        content = true;
+      } else if (cr && octet === LF) {
         ends++;
         cr = space = false; // no space at the end of a line
       } else if (!cr && octet === CR) cr = true;
@@ -136,10 +139,10 @@ export class CanonicalBody {
         cr = octet === CR;
         space = octet === SPACE || octet === TAB;
         if (!cr && !space) out[to++] = octet;
-        this.#content = true;
+        content = true;
       }
     }
     if (to > 0) this.write(out.subarray(0, to));
-    this.#ends = ends, this.#cr = cr, this.#space = space;
+    this.#ends = ends, this.#cr = cr, this.#space = space, this.#content = content;
   }
 }

@@ -18,3 +18,4 @@ export { canBeSigned, type SignedField, signedFields } from "./signed_fields.ts"
 export { SignedHeader } from "./signed_header.ts";
 export { type KeyDoor, type SignatureResult, type SignatureVerdict, type Verified, verify } from "./verify.ts";
 export type { VerifyOptions } from "./verify.ts";
+export { type Sha256Function, useSha256 } from "./sha256.ts";

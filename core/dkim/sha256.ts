@@ -113,8 +113,22 @@ export class Sha256 implements Hasher {
 /** Octets up to which a call of WebCrypto costs more than it saves. */
 const SMALL = 2048;
 
+/** SHA-256 of some octets, at once. */
+export type Sha256Function = (octets: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>;
+
+let own: Sha256Function | null = null;
+
+/**
+ * From now on what is at hand is hashed by this: a server's runtime does it at a quarter of WebCrypto's cost, which hands
+ * each call to another thread.
+ */
+export function useSha256(hash: Sha256Function): void {
+  own = hash;
+}
+
 /** SHA-256 of what is at hand. */
 export async function sha256(octets: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  if (own !== null) return own(octets);
   if (octets.length > SMALL) return new Uint8Array(await crypto.subtle.digest("SHA-256", octets));
   const hash = new Sha256();
   hash.update(octets);
