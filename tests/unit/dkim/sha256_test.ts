@@ -1,3 +1,6 @@
+/** SHA-256 by the runtime, where a server gives it. Non-job: ours in pieces (canonical_test.ts). */
+import { assertEquals } from "@std/assert";
+import { sha256, useSha256 } from "../../../core/dkim/sha256.ts";
 
 Deno.test("the runtime's own hash, where a server gives it, is the same one", async () => {
   const { hash } = await import("node:crypto");
