@@ -102,11 +102,11 @@ function row(context: PageContext, item: QueueItem, terms: QuarantineTerms): Htm
     <tr>
       <td class="brk"><a href="/quarantine/${message.id}"><bdi>${
     message.summary.subject.trim() || "(no subject)"
-  }</bdi></a><small class="sub">${first?.lastReply ?? ""}</small><small class="slim">from ${from}</small>
+  }</bdi></a><small class="sub">${breakable(first?.lastReply ?? "")}</small><small class="slim">from ${from}</small>
         <small class="slim">to ${to}</small>
         <small class="slim">${old} old; goes in: ${rest}</small></td>
-      <td class="wide brk">${from}</td>
-      <td class="wide brk">${to}</td>
+      <td class="wide brk who">${from}</td>
+      <td class="wide brk who">${to}</td>
       <td class="num wide">${size(message.size)}</td>
       <td class="num wide">${old}</td>
       <td class="num wide">${rest}</td>
@@ -115,6 +115,11 @@ function row(context: PageContext, item: QueueItem, terms: QuarantineTerms): Htm
   }</div></td>
     </tr>
   `;
+}
+
+/** A list of rules has commas and no space: a line may end behind each. */
+function breakable(text: string): Child {
+  return text.split(",").map((part, i) => markup`${i > 0 && markup`,<wbr>`}${part}`);
 }
 
 /** What a person held has no end, nor has what a rule held on its way out. */
@@ -159,7 +164,9 @@ export function quarantinedPage(
       sure: "Delete it",
     })
   }</div></div>
-    <ul class="acts">${why.map((each) => markup`<li class="hold">${icon("hold")}<b>Held: ${each}</b></li>`)}</ul>
+    <ul class="acts">${
+    why.map((each) => markup`<li class="hold">${icon("hold")}<b>Held: ${breakable(each)}</b></li>`)
+  }</ul>
     <dl class="card facts">
       <div><dt>Id</dt><dd><code title="${message.id}">${shortId(message.id)}</code></dd></div>
       <div><dt>From</dt><dd class="brk"><bdi>${message.summary.from || "nobody"}</bdi><small><bdi>${
