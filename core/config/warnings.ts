@@ -34,6 +34,11 @@ export function warningsOf(config: Config, { named }: { readonly named: Readonly
   if (named.has("dmarc") && !named.has("dkim")) {
     warnings.push("dmarc: no failure can be known without signatures, so it stops nothing; put dkim before it");
   }
+  if (named.has("feedback") && !named.has("bounce") && !named.has("verp")) {
+    warnings.push(
+      "feedback: believes no report about mail that bears no mark of ours; put bounce or verp into the list",
+    );
+  }
   for (const network of openNetworks(config.trustedNetworks)) {
     warnings.push(`relay: networks has ${network}: strangers may send anywhere through this host`);
   }

@@ -116,7 +116,7 @@ plugins: [{ relay: { networks: ["0.0.0.0/0", "10.0.0.0/8"] } }]
   assert(deaf.warnings[0]!.includes("no plugin that routes recipients"), deaf.warnings[0]);
 });
 
-Deno.test("dmarc without dkim is a warning, for it could stop nothing", async () => {
+Deno.test("dmarc without dkim, and feedback without marks, are warnings: they could do nothing", async () => {
   const warnings = async (plugins: string) =>
     (await load(`
 hostname: mx.example.org
@@ -125,6 +125,7 @@ plugins: [${plugins}{ discard: { everything: true } }]
 `)).warnings;
   assertMatch((await warnings("spf, { dmarc: { reject: reject } }, ")).join(), /^dmarc: no failure can be known/);
   assertEquals(await warnings("{ parallel: [spf, dkim] }, dmarc, "), []);
+  assertMatch((await warnings("feedback, ")).join(), /^feedback: believes no report/);
 });
 
 Deno.test("an empty file is the defaults; there is no site without `admin`", async () => {
