@@ -3,22 +3,15 @@
  * lessons that a person teaches. Non-job: what comes of them.
  */
 import type { Resolver } from "../dns/resolver.ts";
-import type { Event } from "../observe/events.ts";
-import type { Counters } from "../store/store.ts";
 import { leavesOf } from "./compile.ts";
 import type { Host } from "./contexts/contexts.ts";
-import { NamespacedCounters } from "./contexts/plugin_context.ts";
+import { houseOf, type ObserverServices } from "./observers.ts";
 import type { Job, Learn, Lesson, Letter, Plugin } from "./plugin.ts";
 
 /** What errands need from the house. */
-export interface ErrandServices {
+export interface ErrandServices extends ObserverServices {
   readonly host: Host;
   readonly dns: Resolver;
-  /** All counters: each plugin gets its own part of them. */
-  readonly counters: Counters;
-  /** Milliseconds since 1970. */
-  now(): number;
-  emit(event: Event): void;
   /** Puts a letter of this site into the queue; resolves when it is durable. */
   send(letter: Letter): Promise<void>;
 }
@@ -95,7 +88,7 @@ export class Errands {
 /** Teaches every plugin that learns, each instance once. Null where nobody does. */
 export function teacherOf(
   plugins: readonly Plugin[],
-  services: Pick<ErrandServices, "counters" | "now" | "emit">,
+  services: ObserverServices,
 ): ((content: Uint8Array<ArrayBuffer>, as: Lesson) => Promise<readonly string[]>) | null {
   const found = new Map<Learn, string>();
   for (const { plugin } of leavesOf(plugins, undefined)) if (plugin.learn) found.set(plugin.learn, plugin.name);
@@ -104,13 +97,5 @@ export function teacherOf(
     const said: string[] = [];
     for (const [learn, name] of found) said.push(`${name}: ${await learn(content, as, houseOf(name, services))}`);
     return said;
-  };
-}
-
-function houseOf(name: string, { counters, now, emit }: Pick<ErrandServices, "counters" | "now" | "emit">) {
-  return {
-    store: new NamespacedCounters(counters, `plugin:${name}:`),
-    now,
-    alert: (subject: string, message: string) => emit({ type: "alert", where: name, subject, message }),
   };
 }

@@ -53,16 +53,18 @@ export function observersOf(
   return [...found.values()];
 }
 
-function observer(
-  name: string,
-  observe: Observe,
-  { counters, now, emit }: ObserverServices,
-): Observer {
-  const house: ObserverHouse = {
+/** What a plugin has outside of the phases, under its name. */
+export function houseOf(name: string, { counters, now, emit }: ObserverServices): ObserverHouse {
+  return {
     store: new NamespacedCounters(counters, `plugin:${name}:`),
     now,
     alert: (subject, message) => emit({ type: "alert", where: name, subject, message }),
   };
+}
+
+function observer(name: string, observe: Observe, services: ObserverServices): Observer {
+  const { emit } = services;
+  const house = houseOf(name, services);
   const failed = (error: unknown) => {
     let why = "something that cannot be read";
     try {
