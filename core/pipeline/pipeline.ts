@@ -51,6 +51,8 @@ type AskedPhase = Exclude<Phase, "queue" | "deliver">;
 export class Pipeline {
   /** What each plugin does in which phase, for `check` and the admin page. Combinations are taken apart. */
   readonly matrix: readonly Compiled[];
+  /** Of each plugin in the list, by its name. */
+  readonly #places: ReadonlyMap<string, number>;
   readonly #chains: { readonly [P in Phase]: readonly Step[] };
   readonly #delay: boolean;
   readonly #budget: number;
@@ -60,6 +62,7 @@ export class Pipeline {
   constructor(plugins: readonly Plugin[], options: PipelineOptions = {}) {
     const { role, delayRefusals = true, budget = BUDGET, partial = false } = options;
     this.matrix = checkPlugins(plugins, role);
+    this.#places = new Map(this.matrix.map(({ plugin }, place) => [plugin, place]));
     this.#stores = partial ? null : storesOf(this.matrix);
     this.#chains = Object.fromEntries(
       PHASES.map((phase) => [phase, plugins.flatMap((plugin) => stepsOf(plugin, phase, role))]),
@@ -146,8 +149,7 @@ export class Pipeline {
   /** One field; findings of plugins that ran together stand in the list's order, not in that of their answers. */
   #sayFindings(ctx: TransactionContext): void {
     const { edits, host, authResults, finders } = ctx;
-    const places = new Map(this.matrix.map(({ plugin }, place) => [plugin, place]));
-    const placeOf = (index: number) => places.get(finders[index]!) ?? 0;
+    const placeOf = (index: number) => this.#places.get(finders[index]!) ?? 0;
     const results = [...authResults.keys()].sort((a, b) => placeOf(a) - placeOf(b)).map((index) => authResults[index]!);
     ctx.edits = { ...edits, prepend: formatAuthResults(host.name, results) + edits.prepend };
   }

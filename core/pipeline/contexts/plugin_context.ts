@@ -185,10 +185,9 @@ export class PluginContext implements Every {
       this.note ||= "would have made the peer wait";
       return false;
     }
-    const begin = this.#pausing === 0 ? this.#pauseBegan = performance.now() : 0;
-    this.#pausing++;
+    if (this.#pausing++ === 0) this.#pauseBegan = performance.now();
     const talked = await this.#ctx.pause(milliseconds);
-    if (--this.#pausing === 0) this.#paused += performance.now() - (begin || this.#pauseBegan);
+    if (--this.#pausing === 0) this.#paused += performance.now() - this.#pauseBegan;
     return talked;
   }
 
