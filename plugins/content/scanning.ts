@@ -22,6 +22,11 @@ const SHORTEST = 100, LONGEST = 100_000; // milliseconds; `data` and `queue` tog
 /** Milliseconds between two words to the operator about the same server. */
 const REMINDER = 60_000;
 
+/** An address or a network in options, such as 192.0.2.0/24. */
+export const network: z.ZodString = z.string().refine(isNetwork, {
+  error: (issue) => `"${issue.input}" is no IP address or network like 192.0.2.0/24`,
+});
+
 /** A size in options; octets after parsing. */
 export const sizeOption: z.ZodPipe<z.ZodString, z.ZodTransform<number, string>> = z.string().transform(
   (text, context) => {
@@ -43,11 +48,7 @@ export const SCANNING = {
   unavailable: z.enum(["defer", "skip"]).default("defer").describe(
     "No server answers: ask the client to come again, or take mail that nobody has looked at",
   ),
-  networks: z.array(
-    z.string().refine(isNetwork, {
-      error: (issue) => `"${issue.input}" is no IP address or network like 192.0.2.0/24`,
-    }),
-  ).default([]).describe("Clients whose mail is not looked at"),
+  networks: z.array(network).default([]).describe("Clients whose mail is not looked at"),
 } as const;
 
 /** What the operator said. */

@@ -10,7 +10,6 @@ import {
   definePlugin,
   formatAddress,
   type Handlers,
-  isNetwork,
   type Lasting,
   networkOf,
   Networks,
@@ -18,13 +17,10 @@ import {
   type PluginFactory,
   type Reply,
 } from "../../../core/pipeline/mod.ts";
+import { network } from "../schema.ts";
 import { parseRate, RATE } from "../rate.ts";
 
 const rate = z.string().regex(RATE, "must be a rate like 100/1m: a count, and a time in s, m, h or d");
-
-const network = z.string().refine(isNetwork, {
-  error: (issue) => `"${issue.input}" is no IP address or network like 192.0.2.0/24`,
-});
 
 const Options = z.strictObject({
   connectionsPerIp: rate.optional().describe("New connections of one client"),

@@ -8,20 +8,18 @@ import {
   definePlugin,
   DomainSet,
   isDomainPattern,
-  isNetwork,
   Networks,
   type PluginFactory,
   type RcptContext,
 } from "../../../core/pipeline/mod.ts";
+import { network } from "../schema.ts";
 import { UNPROVEN } from "../../auth/any_login/key.ts";
 import { RELAY, type RelayReason } from "./key.ts";
 
 export { RELAY, type RelayReason } from "./key.ts";
 export { openNetworks } from "./world.ts";
 
-const network = z.string().refine(isNetwork, {
-  error: (issue) => `"${issue.input}" is no IP address or network like 192.0.2.0/24`,
-}).describe("An address or a network: 192.0.2.7, 10.0.0.0/8, fd00::/8");
+const described = network.describe("An address or a network: 192.0.2.7, 10.0.0.0/8, fd00::/8");
 
 // "*" would relay for the world, and "*.com" for a good part of it, whatever else stands here.
 const WIDE = /^\*(?:\.[^.]+)?\.?$/;
@@ -33,7 +31,7 @@ const domain = z.string().refine((text) => !WIDE.test(text) && isDomainPattern(t
 }).describe("A domain, or *.domain for all names below it");
 
 const Options = z.strictObject({
-  networks: z.array(network).default([]).describe("Peers that may send anywhere without authenticating"),
+  networks: z.array(described).default([]).describe("Peers that may send anywhere without authenticating"),
   domains: z.array(domain).default([]).describe(
     "Foreign domains that anybody may send to: this host is their backup MX",
   ),

@@ -10,7 +10,6 @@ import {
   type DataContext,
   defer,
   definePlugin,
-  isNetwork,
   Networks,
   type Next,
   parseDuration,
@@ -19,7 +18,7 @@ import {
 } from "../../../core/pipeline/mod.ts";
 import { enginePlace } from "../engine.ts";
 import { EngineError } from "../engine_error.ts";
-import { isForPostmaster } from "../scanning.ts";
+import { isForPostmaster, network } from "../scanning.ts";
 import { Conversations } from "./conversations.ts";
 import { offer, PERMISSIONS, VERSIONS } from "./negotiation.ts";
 import { Server } from "./server.ts";
@@ -45,11 +44,7 @@ const Options = z.strictObject({
     ),
   }).prefault({}),
   pause: time(3_600_000).prefault("10s").describe("How long a milter that did not answer in time is not tried again"),
-  networks: z.array(
-    z.string().refine(isNetwork, {
-      error: (issue) => `"${issue.input}" is no IP address or network like 192.0.2.0/24`,
-    }),
-  ).default([]).describe("Clients that the milter is not told of"),
+  networks: z.array(network).default([]).describe("Clients that the milter is not told of"),
   actions: z.array(z.enum(PERMISSIONS)).default([...PERMISSIONS]).describe("What it may do to a message"),
   macros: z.record(
     z.string().regex(/^(?:[A-Za-z_]|\{[A-Za-z0-9_]{1,60}\})$/, "must be a macro such as j or {daemon_name}"),

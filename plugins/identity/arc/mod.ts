@@ -10,11 +10,11 @@ import {
   definePlugin,
   DomainSet,
   isDomainPattern,
-  isNetwork,
   Networks,
   parseDuration,
   type PluginFactory,
 } from "../../../core/pipeline/mod.ts";
+import { network } from "../schema.ts";
 import { withKeyDoor } from "../key_door.ts";
 import { ARC, type ArcFinding } from "./key.ts";
 
@@ -30,11 +30,7 @@ const Options = z.strictObject({
   ),
   timeout: z.string().refine((text) => (parseDuration(text) ?? 0) > 0, "Write a duration like 10s").prefault("10s")
     .transform((text) => parseDuration(text)!).describe("For all questions to name service about one message"),
-  networks: z.array(
-    z.string().refine(isNetwork, {
-      error: (issue) => `"${issue.input}" is no IP address or network like 192.0.2.0/24`,
-    }),
-  ).default([]).describe("Clients whose mail is not checked: hosts of your own"),
+  networks: z.array(network).default([]).describe("Clients whose mail is not checked: hosts of your own"),
 });
 
 /**

@@ -11,13 +11,13 @@ import {
   defer,
   definePlugin,
   isLoopback,
-  isNetwork,
   Networks,
   parseDuration,
   type PluginFactory,
   reject,
   type Reply,
 } from "../../../core/pipeline/mod.ts";
+import { network } from "../schema.ts";
 import { withKeyDoor } from "../key_door.ts";
 import { DKIM, type DkimFindings, type DkimResult } from "./key.ts";
 
@@ -47,11 +47,9 @@ const Options = z.strictObject({
   signatures: z.int().min(1).max(50).default(10).describe("How many signatures are looked at, the first ones"),
   timeout: z.string().refine((text) => (parseDuration(text) ?? 0) > 0, "Write a duration like 10s").prefault("10s")
     .transform((text) => parseDuration(text)!).describe("For all questions to name service about one message"),
-  networks: z.array(
-    z.string().refine(isNetwork, {
-      error: (issue) => `"${issue.input}" is no IP address or network like 192.0.2.0/24`,
-    }),
-  ).default([]).describe("Clients whose mail is not checked: hosts of your own, which sign on the way out if at all"),
+  networks: z.array(network).default([]).describe(
+    "Clients whose mail is not checked: hosts of your own, which sign on the way out if at all",
+  ),
 });
 type Settings = z.output<typeof Options>;
 

@@ -13,7 +13,6 @@ import {
   HeaderSection,
   isDomainPattern,
   isLoopback,
-  isNetwork,
   type Job,
   type Message,
   Networks,
@@ -22,6 +21,7 @@ import {
   type PluginFactory,
   reject,
 } from "../../../core/pipeline/mod.ts";
+import { network } from "../schema.ts";
 import { ARC } from "../arc/key.ts";
 import { DKIM } from "../dkim/key.ts";
 import { inTime } from "../in_time.ts";
@@ -34,9 +34,6 @@ import { sendReports } from "./reporter.ts";
 
 export { DMARC, type DmarcFinding, type DmarcOverride, type DmarcPolicy, type DmarcResult } from "./key.ts";
 
-const network = z.string().refine(isNetwork, {
-  error: (issue) => `"${issue.input}" is no IP address or network like 192.0.2.0/24`,
-});
 const domain = z.string().refine(isDomainPattern, {
   error: (issue) => `"${issue.input}" is no domain, and no *.domain`,
 });

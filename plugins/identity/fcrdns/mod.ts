@@ -8,20 +8,17 @@ import {
   type ConnectContext,
   definePlugin,
   isLoopback,
-  isNetwork,
   Networks,
   type PluginFactory,
   reject,
 } from "../../../core/pipeline/mod.ts";
+import { network, PRIVATE } from "../schema.ts";
 import { inTime } from "../in_time.ts";
 import { confirm } from "./confirm.ts";
 import { FCRDNS, type FcrdnsFinding } from "./key.ts";
 
 export { FCRDNS, type FcrdnsFinding, type FcrdnsResult } from "./key.ts";
 
-const network = z.string().refine(isNetwork, {
-  error: (issue) => `"${issue.input}" is no IP address or network like 192.0.2.0/24`,
-});
 const Options = z.strictObject({
   fail: z.enum(["mark", "score", "reject"]).default("mark").describe("Its names lead elsewhere, or nowhere"),
   none: z.enum(["mark", "score", "reject"]).default("mark").describe("It has no name, or none that could be one"),
@@ -29,8 +26,6 @@ const Options = z.strictObject({
   networks: z.array(network).default([]).describe("Clients that are not checked: relays of your own"),
 });
 
-/** Addresses that no public name service speaks of (RFC 1918, RFC 3927, RFC 4193, RFC 4291 2.5.6). */
-const PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10"];
 /** A client waits for its greeting meanwhile. */
 const TIME = 10_000;
 

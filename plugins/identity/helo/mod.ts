@@ -7,21 +7,18 @@ import { z } from "zod";
 import {
   definePlugin,
   isLoopback,
-  isNetwork,
   type MailContext,
   Networks,
   type PluginFactory,
   reject,
 } from "../../../core/pipeline/mod.ts";
+import { network } from "../schema.ts";
 import { inTime } from "../in_time.ts";
 import { firstLook, resolve } from "./faults.ts";
 import { HELO, type HeloFault, type HeloFinding } from "./key.ts";
 
 export { HELO, type HeloFault, type HeloFinding } from "./key.ts";
 
-const network = z.string().refine(isNetwork, {
-  error: (issue) => `"${issue.input}" is no IP address or network like 192.0.2.0/24`,
-});
 const action = z.enum(["ignore", "score", "reject"]);
 const points = (default_: number) => z.number().nonnegative().default(default_);
 const Options = z.strictObject({

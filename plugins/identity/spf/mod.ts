@@ -11,7 +11,6 @@ import {
   definePlugin,
   formatAddress,
   isLoopback,
-  isNetwork,
   type Lasting,
   type MailContext,
   Networks,
@@ -19,15 +18,12 @@ import {
   reject,
   type Reply,
 } from "../../../core/pipeline/mod.ts";
+import { network, PRIVATE } from "../schema.ts";
 import { checkHost, type Identity } from "./check_host.ts";
 import { SPF, SPF_HELO, type SpfFinding } from "./key.ts";
 import { receivedSpf } from "./received_spf.ts";
 
 export { SPF, SPF_HELO, type SpfFinding, type SpfResult } from "./key.ts";
-
-const network = z.string().refine(isNetwork, {
-  error: (issue) => `"${issue.input}" is no IP address or network like 192.0.2.0/24`,
-});
 
 const Options = z.strictObject({
   fail: z.enum(["mark", "reject"]).default("mark").describe("The domain says no: refuse, or only note it"),
@@ -38,8 +34,6 @@ const Options = z.strictObject({
   networks: z.array(network).default([]).describe("Clients that are not checked: relays of your own"),
 });
 
-/** Addresses that no SPF record speaks of (RFC 1918, RFC 3927, RFC 4193, RFC 4291 2.5.6). Loopback is skipped too. */
-const PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10"];
 const MAX_TOLD = 160; // characters of the domain's own words in a reply
 
 /**

@@ -20,12 +20,12 @@ import {
 import {
   canonicalDomain,
   definePlugin,
-  isNetwork,
   Networks,
   OptionsError,
   type Origin,
   type PluginFactory,
 } from "../../../core/pipeline/mod.ts";
+import { network } from "../schema.ts";
 import { readKeys } from "../key_source.ts";
 
 const name = (what: string) =>
@@ -35,11 +35,7 @@ const Options = z.strictObject({
   domain: name("domain").describe("Who seals: d=. The name by which others trust this site"),
   selector: name("selector").describe("Where its record is, below _domainkey of the domain: s="),
   key: z.string().min(1).describe("File of a private key, RSA or Ed25519, or its PEM: `${DKIM_KEY}`"),
-  networks: z.array(
-    z.string().refine(isNetwork, {
-      error: (issue) => `"${issue.input}" is no IP address or network like 192.0.2.0/24`,
-    }),
-  ).default([]).describe("Clients whose mail is not sealed, because it is the site's own"),
+  networks: z.array(network).default([]).describe("Clients whose mail is not sealed, because it is the site's own"),
   headers: z.array(
     z.string().refine(canBeSigned, {
       error: (issue) => `"${issue.input}" is no field that stays what it is on its way`,

@@ -8,12 +8,12 @@ import { canBeSigned, type Canonicalization, sign } from "../../../core/dkim/mod
 import {
   canonicalDomain,
   definePlugin,
-  isNetwork,
   Networks,
   type Origin,
   parseDuration,
   type PluginFactory,
 } from "../../../core/pipeline/mod.ts";
+import { network } from "../schema.ts";
 import { readKeys } from "../key_source.ts";
 import { Keyring } from "./author.ts";
 
@@ -34,11 +34,9 @@ const Options = z.strictObject({
   subdomains: z.boolean().default(false).describe("Whether a key signs for the domains below its own too"),
   fallback: z.enum(["none", "envelope"]).default("none")
     .describe("Whose key signs where there is none for the author's domain"),
-  networks: z.array(
-    z.string().refine(isNetwork, {
-      error: (issue) => `"${issue.input}" is no IP address or network like 192.0.2.0/24`,
-    }),
-  ).default([]).describe("Clients whose mail is signed without a login: scanners, other hosts of the site"),
+  networks: z.array(network).default([]).describe(
+    "Clients whose mail is signed without a login: scanners, other hosts of the site",
+  ),
   headers: z.array(
     z.string().refine(canBeSigned, {
       error: (issue) => `"${issue.input}" is no field that stays what it is on its way`,
