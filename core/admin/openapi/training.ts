@@ -21,22 +21,24 @@ export const TRAINING_PATHS: Json = {
       },
     },
   },
-  "/api/v1/messages/{id}/train": {
-    post: operation("Learn from a message of the inbox", {
-      tag: "training",
-      parameters: [inPath("id", "Message id, 26 characters; `ID.n` names a further copy.")],
-      body: object({ as: AS }),
-      ok: SAYS,
-      faults: [400, 403, 404, 409, 413, 415, 503],
-    }),
-  },
-  "/api/v1/queue/{id}/train": {
-    post: operation("Learn from a message of the queue, also one that is held", {
-      tag: "training",
-      parameters: [inPath("id", "Message id, 26 characters.")],
-      body: object({ as: AS }),
-      ok: SAYS,
-      faults: [400, 403, 404, 409, 413, 415, 503],
-    }),
-  },
+  "/api/v1/messages/{id}/train": stored(
+    "Learn from a message of the inbox",
+    "Message id, 26 characters; `ID.n` names a further copy.",
+  ),
+  "/api/v1/queue/{id}/train": stored(
+    "Learn from a message of the queue, also one that is held",
+    "Message id, 26 characters.",
+  ),
 };
+
+function stored(summary: string, id: string): Json {
+  return {
+    post: operation(summary, {
+      tag: "training",
+      parameters: [inPath("id", id)],
+      body: object({ as: AS }),
+      ok: SAYS,
+      faults: [400, 403, 404, 409, 413, 415, 503],
+    }),
+  };
+}

@@ -52,3 +52,8 @@ export function count(n: number): string {
 export function plural(n: number, one: string, many = `${one}s`): string {
   return `${count(n)} ${n === 1 ? one : many}`;
 }
+
+/** `the newest 100 of 1,284`, or all of them. */
+export function shownOf(shown: number, total: number): string {
+  return shown < total ? `the newest ${count(shown)} of ${count(total)}` : count(total);
+}

@@ -6,7 +6,7 @@ import { formatAddress } from "../../model/address.ts";
 import { shortId } from "../../model/id.ts";
 import type { QueueItem, QueuePage, StoredRecipient } from "../../store/store.ts";
 import type { Content } from "../messages/reader.ts";
-import { age, count, longTime, plural, size } from "./format.ts";
+import { age, count, longTime, plural, shownOf, size } from "./format.ts";
 import { type Child, type Html, markup } from "./html.ts";
 import { icon } from "./icons.ts";
 import { action, ask, page, type PageContext } from "./layout.ts";
@@ -71,9 +71,7 @@ function table(context: PageContext, { page: { total, items }, terms }: Quaranti
   return markup`
     <section class="card tw">
       <table class="rows queue">
-        <caption>Messages <span>${
-    items.length < total ? `the newest ${count(items.length)} of ${count(total)}` : count(total)
-  }</span></caption>
+        <caption>Messages <span>${shownOf(items.length, total)}</span></caption>
         <thead>
           <tr>
             <th scope="col">Message, and why it is held</th>

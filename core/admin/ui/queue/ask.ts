@@ -7,7 +7,7 @@ import { shortId } from "../../../model/id.ts";
 import type { QueueItem } from "../../../store/store.ts";
 import { BOUNCE_REASON, MOST_REASON, type QueueVerb } from "../../queue/change.ts";
 import type { Ways } from "../../queue/ways.ts";
-import { count, plural } from "../format.ts";
+import { count, plural, shownOf } from "../format.ts";
 import { type Html, markup } from "../html.ts";
 import { hidden, page, type PageContext } from "../layout.ts";
 import { STATE_WORDS, stateWord, telling } from "./recipient.ts";
@@ -147,9 +147,7 @@ function list({ items, total }: AskData): Html {
   return markup`
     <section class="card tw gap">
       <table class="rows">
-        <caption>Messages <span>${
-    items.length < total ? `the newest ${count(items.length)} of ${count(total)}` : count(total)
-  }</span></caption>
+        <caption>Messages <span>${shownOf(items.length, total)}</span></caption>
         <thead>
           <tr><th scope="col">Id</th><th scope="col">From</th><th scope="col">To</th><th scope="col" class="wide">Subject</th></tr>
         </thead>

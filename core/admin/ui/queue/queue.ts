@@ -4,7 +4,7 @@ import { formatAddress } from "../../../model/address.ts";
 import { shortId } from "../../../model/id.ts";
 import type { QueueItem, QueuePage, QueueState, QueueTotals } from "../../../store/store.ts";
 import type { QueueVerb } from "../../queue/change.ts";
-import { age, count, plural, size } from "../format.ts";
+import { age, count, plural, shownOf, size } from "../format.ts";
 import { type Child, type Html, markup } from "../html.ts";
 import { icon } from "../icons.ts";
 import { action, page, type PageContext } from "../layout.ts";
@@ -106,9 +106,7 @@ function table(context: PageContext, data: QueueData): Html {
   return markup`
     <section class="card tw">
       <table class="rows queue">
-        <caption>Messages <span>${
-    items.length < total ? `the newest ${count(items.length)} of ${count(total)}` : count(total)
-  }</span></caption>
+        <caption>Messages <span>${shownOf(items.length, total)}</span></caption>
         <thead>
           <tr>
             <th scope="col">Id</th>
