@@ -1,20 +1,13 @@
 /** The bans over the API: what it takes, what it refuses. */
 import { assertEquals, assertMatch } from "@std/assert";
 import { createAdmin } from "../../../core/admin/app.ts";
-import { adminOptions, TestStore } from "./fixture.ts";
+import { adminOptions, jsonCaller, TestStore } from "./fixture.ts";
 
 const SITE = "http://127.0.0.1:8025/api/v1/bans";
 
 Deno.test("bans: added, listed, removed", async () => {
   const admin = createAdmin(adminOptions(new TestStore()));
-  const call = async (method: string, path = "", body?: unknown) => {
-    const init = body === undefined ? {} : {
-      body: typeof body === "string" ? body : JSON.stringify(body),
-      headers: { "content-type": "application/json" },
-    };
-    const response = await admin.fetch(new Request(SITE + path, { method, ...init }), { remote: "127.0.0.1" });
-    return { status: response.status, body: await response.json() };
-  };
+  const call = jsonCaller(admin, SITE);
   assertEquals(await call("GET"), { status: 200, body: { items: [] } });
   const one = { subject: "192.0.2.7", reason: "guesses", until: "2026-11-22T10:41:00.000Z" };
   assertEquals(await call("POST", "", { subject: "::ffff:192.0.2.7", reason: "guesses", seconds: 3600 }), {

@@ -1,7 +1,7 @@
 /**
  * What the tests of the admin site share: a store in memory that a test fills in a line, options around it, and mails.
  */
-import type { AdminOptions } from "../../../core/admin/app.ts";
+import type { Admin, AdminOptions } from "../../../core/admin/app.ts";
 import { NO_MAIL_PARAMETERS, NO_RCPT_PARAMETERS } from "../../../core/model/envelope.ts";
 import { parseAddress } from "../../../core/model/address.ts";
 import { newId } from "../../../core/model/id.ts";
@@ -264,3 +264,15 @@ Content-Disposition: attachment; filename="../..\\\\\\"><script>alert(1)</script
 <script>alert(1)</script>
 --x--
 `;
+
+/** Asks a resource of the API below `base`; a body that is no string goes as JSON. */
+export function jsonCaller(admin: Admin, base: string) {
+  return async (method: string, path = "", body?: unknown) => {
+    const init = body === undefined ? {} : {
+      body: typeof body === "string" ? body : JSON.stringify(body),
+      headers: { "content-type": "application/json" },
+    };
+    const response = await admin.fetch(new Request(base + path, { method, ...init }), { remote: "127.0.0.1" });
+    return { status: response.status, body: await response.json() };
+  };
+}

@@ -1,20 +1,13 @@
 /** The suppression list over the API: what it takes, what it refuses, and that odd addresses have a path too. */
 import { assertEquals, assertMatch } from "@std/assert";
 import { createAdmin } from "../../../core/admin/app.ts";
-import { adminOptions, TestStore } from "./fixture.ts";
+import { adminOptions, jsonCaller, TestStore } from "./fixture.ts";
 
 const SITE = "http://127.0.0.1:8025/api/v1/suppressions";
 
 Deno.test("suppressions: added, listed, looked at, removed", async () => {
   const admin = createAdmin(adminOptions(new TestStore()));
-  const call = async (method: string, path = "", body?: unknown) => {
-    const init = body === undefined ? {} : {
-      body: typeof body === "string" ? body : JSON.stringify(body),
-      headers: { "content-type": "application/json" },
-    };
-    const response = await admin.fetch(new Request(SITE + path, { method, ...init }), { remote: "127.0.0.1" });
-    return { status: response.status, body: await response.json() };
-  };
+  const call = jsonCaller(admin, SITE);
   const bob = {
     address: "Bob@example.org",
     reason: "asked us to stop",
