@@ -15,13 +15,28 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   observe: ["model", "std"],
   store: ["model", "observe", "dns"],
   pipeline: ["model", "mime", "smtp", "dns", "observe", "store"], // of smtp, what is stored of a password
+  ledger: ["model", "dns", "observe", "store"],
   queue: ["model", "dns", "observe", "store", "pipeline"],
   dsn: ["model", "mime", "store", "pipeline"],
   auth: ["model", "smtp", "dns", "observe", "store", "pipeline"],
   net: ["model", "smtp", "dns", "observe", "store", "pipeline", "auth"],
   delivery: ["model", "mime", "smtp", "dns", "observe", "store", "pipeline", "queue", "dsn", "net"],
   config: ["model", "smtp", "dns", "observe", "store", "pipeline", "queue", "auth", "net", "delivery", "std"],
-  admin: ["model", "smtp", "dns", "observe", "store", "pipeline", "queue", "auth", "net", "delivery", "config", "std"],
+  admin: [
+    "model",
+    "smtp",
+    "dns",
+    "observe",
+    "store",
+    "pipeline",
+    "ledger",
+    "queue",
+    "auth",
+    "net",
+    "delivery",
+    "config",
+    "std",
+  ],
 };
 /** Nothing but web-standard APIs. */
 const ANYWHERE = ["core/model/", "core/smtp/", "core/pipeline/", "core/dsn/", "core/mime/", "core/dkim/"];

@@ -1,6 +1,7 @@
 /**
  * What the admin site is given: the composition root fills it, tests fill it with fakes. Types only.
  */
+import type { Ledger } from "../ledger/ledger.ts";
 import type { Bus } from "../observe/bus.ts";
 import type { DestinationState } from "../delivery/destination.ts";
 import type { Lesson } from "../pipeline/plugin.ts";
@@ -52,6 +53,8 @@ export interface AdminOptions {
   destinations?(): readonly DestinationState[];
   /** Where mail may be sent by hand. */
   readonly ways: Ways;
+  /** Who decided what, and why; null: nobody keeps it. */
+  readonly ledger?: Ledger | null;
   /** What bounds the quarantine (default: nothing). */
   readonly quarantine?: { readonly keep: number | null; readonly size: number };
   /** Teaches what learns that a message is spam or ham; each says what it learned. Null: nobody learns (default). */

@@ -115,6 +115,7 @@ export class Reception implements Host {
 
   secured(facts: TlsFacts, bindings: () => ReadonlyMap<string, Uint8Array>): void {
     const context = this.#context;
+    this.#abandoned("TLS began");
     context.secure(facts);
     this.#bindings = bindings;
     this.#helo = "HELO";
@@ -134,6 +135,7 @@ export class Reception implements Host {
 
   reset(): void {
     this.spoiled();
+    this.#abandoned("reset");
     this.#context.reset();
   }
 
@@ -161,7 +163,10 @@ export class Reception implements Host {
     this.#gone = reason;
     this.spoiled();
     this.#authentication?.end();
-    if (!this.#committing) this.#context.abort(reason);
+    if (!this.#committing) {
+      this.#context.abort(reason);
+      this.#abandoned(reason);
+    }
     this.#emit({
       type: "session-closed",
       session: this.#session,
@@ -185,10 +190,12 @@ export class Reception implements Host {
 
   #hello(verb: "HELO" | "EHLO" | "LHLO", name: string): Answer {
     const context = this.#context;
+    this.#abandoned(`${verb} again`);
     context.greet(name);
     return this.#then(this.#options.pipeline.run("helo", context), (reply) => {
       if (reply.verdict !== "accept") return this.#told(verb, reply);
       this.#helo = verb;
+      this.#emit({ type: "session-greeted", session: this.#session, verb, helo: name });
       this.spoiled(); // a transaction by BDAT that was under way is over                           RFC 5321 4.1.4
       return reply;
     });
@@ -221,6 +228,7 @@ export class Reception implements Host {
 
   #proxied(attributes: ReadonlyMap<string, string | null>): Reply {
     const context = this.#context, by = this.#peer;
+    this.#abandoned("XCLIENT");
     const { client, helo, verb } = proxiedClient(context.client, context.helo, attributes);
     context.proxied(client, helo);
     if (verb !== null) this.#helo = verb;
@@ -329,6 +337,7 @@ export class Reception implements Host {
         size,
         ms: performance.now() - started,
         held: context.held,
+        messageId: messageIdOf(context.received),
       });
     } else {
       answer = this.#told("message", reply, recipients);
@@ -403,12 +412,32 @@ export class Reception implements Host {
     return this.sign(reply);
   }
 
+  /** A transaction that is under way ends without a message. */
+  #abandoned(reason: string): void {
+    const { transaction, sender, recipients } = this.#context;
+    if (transaction === null) return;
+    this.#emit({
+      type: "abandoned",
+      session: this.#session,
+      transaction,
+      sender: formatAddress(sender),
+      recipients: recipients.map((each) => formatAddress(each.address)),
+      reason,
+    });
+  }
+
   #then<T>(answer: Answer, then: (reply: Reply) => T | Promise<T>): T | Promise<T> {
     return answer instanceof Promise ? answer.then(then) : then(answer);
   }
   #emit(event: Event): void {
     this.#options.services.emit(event);
   }
+}
+
+/** As it stands there, cut to a line. */
+function messageIdOf(message: ReceivedMessage | null): string | null {
+  const field = message?.section.first("Message-ID");
+  return field === undefined ? null : message!.section.value(field).slice(0, 998);
 }
 
 // 452, not 552: the peer sends the others in another transaction                               RFC 5321 4.5.3.1.10

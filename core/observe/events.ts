@@ -2,10 +2,27 @@
  * What happens, as values that are told and decide nothing: the log, metrics and the ledger are observers of these.
  * Non-job: delivering them (bus.ts), wording them (log.ts).
  */
+import type { Address } from "../model/address.ts";
 import type { Reply } from "../model/reply.ts";
 
 /** The phases of a session in their order, and `deliver` for the way out. */
 export type Phase = "connect" | "helo" | "auth" | "mail" | "rcpt" | "data" | "queue" | "deliver";
+
+/** One question to name service, and what came of it. */
+export interface Asked {
+  /** The record type: "TXT". */
+  readonly type: string;
+  /** What was asked about: a name, or for PTR an address. */
+  readonly name: string;
+  /** Records as the resolver gave them, or null with `fault`. */
+  readonly records: readonly unknown[] | null;
+  /** Why there are none: "nxdomain", "nodata", "servfail", "timeout". */
+  readonly fault: string | null;
+  /** How long it took, milliseconds; next to nothing when it was known already. */
+  readonly ms: number;
+}
+/** What a plugin left for others under a key that can be told: the key's name, the value in words. */
+export type Fact = readonly [name: string, words: string];
 
 /** A plugin (or "core") made up its mind in a phase. */
 export interface Decision {
@@ -21,10 +38,18 @@ export interface Decision {
   readonly plugin: string;
   /** `next`: had nothing against it. `error`: threw, was late or broke a rule of the pipeline. */
   readonly verdict: "accept" | "defer" | "reject" | "next" | "error";
-  /** In words for people: a refusal's `reason`, else its text; an error's message; a note why a change had no effect. */
+  /** In words for people: a refusal's `reason`, else its text; an error's message; else what the plugin noted. */
   readonly reason: string;
   /** Own time in milliseconds, without what ran behind next(). */
   readonly ms: number;
+  /** When it was asked, monotonic milliseconds: what counts is the distance to others of the session. */
+  readonly began?: number;
+  /** In `rcpt`: about whom. */
+  readonly recipient?: Address;
+  /** What it left for others. */
+  readonly facts?: readonly Fact[];
+  /** What it asked name service, at most 64 questions. */
+  readonly asked?: readonly Asked[];
   /** In mode observe: the changes it would have made, as plain data. Keys are facts and did apply. */
   readonly held?: readonly unknown[];
   /** In mode observe nothing of it counted. */
@@ -42,6 +67,17 @@ export interface SessionOpened {
   readonly listener: string;
   /** What the listener is for. */
   readonly role: string;
+}
+/** The client said who it is. */
+export interface SessionGreeted {
+  /** Tells the events apart. */
+  readonly type: "session-greeted";
+  /** Session id. */
+  readonly session: string;
+  /** How: EHLO asks for extensions, LHLO is LMTP's. */
+  readonly verb: "HELO" | "EHLO" | "LHLO";
+  /** What it calls itself; nobody has checked it. */
+  readonly helo: string;
 }
 /** A TLS handshake succeeded. */
 export interface SessionSecured {
@@ -169,6 +205,34 @@ export interface Refused {
   /** The phase in which it was decided, when it was spoken later (SEMANTICS 11). */
   readonly delayedFrom: Phase | null;
 }
+/** A transaction ended without a message: RSET, another EHLO, a client that left. */
+export interface Abandoned {
+  /** Tells the events apart. */
+  readonly type: "abandoned";
+  /** Session id. */
+  readonly session: string;
+  /** Transaction id. */
+  readonly transaction: string;
+  /** The sender, empty for `<>`. */
+  readonly sender: string;
+  /** Those that were taken. */
+  readonly recipients: readonly string[];
+  /** Why, in a few words: "reset", or why the session ended. */
+  readonly reason: string;
+}
+/** Somebody used the site or its API to look at a body or to change something. */
+export interface Audit {
+  /** Tells the events apart. */
+  readonly type: "audit";
+  /** Whose token, by its name. */
+  readonly by: string;
+  /** From where. */
+  readonly ip: string;
+  /** What was done: "read", "delete", "retry", "send", "reload"... */
+  readonly action: string;
+  /** To what: an id, an address, a filter. */
+  readonly subject: string;
+}
 /** A message has its 250. */
 export interface Accepted {
   /** Tells the events apart. */
@@ -189,6 +253,8 @@ export interface Accepted {
   readonly ms: number;
   /** Why it is held, or null. */
   readonly held: string | null;
+  /** Its Message-ID as it stands there, or null. */
+  readonly messageId?: string | null;
 }
 /** An attempt of the queue at one recipient, and what is known of it. */
 export interface DeliveryFacts {
@@ -265,6 +331,7 @@ export interface Trouble {
 export type Event =
   | Decision
   | SessionOpened
+  | SessionGreeted
   | SessionSecured
   | SessionProxied
   | Login
@@ -274,6 +341,8 @@ export type Event =
   | SessionClosed
   | Refused
   | Accepted
+  | Abandoned
+  | Audit
   | Delivered
   | Deferred
   | Bounced

@@ -2,6 +2,7 @@
  * One line per event: for people (short ids, key=value), and as a JSON object for machines. Values only, no output.
  * Non-job: safe text (escape.ts).
  */
+import { formatAddress } from "../model/address.ts";
 import { shortId } from "../model/id.ts";
 import { cut, printable } from "./escape.ts";
 import type { Bounced, Deferred, Delivered, Event } from "./events.ts";
@@ -16,6 +17,9 @@ const MAX_SAID = 512;
 const MAX_JSON = 1024;
 /** Ends of a session that need no attention. */
 const QUIET = new Set(["quit", "drained"]);
+
+/** What a JSON line has in another form, or leaves to the ledger. */
+const UNLISTED = new Set(["reply", "held", "recipient", "asked", "facts"]);
 
 /** What an event is worth: decisions and the course of a session are detail. */
 export function levelOf(event: Event): EventLevel {
@@ -45,7 +49,11 @@ export function levelOf(event: Event): EventLevel {
       return "warning";
     case "session-secured":
       return event.distrust === null ? "debug" : "info";
+    case "audit":
+      return "info";
+    case "abandoned":
     case "session-opened":
+    case "session-greeted":
     case "session-proxied":
       return "debug";
   }
@@ -107,6 +115,16 @@ export function textOf(event: Event): string {
       return `${shortId(event.session)} connected ip=${printable(event.ip)} listener=${
         printable(event.listener)
       } role=${printable(event.role)}`;
+    case "session-greeted":
+      return `${shortId(event.session)} greeted   ${event.verb} ${printable(event.helo)}`;
+    case "abandoned":
+      return `${shortId(event.transaction)} abandoned from=${path(event.sender)}${
+        event.recipients.length > 0 ? ` to=${paths(event.recipients)}` : ""
+      } reason=${printable(event.reason)}`;
+    case "audit":
+      return `-------- audit     ${printable(event.action)} ${printable(event.subject)} by=${printable(event.by)} ip=${
+        printable(event.ip)
+      }`;
     case "session-secured":
       return `${shortId(event.session)} secured   ip=${printable(event.ip)} tls=${event.version} cipher=${
         printable(event.cipher)
@@ -161,10 +179,14 @@ export function fieldsOf(event: Event): Record<string, unknown> {
       const list = value as readonly string[];
       fields[name] = list.slice(0, MAX_LISTED).map((each) => cut(each, MAX_JSON));
       if (list.length > MAX_LISTED) fields["recipientCount"] = list.length;
-    } else if (name !== "reply" && name !== "held") fields[name] = value;
+    } else if (!UNLISTED.has(name)) fields[name] = value;
   }
   if (type === "accepted") fields["held"] = event.held === null ? null : cut(event.held, MAX_JSON);
-  if (type === "decision" && event.held) fields["held"] = event.held.length;
+  if (type === "decision") {
+    if (event.held) fields["held"] = event.held.length;
+    if (event.recipient) fields["recipient"] = cut(formatAddress(event.recipient), MAX_JSON);
+    delete fields["began"]; // a moment of this process's own clock
+  }
   if (type === "refused") {
     const { code, status, text } = event.reply;
     Object.assign(fields, { code, status, text: cut(text, MAX_JSON) });

@@ -9,12 +9,15 @@ export interface Key<T, S extends Scope = "transaction"> {
   readonly name: string;
   /** How long its value lasts. */
   readonly scope: S;
+  /** Puts a value in words, for the ledger; unset: nobody is told of it. */
+  tell?(value: T): string;
   /** Carries the type, and is never there. */
   readonly "~value"?: T;
 }
 
 /**
- * A key: what it names, and how long its value lasts ("transaction" unless said otherwise).
+ * A key: what it names, and how long its value lasts ("transaction" unless said otherwise). With `tell` its values stand
+ * in the ledger, in the words that it gives: `explain` shows what a plugin found beside what it decided.
  *
  * @example
  * ```ts
@@ -25,11 +28,11 @@ export interface Key<T, S extends Scope = "transaction"> {
  * ```
  */
 // Overloads, because TypeScript infers all type arguments or none: key<number>("n", "connection") has to work.
-export function key<T>(name: string, scope?: "transaction"): Key<T>;
+export function key<T>(name: string, scope?: "transaction", tell?: (value: T) => string): Key<T>;
 /** A key whose value lasts until the connection ends, or begins anew with TLS. */
-export function key<T>(name: string, scope: "connection"): Key<T, "connection">;
+export function key<T>(name: string, scope: "connection", tell?: (value: T) => string): Key<T, "connection">;
 /** A key with a value for each recipient. */
-export function key<T>(name: string, scope: "recipient"): Key<T, "recipient">;
-export function key<T>(name: string, scope: Scope = "transaction"): Key<T, Scope> {
-  return { name, scope };
+export function key<T>(name: string, scope: "recipient", tell?: (value: T) => string): Key<T, "recipient">;
+export function key<T>(name: string, scope: Scope = "transaction", tell?: (value: T) => string): Key<T, Scope> {
+  return tell === undefined ? { name, scope } : { name, scope, tell };
 }

@@ -52,6 +52,7 @@ export function readClock(): number {
 }
 
 const NOTHING: readonly unknown[] = [];
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 class Call {
   readonly #step: PluginStep;
@@ -59,6 +60,7 @@ class Call {
   readonly #chain: readonly Step[];
   readonly #index: number;
   readonly #rest: Next;
+  readonly #began = instant;
   #mark = instant;
   #own = 0;
   #called = false;
@@ -93,7 +95,7 @@ class Call {
     if (!(answer instanceof Promise)) return this.#finish(answer);
     if (answer === this.#pending) { // `return next()`: nothing left to watch
       this.#close();
-      this.#report("next", view.note);
+      this.#report("next", view.noted);
       return answer;
     }
     return new Promise((resolve) => {
@@ -148,7 +150,7 @@ class Call {
     const below = this.#below;
     if (value === below) {
       this.#close();
-      this.#report("next", this.#view!.note);
+      this.#report("next", this.#view!.noted);
       return value;
     }
     if (below && below.verdict !== "accept" && value.verdict === "accept" && value.options.over !== below) {
@@ -194,9 +196,9 @@ class Call {
   }
 
   #report(verdict: Decision["verdict"], reason: string): void {
-    const ctx = this.#ctx, { name, phase, observe } = this.#step;
-    const decision = {
-      type: "decision" as const,
+    const ctx = this.#ctx, { name, phase, observe } = this.#step, view = this.#view;
+    const decision: Writable<Decision> = {
+      type: "decision",
       session: ctx.session,
       transaction: ctx.transaction,
       phase,
@@ -204,8 +206,16 @@ class Call {
       verdict,
       reason,
       ms: this.#own,
+      began: this.#began,
     };
-    ctx.services.emit(observe ? { ...decision, held: this.#held ?? NOTHING, observed: true } : decision);
+    if (phase === "rcpt" && ctx.recipient !== null) decision.recipient = ctx.recipient.address;
+    if (view?.facts !== undefined) decision.facts = view.facts;
+    if (view?.asked !== undefined) decision.asked = view.asked;
+    if (observe) {
+      decision.held = this.#held ?? NOTHING;
+      decision.observed = true;
+    }
+    ctx.services.emit(decision);
   }
 
   /** A view whose changes it alone sees: contexts assign, so an assignment through it stays with it. */

@@ -170,6 +170,8 @@ export interface Context<S extends Scope = "connection"> {
    * change of the mail: it is told in mode observe too.
    */
   alert(subject: string, message: string): void;
+  /** Says a sentence for people, which `explain` shows beside the decision: "7 of 100 messages this minute". Changes nothing. */
+  note(sentence: string): void;
   /** What a plugin left under this key, or undefined. */
   get<T>(key: Key<T, S>): T | undefined;
   /** Leaves a fact for the plugins behind this one. A key is no change: it counts in mode observe too. */

@@ -10,6 +10,7 @@ import type { MailParameters, Origin, PluginRoute } from "../../model/envelope.t
 import type { Reply } from "../../model/reply.ts";
 import type { Resolver } from "../../dns/resolver.ts";
 import type { Body, BodyWriter, CounterEntry, CounterOptions, CounterQuery, Counters } from "../../store/store.ts";
+import type { Asked, Fact } from "../../observe/events.ts";
 import type { Effect } from "../effect.ts";
 import type { Key, Scope } from "../key.ts";
 import type { Phases } from "../plugin.ts";
@@ -27,6 +28,7 @@ import type {
   Score,
   Signer,
 } from "./contexts.ts";
+import { AskingResolver } from "./asking_resolver.ts";
 import type { ReceivedMessage } from "./received_message.ts";
 import type { TransactionContext } from "./transaction_context.ts";
 
@@ -42,8 +44,13 @@ export class PluginContext implements Every {
   #pausing = 0;
   #pauseBegan = 0;
   #paused = 0;
-  /** Why a change had no effect, for the ledger. */
-  note = "";
+  #dns: Resolver | undefined;
+  /** What it noted, and why a change had no effect: for the ledger. */
+  noted = "";
+  /** What it left for others, as far as that can be told. */
+  facts: Fact[] | undefined;
+  /** What it asked name service. */
+  asked: Asked[] | undefined;
 
   /** `ctx`: the transaction, or a view of it whose changes nobody else sees. */
   constructor(ctx: TransactionContext, plugin: string) {
@@ -85,7 +92,7 @@ export class PluginContext implements Every {
     return this.#ctx.host;
   }
   get dns(): Resolver {
-    return this.#ctx.dns;
+    return this.#dns ??= new AskingResolver(this.#ctx.dns, this.asked = []);
   }
   get client(): Client {
     return this.#ctx.client;
@@ -159,7 +166,13 @@ export class PluginContext implements Every {
     return this.#ctx.keysOf(key.scope).get(key.name) as T | undefined;
   }
   set<T>(key: Key<T, Scope>, value: NoInfer<T>): void {
-    if (!this.#late(`set(${key.name})`)) this.#ctx.keysOf(key.scope).set(key.name, value);
+    if (this.#late(`set(${key.name})`)) return;
+    this.#ctx.keysOf(key.scope).set(key.name, value);
+    if (key.tell !== undefined) (this.facts ??= []).push([key.name, key.tell(value)]);
+  }
+
+  note(sentence: string): void {
+    if (!this.#ended) this.noted = this.noted === "" ? sentence : `${this.noted}; ${sentence}`;
   }
 
   attest(result: AuthResult): void {
@@ -182,7 +195,7 @@ export class PluginContext implements Every {
   async pause(milliseconds: number): Promise<boolean> {
     if (this.#ended) return false;
     if (this.#ctx.isView) { // observe: nobody is made to wait                                         SEMANTICS 14
-      this.note ||= "would have made the peer wait";
+      this.noted ||= "would have made the peer wait";
       return false;
     }
     if (this.#pausing++ === 0) this.#pauseBegan = performance.now();
@@ -296,7 +309,7 @@ export class PluginContext implements Every {
       const { reply } = effect;
       this.#ctx.blame(reply, this.#plugin, reply.options.reason ?? reply.text);
     }
-    if (note !== null) this.note = this.note === "" ? note : `${this.note}; ${note}`;
+    if (note !== null) this.note(note);
   }
 
   /** Told, not thrown: nobody may be there to catch it. */

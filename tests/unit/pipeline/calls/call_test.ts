@@ -5,6 +5,7 @@ import {
   type Handler,
   key,
   type MailContext,
+  MemoryResolver,
   on,
   parallel,
   type Phase,
@@ -442,10 +443,11 @@ Deno.test("in queue an observing plugin does not run", async () => {
 
 Deno.test("a decision says session, transaction, phase, plugin, verdict, reason, time", async () => {
   const result = await simulate([on("connect", (_c, n) => n()), deny], {}, { delayRefusals: false });
-  const { ms, transaction, session, ...told } = result.decisions[1]!;
+  const { ms, began = 0, transaction, session, ...told } = result.decisions[1]!;
   assertEquals(told, { type: "decision", phase: "mail", plugin: "deny", verdict: "reject", reason: "no" });
   assertEquals([typeof ms, transaction?.length, session[0]], ["number", 26, "s"]);
   assertEquals(result.decisions[0]!.transaction, null);
+  assert(began >= result.decisions[0]!.began!);
 });
 
 Deno.test("bytes() rejects above its limit and stream() does not", async () => {
@@ -458,4 +460,38 @@ Deno.test("bytes() rejects above its limit and stream() does not", async () => {
   });
   const result = await runPhase(plugin, "data", { message: "Subject: x\n\nhello\n" });
   assertEquals([String(result.reply), sizes], ["250 2.0.0 OK", [21, 21]]);
+});
+
+Deno.test("what a plugin notes, asks and leaves is told with its decision", async () => {
+  const COLOUR = key<string>("colour", "connection", (value) => `it is ${value}`);
+  const plugin = on("mail", async (ctx, next) => {
+    ctx.note("first time here");
+    ctx.note("and polite");
+    ctx.set(COLOUR, "red");
+    ctx.set(key<number>("secret"), 7);
+    await ctx.dns.txt("example.org");
+    await ctx.dns.a("nowhere.example").catch(() => {});
+    return next();
+  });
+  const dns = new MemoryResolver({ "example.org": { txt: ["v=spf1 -all"] } });
+  const { decisions: [told] } = await runPhase(plugin, "mail", { dns });
+  assertEquals([told!.verdict, told!.reason, told!.facts], ["next", "first time here; and polite", [[
+    "colour",
+    "it is red",
+  ]]]);
+  assertEquals(told!.asked!.map(({ ms: _, ...each }) => each), [
+    { type: "TXT", name: "example.org", records: ["v=spf1 -all"], fault: null },
+    { type: "A", name: "nowhere.example", records: null, fault: "nxdomain" },
+  ]);
+});
+
+Deno.test("a decision about a recipient names it", async () => {
+  const { decisions } = await simulate([on("rcpt", (ctx, next) => {
+    ctx.route({ to: "remote" });
+    return next();
+  })], { to: ["bob@example.org", "ada@example.org"] });
+  assertEquals(decisions.filter(({ phase }) => phase === "rcpt").map(({ recipient }) => recipient?.local), [
+    "bob",
+    "ada",
+  ]);
 });
