@@ -24,6 +24,8 @@ import { openSelfSigned } from "./net/tls/self_signed.ts";
 import { ServerTls } from "./net/tls/server_tls.ts";
 import { Bus } from "./observe/bus.ts";
 import type { Observer } from "./observe/events.ts";
+import type { Ledger } from "./ledger/ledger.ts";
+import { openLedger } from "./ledger/open.ts";
 import { Metrics } from "./observe/metrics.ts";
 import type { Services } from "./pipeline/contexts/transaction_context.ts";
 import { Errands, teacherOf } from "./pipeline/errands.ts";
@@ -88,6 +90,7 @@ class Server implements RunningServer {
   readonly #pipelines = new Map<string, Pipeline>();
   readonly #listeners: { readonly name: string; readonly listener: Listener }[] = [];
   #store: Store | null = null;
+  #ledger: Ledger | null = null;
   #sending: Sending | null = null;
   #errands: Errands | null = null;
   #quarantine: Quarantine | null = null;
@@ -128,6 +131,7 @@ class Server implements RunningServer {
         observer: (event) => this.#bus.emit(event),
         now: this.#now,
       });
+    this.#ledger = openLedger(config, { store: this.#opened, bus: this.#bus, now: this.#now });
     const services = this.#services();
     const passwords = new ScryptPasswords();
     const logins = await this.#logins();
@@ -202,6 +206,7 @@ class Server implements RunningServer {
     this.#quarantine?.stop();
     this.#certificates?.close();
     await this.#admin?.stop();
+    await this.#ledger?.close();
     await this.#store?.close();
     this.#finished();
   }
@@ -272,6 +277,7 @@ class Server implements RunningServer {
         data,
         startedAt,
       },
+      ledger: this.#ledger,
       plugins: () =>
         [...this.#pipelines].map(([listener, { matrix }]) => ({
           listener,
