@@ -12,7 +12,6 @@ import {
   keyOf,
   type Late,
   type MessagePart,
-  RECIPIENTS,
   SESSION,
   type SessionPart,
   SLOTS,

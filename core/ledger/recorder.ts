@@ -26,7 +26,7 @@ import {
   timeOf,
   VERDICT,
 } from "./codec.ts";
-import { OpenMessage, OpenSession, type OpenStory } from "./open_story.ts";
+import { type OpenMessage, OpenSession, type OpenStory } from "./open_story.ts";
 import { packStep, short } from "./pack.ts";
 import type { Verdict } from "./story.ts";
 import type { Tally } from "./tally.ts";
