@@ -18,6 +18,7 @@ import {
   storyOf,
   timeOf,
 } from "./codec.ts";
+import { Finder } from "./finder.ts";
 import { forgetIn } from "./forget.ts";
 import type { LedgerPage, LedgerQuery, PluginCount, RatePoint } from "./ledger.ts";
 import { letterHead } from "./letter.ts";
@@ -28,7 +29,7 @@ import type { Row, Slice } from "./slice.ts";
 import { isDamage, Slices, textOf } from "./slices.ts";
 import type { AuditRow, Entry, Story } from "./story.ts";
 import type { Counted } from "./tally.ts";
-import { matchOf, tokensOf } from "./tokens.ts";
+import { questionOf, tokensOf } from "./tokens.ts";
 
 const MOST = 500, USUAL = 50;
 /** Messages of a session that explain lists. */
@@ -174,8 +175,9 @@ export class Archive {
   // ---- Reading -------------------------------------------------------------------------------------------------------
 
   search(query: LedgerQuery, now: number): LedgerPage {
-    const match = matchOf(this.#asked(query));
-    if (match === null) return { entries: [], more: false };
+    const question = questionOf(this.#asked(query));
+    if (question === null) return { entries: [], more: false };
+    const finder = new Finder(question);
     const limit = Math.max(1, Math.min(query.limit ?? USUAL, MOST));
     const oldest = this.#keep === null ? -Infinity : now - this.#keep;
     const from = Math.max(0, Math.max(oldest, query.since ?? 0) * SLOTS);
@@ -184,12 +186,9 @@ export class Archive {
     const entries: Entry[] = [];
     for (const slice of this.#slices.newestFirst()) {
       if (slice.start * SLOTS >= above) continue;
-      const keys = slice.keys(match, {
-        from: Math.ceil(from),
-        above: Math.ceil(above),
-        limit: limit + 1 - entries.length,
-      });
-      for (const key of keys) entries.push(this.#entry(slice, slice.head(key)));
+      const left = limit + 1 - entries.length;
+      const heads = finder.find(slice, { from: Math.ceil(from), above: Math.ceil(above), limit: left });
+      for (const head of heads) entries.push(this.#entry(slice, head));
       if (entries.length > limit || slice.start * SLOTS <= from) break;
     }
     return { entries: entries.slice(0, limit), more: entries.length > limit };
