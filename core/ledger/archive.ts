@@ -6,17 +6,22 @@ import { randomBytes } from "node:crypto";
 import { readId, readShortId, shortId } from "../model/id.ts";
 import { StoreError } from "../store/store.ts";
 import {
+  COUNT,
   entryOf,
   type Head,
   ID,
   keyOf,
   type Late,
+  MESSAGE_ID,
   type MessagePart,
+  RECIPIENTS,
+  SENDER,
   SESSION,
   type SessionPart,
   SLOTS,
   storyOf,
   timeOf,
+  VERDICT,
 } from "./codec.ts";
 import { Finder } from "./finder.ts";
 import { forgetIn } from "./forget.ts";
@@ -222,31 +227,40 @@ export class Archive {
     const slice = this.#slices.at(timeOf(id), false);
     if (slice === null) return null;
     const found = slice.find(id);
-    if (!id.startsWith("s")) {
-      if (found === null) return null;
-      const session = this.#slices.at(timeOf(found.head[SESSION]), false)?.findSession(found.head[SESSION]);
-      return storyOf({
-        head: found.head,
-        message: JSON.parse(found.part) as MessagePart,
-        session: session ? JSON.parse(session.part) as SessionPart : null,
-        late: slice.late(id),
-        audit: this.#auditOf(id),
-        messages: [],
-      });
-    }
-    const session = found ?? slice.findSession(id);
-    if (session === null) return null;
-    const messages = found === null ? this.messagesOf(id) : [];
-    const head = session.head, last = messages.at(-1);
-    if (last !== undefined) head[2] = last.verdict;
+    if (id.startsWith("s")) return this.#sessionStory(id, slice);
+    if (found === null) return null;
+    const message: MessagePart = JSON.parse(found.part);
     return storyOf({
-      head,
-      message: null,
-      session: JSON.parse(session.part) as SessionPart,
-      late: [],
+      head: found.head,
+      message,
+      session: message[5] ?? this.#sessionPart(found.head[SESSION]),
+      late: slice.late(id),
       audit: this.#auditOf(id),
-      messages,
+      messages: [],
     });
+  }
+
+  #sessionPart(id: string): SessionPart | null {
+    const found = this.#slices.at(timeOf(id), false)?.findSession(id) ?? null;
+    return found && JSON.parse(found.part);
+  }
+
+  /** Of a session that brought nothing, or of one that has a row of its own, or that stands with its only message. */
+  #sessionStory(id: string, slice: Slice): Story | null {
+    const alone = slice.find(id), audit = this.#auditOf(id);
+    const own = alone ?? slice.findSession(id);
+    const messages = alone === null ? this.messagesOf(id) : [], last = messages.at(-1);
+    if (own === null) {
+      if (last === undefined) return null;
+      const { head, part } = this.#slices.at(last.at, false)!.find(last.id)!;
+      const [, , , , , session]: MessagePart = JSON.parse(part);
+      return session === undefined
+        ? null
+        : storyOf({ head: sessionHead(head), message: null, session, late: [], audit, messages });
+    }
+    const head: Head = [...own.head];
+    if (last !== undefined) head[VERDICT] = last.verdict;
+    return storyOf({ head, message: null, session: JSON.parse(own.part), late: [], audit, messages });
   }
 
   /** What a session brought, in order. */
@@ -352,6 +366,16 @@ export class Archive {
   close(): void {
     this.#slices.close();
   }
+}
+
+/** Of a session, from what its only message has of it. */
+function sessionHead(message: Head): Head {
+  const head: Head = [...message];
+  head[ID] = message[SESSION];
+  head[SENDER] = head[MESSAGE_ID] = null;
+  head[RECIPIENTS] = [];
+  head[COUNT] = 0;
+  return head;
 }
 
 type LedgerResultsRange = Parameters<typeof ratesOf>[1];

@@ -28,11 +28,13 @@ import type { LedgerQuery } from "./ledger.ts";
 /** Characters beside letters and digits that stand in a word of the index; any other is `_` there. */
 export const WORD_CHARACTERS = "-_.@:+=!#$%&*/?^|~";
 const FOREIGN = /[^a-z0-9\x80-\uffff\-_.@:+=!#$%&*/?^|~]/g;
+const PLAIN = /^[a-z0-9\-_.@+]*$/;
 /** Of one entry. */
 const WORDS = 60;
 const LONGEST = 128;
 
 function safe(word: string): string {
+  if (word.length <= LONGEST && PLAIN.test(word)) return word; // nearly always
   const text = word.length > LONGEST ? word.slice(0, LONGEST) : word;
   return text.toLowerCase().replace(FOREIGN, "_");
 }
@@ -96,7 +98,7 @@ function messageIdToken(id: string): string {
 
 /** The network that most questions are about: /24, or /64 in hex. Wider ones are beginnings of it. */
 function networkOf(ip: string): string {
-  if (isIPv4(ip)) return ip.slice(0, ip.lastIndexOf("."));
+  if (!ip.includes(":")) return ip.slice(0, ip.lastIndexOf("."));
   const canonical = canonicalIp(ip);
   return canonical === null ? "" : ipOctets(canonical).subarray(0, 8).toHex();
 }
