@@ -61,6 +61,8 @@ export interface AdminOptions {
   readonly teach?: ((content: Uint8Array<ArrayBuffer>, as: Lesson) => Promise<readonly string[]>) | null;
   /** What an operator should act on, each one sentence; shown on every page. */
   warnings?(): readonly string[];
+  /** Reads the configuration again and goes on by it, unless it has faults (default: that is not possible here). */
+  reload?(): Promise<{ readonly changed: readonly string[]; readonly faults: readonly string[] }>;
   /** Milliseconds since 1970 (default Date.now). */
   now?(): number;
   readonly limits?: Partial<AdminLimits>;

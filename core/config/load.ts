@@ -108,6 +108,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     admin: readAdmin(read, file === null, env, faults),
     log: { ...(read.log ?? schema.Log.parse({})), ...logLevel(env, faults) },
     devInbox: file === null,
+    written: raw as Record<string, unknown>,
     warnings: [],
   };
   if (faults.some) throw new ConfigError(faults.all);
