@@ -15,6 +15,7 @@ import { waysOf } from "./admin/queue/ways.ts";
 import { type Config, formatEndpoint } from "./config/config.ts";
 import { useSha256 } from "./dkim/mod.ts";
 import type { Resolver } from "./dns/resolver.ts";
+import { SampleNames } from "./dns/sample_names.ts";
 import { systemResolver } from "./dns/system_resolver.ts";
 import { Doors } from "./doors.ts";
 import { type HandedSocket, Handover } from "./net/handover.ts";
@@ -207,10 +208,11 @@ class Server implements RunningServer {
   }
 
   #services(): Omit<Services, "commit"> {
-    const { hostname, domains, postmaster } = this.#config;
+    const { hostname, domains, postmaster, devInbox } = this.#config;
+    const dns = this.#options.resolver ?? systemResolver(this.#config.dns ?? {});
     return {
       host: { name: hostname, domains, postmaster },
-      dns: this.#options.resolver ?? systemResolver(this.#config.dns ?? {}),
+      dns: devInbox ? new SampleNames(dns) : dns,
       counters: this.#opened.counters,
       now: this.#now,
       emit: (event) => this.#bus.emit(event),
