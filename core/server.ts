@@ -10,6 +10,9 @@ import { type AdminConfig, type Config, formatEndpoint } from "./config/config.t
 import { useSha256 } from "./dkim/mod.ts";
 import type { Resolver } from "./dns/resolver.ts";
 import { Generation } from "./generation.ts";
+import { SampleNames } from "./dns/sample_names.ts";
+import { systemResolver } from "./dns/system_resolver.ts";
+import { Doors } from "./doors.ts";
 import { type HandedSocket, Handover } from "./net/handover.ts";
 import { type Listener, ListenError } from "./net/listener.ts";
 import { Bus } from "./observe/bus.ts";
@@ -272,6 +275,18 @@ class Server implements RunningServer {
 
   #isServedAt({ address }: AdminConfig): boolean {
     return this.#admin !== null && formatEndpoint(this.#admin.config.address) === formatEndpoint(address);
+  #services(): Omit<Services, "commit"> {
+    const { hostname, domains, postmaster, devInbox } = this.#config;
+    const dns = this.#options.resolver ?? systemResolver(this.#config.dns ?? {});
+    return {
+      host: { name: hostname, domains, postmaster },
+      dns: devInbox ? new SampleNames(dns) : dns,
+      counters: this.#opened.counters,
+      now: this.#now,
+      emit: (event) => this.#bus.emit(event),
+      callAhead: (question, signal) => this.#sending!.callAhead.ask(question, signal),
+      suppress: async (address, options) => void await this.#sending!.suppression.add(address, options),
+    };
   }
 
   /** `opened`: at an address that is new. Where nothing of it changes, who is signed in stays so. */
