@@ -13,10 +13,13 @@ import { createAdmin } from "./admin/app.ts";
 import { serveAdmin } from "./admin/serve.ts";
 import { waysOf } from "./admin/queue/ways.ts";
 import { type Config, formatEndpoint } from "./config/config.ts";
+import { doorOf, maildropOf } from "./config/local_site.ts";
+import { parseEndpoint } from "./config/values.ts";
 import { useSha256 } from "./dkim/mod.ts";
 import type { Resolver } from "./dns/resolver.ts";
 import { systemResolver } from "./dns/system_resolver.ts";
 import { Doors } from "./doors.ts";
+import { Pickup } from "./maildrop/pickup.ts";
 import { type HandedSocket, Handover } from "./net/handover.ts";
 import { type Listener, ListenError } from "./net/listener.ts";
 import { Certificates } from "./net/tls/certificates.ts";
@@ -91,6 +94,7 @@ class Server implements RunningServer {
   #sending: Sending | null = null;
   #errands: Errands | null = null;
   #quarantine: Quarantine | null = null;
+  #pickup: Pickup | null = null;
   #teach: ReturnType<typeof teacherOf> = null;
   #admin: { readonly address: string; stop(): Promise<void> } | null = null;
   #certificates: Certificates | null = null;
@@ -168,6 +172,27 @@ class Server implements RunningServer {
     sending.start();
     this.#errands.start();
     this.#quarantine.start();
+    await this.#openMaildrop();
+  }
+
+  /** What programs of this machine left while nobody listened comes in at the door that they would have come to. */
+  async #openMaildrop(): Promise<void> {
+    const { store, data, hostname, listeners, limits, delivery } = this.#config;
+    if (store === "memory") return;
+    const opened = listeners.map((each, at) => ({
+      ...each,
+      address: parseEndpoint(this.addresses[at]!.address) ?? each.address,
+    }));
+    this.#pickup = new Pickup({
+      folder: maildropOf(data),
+      door: doorOf(opened),
+      hostname,
+      messageSize: limits.messageSize,
+      expire: delivery.expire,
+      emit: (event) => this.#bus.emit(event),
+      now: this.#now,
+    });
+    await this.#pickup.start();
   }
 
   async #openDoors(doors: Doors): Promise<void> {
@@ -195,6 +220,7 @@ class Server implements RunningServer {
 
   async #stop(): Promise<void> {
     const { drainTime } = this.#config.limits;
+    await this.#pickup?.stop();
     await Promise.all([
       ...this.#listeners.map(({ listener }) => listener.drain(drainTime)),
       this.#errands?.stop().then(() => this.#sending?.stop(drainTime)) ?? this.#sending?.stop(drainTime),

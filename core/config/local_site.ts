@@ -5,10 +5,9 @@
  */
 import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
-import { canonicalDomain } from "../model/domain.ts";
-import { DomainSet } from "../model/domain.ts";
-import { isLoopback, Networks } from "../model/ip.ts";
-import type { AdminConfig, Config, ListenerConfig } from "./config.ts";
+import { canonicalDomain, DomainSet } from "../model/domain.ts";
+import { canonicalIp, Networks } from "../model/ip.ts";
+import { type AdminConfig, isLocal, type ListenerConfig } from "./config.ts";
 import { DEFAULT_FILE, DEV_INBOX } from "./defaults.ts";
 import { YamlFile } from "./document.ts";
 import { type Environment, variable } from "./environment.ts";
@@ -98,19 +97,15 @@ type Guarded = Pick<ListenerConfig, "name" | "role" | "address" | "tls" | "requi
 
 /** The listener for programs of this machine: nobody there logs in, speaks TLS or sends a PROXY header. Null: none. */
 export function doorOf(listeners: readonly Guarded[]): Door | null {
-  const open = listeners.filter(({ role, tls, requireAuth, proxy, address }) =>
-    role !== "lmtp" && !requireAuth && (tls === "off" || tls === "offer") && !new Networks(proxy).has("127.0.0.1") &&
-    ("path" in address || isLoopback(address.host) || !/[a-z]/i.test(address.host) || address.host === "localhost" ||
-      address.host.includes(":"))
-  );
-  const rank = ({ role, address }: Guarded) =>
-    (role === "submission" ? 0 : 2) + ("path" in address || isLoopback(address.host) ? 0 : 1);
-  return open.toSorted((a, b) => rank(a) - rank(b))[0] ?? null;
+  const rank = ({ role, address }: Guarded) => (role === "submission" ? 0 : 2) + (isLocal(address) ? 0 : 1);
+  const open = listeners.filter(isOpen).toSorted((a, b) => rank(a) - rank(b));
+  return open[0] ?? null;
 }
 
-/** The door of a whole configuration. */
-export function doorOfConfig({ listeners }: Config): Door | null {
-  return doorOf(listeners);
+function isOpen({ role, tls, requireAuth, proxy, address }: Guarded): boolean {
+  const reachable = "path" in address || address.host === "localhost" || canonicalIp(address.host) !== null;
+  const plain = tls === "off" || tls === "offer", proxied = new Networks(proxy);
+  return role !== "lmtp" && !requireAuth && plain && reachable && !proxied.has("127.0.0.1") && !proxied.has("::1");
 }
 
 async function read(file: string, env: Environment): Promise<object> {

@@ -21,7 +21,8 @@ const Envelope = z.strictObject({
   size: z.int().min(0),
 });
 /** Who sends what to whom. */
-export interface Drop extends Omit<z.output<typeof Envelope>, "size"> {
+export interface Drop extends Omit<z.output<typeof Envelope>, "size" | "to"> {
+  readonly to: readonly string[];
   /** The message with CRLF line ends. */
   readonly content: Uint8Array<ArrayBuffer>;
 }
@@ -46,9 +47,15 @@ export function isDropName(name: string): boolean {
 /** Everybody may put a file there; nobody but the server lists them. A file belongs to who wrote it, who may take it back. */
 const FOLDER_MODE = 0o1733;
 
+/** For files that are no messages. */
+export function asideOf(folder: string): string {
+  return `${folder}/bad`;
+}
+
 /** The server's part: makes the folder. @throws {StoreError} */
 export async function makeMaildrop(folder: string): Promise<void> {
   await durableFolder(folder);
+  await durableFolder(asideOf(folder)); // before the folder is open: else it might be somebody else's
   try {
     await Deno.chmod(folder, FOLDER_MODE); // whatever the umask is
   } catch (error) {
