@@ -7,12 +7,16 @@ import { type Admin, createAdmin } from "./admin/app.ts";
 import { waysOf } from "./admin/queue/ways.ts";
 import { serveAdmin } from "./admin/serve.ts";
 import { type AdminConfig, type Config, formatEndpoint } from "./config/config.ts";
+import { type Config, formatEndpoint } from "./config/config.ts";
+import { doorOf, maildropOf } from "./config/local_site.ts";
+import { parseEndpoint } from "./config/values.ts";
 import { useSha256 } from "./dkim/mod.ts";
 import type { Resolver } from "./dns/resolver.ts";
 import { Generation } from "./generation.ts";
 import { SampleNames } from "./dns/sample_names.ts";
 import { systemResolver } from "./dns/system_resolver.ts";
 import { Doors } from "./doors.ts";
+import { Pickup } from "./maildrop/pickup.ts";
 import { type HandedSocket, Handover } from "./net/handover.ts";
 import { type Listener, ListenError } from "./net/listener.ts";
 import { Bus } from "./observe/bus.ts";
@@ -103,6 +107,13 @@ class Server implements RunningServer {
   #unsubscribe: readonly (() => void)[] = [];
   #admin: Site | null = null;
   #reloading: Promise<unknown> = Promise.resolve();
+  #sending: Sending | null = null;
+  #errands: Errands | null = null;
+  #quarantine: Quarantine | null = null;
+  #pickup: Pickup | null = null;
+  #teach: ReturnType<typeof teacherOf> = null;
+  #admin: { readonly address: string; stop(): Promise<void> } | null = null;
+  #certificates: Certificates | null = null;
   #stopping: Promise<void> | null = null;
   #finished!: () => void;
   readonly done: Promise<void> = new Promise((resolve) => this.#finished = resolve);
@@ -145,6 +156,67 @@ class Server implements RunningServer {
     await this.#openDoors(generation);
     if (config.admin !== null) this.#admin = await this.#serveAdmin(config.admin);
     generation.start();
+    const services = this.#services();
+    const passwords = new ScryptPasswords();
+    const logins = await this.#logins();
+    for (const each of config.listeners) {
+      const { role, delayRefusals } = each;
+      this.#pipelines.set(each.name, new Pipeline(each.plugins, { role, delayRefusals, budget: limits.pluginsTime }));
+    }
+    const plugins = config.listeners.flatMap((each) => each.plugins);
+    for (const observer of observersOf(plugins, services)) this.#bus.subscribe(observer);
+    const sending = this.#sending = new Sending({
+      config,
+      store: this.#opened,
+      services,
+      pipelineOf: (listener) => this.#pipelines.get(listener) ?? [...this.#pipelines.values()][0]!,
+    });
+    this.#errands = new Errands(plugins, { ...services, send: (letter) => sending.send(letter) });
+    this.#teach = teacherOf(plugins, services);
+    this.#quarantine = new Quarantine({
+      ...config.quarantine,
+      store: this.#opened,
+      now: this.#now,
+      emit: services.emit,
+    });
+    const doors = new Doors({
+      config,
+      store: this.#opened,
+      services,
+      tls: await this.#openTls(),
+      passwords,
+      logins,
+      pipelineOf: (listener) => this.#pipelines.get(listener)!,
+      place: (recipient) => sending.place(recipient),
+      quarantine: this.#quarantine,
+      dispatcher: sending.dispatcher,
+    });
+    await this.#openDoors(doors);
+    if (config.admin !== null) await this.#serveAdmin(config.admin);
+    sending.start();
+    this.#errands.start();
+    this.#quarantine.start();
+    await this.#openMaildrop();
+  }
+
+  /** What programs of this machine left while nobody listened comes in at the door that they would have come to. */
+  async #openMaildrop(): Promise<void> {
+    const { store, data, hostname, listeners, limits, delivery } = this.#config;
+    if (store === "memory") return;
+    const opened = listeners.map((each, at) => ({
+      ...each,
+      address: parseEndpoint(this.addresses[at]!.address) ?? each.address,
+    }));
+    this.#pickup = new Pickup({
+      folder: maildropOf(data),
+      door: doorOf(opened),
+      hostname,
+      messageSize: limits.messageSize,
+      expire: delivery.expire,
+      emit: (event) => this.#bus.emit(event),
+      now: this.#now,
+    });
+    await this.#pickup.start();
   }
 
   #prepare(config: Config): Promise<Generation> {
@@ -260,6 +332,7 @@ class Server implements RunningServer {
 
   async #stop(): Promise<void> {
     const { drainTime } = this.#config.limits;
+    await this.#pickup?.stop();
     await Promise.all([
       ...this.#listeners.map(({ listener }) => listener.drain(drainTime)),
       ...[...this.#leaving].map((listener) => listener.drain(drainTime)),
