@@ -23,6 +23,19 @@ const BOUNDS = [0.0001, 0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30];
 /** Of a delivery: at once, after a greylist, after days. */
 const DELAYS = [0.1, 1, 10, 60, 600, 3600, 14_400, 86_400, 432_000];
 
+/** What a plugin did in a phase since the start. Times in milliseconds. */
+export interface PluginTiming {
+  readonly plugin: string;
+  readonly phase: string;
+  readonly calls: number;
+  /** Own time, all calls together. */
+  readonly total: number;
+  /** So long took 95 of 100 calls at most: the upper bound of a bucket, Infinity above the last. */
+  readonly p95: number;
+  /** How often it ended with each verdict. */
+  readonly verdicts: Readonly<Record<string, number>>;
+}
+
 class Histogram {
   readonly #bounds: readonly number[];
   readonly #buckets: Uint32Array;

@@ -23,7 +23,17 @@ export interface CertificatesOptions {
 /** A certificate as pages and metrics show it. */
 export interface CertificateInfo {
   readonly path: string;
+  /** The file of its key. */
+  readonly key: string;
   readonly names: readonly string[];
+  /** Who issued it, for people; its own name when nobody else did. */
+  readonly issuer: string;
+  /** It vouches for itself. */
+  readonly selfSigned: boolean;
+  /** "RSA 2048", "EC P-256". */
+  readonly keyType: string;
+  /** When its files were read, milliseconds since 1970. */
+  readonly readAt: number;
   readonly notBefore: number;
   readonly notAfter: number;
   readonly fingerprint: string;
