@@ -55,6 +55,24 @@ class Histogram {
     this.#count++;
   }
 
+  get count(): number {
+    return this.#count;
+  }
+  /** Seconds. */
+  get sum(): number {
+    return this.#sum;
+  }
+
+  /** What that part of all (0 to 1) stayed below: the bound of a bucket, Infinity above the last. */
+  quantile(part: number): number {
+    let seen = 0;
+    for (const [at, bound] of this.#bounds.entries()) {
+      seen += this.#buckets[at]!;
+      if (seen >= part * this.#count) return bound;
+    }
+    return Infinity;
+  }
+
   lines(name: string, labels: string): string[] {
     const lines: string[] = [];
     const comma = labels === "" ? "" : ",";
@@ -80,6 +98,11 @@ class Counters {
     let third = second.get(b);
     if (third === undefined) second.set(b, third = new Map());
     third.set(c, (third.get(c) ?? 0) + 1);
+  }
+
+  /** Under two labels, by the third. */
+  of(a: string, b: string): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#values.get(a)?.get(b) ?? []);
   }
 
   lines(name: string, labels: readonly string[]): string[] {
@@ -156,6 +179,20 @@ export class Metrics {
     let times = phases.get(phase);
     if (times === undefined) phases.set(phase, times = new Histogram());
     times.add(ms / 1000);
+  }
+
+  /** What each plugin did in each phase, in the order in which they were first asked. */
+  timings(): readonly PluginTiming[] {
+    return [...this.#plugins].flatMap(([plugin, phases]) =>
+      [...phases].map(([phase, times]) => ({
+        plugin,
+        phase,
+        calls: times.count,
+        total: Number((times.sum * 1000).toFixed(3)),
+        p95: times.quantile(0.95) * 1000,
+        verdicts: this.#decisions.of(plugin, phase),
+      }))
+    );
   }
 
   /** The whole exposition, `# EOF` included: `application/openmetrics-text; version=1.0.0; charset=utf-8`. */
