@@ -1,8 +1,11 @@
 /**
  * What the admin site is given: the composition root fills it, tests fill it with fakes. Types only.
  */
+import type { ReadSetting } from "../config/settings.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import type { CertificateInfo } from "../net/tls/certificates.ts";
 import type { Bus } from "../observe/bus.ts";
+import type { PluginTiming } from "../observe/metrics.ts";
 import type { DestinationState } from "../delivery/destination.ts";
 import type { Rate } from "../model/units.ts";
 import type { Lesson } from "../pipeline/plugin.ts";
@@ -29,10 +32,37 @@ export interface PluginRow {
   readonly name: string;
   readonly mode: string;
   readonly phases: readonly string[];
+  /** Under which conditions it is asked; empty or left out: always. */
+  readonly note?: string;
 }
 export interface ListenerPlugins {
   readonly listener: string;
   readonly plugins: readonly PluginRow[];
+}
+
+/** A certificate, and who shows it. */
+export interface CertificateFacts extends CertificateInfo {
+  /** Names of listeners. */
+  readonly listeners: readonly string[];
+}
+/** The configuration in force. Secrets are masked in all of it. */
+export interface ConfigurationFacts {
+  /** Absolute; null without one. */
+  readonly file: string | null;
+  /** When it was read, milliseconds since 1970. */
+  readonly readAt: number;
+  readonly settings: readonly ReadSetting[];
+  /** What works and is probably not meant, one sentence each. */
+  readonly warnings: readonly string[];
+  /** What `postern check` prints of it: listeners, phases and plugins, delivery. */
+  readonly summary: readonly string[];
+}
+/** What came of a wish to read the configuration again. */
+export interface ReloadResult {
+  /** What is different now, for people; empty when nothing is. */
+  readonly changed: readonly string[];
+  /** Why all stays as it was, `file:line:column: what` each; empty when it was taken. */
+  readonly faults: readonly string[];
 }
 
 export interface AdminOptions {
@@ -73,6 +103,14 @@ export interface AdminOptions {
   warnings?(): readonly string[];
   /** Reads the configuration again and goes on by it, unless it has faults (default: that is not possible here). */
   reload?(): Promise<{ readonly changed: readonly string[]; readonly faults: readonly string[] }>;
+  /** What plugins did, and how long it took them, since the start. */
+  timings?(): readonly PluginTiming[];
+  /** What TLS clients are shown; left out where there is no TLS. */
+  certificates?(): readonly CertificateFacts[];
+  /** Left out: the page of the configuration says that nobody told. */
+  configuration?(): ConfigurationFacts;
+  /** Reads the configuration again and takes it when it is good. Left out: there is no button for it. */
+  reload?(): Promise<ReloadResult>;
   /** Milliseconds since 1970 (default Date.now). */
   now?(): number;
   readonly limits?: Partial<AdminLimits>;
