@@ -11,6 +11,7 @@ import { ScryptPasswords } from "./auth/passwords.ts";
 import { Pseudonyms } from "./auth/pseudonym.ts";
 import type { Config } from "./config/config.ts";
 import type { Resolver } from "./dns/resolver.ts";
+import { SampleNames } from "./dns/sample_names.ts";
 import { systemResolver } from "./dns/system_resolver.ts";
 import { Doors } from "./doors.ts";
 import { Certificates } from "./net/tls/certificates.ts";
@@ -141,10 +142,11 @@ export class Generation {
 }
 
 function servicesOf({ config, store, resolver, now, emit, current }: GenerationOptions): Omit<Services, "commit"> {
-  const { hostname, domains, postmaster } = config;
+  const { hostname, domains, postmaster, devInbox } = config;
+  const dns = resolver ?? systemResolver(config.dns ?? {});
   return {
     host: { name: hostname, domains, postmaster },
-    dns: resolver ?? systemResolver(config.dns ?? {}),
+    dns: devInbox ? new SampleNames(dns) : dns,
     counters: store.counters,
     now,
     emit,

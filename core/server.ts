@@ -7,15 +7,11 @@ import { type Admin, createAdmin } from "./admin/app.ts";
 import { waysOf } from "./admin/queue/ways.ts";
 import { serveAdmin } from "./admin/serve.ts";
 import { type AdminConfig, type Config, formatEndpoint } from "./config/config.ts";
-import { type Config, formatEndpoint } from "./config/config.ts";
 import { doorOf, maildropOf } from "./config/local_site.ts";
 import { parseEndpoint } from "./config/values.ts";
 import { useSha256 } from "./dkim/mod.ts";
 import type { Resolver } from "./dns/resolver.ts";
 import { Generation } from "./generation.ts";
-import { SampleNames } from "./dns/sample_names.ts";
-import { systemResolver } from "./dns/system_resolver.ts";
-import { Doors } from "./doors.ts";
 import { Pickup } from "./maildrop/pickup.ts";
 import { type HandedSocket, Handover } from "./net/handover.ts";
 import { type Listener, ListenError } from "./net/listener.ts";
@@ -106,14 +102,8 @@ class Server implements RunningServer {
   readonly #retiring = new Set<Generation>();
   #unsubscribe: readonly (() => void)[] = [];
   #admin: Site | null = null;
-  #reloading: Promise<unknown> = Promise.resolve();
-  #sending: Sending | null = null;
-  #errands: Errands | null = null;
-  #quarantine: Quarantine | null = null;
   #pickup: Pickup | null = null;
-  #teach: ReturnType<typeof teacherOf> = null;
-  #admin: { readonly address: string; stop(): Promise<void> } | null = null;
-  #certificates: Certificates | null = null;
+  #reloading: Promise<unknown> = Promise.resolve();
   #stopping: Promise<void> | null = null;
   #finished!: () => void;
   readonly done: Promise<void> = new Promise((resolve) => this.#finished = resolve);
@@ -156,46 +146,6 @@ class Server implements RunningServer {
     await this.#openDoors(generation);
     if (config.admin !== null) this.#admin = await this.#serveAdmin(config.admin);
     generation.start();
-    const services = this.#services();
-    const passwords = new ScryptPasswords();
-    const logins = await this.#logins();
-    for (const each of config.listeners) {
-      const { role, delayRefusals } = each;
-      this.#pipelines.set(each.name, new Pipeline(each.plugins, { role, delayRefusals, budget: limits.pluginsTime }));
-    }
-    const plugins = config.listeners.flatMap((each) => each.plugins);
-    for (const observer of observersOf(plugins, services)) this.#bus.subscribe(observer);
-    const sending = this.#sending = new Sending({
-      config,
-      store: this.#opened,
-      services,
-      pipelineOf: (listener) => this.#pipelines.get(listener) ?? [...this.#pipelines.values()][0]!,
-    });
-    this.#errands = new Errands(plugins, { ...services, send: (letter) => sending.send(letter) });
-    this.#teach = teacherOf(plugins, services);
-    this.#quarantine = new Quarantine({
-      ...config.quarantine,
-      store: this.#opened,
-      now: this.#now,
-      emit: services.emit,
-    });
-    const doors = new Doors({
-      config,
-      store: this.#opened,
-      services,
-      tls: await this.#openTls(),
-      passwords,
-      logins,
-      pipelineOf: (listener) => this.#pipelines.get(listener)!,
-      place: (recipient) => sending.place(recipient),
-      quarantine: this.#quarantine,
-      dispatcher: sending.dispatcher,
-    });
-    await this.#openDoors(doors);
-    if (config.admin !== null) await this.#serveAdmin(config.admin);
-    sending.start();
-    this.#errands.start();
-    this.#quarantine.start();
     await this.#openMaildrop();
   }
 
@@ -312,6 +262,8 @@ class Server implements RunningServer {
     this.#changeSite(config.admin, site);
     next.start();
     this.#retire(before);
+    await this.#pickup?.stop();
+    await this.#openMaildrop();
   }
 
   #retire(generation: Generation): void {
@@ -348,18 +300,6 @@ class Server implements RunningServer {
 
   #isServedAt({ address }: AdminConfig): boolean {
     return this.#admin !== null && formatEndpoint(this.#admin.config.address) === formatEndpoint(address);
-  #services(): Omit<Services, "commit"> {
-    const { hostname, domains, postmaster, devInbox } = this.#config;
-    const dns = this.#options.resolver ?? systemResolver(this.#config.dns ?? {});
-    return {
-      host: { name: hostname, domains, postmaster },
-      dns: devInbox ? new SampleNames(dns) : dns,
-      counters: this.#opened.counters,
-      now: this.#now,
-      emit: (event) => this.#bus.emit(event),
-      callAhead: (question, signal) => this.#sending!.callAhead.ask(question, signal),
-      suppress: async (address, options) => void await this.#sending!.suppression.add(address, options),
-    };
   }
 
   /** `opened`: at an address that is new. Where nothing of it changes, who is signed in stays so. */

@@ -57,14 +57,6 @@ export interface ConfigurationFacts {
   /** What `postern check` prints of it: listeners, phases and plugins, delivery. */
   readonly summary: readonly string[];
 }
-/** What came of a wish to read the configuration again. */
-export interface ReloadResult {
-  /** What is different now, for people; empty when nothing is. */
-  readonly changed: readonly string[];
-  /** Why all stays as it was, `file:line:column: what` each; empty when it was taken. */
-  readonly faults: readonly string[];
-}
-
 export interface AdminOptions {
   readonly store: Store;
   readonly bus: Bus;
@@ -93,7 +85,7 @@ export interface AdminOptions {
   readonly quarantine?: { readonly keep: number | null; readonly size: number };
   /** Teaches what learns that a message is spam or ham; each says what it learned. Null: nobody learns (default). */
   readonly teach?: ((content: Uint8Array<ArrayBuffer>, as: Lesson) => Promise<readonly string[]>) | null;
-  /** Puts the configuration as it is written now in the place of the running one; with faults nothing has changed. */
+  /** Puts the configuration as it is written now in the place of the running one; with faults nothing has changed. Left out: there is no button for it. */
   reload?(): Promise<Reloaded>;
   /** Takes a message as from a client that has logged in; resolves when it is durable or refused (default: nobody does). */
   inject?(submission: Submission): Promise<Injected>;
@@ -101,16 +93,12 @@ export interface AdminOptions {
   webhooks?(): readonly WebhookState[];
   /** What an operator should act on, each one sentence; shown on every page. */
   warnings?(): readonly string[];
-  /** Reads the configuration again and goes on by it, unless it has faults (default: that is not possible here). */
-  reload?(): Promise<{ readonly changed: readonly string[]; readonly faults: readonly string[] }>;
   /** What plugins did, and how long it took them, since the start. */
   timings?(): readonly PluginTiming[];
   /** What TLS clients are shown; left out where there is no TLS. */
   certificates?(): readonly CertificateFacts[];
   /** Left out: the page of the configuration says that nobody told. */
   configuration?(): ConfigurationFacts;
-  /** Reads the configuration again and takes it when it is good. Left out: there is no button for it. */
-  reload?(): Promise<ReloadResult>;
   /** Milliseconds since 1970 (default Date.now). */
   now?(): number;
   readonly limits?: Partial<AdminLimits>;

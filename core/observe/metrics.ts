@@ -23,111 +23,6 @@ export interface MetricsOptions {
 const BATCHES: readonly number[] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 /** Seconds that a session lasts. */
 const SESSIONS: readonly number[] = [0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600];
-/** Upper bounds, seconds. A plugin takes microseconds or waits for the network. */
-const BOUNDS = [0.0001, 0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30];
-/** Of a delivery: at once, after a greylist, after days. */
-const DELAYS = [0.1, 1, 10, 60, 600, 3600, 14_400, 86_400, 432_000];
-
-/** What a plugin did in a phase since the start. Times in milliseconds. */
-export interface PluginTiming {
-  readonly plugin: string;
-  readonly phase: string;
-  readonly calls: number;
-  /** Own time, all calls together. */
-  readonly total: number;
-  /** So long took 95 of 100 calls at most: the upper bound of a bucket, Infinity above the last. */
-  readonly p95: number;
-  /** How often it ended with each verdict. */
-  readonly verdicts: Readonly<Record<string, number>>;
-}
-
-class Histogram {
-  readonly #bounds: readonly number[];
-  readonly #buckets: Uint32Array;
-  #sum = 0;
-  #count = 0;
-
-  constructor(bounds: readonly number[] = BOUNDS) {
-    this.#bounds = bounds;
-    this.#buckets = new Uint32Array(bounds.length + 1);
-  }
-
-  add(seconds: number): void {
-    let at = 0;
-    while (at < this.#bounds.length && seconds > this.#bounds[at]!) at++;
-    this.#buckets[at]!++;
-    this.#sum += seconds;
-    this.#count++;
-  }
-
-  get count(): number {
-    return this.#count;
-  }
-  /** Seconds. */
-  get sum(): number {
-    return this.#sum;
-  }
-
-  /** What that part of all (0 to 1) stayed below: the bound of a bucket, Infinity above the last. */
-  quantile(part: number): number {
-    let seen = 0;
-    for (const [at, bound] of this.#bounds.entries()) {
-      seen += this.#buckets[at]!;
-      if (seen >= part * this.#count) return bound;
-    }
-    return Infinity;
-  }
-
-  lines(name: string, labels: string): string[] {
-    const lines: string[] = [];
-    const comma = labels === "" ? "" : ",";
-    let sum = 0;
-    for (const [at, bound] of this.#bounds.entries()) {
-      sum += this.#buckets[at]!;
-      lines.push(`${name}_bucket{${labels}${comma}le="${bound}"} ${sum}`);
-    }
-    const all = labels === "" ? "" : `{${labels}}`;
-    lines.push(`${name}_bucket{${labels}${comma}le="+Inf"} ${this.#count}`);
-    lines.push(`${name}_count${all} ${this.#count}`, `${name}_sum${all} ${Number(this.#sum.toFixed(6))}`);
-    return lines;
-  }
-}
-
-/** Counters under up to three labels, without building a string per event. */
-class Counters {
-  readonly #values = new Map<string, Map<string, Map<string, number>>>();
-
-  add(a: string, b = "", c = ""): void {
-    let second = this.#values.get(a);
-    if (second === undefined) this.#values.set(a, second = new Map());
-    let third = second.get(b);
-    if (third === undefined) second.set(b, third = new Map());
-    third.set(c, (third.get(c) ?? 0) + 1);
-  }
-
-  /** Under two labels, by the third. */
-  of(a: string, b: string): Readonly<Record<string, number>> {
-    return Object.fromEntries(this.#values.get(a)?.get(b) ?? []);
-  }
-
-  lines(name: string, labels: readonly string[]): string[] {
-    const lines: string[] = [];
-    for (const [a, second] of this.#values) {
-      for (const [b, third] of second) {
-        for (const [c, value] of third) {
-          const values = [a, b, c];
-          const text = labels.map((label, at) => `${label}="${escape(values[at]!)}"`).join(",");
-          lines.push(`${name}_total{${text}} ${value}`);
-        }
-      }
-    }
-    return lines;
-  }
-}
-
-function escape(value: string): string {
-  return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
-}
 
 export class Metrics {
   readonly #process = new ProcessMeasures();
@@ -234,20 +129,6 @@ export class Metrics {
 
   /** A session with a mail host: under which policy, and what was wrong with its TLS (RFC 8460 4.3) or null. */
   readonly tls = (policy: string, failure: string | null): void => this.#outbound.add(policy, failure ?? "ok");
-
-  /** What each plugin did in each phase, in the order in which they were first asked. */
-  timings(): readonly PluginTiming[] {
-    return [...this.#plugins].flatMap(([plugin, phases]) =>
-      [...phases].map(([phase, times]) => ({
-        plugin,
-        phase,
-        calls: times.count,
-        total: Number((times.sum * 1000).toFixed(3)),
-        p95: times.quantile(0.95) * 1000,
-        verdicts: this.#decisions.of(plugin, phase),
-      }))
-    );
-  }
 
   /** The whole exposition, `# EOF` included: `application/openmetrics-text; version=1.0.0; charset=utf-8`. */
   render(gauges: Gauges = {}, now: number = Date.now()): string {

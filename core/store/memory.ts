@@ -284,7 +284,6 @@ export class MemoryStore implements Store {
     });
   }
 
-  queue(query: QueueQuery): Promise<QueuePage> {
   queue(query: QueueListQuery): Promise<QueuePage> {
     return this.#ask(() => {
       const found = this.#matching(query), { order = "newest", offset = 0 } = query;

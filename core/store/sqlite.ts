@@ -298,7 +298,6 @@ class SqliteStore implements Store {
     return this.#read({ ask: "oldest" });
   }
 
-  queue(query: QueueQuery): Promise<QueuePage> {
   queue(query: QueueListQuery): Promise<QueuePage> {
     return this.#read({ ask: "queue", query });
   }

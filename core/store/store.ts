@@ -366,7 +366,6 @@ export interface Store {
   /** When the oldest message came that is ready, active or deferred for a recipient, milliseconds since 1970, or null. */
   oldest(): Promise<number | null>;
 
-  queue(query: QueueQuery): Promise<QueuePage>;
   queue(query: QueueListQuery): Promise<QueuePage>;
   /** How many messages have a recipient in each state; only states that there are. */
   totals(query: Pick<QueueQuery, "domain">): Promise<QueueTotals>;
