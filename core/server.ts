@@ -17,6 +17,7 @@ import { useSha256 } from "./dkim/mod.ts";
 import type { Resolver } from "./dns/resolver.ts";
 import { systemResolver } from "./dns/system_resolver.ts";
 import { Doors } from "./doors.ts";
+import { type Measured, Measuring } from "./measuring.ts";
 import { type HandedSocket, Handover } from "./net/handover.ts";
 import { type Listener, ListenError } from "./net/listener.ts";
 import { Certificates } from "./net/tls/certificates.ts";
@@ -83,7 +84,7 @@ class Server implements RunningServer {
   readonly #bus = new Bus();
   readonly #config: Config;
   readonly #options: StartOptions;
-  readonly #metrics = new Metrics();
+  readonly #metrics: Metrics;
   readonly #now: () => number;
   readonly #pipelines = new Map<string, Pipeline>();
   readonly #listeners: { readonly name: string; readonly listener: Listener }[] = [];
@@ -103,6 +104,7 @@ class Server implements RunningServer {
     this.#options = options;
     this.#now = options.now ?? Date.now;
     for (const observer of options.observers ?? []) this.#bus.subscribe(observer);
+    this.#metrics = new Metrics({ domains: config.metrics.domains });
     this.#bus.subscribe(this.#metrics.observe);
   }
 
@@ -127,7 +129,9 @@ class Server implements RunningServer {
         headLimit: limits.headerBytes,
         observer: (event) => this.#bus.emit(event),
         now: this.#now,
+        batch: this.#metrics.batch,
       });
+    this.#metrics.start();
     const services = this.#services();
     const passwords = new ScryptPasswords();
     const logins = await this.#logins();
@@ -141,6 +145,7 @@ class Server implements RunningServer {
       config,
       store: this.#opened,
       services,
+      tls: this.#metrics.tls,
       pipelineOf: (listener) => this.#pipelines.get(listener) ?? [...this.#pipelines.values()][0]!,
     });
     this.#errands = new Errands(plugins, { ...services, send: (letter) => sending.send(letter) });
@@ -203,6 +208,7 @@ class Server implements RunningServer {
     this.#certificates?.close();
     await this.#admin?.stop();
     await this.#store?.close();
+    this.#metrics.stop();
     this.#finished();
   }
 
@@ -210,10 +216,12 @@ class Server implements RunningServer {
     const { hostname, domains, postmaster } = this.#config;
     return {
       host: { name: hostname, domains, postmaster },
-      dns: this.#options.resolver ?? systemResolver(this.#config.dns ?? {}),
+      dns: this.#options.resolver ??
+        systemResolver(this.#config.dns ?? {}, { told: this.#metrics.question }),
       counters: this.#opened.counters,
       now: this.#now,
       emit: (event) => this.#bus.emit(event),
+      phase: this.#metrics.phase,
       callAhead: (question, signal) => this.#sending!.callAhead.ask(question, signal),
       suppress: async (address, options) => void await this.#sending!.suppression.add(address, options),
     };
@@ -261,6 +269,7 @@ class Server implements RunningServer {
   async #serveAdmin(config: NonNullable<Config["admin"]>): Promise<void> {
     const { hostname, data, devInbox, warnings } = this.#config;
     const startedAt = this.#now();
+    const measuring = new Measuring({ metrics: this.#metrics, parts: () => this.#parts(), now: this.#now });
     const app = createAdmin({
       store: this.#opened,
       bus: this.#bus,
@@ -279,7 +288,7 @@ class Server implements RunningServer {
         })),
       token: config.token,
       hosts: config.hosts,
-      metrics: () => this.#metrics.render(this.#gauges()),
+      metrics: () => measuring.render(),
       ready: () => this.#stopping === null,
       warnings: () => warnings,
       change: (what, change) => this.#sending!.dispatcher.change(what, change),
@@ -297,14 +306,13 @@ class Server implements RunningServer {
     };
   }
 
-  #gauges(): Parameters<Metrics["render"]>[0] {
-    const { writerWait, freeBytes, bodyBytes } = this.#opened.health();
-    const sending = this.#sending;
+  #parts(): Measured {
     return {
-      writerWait,
-      freeBytes,
-      bodyBytes,
-      ...sending !== null && { deliveries: sending.dispatcher.load, brokenTls: sending.brokenTls },
+      config: this.#config,
+      store: this.#opened,
+      sending: this.#sending,
+      listeners: this.#listeners,
+      certificates: this.#certificates?.list ?? [],
     };
   }
 }
