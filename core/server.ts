@@ -26,6 +26,8 @@ import { ServerTls } from "./net/tls/server_tls.ts";
 import { Bus } from "./observe/bus.ts";
 import type { Observer } from "./observe/events.ts";
 import { Metrics } from "./observe/metrics.ts";
+import { openTracing } from "./observe/open_tracing.ts";
+import type { Tracing } from "./observe/tracing.ts";
 import type { Services } from "./pipeline/contexts/transaction_context.ts";
 import { Errands, teacherOf } from "./pipeline/errands.ts";
 import { observersOf } from "./pipeline/observers.ts";
@@ -88,6 +90,7 @@ class Server implements RunningServer {
   readonly #now: () => number;
   readonly #pipelines = new Map<string, Pipeline>();
   readonly #listeners: { readonly name: string; readonly listener: Listener }[] = [];
+  #tracing: Tracing | null = null;
   #store: Store | null = null;
   #sending: Sending | null = null;
   #errands: Errands | null = null;
@@ -132,6 +135,8 @@ class Server implements RunningServer {
         batch: this.#metrics.batch,
       });
     this.#metrics.start();
+    this.#tracing = await openTracing(config.tracing);
+    if (this.#tracing !== null) this.#bus.subscribe(this.#tracing.observe);
     const services = this.#services();
     const passwords = new ScryptPasswords();
     const logins = await this.#logins();
@@ -209,6 +214,7 @@ class Server implements RunningServer {
     await this.#admin?.stop();
     await this.#store?.close();
     this.#metrics.stop();
+    this.#tracing?.stop();
     this.#finished();
   }
 
