@@ -1,8 +1,11 @@
 /**
  * What the admin site is given: the composition root fills it, tests fill it with fakes. Types only.
  */
+import type { ReadSetting } from "../config/settings.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import type { CertificateInfo } from "../net/tls/certificates.ts";
 import type { Bus } from "../observe/bus.ts";
+import type { PluginTiming } from "../observe/metrics.ts";
 import type { DestinationState } from "../delivery/destination.ts";
 import type { Rate } from "../model/units.ts";
 import type { Lesson } from "../pipeline/plugin.ts";
@@ -29,12 +32,31 @@ export interface PluginRow {
   readonly name: string;
   readonly mode: string;
   readonly phases: readonly string[];
+  /** Under which conditions it is asked; empty or left out: always. */
+  readonly note?: string;
 }
 export interface ListenerPlugins {
   readonly listener: string;
   readonly plugins: readonly PluginRow[];
 }
 
+/** A certificate, and who shows it. */
+export interface CertificateFacts extends CertificateInfo {
+  /** Names of listeners. */
+  readonly listeners: readonly string[];
+}
+/** The configuration in force. Secrets are masked in all of it. */
+export interface ConfigurationFacts {
+  /** Absolute; null without one. */
+  readonly file: string | null;
+  /** When it was read, milliseconds since 1970. */
+  readonly readAt: number;
+  readonly settings: readonly ReadSetting[];
+  /** What works and is probably not meant, one sentence each. */
+  readonly warnings: readonly string[];
+  /** What `postern check` prints of it: listeners, phases and plugins, delivery. */
+  readonly summary: readonly string[];
+}
 export interface AdminOptions {
   readonly store: Store;
   readonly bus: Bus;
@@ -63,21 +85,27 @@ export interface AdminOptions {
   readonly quarantine?: { readonly keep: number | null; readonly size: number };
   /** Teaches what learns that a message is spam or ham; each says what it learned. Null: nobody learns (default). */
   readonly teach?: ((content: Uint8Array<ArrayBuffer>, as: Lesson) => Promise<readonly string[]>) | null;
-  /** Reads the configuration again and takes it when it is good. Left out: there is no button for it. */
-  reload?(): Promise<ReloadResult>;
+  /** Puts the configuration as it is written now in the place of the running one; with faults nothing has changed; left out: there is none. */
+  reload?(): Promise<Reloaded>;
   /** Takes a message as from a client that has logged in; resolves when it is durable or refused (default: nobody does). */
   inject?(submission: Submission): Promise<Injected>;
   /** How the hooks that are told of events fare (default: there are none). */
   webhooks?(): readonly WebhookState[];
   /** What an operator should act on, each one sentence; shown on every page. */
   warnings?(): readonly string[];
+  /** What plugins did, and how long it took them, since the start. */
+  timings?(): readonly PluginTiming[];
+  /** What TLS clients are shown; left out where there is no TLS. */
+  certificates?(): readonly CertificateFacts[];
+  /** Left out: the page of the configuration says that nobody told. */
+  configuration?(): ConfigurationFacts;
   /** Milliseconds since 1970 (default Date.now). */
   now?(): number;
   readonly limits?: Partial<AdminLimits>;
 }
 
 /** What came of a wish to read the configuration again. */
-export interface ReloadResult {
+export interface Reloaded {
   /** What is different now, for people; empty when nothing is. */
   readonly changed: readonly string[];
   /** Why all stays as it was, `file:line:column: what` each; empty when it was taken. */

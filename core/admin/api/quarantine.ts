@@ -8,9 +8,10 @@ import type { AdminEnv, AdminOptions } from "../options.ts";
 import { domainOf, limitOf } from "../parameters.ts";
 import { itemOf } from "../queue/queue.ts";
 
-export function quarantine({ store, quarantine }: Pick<AdminOptions, "store" | "quarantine">): Hono<AdminEnv> {
-  const { keep, size } = quarantine ?? { keep: null, size: Infinity };
+export function quarantine(options: Pick<AdminOptions, "store" | "quarantine">): Hono<AdminEnv> {
+  const { store } = options;
   return new Hono<AdminEnv>().get("/", async (c) => {
+    const { keep, size } = options.quarantine ?? { keep: null, size: Infinity }; // a reload may change it
     const { domain, limit } = c.req.query();
     const [page, { octets }] = await Promise.all([
       store.queue({
