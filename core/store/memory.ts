@@ -273,6 +273,17 @@ export class MemoryStore implements Store {
     });
   }
 
+  oldest(): Promise<number | null> {
+    return this.#ask(() => {
+      let oldest: number | null = null;
+      for (const { message, recipients } of this.#messages.values()) {
+        const waits = recipients.some(({ state }) => state === "ready" || state === "active" || state === "deferred");
+        if (waits) oldest = Math.min(oldest ?? Infinity, message.receivedAt);
+      }
+      return oldest;
+    });
+  }
+
   queue(query: QueueListQuery): Promise<QueuePage> {
     return this.#ask(() => {
       const found = this.#matching(query), { order = "newest", offset = 0 } = query;

@@ -155,6 +155,7 @@ export type ReaderRequest =
   | { readonly ask: "item"; readonly id: string }
   | { readonly ask: "body"; readonly id: string; readonly original?: boolean }
   | { readonly ask: "due"; readonly after: number }
+  | { readonly ask: "oldest" }
   | { readonly ask: "quarantine" }
   | { readonly ask: "names" }
   | { readonly ask: "list"; readonly query: InboxQuery }
@@ -172,6 +173,7 @@ export interface ReaderResults {
   item: QueueItem | null;
   body: StoredBody | null;
   due: number | null;
+  oldest: number | null;
   quarantine: QuarantineTotal;
   names: readonly { readonly name: string; readonly total: number; readonly unread: number }[];
   list: InboxPage;

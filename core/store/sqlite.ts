@@ -65,6 +65,8 @@ export interface SqliteOptions {
   readonly observer?: Observer;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
+  /** Told of each batch that was written: its operations, and milliseconds. */
+  readonly batch?: (operations: number, milliseconds: number) => void;
 }
 
 type ReaderThread = DatabaseThread<ReaderRequest, ReaderReply>;
@@ -132,6 +134,7 @@ class SqliteStore implements Store {
     this.#writer = new WriterQueue({
       start: (died, refused) => this.#startWriter(died, refused),
       trouble: (message) => this.#trouble(message),
+      ...options.batch && { batch: options.batch },
     });
     this.quarantine = {
       total: () => this.#read({ ask: "quarantine" }),
@@ -289,6 +292,10 @@ class SqliteStore implements Store {
 
   nextDue({ now }: { readonly now: number }): Promise<number | null> {
     return this.#read({ ask: "due", after: now });
+  }
+
+  oldest(): Promise<number | null> {
+    return this.#read({ ask: "oldest" });
   }
 
   queue(query: QueueListQuery): Promise<QueuePage> {

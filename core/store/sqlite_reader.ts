@@ -77,6 +77,11 @@ export class Reader {
         return (request.original ? this.#original(request.id) : null) ?? this.#body(request.id);
       case "due":
         return this.#due(request.after);
+      case "oldest": // ids are in order of time, and so is the index: what is held before it is passed over there
+        return this.#get<{ at: number }>(
+          `select received_at as at from message where id = (select message from recipient indexed by recipient_list
+             where state in ('ready', 'active', 'deferred') order by message limit 1)`,
+        )?.at ?? null;
       case "names":
         return this.#all<ReaderResults["names"][number]>(
           "select name, count(*) as total, sum(unread) as unread from inbox group by name order by name",

@@ -363,6 +363,9 @@ export interface Store {
   /** The first moment after `now` at which a recipient falls due (milliseconds since 1970), or null. */
   nextDue(options: { readonly now: number }): Promise<number | null>;
 
+  /** When the oldest message came that is ready, active or deferred for a recipient, milliseconds since 1970, or null. */
+  oldest(): Promise<number | null>;
+
   queue(query: QueueListQuery): Promise<QueuePage>;
   /** How many messages have a recipient in each state; only states that there are. */
   totals(query: Pick<QueueQuery, "domain">): Promise<QueueTotals>;
