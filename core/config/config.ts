@@ -224,6 +224,24 @@ export interface LogConfig {
   readonly format: "text" | "json";
 }
 
+/** What /metrics shows. */
+export interface MetricsConfig {
+  /** Recipients' domains with series of their own. */
+  readonly domains: number;
+}
+/** What spans hold. */
+export interface TracingConfig {
+  /** Addresses, names that were asked for, reasons. */
+  readonly addresses: boolean;
+}
+/** A mail each day about the day. */
+export interface SummaryConfig {
+  readonly to: Address;
+  /** Milliseconds since midnight, UTC. */
+  readonly at: number;
+  readonly when: "always" | "unusual";
+}
+
 /** All of it. */
 export interface Config {
   /** Absolute; null without a configuration file. */
@@ -260,6 +278,12 @@ export interface Config {
   readonly admin: AdminConfig | null;
   /** What is written. */
   readonly log: LogConfig;
+  /** What is measured. */
+  readonly metrics: MetricsConfig;
+  /** What is traced, where OpenTelemetry is on. */
+  readonly tracing: TracingConfig;
+  /** Null: there is none. */
+  readonly summary: SummaryConfig | null;
   /** Started without a configuration: every domain goes to the dev inbox, nothing leaves the machine. */
   readonly devInbox: boolean;
   /** The file as it was read, variables filled in: to be compared, never to be shown. */

@@ -108,6 +108,9 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     auth: read.auth ?? schema.Auth.parse({}),
     admin: readAdmin(read, file === null, env, faults),
     log: { ...(read.log ?? schema.Log.parse({})), ...logLevel(env, faults) },
+    metrics: read.metrics ?? schema.Metrics.parse({}),
+    tracing: read.tracing ?? schema.Tracing.parse({}),
+    summary: readSummary(read, faults),
     devInbox: file === null,
     written: raw as Record<string, unknown>,
     warnings: [],
@@ -254,6 +257,16 @@ function logLevel(env: Environment, faults: Faults): { level?: LogLevel } {
   if (level.success) return { level: level.data };
   faults.variable("POSTERN_LOG", `must be one of ${schema.LogLevel.options.join(", ")}`);
   return {};
+}
+
+function readSummary({ summary, postmaster }: Read, faults: Faults): Config["summary"] {
+  if (summary === undefined) return null;
+  const to = summary.to ?? postmaster;
+  if (to === undefined) {
+    faults.add(["summary"], "there is no postmaster who could get it: set summary.to or postmaster");
+    return null;
+  }
+  return { ...summary, to };
 }
 
 /** What is promised and not there yet must not be passed over in silence. */
