@@ -14,6 +14,7 @@ import type { Address } from "../model/address.ts";
 import { isLoopback } from "../model/ip.ts";
 import type { Rate } from "../model/units.ts";
 import type { Plugin } from "../pipeline/plugin.ts";
+import type { ReadSetting } from "./settings.ts";
 
 /** A TCP endpoint. Port 0 takes a free one. */
 export interface TcpAddress {
@@ -289,6 +290,8 @@ export interface Config {
   readonly written: Readonly<Record<string, unknown>>;
   /** What works and is probably not meant. One sentence each. */
   readonly warnings: readonly string[];
+  /** As it was written, setting by setting, for people; no secret is in it. */
+  readonly settings: readonly ReadSetting[];
 }
 
 /** True when nobody but this machine reaches it. */

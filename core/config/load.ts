@@ -17,6 +17,7 @@ import { type Entry, type PluginList, readPlugins } from "./plugins.ts";
 import { REGISTRY, type Registry } from "./registry.ts";
 import * as schema from "./schema.ts";
 import { readSecurity, readTls } from "./security.ts";
+import { settingsOf } from "./settings.ts";
 import { parseTcp, TCP } from "./values.ts";
 import { warningsOf } from "./warnings.ts";
 
@@ -113,6 +114,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     devInbox: file === null,
     written: raw as Record<string, unknown>,
     warnings: [],
+    settings: settingsOf(raw as Record<string, unknown>, { yaml, env }),
   };
   if (faults.some) throw new ConfigError(faults.all);
   return { ...config, warnings: warningsOf(config, { named: new Set(entries.map(({ plugin }) => plugin)) }) };
