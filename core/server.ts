@@ -29,6 +29,7 @@ import type { Services } from "./pipeline/contexts/transaction_context.ts";
 import { Errands, teacherOf } from "./pipeline/errands.ts";
 import { observersOf } from "./pipeline/observers.ts";
 import { Pipeline } from "./pipeline/pipeline.ts";
+import { Recorder } from "./replay/recorder.ts";
 import { Quarantine } from "./queue/quarantine.ts";
 import { Sending } from "./sending.ts";
 import { MemoryStore } from "./store/memory.ts";
@@ -91,6 +92,7 @@ class Server implements RunningServer {
   #sending: Sending | null = null;
   #errands: Errands | null = null;
   #quarantine: Quarantine | null = null;
+  #recorder: Recorder | null = null;
   #teach: ReturnType<typeof teacherOf> = null;
   #admin: { readonly address: string; stop(): Promise<void> } | null = null;
   #certificates: Certificates | null = null;
@@ -151,7 +153,9 @@ class Server implements RunningServer {
       now: this.#now,
       emit: services.emit,
     });
+    this.#recorder = await this.#openRecorder();
     const doors = new Doors({
+      recorder: this.#recorder,
       config,
       store: this.#opened,
       services,
@@ -200,6 +204,7 @@ class Server implements RunningServer {
       this.#errands?.stop().then(() => this.#sending?.stop(drainTime)) ?? this.#sending?.stop(drainTime),
     ]);
     this.#quarantine?.stop();
+    await this.#recorder?.stop();
     this.#certificates?.close();
     await this.#admin?.stop();
     await this.#store?.close();
@@ -217,6 +222,20 @@ class Server implements RunningServer {
       callAhead: (question, signal) => this.#sending!.callAhead.ask(question, signal),
       suppress: async (address, options) => void await this.#sending!.suppression.add(address, options),
     };
+  }
+
+  async #openRecorder(): Promise<Recorder | null> {
+    const { recordings, data, hostname } = this.#config;
+    if (recordings === null) return null;
+    const recorder = new Recorder({
+      config: recordings,
+      folder: join(data, "recordings"),
+      hostname,
+      now: this.#now,
+      trouble: (message) => this.#bus.emit({ type: "trouble", where: "recordings", message }),
+    });
+    await recorder.start();
+    return recorder;
   }
 
   /** The dev inbox makes a certificate for itself. */

@@ -22,7 +22,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   net: ["model", "smtp", "dns", "observe", "store", "pipeline", "auth"],
   delivery: ["model", "mime", "smtp", "dns", "observe", "store", "pipeline", "queue", "dsn", "net"],
   config: ["model", "smtp", "dns", "observe", "store", "pipeline", "queue", "auth", "net", "delivery", "std"],
-  replay: ["model", "smtp", "dns", "observe", "store", "pipeline", "auth", "net"],
+  replay: ["model", "smtp", "dns", "observe", "store", "pipeline", "auth", "net", "config"],
   admin: [
     "model",
     "smtp",

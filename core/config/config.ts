@@ -207,6 +207,20 @@ export interface QuarantineConfig {
   readonly size: number;
 }
 
+/** Sessions that are recorded. */
+export interface RecordingsConfig {
+  /** Only clients in these networks; empty: all. */
+  readonly networks: readonly string[];
+  /** Only these listeners; empty: all. */
+  readonly listeners: readonly string[];
+  /** Contents too. */
+  readonly bodies: boolean;
+  /** How long a recording is kept, milliseconds. */
+  readonly keep: number;
+  /** Octets of all recordings together. */
+  readonly size: number;
+}
+
 /** Logins. */
 export interface AuthConfig {
   /** What failed ones lead to. */
@@ -253,6 +267,8 @@ export interface Config {
   readonly dns: Partial<StubOptions> | null;
   /** Mail that plugins hold for a person. */
   readonly quarantine: QuarantineConfig;
+  /** Null: no session is recorded. */
+  readonly recordings: RecordingsConfig | null;
   /** Logins. */
   readonly auth: AuthConfig;
   /** Null: there is no site. */
