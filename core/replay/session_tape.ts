@@ -41,12 +41,18 @@ export class SessionTape implements Tape {
   #cameByAnswer = 0;
   /** In their order; the last one goes on. */
   readonly #open: Open[] = [];
+  #count = 0;
   #over = false;
 
   constructor(options: TapeOptions) {
     this.#options = options;
     this.#begin = options.monotonic();
     this.#act({ kind: "connect" }, 0, false);
+  }
+
+  /** How many acts there are so far. */
+  get count(): number {
+    return this.#count;
   }
 
   // ---- the engine ---------------------------------------------------------------------------------------------------
@@ -146,6 +152,7 @@ export class SessionTape implements Tape {
   }
   #act(deed: Deed, mark: number, early: boolean): void {
     if (this.#over) return;
+    this.#count++;
     this.#open.push({ deed, head: this.#headOf(deed, early), mark, begun: false, notes: [], said: "" });
   }
   #rest(octets: number): void {
