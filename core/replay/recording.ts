@@ -87,8 +87,12 @@ export interface Recording extends Place {
 export function plainReply(said: string): string {
   return said.replace(/ \(ref [0-9A-Z]{8}\)/g, "").replace(/\bqueued as [0-9A-Z]{26}/g, "queued");
 }
-/** "550 5.7.1" of a reply on the wire: the last line's code and status; empty when nothing was said. */
+/** "550 5.7.1": code and status of what was said, of each reply where there are several; empty when nothing was said. */
 export function codeOf(said: string): string {
-  const last = said.trimEnd().split("\r\n").at(-1) ?? "";
-  return /^\d{3}(?: \d\.\d{1,3}\.\d{1,3}(?= |$))?/.exec(last)?.[0] ?? "";
+  const codes: string[] = [];
+  for (const line of said.split("\r\n")) {
+    const [, code, status = ""] = /^(\d{3})(?: (\d\.\d{1,3}\.\d{1,3}))?(?: |$)/.exec(line) ?? [];
+    if (code !== undefined) codes.push(status === "" ? code : `${code} ${status}`);
+  }
+  return codes.join(", ");
 }

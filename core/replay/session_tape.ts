@@ -31,6 +31,9 @@ interface Open {
   said: string;
 }
 
+/** Ends of a session that have to do with time and the house. */
+const OURS = new Set(["shutting down", "timeout", "timeout in the content", "content too slow"]);
+
 export class SessionTape implements Tape {
   readonly #options: TapeOptions;
   readonly #begin: number;
@@ -131,6 +134,8 @@ export class SessionTape implements Tape {
   /** The connection is over. */
   end(reason: string): void {
     if (this.#over) return;
+    // What the house said on its own is no answer to the peer
+    if (OURS.has(reason)) this.#last.said = this.#last.said.replace(/421 [^\r\n]*\r\n$/, "");
     for (const act of this.#open.splice(0)) this.#write(act);
     if (this.#came > this.#taken) this.#rest(this.#came - this.#taken);
     this.#over = true;
