@@ -15,7 +15,7 @@ import { Deadlines } from "./net/deadline.ts";
 import { Inbound, type InboundOptions, type TlsUpgrade } from "./net/inbound.ts";
 import type { Handover } from "./net/handover.ts";
 import { ConnectionLimits } from "./net/limits.ts";
-import { Listener } from "./net/listener.ts";
+import { Listener, type ListenerOptions } from "./net/listener.ts";
 import { Reception, type ReceptionOptions } from "./net/reception.ts";
 import type { Services } from "./pipeline/contexts/transaction_context.ts";
 import type { Pipeline } from "./pipeline/pipeline.ts";
@@ -41,11 +41,12 @@ export interface House {
   pipelineOf(listener: string): Pipeline;
   /** Where a new recipient stands in the queue. */
   readonly place: CommitOptions["place"];
-  readonly quarantine: Quarantine;
-  /** Who records sessions; nobody where it is not wanted. */
-  readonly recorder?: Recorder | null;
-  /** Takes what is in the queue to where it goes. */
-  readonly dispatcher: Pick<Dispatcher, "claim" | "take" | "kick">;
+  /** Who records sessions; null: nobody. */
+  readonly recorder: Recorder | null;
+  /** The one at work when it is asked for. */
+  quarantine(): Quarantine;
+  /** Takes what is in the queue to where it goes; the one at work when it is asked for. */
+  dispatcher(): Pick<Dispatcher, "claim" | "take" | "kick">;
 }
 
 /** A writer that is this far behind makes peers wait outside (SEMANTICS 25), milliseconds. */
@@ -58,28 +59,34 @@ const RATE_WINDOW = 60_000;
 export class Doors {
   readonly #house: House;
   readonly #deadlines = new Deadlines();
-  readonly #trusted: Networks;
   /** Each role has its own places, so that strangers cannot shut out one's own users (case 36). */
   readonly #places = new Map<string, ConnectionLimits>();
+  /** The places of the doors that these stand in for: who came in by them still takes one. */
+  readonly #taken: ReadonlyMap<string, ConnectionLimits>;
   #connections: number | null = null;
 
-  constructor(house: House) {
+  /** `previous`: the doors that these stand in for. */
+  constructor(house: House, previous: Doors | null = null) {
     this.#house = house;
-    this.#trusted = new Networks(house.config.trustedNetworks);
+    this.#taken = previous === null ? new Map() : new Map([...previous.#taken, ...previous.#places]);
   }
 
   /** @throws {ListenError} when the address cannot be had. */
-  async open(config: ListenerConfig, handover: Handover): Promise<Listener> {
-    const { services, recorder = null } = this.#house, listener = config.name;
+  open(config: ListenerConfig, handover: Handover): Promise<Listener> {
+    return Listener.open({ ...this.behind(config), adopted: handover.take(config.name, config.address) });
+  }
+
+  /** What whoever comes by this listener finds behind it. */
+  behind(config: ListenerConfig): ListenerOptions {
+    const { services, recorder } = this.#house, listener = config.name;
     const trouble = (message: string) => services.emit({ type: "trouble", where: config.name, message });
     const places = this.#placesOf(config.role);
     const engine = enginesOf(config, { config: this.#house.config, now: services.now, crowded: () => places.crowded });
     const reception = this.#reception(config, places, trouble);
     const inbound = this.#inbound(config, places);
-    return await Listener.open({
+    return {
       address: config.address,
       ...(config.mode === null ? {} : { mode: config.mode }),
-      adopted: handover.take(config.name, config.address),
       limits: places,
       proxies: new Networks(config.proxy),
       trouble,
@@ -109,7 +116,7 @@ export class Doors {
         if (recorded) session.tape = recorded.tape;
         return new Inbound(socket, session, recorded ? new RecordedHost(host, recorded.tape) : host, inbound);
       },
-    });
+    };
   }
 
   #reception(config: ListenerConfig, places: ConnectionLimits, trouble: (message: string) => void): ReceptionOptions {
@@ -120,8 +127,6 @@ export class Doors {
       passwords,
       logins,
       place,
-      dispatcher,
-      quarantine,
       pipelineOf,
     } = this.#house;
     return {
@@ -137,10 +142,11 @@ export class Doors {
       passwords,
       logins,
       receive: (id) => store.receive(id),
-      commit: (transaction, origin) =>
-        commitTransaction(transaction, origin, {
+      commit: (transaction, origin) => {
+        const dispatcher = this.#house.dispatcher();
+        return commitTransaction(transaction, origin, {
           store,
-          quarantine,
+          quarantine: this.#house.quarantine(),
           schedule: delivery.retry,
           place,
           now: services.now,
@@ -153,7 +159,8 @@ export class Doors {
             if (recipients.some(({ state }) => state === left || state === "deferred")) dispatcher.kick();
           },
           trouble,
-        }),
+        });
+      },
       storeRefusal: (error) => storeRefusal(error, trouble),
       overload: (phase, size) => this.#overload(phase, size),
     };
@@ -186,7 +193,8 @@ export class Doors {
         );
       const exempt = new Networks([...trustedNetworks, "127.0.0.0/8", "::1"]);
       const connections = limits.connections ?? share();
-      this.#places.set(role, places = new ConnectionLimits({ connections, perIp: limits.connectionsPerIp, exempt }));
+      const options = { connections, perIp: limits.connectionsPerIp, exempt };
+      this.#places.set(role, places = this.#taken.get(role)?.under(options) ?? new ConnectionLimits(options));
     }
     return places;
   }
