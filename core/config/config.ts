@@ -218,6 +218,20 @@ export interface LedgerConfig {
   readonly redact: "none" | "local-part" | "hash";
 }
 
+/** Sessions that are recorded. */
+export interface RecordingsConfig {
+  /** Only clients in these networks; empty: all. */
+  readonly networks: readonly string[];
+  /** Only these listeners; empty: all. */
+  readonly listeners: readonly string[];
+  /** Contents too. */
+  readonly bodies: boolean;
+  /** How long a recording is kept, milliseconds. */
+  readonly keep: number;
+  /** Octets of all recordings together. */
+  readonly size: number;
+}
+
 /** Logins. */
 export interface AuthConfig {
   /** What failed ones lead to. */
@@ -284,6 +298,8 @@ export interface Config {
   readonly quarantine: QuarantineConfig;
   /** Who came, what was decided and why; null: nothing is kept. */
   readonly ledger: LedgerConfig | null;
+  /** Null: no session is recorded. */
+  readonly recordings: RecordingsConfig | null;
   /** Logins. */
   readonly auth: AuthConfig;
   /** Null: there is no site. */

@@ -13,6 +13,7 @@ import { readNextHops } from "./delivery/next_hops.ts";
 import { readDelivery, readDns } from "./delivery/read.ts";
 import { Faults } from "./faults.ts";
 import { ConfigError } from "./issue.ts";
+import { didYouMean } from "./nearest.ts";
 import { type Entry, type PluginList, readPlugins } from "./plugins.ts";
 import { REGISTRY, type Registry } from "./registry.ts";
 import * as schema from "./schema.ts";
@@ -106,6 +107,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     dns: file === null ? DEV_INBOX_DNS : readDns(read.dns),
     quarantine: read.quarantine ?? schema.Quarantine.parse({}),
     ledger: read.ledger === undefined ? schema.Ledger.parse({}) : read.ledger,
+    recordings: readRecordings(read, listeners, faults),
     auth: read.auth ?? schema.Auth.parse({}),
     admin: readAdmin(read, file === null, env, faults),
     log: { ...(read.log ?? schema.Log.parse({})), ...logLevel(env, faults) },
@@ -219,6 +221,15 @@ function readListeners(
     faults.variable("POSTERN_SMTP", "there is no listener of role mx to move");
   }
   return listeners;
+}
+
+function readRecordings(read: Read, listeners: readonly ListenerConfig[], faults: Faults): Config["recordings"] {
+  const names = listeners.map(({ name }) => name);
+  for (const [index, name] of (read.recordings?.listeners ?? []).entries()) {
+    if (names.includes(name)) continue;
+    faults.add(["recordings", "listeners", index], `there is no listener "${name}"${didYouMean(name, names)}`);
+  }
+  return read.recordings ?? null;
 }
 
 function readAdmin(read: Read, zeroConfig: boolean, env: Environment, faults: Faults): AdminConfig | null {

@@ -119,6 +119,13 @@ export const Ledger = z.union([
     ),
   }),
 ]);
+export const Recordings = z.strictObject({
+  networks: z.array(network).prefault([]).describe("Only sessions of these clients; none named: of all."),
+  listeners: z.array(z.string().min(1)).prefault([]).describe("Only sessions of these listeners; none named: of all."),
+  bodies: z.boolean().prefault(false).describe("Contents of messages too; without it only their sizes."),
+  keep: duration({ min: 60_000, max: 90 * 86_400_000 }).prefault("7d").describe("How long a recording is kept."),
+  size: size({ min: 2 ** 20 }).prefault("256MiB").describe("All of them together: the oldest go first."),
+});
 
 export const Admin = z.strictObject({
   address: tcp.prefault("127.0.0.1:8025").describe("Where the site and the HTTP API listen."),
@@ -168,6 +175,7 @@ export const File = z.strictObject({
   dns: Dns.optional().describe("The name servers to ask, instead of those that this host asks."),
   quarantine: Quarantine.prefault({}).describe("Mail that plugins hold for a person."),
   ledger: Ledger.prefault({}).describe("What is written down of every session and message; off: nothing."),
+  recordings: Recordings.optional().describe("Sessions are recorded for `postern replay`; without it none is."),
   auth: Auth.prefault({}).describe("Logins."),
   admin: Admin.optional().describe("The admin site and the HTTP API; without it there is none."),
   log: Log.prefault({}).describe("What is written to standard output."),
