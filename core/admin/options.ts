@@ -6,6 +6,7 @@ import type { Bus } from "../observe/bus.ts";
 import type { DestinationState } from "../delivery/destination.ts";
 import type { Lesson } from "../pipeline/plugin.ts";
 import type { QueueChange, QueueQuery, Store } from "../store/store.ts";
+import type { Gates } from "./ui/explain/gates.ts";
 import type { Ways } from "./queue/ways.ts";
 
 /** What the pages say about this server. */
@@ -59,6 +60,8 @@ export interface AdminOptions {
   readonly quarantine?: { readonly keep: number | null; readonly size: number };
   /** Teaches what learns that a message is spam or ham; each says what it learned. Null: nobody learns (default). */
   readonly teach?: ((content: Uint8Array<ArrayBuffer>, as: Lesson) => Promise<readonly string[]>) | null;
+  /** From how many points on a listener's mail is held and refused; null: its plugins count none (default). */
+  gates?(listener: string): Gates | null;
   /** What an operator should act on, each one sentence; shown on every page. */
   warnings?(): readonly string[];
   /** Milliseconds since 1970 (default Date.now). */
