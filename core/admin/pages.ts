@@ -14,6 +14,7 @@ import { formBody } from "./parameters.ts";
 import { Problem, problemOf } from "./problem.ts";
 import { quarantinePages } from "./quarantine_pages.ts";
 import { queuePages } from "./queue_pages.ts";
+import { sessionsPages } from "./sessions_pages.ts";
 import type { Sessions } from "./session.ts";
 import { ASSETS } from "./ui/assets.ts";
 import type { Html } from "./ui/html.ts";
@@ -73,6 +74,8 @@ export class Pages {
     inboxPages(app, pages);
     queuePages(app, pages);
     quarantinePages(app, pages);
+    const { ledger = null } = this.#admin;
+    if (ledger !== null) sessionsPages(app, { ...pages, ledger });
     app.get("/plugins", async (c) => this.#answer(c, pluginsPage(await this.#context(), this.#admin.plugins())));
     this.#paths = new Set(app.routes.filter(({ method }) => method === "GET").map(({ path }) => path));
     return app;
