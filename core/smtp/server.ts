@@ -488,7 +488,7 @@ export class ServerSession implements Dialogue {
       this.#earlyTalk("before the greeting");
     } else if (reply.verdict === "reject") { // 554 greeting, then 503 to all but QUIT                  RFC 5321 3.1
       this.state = "refused";
-      this.#output += writeText(554, "", reply.text);
+      if (reply.options.silent !== true) this.#output += writeText(554, "", reply.text);
       if (reply.closes) this.hangUp(reply.text);
     } else {
       this.#output += writeText(421, "", reply.text);
