@@ -486,9 +486,11 @@ export class ServerSession implements Dialogue {
       const { hostname, lmtp } = this.options;
       this.#output += writeText(220, "", `${hostname} ${lmtp ? "LMTP" : "ESMTP"} Postern`);
       this.#earlyTalk("before the greeting");
+    } else if (reply.options.silent === true) {
+      this.hangUp(reply.text);
     } else if (reply.verdict === "reject") { // 554 greeting, then 503 to all but QUIT                  RFC 5321 3.1
       this.state = "refused";
-      if (reply.options.silent !== true) this.#output += writeText(554, "", reply.text);
+      this.#output += writeText(554, "", reply.text);
       if (reply.closes) this.hangUp(reply.text);
     } else {
       this.#output += writeText(421, "", reply.text);

@@ -12,8 +12,8 @@ export type ChaosPhase = typeof CHAOS_PHASES[number];
 
 /** `ctx.pause` waits no longer. */
 const LONGEST = 120_000;
-const pattern = z.string().max(320).refine((text) => text === "<>" || parseAddressPattern(text) !== null, {
-  error: 'must be an address, "*@example.org", "user+*@example.org", "*", or "<>"',
+const pattern = z.string().max(320).refine((text) => text === "<>" || patternOf(text) !== null, {
+  error: 'must be an address, "full@*", "*@example.org", "user+*@example.org", "*", or "<>"',
 });
 
 export const RuleOptions = z.strictObject({
@@ -98,6 +98,14 @@ export function ruleOf(read: ReadRule, { id, about }: { readonly id: string; rea
 function addressesOf(text: string | undefined): ((address: Address | null) => boolean) | null {
   if (text === undefined) return null;
   if (text === "<>") return (address) => address === null;
-  const suits = parseAddressPattern(text)!;
+  const suits = patternOf(text)!;
   return (address) => address === null ? text === "*" : suits(address);
+}
+
+/** As everywhere, and `full@*`: a local part in any domain. */
+function patternOf(text: string): ((address: Address) => boolean) | null {
+  const [, local] = /^(.+)@\*$/.exec(text) ?? [];
+  if (local === undefined) return parseAddressPattern(text);
+  const domain = "any.invalid", suits = parseAddressPattern(`${local}@${domain}`);
+  return suits === null ? null : (address) => suits({ local: address.local, domain });
 }
