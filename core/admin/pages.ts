@@ -6,6 +6,7 @@
 import { Hono } from "hono";
 import type { Context } from "hono";
 import { PAGE_POLICY, tooMany } from "./guard.ts";
+import { chaosPages } from "./chaos_pages.ts";
 import { inboxPages } from "./inbox_pages.ts";
 import type { MailReader } from "./messages/reader.ts";
 import type { AdminEnv, AdminOptions, Steering } from "./options.ts";
@@ -71,6 +72,7 @@ export class Pages {
       answer: (c, page) => this.#answer(c, page),
     };
     inboxPages(app, pages);
+    chaosPages(app, pages);
     queuePages(app, pages);
     quarantinePages(app, pages);
     app.get("/plugins", async (c) => this.#answer(c, pluginsPage(await this.#context(), this.#admin.plugins())));
