@@ -220,6 +220,16 @@ export interface QuarantineConfig {
   readonly size: number;
 }
 
+/** What is written down of every session and message. */
+export interface LedgerConfig {
+  /** How long, milliseconds; null: forever. */
+  readonly keep: number | null;
+  /** Octets of all of it together. */
+  readonly size: number;
+  /** How addresses stand there. */
+  readonly redact: "none" | "local-part" | "hash";
+}
+
 /** Logins. */
 export interface AuthConfig {
   /** What failed ones lead to. */
@@ -284,6 +294,8 @@ export interface Config {
   readonly dns: Partial<StubOptions> | null;
   /** Mail that plugins hold for a person. */
   readonly quarantine: QuarantineConfig;
+  /** Who came, what was decided and why; null: nothing is kept. */
+  readonly ledger: LedgerConfig | null;
   /** Logins. */
   readonly auth: AuthConfig;
   /** Null: there is no site. */

@@ -105,6 +105,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     }),
     dns: file === null ? DEV_INBOX_DNS : readDns(read.dns),
     quarantine: read.quarantine ?? schema.Quarantine.parse({}),
+    ledger: read.ledger === undefined ? schema.Ledger.parse({}) : read.ledger,
     auth: read.auth ?? schema.Auth.parse({}),
     admin: readAdmin(read, file === null, env, faults, nextHops),
     log: { ...(read.log ?? schema.Log.parse({})), ...logLevel(env, faults) },

@@ -119,6 +119,18 @@ export const Quarantine = z.strictObject({
   size: size({ min: 2 ** 20 }).prefault("1GiB").describe("All of it together: what does not fit is refused with 452."),
 });
 
+export const Ledger = z.union([
+  z.literal("off").transform(() => null),
+  z.strictObject({
+    keep: z.union([duration({ min: 3600_000 }), z.literal("forever").transform(() => null)]).prefault("30d")
+      .describe("How long it is known who came, what was decided and why; or forever."),
+    size: size({ min: 16 * 2 ** 20 }).prefault("1GiB").describe("All of it together: the oldest goes first."),
+    redact: z.enum(["none", "local-part", "hash"]).prefault("none").describe(
+      "How addresses stand there: as they are, without what is before the @, or with a keyed hash in its place.",
+    ),
+  }),
+]);
+
 export const Admin = z.strictObject({
   address: tcp.prefault("127.0.0.1:8025").describe("Where the site and the HTTP API listen."),
   token: z.string().min(16, { error: "must have at least 16 characters" }).optional()
@@ -171,6 +183,7 @@ export const File = z.strictObject({
   delivery: Delivery.prefault({}).describe("How mail leaves, and what its senders are told."),
   dns: Dns.optional().describe("The name servers to ask, instead of those that this host asks."),
   quarantine: Quarantine.prefault({}).describe("Mail that plugins hold for a person."),
+  ledger: Ledger.prefault({}).describe("What is written down of every session and message; off: nothing."),
   auth: Auth.prefault({}).describe("Logins."),
   admin: Admin.optional().describe("The admin site and the HTTP API; without it there is none."),
   log: Log.prefault({}).describe("What is written to standard output."),
