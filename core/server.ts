@@ -372,6 +372,10 @@ class Server implements RunningServer {
       get quarantine() {
         return current().config.quarantine;
       },
+      release: config.release && {
+        to: config.release.to,
+        send: (message, to) => current().sending.release(message, to),
+      },
       reload: () => this.reload(),
       now: this.#now,
     });

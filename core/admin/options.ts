@@ -7,9 +7,10 @@ import type { CertificateInfo } from "../net/tls/certificates.ts";
 import type { Bus } from "../observe/bus.ts";
 import type { PluginTiming } from "../observe/metrics.ts";
 import type { DestinationState } from "../delivery/destination.ts";
+import type { Address } from "../model/address.ts";
 import type { Rate } from "../model/units.ts";
 import type { Lesson } from "../pipeline/plugin.ts";
-import type { QueueChange, QueueQuery, Store } from "../store/store.ts";
+import type { QueueChange, QueueQuery, Store, StoredMessage } from "../store/store.ts";
 import type { AccessToken, Caller } from "./access/scope.ts";
 import type { Ways } from "./queue/ways.ts";
 import type { Gates } from "./ui/explain/gates.ts";
@@ -82,6 +83,8 @@ export interface AdminOptions {
   readonly ways: Ways;
   /** Who decided what, and why; null: nobody keeps it. */
   readonly ledger?: Ledger | null;
+  /** Sends a message of the dev inbox on; null: nothing leaves it (default). */
+  readonly release?: Releasing | null;
   /** What bounds the quarantine (default: nothing). */
   readonly quarantine?: { readonly keep: number | null; readonly size: number };
   /** Teaches what learns that a message is spam or ham; each says what it learned. Null: nobody learns (default). */
@@ -107,6 +110,13 @@ export interface AdminOptions {
   readonly limits?: Partial<AdminLimits>;
 }
 
+/** How messages of the dev inbox leave. */
+export interface Releasing {
+  /** Patterns of addresses that they may go to. */
+  readonly to: readonly string[];
+  /** Puts it into the queue as a new message; its id, or null when it is gone. */
+  send(message: StoredMessage, to: Address): Promise<string | null>;
+}
 /** What came of a wish to read the configuration again. */
 export interface Reloaded {
   /** What is different now, for people; empty when nothing is. */

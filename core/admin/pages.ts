@@ -6,6 +6,7 @@
 import { Hono } from "hono";
 import type { Context } from "hono";
 import { PAGE_POLICY, tooMany } from "./guard.ts";
+import { chaosPages } from "./chaos_pages.ts";
 import { inboxPages } from "./inbox_pages.ts";
 import type { MailReader } from "./messages/reader.ts";
 import type { AdminEnv, AdminOptions, Steering } from "./options.ts";
@@ -72,6 +73,7 @@ export class Pages {
       answer: (c, page) => this.#answer(c, page),
     };
     inboxPages(app, pages);
+    chaosPages(app, pages);
     queuePages(app, pages);
     quarantinePages(app, pages);
     const { ledger = null } = this.#admin;

@@ -129,8 +129,20 @@ export interface AdminConfig {
   readonly token: string | null;
   /** Names the Host header may carry besides loopback ones. */
   readonly hosts: readonly string[];
+  /** Where messages of the dev inbox may be sent on to; null: nowhere. */
+  readonly release: ReleaseConfig | null;
   /** No configuration: the inbox is all there is to see. */
   readonly devInbox: boolean;
+}
+
+/** Sending messages of the dev inbox on. */
+export interface ReleaseConfig {
+  /** Patterns of addresses, at least one. */
+  readonly to: readonly string[];
+  /** A next hop, or null for the domain's own hosts. */
+  readonly via: string | null;
+  /** Who hears when one bounces. */
+  readonly from: Address;
 }
 
 /** TLS of deliveries. */

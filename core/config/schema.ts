@@ -7,7 +7,18 @@ import { MECHANISMS } from "../smtp/sasl/mod.ts";
 import { HIDEABLE } from "../smtp/extensions.ts";
 import { Delivery, Dns, NextHops } from "./delivery/schema.ts";
 import { duration, size } from "./units.ts";
-import { address, count, domainPattern, endpoint, hostname, network, permissions, tcp, timeOfDay } from "./values.ts";
+import {
+  address,
+  addressPattern,
+  count,
+  domainPattern,
+  endpoint,
+  hostname,
+  network,
+  permissions,
+  tcp,
+  timeOfDay,
+} from "./values.ts";
 
 export const Role = z.enum(["mx", "submission", "lmtp"]);
 
@@ -132,6 +143,11 @@ export const Admin = z.strictObject({
   token: z.string().min(16, { error: "must have at least 16 characters" }).optional()
     .describe("The token that every request carries. With a configuration file there must be one."),
   hosts: z.array(z.string().min(1)).prefault([]).describe("Host names it is reached by, besides loopback ones."),
+  release: z.strictObject({
+    to: z.array(addressPattern).min(1).describe("Addresses that a person may send a message of the dev inbox to."),
+    via: z.string().min(1).optional().describe("The next hop that it goes through; by default the domain's own hosts."),
+    from: address.optional().describe("Whom it comes from, and who hears when it bounces; by default postmaster."),
+  }).optional().describe("Sending messages of the dev inbox on; without it none leaves."),
 });
 
 export const LogLevel = z.enum(["debug", "info", "warning", "error"]);
