@@ -337,7 +337,12 @@ class Server implements RunningServer {
           plugins: matrix.map(({ plugin: name, mode, phases }) => ({ name, mode, phases })),
         })),
       token: config.token,
+      tokens: () => config.tokens,
       hosts: config.hosts,
+      limits: {
+        messageSize: this.#config.limits.messageSize,
+        ...config.rate && { rate: config.rate, rateLoopback: true },
+      },
       metrics: () => this.#metrics.render(this.#gauges()),
       ready: () => this.#stopping === null,
       warnings: () => current().config.warnings,

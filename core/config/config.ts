@@ -14,6 +14,7 @@ import type { Address } from "../model/address.ts";
 import { isLoopback } from "../model/ip.ts";
 import type { Rate } from "../model/units.ts";
 import type { Plugin } from "../pipeline/plugin.ts";
+import type { AccessToken } from "./tokens.ts";
 
 /** A TCP endpoint. Port 0 takes a free one. */
 export interface TcpAddress {
@@ -128,6 +129,10 @@ export interface AdminConfig {
   readonly token: string | null;
   /** Names the Host header may carry besides loopback ones. */
   readonly hosts: readonly string[];
+  /** Beside `token`, each with what it may do. */
+  readonly tokens: readonly AccessToken[];
+  /** Requests of one token and of one network; null: the usual ones, and this machine is not counted. */
+  readonly rate: Rate | null;
   /** No configuration: the inbox is all there is to see. */
   readonly devInbox: boolean;
 }

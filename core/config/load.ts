@@ -16,6 +16,7 @@ import { ConfigError } from "./issue.ts";
 import { type Entry, type PluginList, readPlugins } from "./plugins.ts";
 import { REGISTRY, type Registry } from "./registry.ts";
 import * as schema from "./schema.ts";
+import { readTokens } from "./tokens.ts";
 import { readSecurity, readTls } from "./security.ts";
 import { parseTcp, TCP } from "./values.ts";
 import { warningsOf } from "./warnings.ts";
@@ -105,7 +106,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     dns: file === null ? DEV_INBOX_DNS : readDns(read.dns),
     quarantine: read.quarantine ?? schema.Quarantine.parse({}),
     auth: read.auth ?? schema.Auth.parse({}),
-    admin: readAdmin(read, file === null, env, faults),
+    admin: readAdmin(read, { zeroConfig: file === null, env, faults, base }),
     log: { ...(read.log ?? schema.Log.parse({})), ...logLevel(env, faults) },
     devInbox: file === null,
     written: raw as Record<string, unknown>,
@@ -215,7 +216,15 @@ function readListeners(
   return listeners;
 }
 
-function readAdmin(read: Read, zeroConfig: boolean, env: Environment, faults: Faults): AdminConfig | null {
+function readAdmin(
+  read: Read,
+  { zeroConfig, env, faults, base }: {
+    readonly zeroConfig: boolean;
+    readonly env: Environment;
+    readonly faults: Faults;
+    readonly base: string;
+  },
+): AdminConfig | null {
   const moved = tcpVariable(env, "POSTERN_ADMIN", faults);
   const token = variable(env, "POSTERN_ADMIN_TOKEN") ?? read.admin?.token ?? null;
   if (read.admin === undefined && moved === null && variable(env, "POSTERN_ADMIN_TOKEN") === null) return null;
@@ -225,7 +234,8 @@ function readAdmin(read: Read, zeroConfig: boolean, env: Environment, faults: Fa
     moved === null && read.admin !== undefined
       ? faults.add(["admin"], message)
       : faults.variable("POSTERN_ADMIN", message);
-  if (token === null && !zeroConfig) {
+  const tokens = readTokens(admin.tokens, { base, faults, main: token });
+  if (token === null && admin.tokens.length === 0 && !zeroConfig) {
     place(
       "needs a token: set admin.token or POSTERN_ADMIN_TOKEN (only the dev inbox without a configuration has none)",
     );
@@ -234,7 +244,7 @@ function readAdmin(read: Read, zeroConfig: boolean, env: Environment, faults: Fa
   } else if (token !== null && token.length < 16) {
     faults.variable("POSTERN_ADMIN_TOKEN", "must have at least 16 characters");
   }
-  return { address, token, hosts: admin.hosts, devInbox: zeroConfig };
+  return { address, token, tokens, rate: admin.rate ?? null, hosts: admin.hosts, devInbox: zeroConfig };
 }
 
 function tcpVariable(env: Environment, name: "POSTERN_SMTP" | "POSTERN_ADMIN", faults: Faults): TcpAddress | null {

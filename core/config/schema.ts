@@ -6,7 +6,8 @@ import { z } from "zod";
 import { MECHANISMS } from "../smtp/sasl/mod.ts";
 import { HIDEABLE } from "../smtp/extensions.ts";
 import { Delivery, Dns, NextHops } from "./delivery/schema.ts";
-import { duration, size } from "./units.ts";
+import { Token } from "./tokens.ts";
+import { duration, rate, size } from "./units.ts";
 import { address, count, domainPattern, endpoint, hostname, network, permissions, tcp } from "./values.ts";
 
 export const Role = z.enum(["mx", "submission", "lmtp"]);
@@ -113,6 +114,10 @@ export const Admin = z.strictObject({
   token: z.string().min(16, { error: "must have at least 16 characters" }).optional()
     .describe("The token that every request carries. With a configuration file there must be one."),
   hosts: z.array(z.string().min(1)).prefault([]).describe("Host names it is reached by, besides loopback ones."),
+  tokens: z.array(Token).prefault([]).describe("Further tokens, each with what it may do."),
+  rate: rate().optional().describe(
+    "Requests of one token, and of one network (IPv6: /64); 600/1m unless given, and then this machine is not counted.",
+  ),
 });
 
 export const LogLevel = z.enum(["debug", "info", "warning", "error"]);
