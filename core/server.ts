@@ -358,6 +358,7 @@ class Server implements RunningServer {
         return current().config.quarantine;
       },
       reload: () => this.reload(),
+      inject: (injection) => current().doors.inject(injection),
       now: this.#now,
     });
   }

@@ -25,6 +25,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   config: ["model", "smtp", "dns", "observe", "store", "pipeline", "queue", "auth", "net", "delivery", "std"],
   admin: [
     "model",
+    "mime",
     "smtp",
     "dns",
     "observe",
