@@ -20,6 +20,7 @@ import { ServerTls } from "./net/tls/server_tls.ts";
 import type { Event, Observer } from "./observe/events.ts";
 import type { Services } from "./pipeline/contexts/transaction_context.ts";
 import { Errands, teacherOf } from "./pipeline/errands.ts";
+import type { Metrics } from "./observe/metrics.ts";
 import { observersOf } from "./pipeline/observers.ts";
 import { Pipeline } from "./pipeline/pipeline.ts";
 import { Quarantine } from "./queue/quarantine.ts";
@@ -33,6 +34,8 @@ export interface GenerationOptions {
   readonly resolver: Resolver | null;
   now(): number;
   emit(event: Event): void;
+  /** Counts phases, questions to name service, and TLS with mail hosts. */
+  readonly metrics: Pick<Metrics, "phase" | "question" | "tls">;
   /** The one that is at work now: what is asked for late, is asked of it. */
   current(): Generation;
   /** The one before; null at the start. */
@@ -72,7 +75,13 @@ export class Generation {
     ]));
     const plugins = config.listeners.flatMap((each) => each.plugins);
     this.observers = observersOf(plugins, services);
-    this.sending = new Sending({ config, store, services, pipelineOf: (listener) => this.#pipelineOf(listener) });
+    this.sending = new Sending({
+      config,
+      store,
+      services,
+      tls: options.metrics.tls,
+      pipelineOf: (listener) => this.#pipelineOf(listener),
+    });
     this.#errands = new Errands(plugins, { ...services, send: (letter) => current().sending.send(letter) });
     this.teach = teacherOf(plugins, services);
     this.quarantine = new Quarantine({ ...config.quarantine, store, now, emit });
@@ -141,15 +150,18 @@ export class Generation {
   }
 }
 
-function servicesOf({ config, store, resolver, now, emit, current }: GenerationOptions): Omit<Services, "commit"> {
+function servicesOf(
+  { config, store, resolver, now, emit, metrics, current }: GenerationOptions,
+): Omit<Services, "commit"> {
   const { hostname, domains, postmaster, devInbox } = config;
-  const dns = resolver ?? systemResolver(config.dns ?? {});
+  const dns = resolver ?? systemResolver(config.dns ?? {}, { told: metrics.question });
   return {
     host: { name: hostname, domains, postmaster },
     dns: devInbox ? new SampleNames(dns) : dns,
     counters: store.counters,
     now,
     emit,
+    phase: metrics.phase,
     callAhead: (question, signal) => current().sending.callAhead.ask(question, signal),
     suppress: async (address, options) => void await current().sending.suppression.add(address, options),
   };

@@ -45,6 +45,8 @@ export interface SendingOptions {
   readonly services: Omit<Services, "commit">;
   /** The pipeline of the listener that took a message; any when it is not there any more. */
   pipelineOf(listener: string): Pipeline;
+  /** Told of each session with a mail host: the kind of its policy, and what was wrong with its TLS or null. */
+  readonly tls?: (policy: string, failure: string | null) => void;
   /** From 0 up to and without 1 (default `Math.random`). */
   readonly random?: () => number;
   /** Milliseconds on a clock that never jumps (default `performance.now`). */
@@ -93,7 +95,10 @@ export class Sending {
     this.#sts = delivery.tls.mtaSts && delivery.leaves
       ? new StsPolicies({ dns, fetch: published, counters, now })
       : null;
-    const counted = (session: TlsSession) => void counts?.count(session);
+    const counted = (session: TlsSession) => {
+      options.tls?.(session.reported.type, session.failure?.type ?? null);
+      void counts?.count(session);
+    };
     const walks = new Walks({
       dns,
       own: ownHost({

@@ -12,12 +12,15 @@ import { parseEndpoint } from "./config/values.ts";
 import { useSha256 } from "./dkim/mod.ts";
 import type { Resolver } from "./dns/resolver.ts";
 import { Generation } from "./generation.ts";
+import { type Measured, Measuring } from "./measuring.ts";
 import { Pickup } from "./maildrop/pickup.ts";
 import { type HandedSocket, Handover } from "./net/handover.ts";
 import { type Listener, ListenError } from "./net/listener.ts";
 import { Bus } from "./observe/bus.ts";
 import type { Observer } from "./observe/events.ts";
 import { Metrics } from "./observe/metrics.ts";
+import { openTracing } from "./observe/open_tracing.ts";
+import type { Tracing } from "./observe/tracing.ts";
 import { type Reloaded, reloaded } from "./reload.ts";
 import { MemoryStore } from "./store/memory.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
@@ -89,10 +92,11 @@ interface Site {
 class Server implements RunningServer {
   readonly #bus = new Bus();
   readonly #options: StartOptions;
-  readonly #metrics = new Metrics();
+  readonly #metrics: Metrics;
   readonly #now: () => number;
   readonly #startedAt: number;
   #config: Config;
+  #tracing: Tracing | null = null;
   #store: Store | null = null;
   #generation: Generation | null = null;
   #listeners: readonly OpenListener[] = [];
@@ -114,6 +118,7 @@ class Server implements RunningServer {
     this.#now = options.now ?? Date.now;
     this.#startedAt = this.#now();
     for (const observer of options.observers ?? []) this.#bus.subscribe(observer);
+    this.#metrics = new Metrics({ domains: config.metrics.domains });
     this.#bus.subscribe(this.#metrics.observe);
   }
 
@@ -140,7 +145,11 @@ class Server implements RunningServer {
         headLimit: limits.headerBytes,
         observer: (event) => this.#bus.emit(event),
         now: this.#now,
+        batch: this.#metrics.batch,
       });
+    this.#metrics.start();
+    this.#tracing = await openTracing(config.tracing);
+    if (this.#tracing !== null) this.#bus.subscribe(this.#tracing.observe);
     const generation = this.#generation = await this.#prepare(config);
     this.#observe(generation);
     await this.#openDoors(generation);
@@ -176,6 +185,7 @@ class Server implements RunningServer {
       resolver: this.#options.resolver ?? null,
       now: this.#now,
       emit: (event) => this.#bus.emit(event),
+      metrics: this.#metrics,
       current: () => this.#current,
       previous: this.#generation,
     });
@@ -293,6 +303,8 @@ class Server implements RunningServer {
     ]);
     await this.#admin?.stop();
     await this.#store?.close();
+    this.#metrics.stop();
+    this.#tracing?.stop();
     this.#finished();
   }
 
@@ -316,6 +328,7 @@ class Server implements RunningServer {
   #adminOf(config: AdminConfig): Admin {
     const { data } = this.#config, { devInbox } = config;
     const current = () => this.#current, addresses = () => this.addresses.map((each) => each.address);
+    const measuring = new Measuring({ metrics: this.#metrics, parts: () => this.#parts(), now: this.#now });
     return createAdmin({
       store: this.#opened,
       bus: this.#bus,
@@ -343,7 +356,8 @@ class Server implements RunningServer {
         messageSize: this.#config.limits.messageSize,
         ...config.rate && { rate: config.rate, rateLoopback: true },
       },
-      metrics: () => this.#metrics.render(this.#gauges()),
+      metrics: () => measuring.render(),
+      timings: () => this.#metrics.timings(),
       ready: () => this.#stopping === null,
       warnings: () => current().config.warnings,
       change: (what, change) => current().sending.dispatcher.change(what, change),
@@ -388,9 +402,8 @@ class Server implements RunningServer {
     return site(config);
   }
 
-  #gauges(): Parameters<Metrics["render"]>[0] {
-    const { writerWait, freeBytes, bodyBytes } = this.#opened.health();
-    const { sending } = this.#current;
-    return { writerWait, freeBytes, bodyBytes, deliveries: sending.dispatcher.load, brokenTls: sending.brokenTls };
+  #parts(): Measured {
+    const { config, sending, certificates } = this.#current;
+    return { config, store: this.#opened, sending, listeners: this.#listeners, certificates: certificates?.list ?? [] };
   }
 }

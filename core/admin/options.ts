@@ -71,7 +71,7 @@ export interface AdminOptions {
   /** Host names besides loopback under which the site may be called; a port in them is ignored. */
   readonly hosts: readonly string[];
   /** The OpenMetrics text. */
-  metrics(): string;
+  metrics(): string | Promise<string>;
   /** True while mail is taken. */
   ready(): boolean;
   /** Changes the queue, so that who works on it hears of it (default: `store.change`). Returns how many recipients. */

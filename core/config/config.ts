@@ -14,6 +14,7 @@ import type { Address } from "../model/address.ts";
 import { isLoopback } from "../model/ip.ts";
 import type { Rate } from "../model/units.ts";
 import type { Plugin } from "../pipeline/plugin.ts";
+import type { ReadSetting } from "./settings.ts";
 import type { AccessToken } from "./tokens.ts";
 
 /** A TCP endpoint. Port 0 takes a free one. */
@@ -228,6 +229,24 @@ export interface LogConfig {
   readonly format: "text" | "json";
 }
 
+/** What /metrics shows. */
+export interface MetricsConfig {
+  /** Recipients' domains with series of their own. */
+  readonly domains: number;
+}
+/** What spans hold. */
+export interface TracingConfig {
+  /** Addresses, names that were asked for, reasons. */
+  readonly addresses: boolean;
+}
+/** A mail each day about the day. */
+export interface SummaryConfig {
+  readonly to: Address;
+  /** Milliseconds since midnight, UTC. */
+  readonly at: number;
+  readonly when: "always" | "unusual";
+}
+
 /** All of it. */
 export interface Config {
   /** Absolute; null without a configuration file. */
@@ -264,12 +283,20 @@ export interface Config {
   readonly admin: AdminConfig | null;
   /** What is written. */
   readonly log: LogConfig;
+  /** What is measured. */
+  readonly metrics: MetricsConfig;
+  /** What is traced, where OpenTelemetry is on. */
+  readonly tracing: TracingConfig;
+  /** Null: there is none. */
+  readonly summary: SummaryConfig | null;
   /** Started without a configuration: every domain goes to the dev inbox, nothing leaves the machine. */
   readonly devInbox: boolean;
   /** The file as it was read, variables filled in: to be compared, never to be shown. */
   readonly written: Readonly<Record<string, unknown>>;
   /** What works and is probably not meant. One sentence each. */
   readonly warnings: readonly string[];
+  /** As it was written, setting by setting, for people; no secret is in it. */
+  readonly settings: readonly ReadSetting[];
 }
 
 /** True when nobody but this machine reaches it. */

@@ -18,6 +18,7 @@ import { REGISTRY, type Registry } from "./registry.ts";
 import * as schema from "./schema.ts";
 import { readTokens } from "./tokens.ts";
 import { readSecurity, readTls } from "./security.ts";
+import { settingsOf } from "./settings.ts";
 import { parseTcp, TCP } from "./values.ts";
 import { warningsOf } from "./warnings.ts";
 
@@ -108,9 +109,13 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     auth: read.auth ?? schema.Auth.parse({}),
     admin: readAdmin(read, { zeroConfig: file === null, env, faults, base }),
     log: { ...(read.log ?? schema.Log.parse({})), ...logLevel(env, faults) },
+    metrics: read.metrics ?? schema.Metrics.parse({}),
+    tracing: read.tracing ?? schema.Tracing.parse({}),
+    summary: readSummary(read, faults),
     devInbox: file === null,
     written: raw as Record<string, unknown>,
     warnings: [],
+    settings: settingsOf(raw as Record<string, unknown>, { yaml, env }),
   };
   if (faults.some) throw new ConfigError(faults.all);
   return { ...config, warnings: warningsOf(config, { named: new Set(entries.map(({ plugin }) => plugin)) }) };
@@ -262,6 +267,16 @@ function logLevel(env: Environment, faults: Faults): { level?: LogLevel } {
   if (level.success) return { level: level.data };
   faults.variable("POSTERN_LOG", `must be one of ${schema.LogLevel.options.join(", ")}`);
   return {};
+}
+
+function readSummary({ summary, postmaster }: Read, faults: Faults): Config["summary"] {
+  if (summary === undefined) return null;
+  const to = summary.to ?? postmaster;
+  if (to === undefined) {
+    faults.add(["summary"], "there is no postmaster who could get it: set summary.to or postmaster");
+    return null;
+  }
+  return { ...summary, to };
 }
 
 /** What is promised and not there yet must not be passed over in silence. */

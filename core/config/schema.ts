@@ -8,7 +8,7 @@ import { HIDEABLE } from "../smtp/extensions.ts";
 import { Delivery, Dns, NextHops } from "./delivery/schema.ts";
 import { Token } from "./tokens.ts";
 import { duration, rate, size } from "./units.ts";
-import { address, count, domainPattern, endpoint, hostname, network, permissions, tcp } from "./values.ts";
+import { address, count, domainPattern, endpoint, hostname, network, permissions, tcp, timeOfDay } from "./values.ts";
 
 export const Role = z.enum(["mx", "submission", "lmtp"]);
 
@@ -126,6 +126,23 @@ export const Log = z.strictObject({
   format: z.enum(["text", "json"]).prefault("text").describe("A line for people, or a JSON object a line."),
 });
 
+export const Metrics = z.strictObject({
+  domains: count(1000).or(z.literal(0)).prefault(50)
+    .describe("Recipients' domains, the busiest ones, with series of their own; all others together are `other`."),
+});
+export const Tracing = z.strictObject({
+  addresses: z.boolean().prefault(false).describe(
+    "Spans hold addresses, names that were asked for and reasons too; whoever reads traces sees who writes to whom.",
+  ),
+});
+export const Summary = z.strictObject({
+  to: address.optional().describe("Who gets it; by default postmaster."),
+  at: timeOfDay.prefault("06:00").describe("When it is sent, UTC."),
+  when: z.enum(["always", "unusual"]).prefault("always").describe(
+    "Every day, or only when something wants a person: what is stuck, broken, or ends soon.",
+  ),
+});
+
 /** The file. `listeners` and `plugins` are read entry by entry, so that each fault is found. */
 export const File = z.strictObject({
   hostname: hostname.prefault("localhost").describe("This host's name: in the greeting, in Received, as authserv-id."),
@@ -146,6 +163,9 @@ export const File = z.strictObject({
   auth: Auth.prefault({}).describe("Logins."),
   admin: Admin.optional().describe("The admin site and the HTTP API; without it there is none."),
   log: Log.prefault({}).describe("What is written to standard output."),
+  metrics: Metrics.prefault({}).describe("What /metrics shows."),
+  tracing: Tracing.prefault({}).describe("What spans of OpenTelemetry hold."),
+  summary: Summary.optional().describe("A mail each day about the day; without it there is none."),
 });
 
 /** Keys that are promised and not there yet: saying so is better than calling them unknown. */

@@ -277,7 +277,9 @@ export class MemoryStore implements Store {
     return this.#ask(() => {
       let oldest: number | null = null;
       for (const { message, recipients } of this.#messages.values()) {
-        const waits = recipients.some(({ state }) => state === "ready" || state === "active" || state === "deferred");
+        const waits = recipients.some(({ facts: { state } }) =>
+          state === "ready" || state === "active" || state === "deferred"
+        );
         if (waits) oldest = Math.min(oldest ?? Infinity, message.receivedAt);
       }
       return oldest;
