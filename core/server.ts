@@ -356,7 +356,12 @@ class Server implements RunningServer {
           plugins: matrix.map(({ plugin: name, mode, phases }) => ({ name, mode, phases })),
         })),
       token: config.token,
+      tokens: () => config.tokens,
       hosts: config.hosts,
+      limits: {
+        messageSize: this.#config.limits.messageSize,
+        ...config.rate && { rate: config.rate, rateLoopback: true },
+      },
       metrics: () => measuring.render(),
       timings: () => this.#metrics.timings(),
       ready: () => this.#stopping === null,
@@ -377,6 +382,7 @@ class Server implements RunningServer {
         send: (message, to) => current().sending.release(message, to),
       },
       reload: () => this.reload(),
+      inject: (injection) => current().doors.inject(injection),
       now: this.#now,
     });
   }

@@ -26,6 +26,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   replay: ["model", "smtp", "dns", "observe", "store", "pipeline", "auth", "net", "config"],
   admin: [
     "model",
+    "mime",
     "smtp",
     "dns",
     "observe",

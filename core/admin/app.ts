@@ -25,6 +25,7 @@ import { Pages } from "./pages.ts";
 import { plugins } from "./plugins.ts";
 import { Problem, problemOf } from "./problem.ts";
 import { queue } from "./queue/queue.ts";
+import { send } from "./send/send.ts";
 import { Sessions } from "./session.ts";
 import { suppressions } from "./suppressions.ts";
 import { training } from "./training.ts";
@@ -85,6 +86,7 @@ export function createAdmin(options: AdminOptions): Admin {
   );
   app.route("/api/v1/plugins", plugins({ ...options, now }));
   app.route("/api/v1", sessionsApi({ ledger: options.ledger, now }));
+  app.route("/api/v1/send", send({ admin: options, messageSize: limits.messageSize, now }));
   app.route("/api/v1", serverApi({ admin: options, tokens: () => sessions.tokens }));
   app.route("/api/v1/events", events(streams));
   app.route("/", pages.routes());

@@ -15,6 +15,7 @@ import { isLoopback } from "../model/ip.ts";
 import type { Rate } from "../model/units.ts";
 import type { Plugin } from "../pipeline/plugin.ts";
 import type { ReadSetting } from "./settings.ts";
+import type { AccessToken } from "./tokens.ts";
 
 /** A TCP endpoint. Port 0 takes a free one. */
 export interface TcpAddress {
@@ -131,6 +132,10 @@ export interface AdminConfig {
   readonly hosts: readonly string[];
   /** Where messages of the dev inbox may be sent on to; null: nowhere. */
   readonly release: ReleaseConfig | null;
+  /** Beside `token`, each with what it may do. */
+  readonly tokens: readonly AccessToken[];
+  /** Requests of one token and of one network; null: the usual ones, and this machine is not counted. */
+  readonly rate: Rate | null;
   /** No configuration: the inbox is all there is to see. */
   readonly devInbox: boolean;
 }

@@ -17,6 +17,7 @@ import { didYouMean } from "./nearest.ts";
 import { type Entry, type PluginList, readPlugins } from "./plugins.ts";
 import { REGISTRY, type Registry } from "./registry.ts";
 import * as schema from "./schema.ts";
+import { readTokens } from "./tokens.ts";
 import { readSecurity, readTls } from "./security.ts";
 import { settingsOf } from "./settings.ts";
 import { parseTcp, TCP } from "./values.ts";
@@ -109,7 +110,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     ledger: read.ledger === undefined ? schema.Ledger.parse({}) : read.ledger,
     recordings: readRecordings(read, listeners, faults),
     auth: read.auth ?? schema.Auth.parse({}),
-    admin: readAdmin(read, file === null, env, faults, nextHops),
+    admin: readAdmin(read, { zeroConfig: file === null, env, faults, base, nextHops }),
     log: { ...(read.log ?? schema.Log.parse({})), ...logLevel(env, faults) },
     metrics: read.metrics ?? schema.Metrics.parse({}),
     tracing: read.tracing ?? schema.Tracing.parse({}),
@@ -234,10 +235,13 @@ function readRecordings(read: Read, listeners: readonly ListenerConfig[], faults
 
 function readAdmin(
   read: Read,
-  zeroConfig: boolean,
-  env: Environment,
-  faults: Faults,
-  nextHops: readonly string[],
+  { zeroConfig, env, faults, base, nextHops }: {
+    readonly zeroConfig: boolean;
+    readonly env: Environment;
+    readonly faults: Faults;
+    readonly base: string;
+    readonly nextHops: readonly string[];
+  },
 ): AdminConfig | null {
   const moved = tcpVariable(env, "POSTERN_ADMIN", faults);
   const token = variable(env, "POSTERN_ADMIN_TOKEN") ?? read.admin?.token ?? null;
@@ -248,7 +252,8 @@ function readAdmin(
     moved === null && read.admin !== undefined
       ? faults.add(["admin"], message)
       : faults.variable("POSTERN_ADMIN", message);
-  if (token === null && !zeroConfig) {
+  const tokens = readTokens(admin.tokens, { base, faults, main: token });
+  if (token === null && admin.tokens.length === 0 && !zeroConfig) {
     place(
       "needs a token: set admin.token or POSTERN_ADMIN_TOKEN (only the dev inbox without a configuration has none)",
     );
@@ -257,7 +262,8 @@ function readAdmin(
   } else if (token !== null && token.length < 16) {
     faults.variable("POSTERN_ADMIN_TOKEN", "must have at least 16 characters");
   }
-  return { address, token, hosts: admin.hosts, release: readRelease(read, faults, nextHops), devInbox: zeroConfig };
+  const release = readRelease(read, faults, nextHops);
+  return { address, token, tokens, rate: admin.rate ?? null, hosts: admin.hosts, release, devInbox: zeroConfig };
 }
 
 /** Where messages of the dev inbox may go. A bounce must find a person. */

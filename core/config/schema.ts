@@ -6,7 +6,7 @@ import { z } from "zod";
 import { MECHANISMS } from "../smtp/sasl/mod.ts";
 import { HIDEABLE } from "../smtp/extensions.ts";
 import { Delivery, Dns, NextHops } from "./delivery/schema.ts";
-import { duration, size } from "./units.ts";
+import { duration, rate, size } from "./units.ts";
 import {
   address,
   addressPattern,
@@ -19,6 +19,7 @@ import {
   tcp,
   timeOfDay,
 } from "./values.ts";
+import { Token } from "./tokens.ts";
 
 export const Role = z.enum(["mx", "submission", "lmtp"]);
 
@@ -148,6 +149,10 @@ export const Admin = z.strictObject({
     via: z.string().min(1).optional().describe("The next hop that it goes through; by default the domain's own hosts."),
     from: address.optional().describe("Whom it comes from, and who hears when it bounces; by default postmaster."),
   }).optional().describe("Sending messages of the dev inbox on; without it none leaves."),
+  tokens: z.array(Token).prefault([]).describe("Further tokens, each with what it may do."),
+  rate: rate().optional().describe(
+    "Requests of one token, and of one network (IPv6: /64); 600/1m unless given, and then this machine is not counted.",
+  ),
 });
 
 export const LogLevel = z.enum(["debug", "info", "warning", "error"]);

@@ -63,6 +63,7 @@ const API: readonly Row[] = [
   ["GET /api/v1/webhooks", "read"],
   ["GET /api/v1/tokens", "admin"],
   ["POST /api/v1/reload", "admin", "reload"],
+  ["POST /api/v1/send", "send", "send"],
 ];
 
 const PAGES: readonly Row[] = [

@@ -18,6 +18,7 @@ import {
   time,
 } from "./terms.ts";
 import { API_RULES } from "../access/rules.ts";
+import { SEND_PATHS } from "./send.ts";
 import { SERVER_PATHS } from "./server.ts";
 import { SESSION_PATHS, SESSION_SCHEMAS } from "./sessions.ts";
 import { TRAINING_PATHS } from "./training.ts";
@@ -129,6 +130,7 @@ export function openapi(version: string): Json {
       ...CHAOS_PATHS,
       ...SESSION_PATHS,
       ...SERVER_PATHS,
+      ...SEND_PATHS,
       "/healthz": {
         get: operation("The process answers", {
           tag: "server",
