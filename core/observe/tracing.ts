@@ -67,7 +67,10 @@ export class Tracing {
         return;
       }
       case "session-greeted":
-        return this.#mark(event.session, { "postern.verb": event.verb, ...this.#private({ "postern.helo": event.helo }) });
+        return this.#mark(event.session, {
+          "postern.verb": event.verb,
+          ...this.#private({ "postern.helo": event.helo }),
+        });
       case "session-secured":
         return this.#mark(event.session, {
           "tls.protocol.version": event.version.replace(/^TLSv/, ""),

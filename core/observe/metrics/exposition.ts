@@ -35,7 +35,10 @@ export class Exposition {
     this.#family(family, "info", "_info", [[labels, 1]]);
   }
 
-  histogram(family: Family, histograms: Histogram | readonly (readonly [labels: Labels, histogram: Histogram])[]): void {
+  histogram(
+    family: Family,
+    histograms: Histogram | readonly (readonly [labels: Labels, histogram: Histogram])[],
+  ): void {
     this.#head(family, "histogram");
     const all = Array.isArray(histograms) ? histograms : [[{}, histograms]];
     for (const [labels, histogram] of all as readonly (readonly [Labels, Histogram])[]) {
