@@ -12,7 +12,7 @@ import { dmarcCommand } from "./dmarc.ts";
 import { quarantineCommand } from "./quarantine.ts";
 import { queueCommand } from "./queue/command.ts";
 import { schemaCommand } from "./schema.ts";
-import { sendCommand } from "./send.ts";
+import { sendCommand } from "./send/command.ts";
 import { serveCommand } from "./serve.ts";
 import { suppressCommand } from "./suppress/command.ts";
 import { CommandError, DONE, type ExitCode, NO, processTerminal, type Terminal, USAGE } from "./terminal.ts";

@@ -14,7 +14,7 @@ import { Deadlines } from "./net/deadline.ts";
 import { Inbound, type InboundOptions, type TlsUpgrade } from "./net/inbound.ts";
 import type { Handover } from "./net/handover.ts";
 import { ConnectionLimits } from "./net/limits.ts";
-import { Listener } from "./net/listener.ts";
+import { Listener, type ListenerOptions } from "./net/listener.ts";
 import { Reception, type ReceptionOptions } from "./net/reception.ts";
 import type { Services } from "./pipeline/contexts/transaction_context.ts";
 import type { Pipeline } from "./pipeline/pipeline.ts";
@@ -39,9 +39,10 @@ export interface House {
   pipelineOf(listener: string): Pipeline;
   /** Where a new recipient stands in the queue. */
   readonly place: CommitOptions["place"];
-  readonly quarantine: Quarantine;
-  /** Takes what is in the queue to where it goes. */
-  readonly dispatcher: Pick<Dispatcher, "claim" | "take" | "kick">;
+  /** The one at work when it is asked for. */
+  quarantine(): Quarantine;
+  /** Takes what is in the queue to where it goes; the one at work when it is asked for. */
+  dispatcher(): Pick<Dispatcher, "claim" | "take" | "kick">;
 }
 
 /** A writer that is this far behind makes peers wait outside (SEMANTICS 25), milliseconds. */
@@ -57,25 +58,33 @@ export class Doors {
   readonly #trusted: Networks;
   /** Each role has its own places, so that strangers cannot shut out one's own users (case 36). */
   readonly #places = new Map<string, ConnectionLimits>();
+  /** The places of the doors that these stand in for: who came in by them still takes one. */
+  readonly #taken: ReadonlyMap<string, ConnectionLimits>;
   #connections: number | null = null;
 
-  constructor(house: House) {
+  /** `previous`: the doors that these stand in for. */
+  constructor(house: House, previous: Doors | null = null) {
     this.#house = house;
+    this.#taken = previous === null ? new Map() : new Map([...previous.#taken, ...previous.#places]);
     this.#trusted = new Networks(house.config.trustedNetworks);
   }
 
   /** @throws {ListenError} when the address cannot be had. */
-  async open(config: ListenerConfig, handover: Handover): Promise<Listener> {
+  open(config: ListenerConfig, handover: Handover): Promise<Listener> {
+    return Listener.open({ ...this.behind(config), adopted: handover.take(config.name, config.address) });
+  }
+
+  /** What whoever comes by this listener finds behind it. */
+  behind(config: ListenerConfig): ListenerOptions {
     const { services } = this.#house;
     const trouble = (message: string) => services.emit({ type: "trouble", where: config.name, message });
     const places = this.#placesOf(config.role);
     const engine = this.#engines(config, places);
     const reception = this.#reception(config, places, trouble);
     const inbound = this.#inbound(config, places);
-    return await Listener.open({
+    return {
       address: config.address,
       ...(config.mode === null ? {} : { mode: config.mode }),
-      adopted: handover.take(config.name, config.address),
       limits: places,
       proxies: new Networks(config.proxy),
       trouble,
@@ -101,7 +110,7 @@ export class Doors {
         const host = new Reception({ ip, port, tls: null, identity: null }, reception);
         return new Inbound(socket, new ServerSession(engine(ip), (reply) => host.sign(reply)), host, inbound);
       },
-    });
+    };
   }
 
   /** The engine's settings for a peer: a few kinds, each made once. */
@@ -157,8 +166,6 @@ export class Doors {
       passwords,
       logins,
       place,
-      dispatcher,
-      quarantine,
       pipelineOf,
     } = this.#house;
     return {
@@ -174,10 +181,11 @@ export class Doors {
       passwords,
       logins,
       receive: (id) => store.receive(id),
-      commit: (transaction, origin) =>
-        commitTransaction(transaction, origin, {
+      commit: (transaction, origin) => {
+        const dispatcher = this.#house.dispatcher();
+        return commitTransaction(transaction, origin, {
           store,
-          quarantine,
+          quarantine: this.#house.quarantine(),
           schedule: delivery.retry,
           place,
           now: services.now,
@@ -190,7 +198,8 @@ export class Doors {
             if (recipients.some(({ state }) => state === left || state === "deferred")) dispatcher.kick();
           },
           trouble,
-        }),
+        });
+      },
       storeRefusal: (error) => storeRefusal(error, trouble),
       overload: (phase, size) => this.#overload(phase, size),
     };
@@ -223,7 +232,8 @@ export class Doors {
         );
       const exempt = new Networks([...trustedNetworks, "127.0.0.0/8", "::1"]);
       const connections = limits.connections ?? share();
-      this.#places.set(role, places = new ConnectionLimits({ connections, perIp: limits.connectionsPerIp, exempt }));
+      const options = { connections, perIp: limits.connectionsPerIp, exempt };
+      this.#places.set(role, places = this.#taken.get(role)?.under(options) ?? new ConnectionLimits(options));
     }
     return places;
   }

@@ -22,6 +22,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   auth: ["model", "smtp", "dns", "observe", "store", "pipeline"],
   net: ["model", "smtp", "dns", "observe", "store", "pipeline", "auth"],
   delivery: ["model", "mime", "smtp", "dns", "observe", "store", "pipeline", "queue", "dsn", "net"],
+  maildrop: ["model", "smtp", "dns", "observe", "store", "dsn", "net", "config"],
   config: ["model", "smtp", "dns", "observe", "store", "pipeline", "queue", "auth", "net", "delivery", "std"],
   admin: [
     "model",

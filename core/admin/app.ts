@@ -44,9 +44,15 @@ export function createAdmin(options: AdminOptions): Admin {
   const sessions = new Sessions({ token: options.token, now, failures: limits.failures });
   const reader = new MailReader(options.store, limits);
   const streams = new EventStreams(options.store, options.bus, limits);
-  const { store, ways } = options;
+  const { store } = options;
   const { change = (what, wanted) => store.change(what, wanted), destinations = () => [] } = options;
-  const steering: Steering = { change, destinations, ways };
+  const steering: Steering = {
+    change,
+    destinations,
+    get ways() { // a reload changes them
+      return options.ways;
+    },
+  };
   const pages = new Pages({ admin: options, steering, reader, sessions, now });
 
   const app = new Hono<AdminEnv>();

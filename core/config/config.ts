@@ -285,6 +285,8 @@ export interface Config {
   readonly summary: SummaryConfig | null;
   /** Started without a configuration: every domain goes to the dev inbox, nothing leaves the machine. */
   readonly devInbox: boolean;
+  /** The file as it was read, variables filled in: to be compared, never to be shown. */
+  readonly written: Readonly<Record<string, unknown>>;
   /** What works and is probably not meant. One sentence each. */
   readonly warnings: readonly string[];
 }

@@ -6,7 +6,7 @@ import { dirname, resolve } from "node:path";
 import type { z } from "zod";
 import type { AdminConfig, Config, ListenerConfig, LogLevel, TcpAddress, TlsConfig } from "./config.ts";
 import { formatEndpoint, isLocal } from "./config.ts";
-import { DEFAULT_FILE, DEV_INBOX, standardPlugins } from "./defaults.ts";
+import { DEFAULT_FILE, DEV_INBOX, DEV_INBOX_DNS, standardPlugins } from "./defaults.ts";
 import { YamlFile } from "./document.ts";
 import { type Environment, variable } from "./environment.ts";
 import { readNextHops } from "./delivery/next_hops.ts";
@@ -102,7 +102,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
       listeners,
       leaves: file !== null,
     }),
-    dns: readDns(read.dns),
+    dns: file === null ? DEV_INBOX_DNS : readDns(read.dns),
     quarantine: read.quarantine ?? schema.Quarantine.parse({}),
     auth: read.auth ?? schema.Auth.parse({}),
     admin: readAdmin(read, file === null, env, faults),
@@ -111,6 +111,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     tracing: read.tracing ?? schema.Tracing.parse({}),
     summary: readSummary(read, faults),
     devInbox: file === null,
+    written: raw as Record<string, unknown>,
     warnings: [],
   };
   if (faults.some) throw new ConfigError(faults.all);

@@ -337,6 +337,7 @@ export class Reception implements Host {
         size,
         ms: performance.now() - started,
         held: context.held,
+        heldBy: context.heldBy,
         messageId: messageIdOf(context.received),
       });
     } else {

@@ -255,6 +255,8 @@ export interface Accepted {
   readonly ms: number;
   /** Why it is held, or null. */
   readonly held: string | null;
+  /** The plugin that held it. */
+  readonly heldBy?: string | null;
   /** Its Message-ID as it stands there, or null. */
   readonly messageId?: string | null;
 }
@@ -262,6 +264,8 @@ export interface Accepted {
 export interface DeliveryFacts {
   /** Transaction id. */
   readonly transaction: string;
+  /** The session that brought the message. Of a report: the id of the message that it is about; of another letter of this site: empty. */
+  readonly session?: string;
   /** The sender, empty for `<>`. */
   readonly sender: string;
   /** Whose copy. */

@@ -9,10 +9,10 @@ import { DeliveryMeasures } from "./metrics/deliveries.ts";
 import { Exposition } from "./metrics/exposition.ts";
 import { type Gauges, writeGauges } from "./metrics/gauges.ts";
 import { Histogram } from "./metrics/histogram.ts";
-import { PluginMeasures } from "./metrics/plugins.ts";
+import { PluginMeasures, type PluginTiming } from "./metrics/plugins.ts";
 import { ProcessMeasures } from "./metrics/process.ts";
 
-export type { Gauges };
+export type { Gauges, PluginTiming };
 
 export interface MetricsOptions {
   /** Recipients' domains with series of their own (default 50). */
@@ -129,6 +129,11 @@ export class Metrics {
 
   /** A session with a mail host: under which policy, and what was wrong with its TLS (RFC 8460 4.3) or null. */
   readonly tls = (policy: string, failure: string | null): void => this.#outbound.add(policy, failure ?? "ok");
+
+  /** What plugins did and how long it took them, since the start. */
+  timings(): readonly PluginTiming[] {
+    return this.#plugins.timings();
+  }
 
   /** The whole exposition, `# EOF` included: `application/openmetrics-text; version=1.0.0; charset=utf-8`. */
   render(gauges: Gauges = {}, now: number = Date.now()): string {

@@ -1,7 +1,9 @@
 /** The files that pages load, read once at start, named by what they hold so that browsers may keep them for good. */
 import { createHash } from "node:crypto";
+import plots from "./plots.css" with { type: "text" };
 import css from "./site.css" with { type: "text" };
 import js from "./site.js" with { type: "text" };
+import story from "./story.css" with { type: "text" };
 import { MARK_FILE } from "./icons.ts";
 
 export interface Asset {
@@ -17,7 +19,7 @@ function asset(name: string, type: string, content: string): Asset {
 }
 
 export const ASSETS = {
-  "site.css": asset("site.css", "text/css; charset=utf-8", css),
+  "site.css": asset("site.css", "text/css; charset=utf-8", [css, plots, story].join("\n")),
   "site.js": asset("site.js", "text/javascript; charset=utf-8", js as unknown as string),
   "mark.svg": asset("mark.svg", "image/svg+xml", MARK_FILE),
 } as const;

@@ -14,6 +14,11 @@ const PATHS = {
   half: '<circle cx="8" cy="8" r="6"/><path d="M8 2a6 6 0 0 1 0 12z" fill="currentColor" stroke="none"/>',
   lock: '<rect x="3.5" y="7" width="9" height="6.5" rx="1"/><path d="M5.5 7V5a2.5 2.5 0 0 1 5 0v2"/>',
   pass: '<circle cx="8" cy="8" r="3" fill="currentColor" stroke="none"/>',
+  x: '<path d="M4 4l8 8M12 4l-8 8"/>',
+  none: '<circle cx="8" cy="8" r="3"/>',
+  clip: '<path d="M12.5 7.5l-4.6 4.6a2.8 2.8 0 0 1-4-4l5-5a1.9 1.9 0 0 1 2.7 2.7l-4.9 4.9"/>',
+  plus: '<path d="M8 3v10M3 8h10"/>',
+  down: '<path d="M4.5 6.5L8 10l3.5-3.5"/>',
   back: '<path d="M9.5 4L5.5 8l4 4"/>',
 } as const;
 export type IconName = keyof typeof PATHS;

@@ -232,8 +232,9 @@ addEventListener("DOMContentLoaded", () => {
       if (event.key === "Escape") event.target.blur();
       return;
     }
+    if (event.key === "Escape") return shut(document.activeElement, true);
     const act = {
-      "/": () => byId("find"),
+      "/": () => byId("find") ?? byId("find-any"),
       j: () => byId("msgs") && (() => move(1)),
       k: () => byId("msgs") && (() => move(-1)),
       u: () => document.querySelector(".mark-read")?.form,
@@ -242,12 +243,22 @@ addEventListener("DOMContentLoaded", () => {
     if (!act) return;
     event.preventDefault();
     if (typeof act === "function") act();
-    else if (act.id === "find") act.focus();
+    else if (act.localName === "input") act.focus();
     else act.requestSubmit();
   });
-  document.addEventListener("click", (event) => { // one menu at a time, closed by a click beside it
-    for (const menu of document.querySelectorAll("details.ask[open]")) {
-      if (!menu.contains(event.target)) menu.open = false;
+  document.addEventListener("click", (event) => shut(event.target)); // one menu at a time, closed by a click beside it
+  document.addEventListener("focusin", (event) => {
+    for (const menu of document.querySelectorAll(".nav details[open]")) {
+      if (!menu.contains(event.target)) menu.open = false; // who walks on by Tab has left it
     }
   });
 });
+
+/** Closes every menu that does not hold `inside`; by Escape also that one, whose button then has the focus. */
+function shut(inside, escaped = false) {
+  for (const menu of document.querySelectorAll("details.ask[open], .nav details[open]")) {
+    if (menu.contains(inside) && !escaped) continue;
+    menu.open = false;
+    if (escaped && menu.contains(inside)) menu.querySelector("summary").focus();
+  }
+}

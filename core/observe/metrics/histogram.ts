@@ -22,4 +22,14 @@ export class Histogram {
     this.sum += value;
     this.count++;
   }
+
+  /** What that part of all (0 to 1) stayed below: an upper bound, Infinity above the last. */
+  quantile(part: number): number {
+    let seen = 0;
+    for (const [at, bound] of this.bounds.entries()) {
+      seen += this.counts[at]!;
+      if (seen >= part * this.count) return bound;
+    }
+    return Infinity;
+  }
 }

@@ -143,3 +143,23 @@ Deno.test("the exposition follows OpenMetrics 1.0: families whole and once, unit
     }
   }
 });
+
+Deno.test("timings: calls, own time and verdicts of each plugin by phase", () => {
+  const metrics = new Metrics();
+  const told = { type: "decision", session: "s", transaction: null, plugin: "spf", reason: "" } as const;
+  for (let i = 0; i < 98; i++) metrics.observe({ ...told, phase: "mail", verdict: "next", ms: 0.5 });
+  metrics.observe({ ...told, phase: "mail", verdict: "reject", ms: 4000 });
+  metrics.observe({ ...told, phase: "mail", verdict: "error", ms: 60_000 });
+  metrics.observe({ ...told, phase: "data", verdict: "next", ms: 60_000 });
+  assertEquals(metrics.timings(), [
+    {
+      plugin: "spf",
+      phase: "mail",
+      calls: 100,
+      total: 64_049,
+      p95: 1,
+      verdicts: { next: 98, reject: 1, error: 1 },
+    },
+    { plugin: "spf", phase: "data", calls: 1, total: 60_000, p95: Infinity, verdicts: { next: 1 } },
+  ]);
+});
