@@ -28,6 +28,8 @@ const AT_START: readonly (readonly [name: string, read: (config: Config) => unkn
   ["store", ({ store }) => store],
   ["threads", ({ written }) => written["threads"]],
   ["log", ({ log }) => log],
+  ["metrics", ({ metrics }) => metrics],
+  ["tracing", ({ tracing }) => tracing],
 ];
 
 /** Never rejects. */
