@@ -16,6 +16,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   store: ["model", "observe", "dns"],
   pipeline: ["model", "mime", "smtp", "dns", "observe", "store"], // of smtp, what is stored of a password
   ledger: ["model", "dns", "observe", "store"],
+  summary: ["model", "observe", "store", "pipeline", "ledger"],
   queue: ["model", "dns", "observe", "store", "pipeline"],
   dsn: ["model", "mime", "store", "pipeline"],
   auth: ["model", "smtp", "dns", "observe", "store", "pipeline"],
