@@ -11,6 +11,7 @@ import { banCommand } from "./ban/command.ts";
 import { checkCommand } from "./check/command.ts";
 import { dkimCommand } from "./dkim.ts";
 import { dmarcCommand } from "./dmarc.ts";
+import { doctorCommand } from "./doctor/command.ts";
 import { quarantineCommand } from "./quarantine.ts";
 import { queueCommand } from "./queue/command.ts";
 import { schemaCommand } from "./schema.ts";
@@ -46,6 +47,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     userCommand,
     dkimCommand,
     dmarcCommand,
+    doctorCommand,
   ];
   for (const make of commands) {
     program.addCommand(make(terminal, finish));
