@@ -8,6 +8,9 @@ interface Place {
   readonly end: number;
 }
 
+/** Octets of a name that could be somebody's. */
+const MOST_LOCAL = 320;
+
 /** The addresses of a list, those without a domain at `origin`. */
 export function addressesOf(value: string, origin: string): string[] {
   return placesIn(value).map(({ start, end }) => withDomain(value.slice(start, end), origin));
@@ -32,6 +35,7 @@ export function withDomain(text: string, origin: string): string {
 
 // A dot-string or a quoted one (RFC 5321 4.1.2)
 function isLocal(text: string): boolean {
+  if (text.length > MOST_LOCAL) return false;
   return /^[^\s@<>()[\]\\,;:"]+$/.test(text) || /^"(?:[^"\\]|\\.)*"$/s.test(text);
 }
 

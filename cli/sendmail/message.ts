@@ -60,7 +60,7 @@ export function prepare(input: Uint8Array, author: Author): Prepared {
     if (!ADDRESSES.has(bare)) continue;
     const prefix = field.text.indexOf(":") + 1, value = field.text.slice(prefix);
     if (RECIPIENTS.includes(bare) && resent === field.name.startsWith("resent-")) {
-      recipients.push(...addressesOf(value, author.origin));
+      for (const each of addressesOf(value, author.origin)) recipients.push(each); // may be more than a call takes
     }
     field.text = field.text.slice(0, prefix) + qualified(value, author.origin);
   }
