@@ -85,7 +85,7 @@ export interface AdminOptions {
   readonly quarantine?: { readonly keep: number | null; readonly size: number };
   /** Teaches what learns that a message is spam or ham; each says what it learned. Null: nobody learns (default). */
   readonly teach?: ((content: Uint8Array<ArrayBuffer>, as: Lesson) => Promise<readonly string[]>) | null;
-  /** Puts the configuration as it is written now in the place of the running one; with faults nothing has changed. Left out: there is no button for it. */
+  /** Puts the configuration as it is written now in the place of the running one; with faults nothing has changed; left out: there is none. */
   reload?(): Promise<Reloaded>;
   /** Takes a message as from a client that has logged in; resolves when it is durable or refused (default: nobody does). */
   inject?(submission: Submission): Promise<Injected>;
@@ -104,11 +104,11 @@ export interface AdminOptions {
   readonly limits?: Partial<AdminLimits>;
 }
 
-/** What came of reading the configuration again. */
+/** What came of a wish to read the configuration again. */
 export interface Reloaded {
-  /** What is different now, a sentence or a key each. */
+  /** What is different now, for people; empty when nothing is. */
   readonly changed: readonly string[];
-  /** Why nothing has changed, `FILE:LINE:COLUMN: sentence` each; empty when it was good. */
+  /** Why all stays as it was, `file:line:column: what` each; empty when it was taken. */
   readonly faults: readonly string[];
 }
 /** A message that a program brings. */
@@ -198,5 +198,7 @@ export interface AdminEnv {
     caller: Caller;
     /** What the audit names, where the path does not say it: an address, a client. */
     subject?: string;
+    /** The fields of a form of ours, for the same. */
+    form?: URLSearchParams;
   };
 }

@@ -105,10 +105,13 @@ export class Pages {
         c.header("Retry-After", String(wait));
         return this.#answer(c, loginPage({ then, formToken, fault: tooMany(wait).detail }), 429);
       }
-      if (!this.#sessions.check(form.get("secret") ?? "", c.env.remote)) {
+      const token = this.#sessions.check(form.get("secret") ?? "", c.env.remote);
+      if (token === null) {
         return this.#answer(c, loginPage({ then, formToken, fault: "That is not the token." }), 403);
       }
-      c.header("Set-Cookie", this.#sessions.open(new URL(c.req.url).protocol === "https:"));
+      c.set("caller", token);
+      c.set("subject", "site");
+      c.header("Set-Cookie", this.#sessions.open(token, new URL(c.req.url).protocol === "https:"));
       return c.redirect(then, 303);
     });
     app.post("/logout", async (c) => {
@@ -124,6 +127,7 @@ export class Pages {
     if (!this.#sessions.isFormToken(form.get("token") ?? "")) {
       throw new Problem(403, "The page was too old or not ours: go back, load it again, and try once more.");
     }
+    c.set("form", form);
     return form;
   }
 
