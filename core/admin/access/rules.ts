@@ -75,6 +75,7 @@ const PAGES: readonly Row[] = [
   ["GET /queue/:verb", "messages"],
   ["GET /configuration", "admin"],
   ["GET /audit", "admin"],
+  ["POST /queue/:verb/ask", "queue"], // changes nothing yet
   ["POST /inbox/:id/read", "messages", "mark"],
   ["POST /inbox/:id/unread", "messages", "mark"],
 ];
@@ -86,6 +87,7 @@ const FORMS: Readonly<Record<string, Scope>> = {
   suppressions: "queue",
   suppression: "queue",
   bans: "queue",
+  delivery: "queue",
 };
 
 /** The routes of the API with their rules, as `METHOD /path/:name`. */
