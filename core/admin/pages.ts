@@ -10,6 +10,7 @@ import type { Destinations } from "../observe/destinations.ts";
 import type { PluginFaults } from "../observe/plugin_faults.ts";
 import { deliveryPages } from "./delivery_pages.ts";
 import { PAGE_POLICY, tooMany } from "./guard.ts";
+import { chaosPages } from "./chaos_pages.ts";
 import { inboxPages } from "./inbox_pages.ts";
 import type { MailReader } from "./messages/reader.ts";
 import type { AdminEnv, AdminOptions, Steering } from "./options.ts";
@@ -19,6 +20,7 @@ import { Problem, problemOf } from "./problem.ts";
 import { quarantinePages } from "./quarantine_pages.ts";
 import { queuePages } from "./queue_pages.ts";
 import { serverPages } from "./server_pages.ts";
+import { sessionsPages } from "./sessions_pages.ts";
 import type { Sessions } from "./session.ts";
 import { ASSETS } from "./ui/assets.ts";
 import type { Html } from "./ui/html.ts";
@@ -85,10 +87,13 @@ export class Pages {
       answer: (c, page) => this.#answer(c, page),
     };
     inboxPages(app, pages);
+    chaosPages(app, pages);
     queuePages(app, pages);
     quarantinePages(app, pages);
     deliveryPages(app, { ...pages, health: this.#health, suppression: this.#suppression });
     serverPages(app, { ...pages, faults: this.#faults });
+    const { ledger = null } = this.#admin;
+    if (ledger !== null) sessionsPages(app, { ...pages, ledger });
     this.#paths = new Set(app.routes.filter(({ method }) => method === "GET").map(({ path }) => path));
     return app;
   }

@@ -64,9 +64,9 @@ export function timeOf(name: string, text: string | undefined): number | undefin
   return time;
 }
 
-/** The body as JSON, at most 4 KiB of it. `none` stands for a body that is not there. */
-export async function jsonBody(request: Request, none?: unknown): Promise<unknown> {
-  const bytes = await smallBody(request);
+/** The body as JSON, at most `max` octets of it (4 KiB). `none` stands for a body that is not there. */
+export async function jsonBody(request: Request, none?: unknown, max = MAX_BODY): Promise<unknown> {
+  const bytes = await smallBody(request, max);
   if (bytes.length === 0 && none !== undefined) return none;
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));

@@ -27,6 +27,10 @@ const API: readonly Row[] = [
   ["GET /api/v1/messages/:id/html", "messages", "read"],
   ["GET /api/v1/messages/:id/parts/:n", "messages", "read"],
   ["POST /api/v1/messages/:id/train", "queue", "train"],
+  ["POST /api/v1/messages/:id/release", "send", "release"],
+  ["GET /api/v1/chaos", "read"],
+  ["PUT /api/v1/chaos", "admin", "chaos"],
+  ["DELETE /api/v1/chaos", "admin", "chaos"],
   ["GET /api/v1/queue", "read"],
   ["DELETE /api/v1/queue", "queue", "delete"],
   ["GET /api/v1/queue/destinations", "read"],
@@ -76,6 +80,12 @@ const PAGES: readonly Row[] = [
   ["GET /configuration", "admin"],
   ["GET /audit", "admin"],
   ["POST /queue/:verb/ask", "queue"], // changes nothing yet
+  ["GET /chaos", "messages"],
+  ["POST /chaos", "admin", "chaos"],
+  ["POST /chaos/:verb", "admin", "chaos"],
+  ["POST /inbox/:id/release", "send", "release"],
+  ["POST /inbox/many", "messages", "many"],
+  ["POST /inbox/read", "messages", "mark"],
   ["POST /inbox/:id/read", "messages", "mark"],
   ["POST /inbox/:id/unread", "messages", "mark"],
 ];
