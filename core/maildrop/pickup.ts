@@ -1,0 +1,187 @@
+/**
+ * Hands in what programs left in the maildrop while the server did not run: one message after the other, at the start and
+ * every few seconds. A file goes when its message is taken: a crash between the two makes one second copy, never a loss.
+ * Non-job: how it is handed in (submit.ts), what a file is (drop.ts).
+ */
+import type { Door } from "../config/local_site.ts";
+import type { Observer } from "../observe/events.ts";
+import type { Outcome } from "../smtp/client/mod.ts";
+import { syncFolder } from "../store/durable_write.ts";
+import { asideOf, type Drop, DropError, isDropName, leaveDrop, makeMaildrop, readDrop } from "./drop.ts";
+import { type Failed, noticeOf } from "./notice.ts";
+import { submit } from "./submit.ts";
+
+export interface PickupOptions {
+  readonly folder: string;
+  /** Where mail is handed in; null: no listener takes it from a program of this machine. */
+  readonly door: Door | null;
+  readonly hostname: string;
+  /** The largest message, octets. */
+  readonly messageSize: number;
+  /** How long one that is put off is tried, milliseconds. */
+  readonly expire: number;
+  readonly emit: Observer;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Milliseconds from one look to the next (default 2,000). */
+  readonly every?: number;
+}
+
+/** Waits after a message was put off, milliseconds: doubled each time. */
+const FIRST_WAIT = 15_000, LONGEST_WAIT = 15 * 60_000;
+/** What was begun so long ago was never said to be written, milliseconds. */
+const ABANDONED = 36 * 3_600_000;
+/** Names that one look takes up. */
+const MOST = 10_000;
+
+export class Pickup {
+  readonly #options: PickupOptions;
+  readonly #stop = new AbortController();
+  readonly #waits = new Map<string, { readonly until: number; readonly wait: number }>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #looking: Promise<void> | null = null;
+  #told = "";
+
+  constructor(options: PickupOptions) {
+    this.#options = options;
+  }
+
+  /** Makes the folder, and begins. */
+  async start(): Promise<void> {
+    try {
+      await makeMaildrop(this.#options.folder);
+    } catch (error) { // mail over the network comes all the same
+      return this.#trouble((error as Error).message);
+    }
+    this.#again(0);
+  }
+
+  /** What is being handed in is cut off, and comes again at the next start. */
+  async stop(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#stop.abort(new DOMException("the server stops", "AbortError"));
+    await this.#looking;
+  }
+
+  #again(milliseconds: number): void {
+    if (this.#stop.signal.aborted) return;
+    this.#timer = setTimeout(async () => {
+      await this.look();
+      this.#again(this.#options.every ?? 2000);
+    }, milliseconds);
+  }
+
+  /** Hands in what is due. Never rejects. */
+  look(): Promise<void> {
+    return this.#looking ??= this.#look().catch((error) => this.#trouble(String((error as Error).message)))
+      .finally(() => this.#looking = null);
+  }
+
+  async #look(): Promise<void> {
+    const names = await this.#names(), { now } = this.#options;
+    for (const name of this.#waits.keys()) if (!names.includes(name)) this.#waits.delete(name);
+    for (const name of names) {
+      if (this.#stop.signal.aborted) return;
+      if ((this.#waits.get(name)?.until ?? 0) <= now()) await this.#take(name);
+    }
+  }
+
+  /** Of whole messages, the oldest first. */
+  async #names(): Promise<string[]> {
+    const { folder, now } = this.#options, names: string[] = [];
+    for await (const { name } of Deno.readDir(folder)) {
+      if (isDropName(name)) names.push(name);
+      else if (name.startsWith("tmp-")) {
+        const { mtime } = await Deno.lstat(`${folder}/${name}`).catch(() => ({ mtime: null }));
+        if (mtime !== null && now() - mtime.getTime() > ABANDONED) await this.#remove(name);
+      }
+      if (names.length === MOST) break;
+    }
+    return names.sort();
+  }
+
+  async #take(name: string): Promise<void> {
+    const { folder, door, hostname, messageSize, emit } = this.#options;
+    if (door === null) {
+      return this.#trouble(
+        "mail waits, and no listener takes it from a program of this machine: each wants a login or TLS",
+      );
+    }
+    let drop: Drop;
+    try {
+      drop = await readDrop(`${folder}/${name}`, { most: messageSize });
+    } catch (error) {
+      if (!(error instanceof DropError)) throw error;
+      return await this.#setAside(name, error.message);
+    }
+    const outcomes = await submit(drop, { door, hostname, signal: this.#stop.signal });
+    if (this.#stop.signal.aborted && outcomes.every(({ verdict }) => verdict !== "accept")) return;
+    const { left, failed } = this.#sort(drop, outcomes);
+    if (left.length === drop.to.length) return this.#putOff(name, outcomes);
+    if (left.length > 0) await leaveDrop(folder, { ...drop, to: left }); // before this one goes
+    if (failed.length > 0 && !await this.#tell(drop, failed)) {
+      const [{ to, outcome }] = failed as [Failed];
+      return await this.#setAside(name, `${to} was refused, and its sender cannot be told: ${outcome.text}`);
+    }
+    await this.#remove(name);
+    this.#waits.delete(name);
+    const taken = outcomes.length - failed.length - left.length;
+    emit({
+      type: "notice",
+      where: "maildrop",
+      message: `${name} is handed in: ${taken} recipients taken, ${failed.length} refused, ${left.length} put off`,
+    });
+  }
+
+  #sort(drop: Drop, outcomes: readonly Outcome[]): { readonly left: readonly string[]; readonly failed: Failed[] } {
+    const { expire, now } = this.#options, late = now() - drop.at > expire;
+    const failed: Failed[] = [], left: string[] = [];
+    for (const [at, outcome] of outcomes.entries()) {
+      const waits = outcome.verdict === "defer" || outcome.verdict === "untried";
+      if (waits && !late) left.push(drop.to[at]!);
+      else if (outcome.verdict !== "accept") failed.push({ to: drop.to[at]!, outcome, expired: waits });
+    }
+    return { left, failed };
+  }
+
+  /** False where nobody was told. */
+  async #tell(drop: Drop, failed: readonly Failed[]): Promise<boolean> {
+    const { hostname, now, door } = this.#options;
+    const notice = await noticeOf(drop, failed, { hostname, now: now() });
+    if (notice === null) return drop.notify?.includes("NEVER") ?? false;
+    const [outcome] = await submit(notice, { door: door!, hostname });
+    return outcome?.verdict === "accept";
+  }
+
+  #putOff(name: string, outcomes: readonly Outcome[]): void {
+    const wait = Math.min((this.#waits.get(name)?.wait ?? FIRST_WAIT / 2) * 2, LONGEST_WAIT);
+    this.#waits.set(name, { until: this.#options.now() + wait, wait });
+    this.#trouble(`mail is put off: ${outcomes.find(({ verdict }) => verdict === "defer")?.text ?? "try again"}`);
+  }
+
+  /** Into a folder beside the messages, for a person to look at. */
+  async #setAside(name: string, why: string): Promise<void> {
+    const { folder } = this.#options, aside = asideOf(folder);
+    await Deno.rename(`${folder}/${name}`, `${aside}/${name}`).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error; // its owner took it back
+    });
+    await syncFolder(folder);
+    this.#told = "";
+    this.#trouble(`${name} is set aside in ${aside}: ${why}`);
+  }
+
+  async #remove(name: string): Promise<void> {
+    const { folder } = this.#options;
+    await Deno.remove(`${folder}/${name}`).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    });
+    await syncFolder(folder);
+  }
+
+  /** Once, till it changes. */
+  #trouble(message: string): void {
+    if (message === this.#told) return;
+    this.#told = message;
+    this.#options.emit({ type: "trouble", where: "maildrop", message });
+  }
+}
