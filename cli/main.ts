@@ -11,12 +11,14 @@ import { dkimCommand } from "./dkim.ts";
 import { dmarcCommand } from "./dmarc.ts";
 import { quarantineCommand } from "./quarantine.ts";
 import { queueCommand } from "./queue/command.ts";
+import { replayCommand } from "./replay/command.ts";
 import { schemaCommand } from "./schema.ts";
 import { sendCommand } from "./send/command.ts";
 import { serveCommand } from "./serve.ts";
 import { suppressCommand } from "./suppress/command.ts";
 import { CommandError, DONE, type ExitCode, NO, processTerminal, type Terminal, USAGE } from "./terminal.ts";
 import { trainCommand } from "./train/command.ts";
+import { tryCommand } from "./try/command.ts";
 import { userCommand } from "./user/command.ts";
 
 /** Commands that succeed by throwing: commander's way to say that help or the version was shown. */
@@ -34,6 +36,8 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     checkCommand,
     schemaCommand,
     sendCommand,
+    tryCommand,
+    replayCommand,
     queueCommand,
     quarantineCommand,
     suppressCommand,
