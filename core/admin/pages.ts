@@ -9,6 +9,7 @@ import { PAGE_POLICY, tooMany } from "./guard.ts";
 import { inboxPages } from "./inbox_pages.ts";
 import type { MailReader } from "./messages/reader.ts";
 import type { AdminEnv, AdminOptions, Steering } from "./options.ts";
+import { overviewPages } from "./overview_pages.ts";
 import type { PagesContext } from "./pages_context.ts";
 import { formBody } from "./parameters.ts";
 import { Problem, problemOf } from "./problem.ts";
@@ -50,8 +51,7 @@ export class Pages {
   routes(): Hono<AdminEnv> {
     const app = new Hono<AdminEnv>();
     app.get("/", (c) => {
-      const [first] = this.#names();
-      return c.redirect(`/${this.#admin.site.devInbox ? "inbox" : first}`, 302);
+      return c.redirect(this.#admin.site.devInbox ? "/inbox" : "/overview", 302);
     });
     app.get("/assets/:name", (c) => {
       const asset = Object.hasOwn(ASSETS, c.req.param("name"))
@@ -74,6 +74,7 @@ export class Pages {
     inboxPages(app, pages);
     queuePages(app, pages);
     quarantinePages(app, pages);
+    overviewPages(app, pages);
     const { ledger = null } = this.#admin;
     if (ledger !== null) sessionsPages(app, { ...pages, ledger });
     app.get("/plugins", async (c) => this.#answer(c, pluginsPage(await this.#context(), this.#admin.plugins())));
