@@ -21,6 +21,7 @@ import { readSecurity, readTls } from "./security.ts";
 import { settingsOf } from "./settings.ts";
 import { parseTcp, TCP } from "./values.ts";
 import { warningsOf } from "./warnings.ts";
+import { readWebhooks } from "./webhooks.ts";
 
 /** What a configuration is read from. */
 export interface LoadOptions {
@@ -107,6 +108,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     dns: file === null ? DEV_INBOX_DNS : readDns(read.dns),
     quarantine: read.quarantine ?? schema.Quarantine.parse({}),
     auth: read.auth ?? schema.Auth.parse({}),
+    webhooks: readWebhooks(read.webhooks ?? [], faults),
     admin: readAdmin(read, { zeroConfig: file === null, env, faults, base }),
     log: { ...(read.log ?? schema.Log.parse({})), ...logLevel(env, faults) },
     metrics: read.metrics ?? schema.Metrics.parse({}),

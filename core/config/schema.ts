@@ -9,6 +9,7 @@ import { Delivery, Dns, NextHops } from "./delivery/schema.ts";
 import { Token } from "./tokens.ts";
 import { duration, rate, size } from "./units.ts";
 import { address, count, domainPattern, endpoint, hostname, network, permissions, tcp, timeOfDay } from "./values.ts";
+import { Webhook } from "./webhooks.ts";
 
 export const Role = z.enum(["mx", "submission", "lmtp"]);
 
@@ -162,6 +163,7 @@ export const File = z.strictObject({
   quarantine: Quarantine.prefault({}).describe("Mail that plugins hold for a person."),
   auth: Auth.prefault({}).describe("Logins."),
   admin: Admin.optional().describe("The admin site and the HTTP API; without it there is none."),
+  webhooks: z.array(Webhook).prefault([]).describe("Who is told of events by HTTP."),
   log: Log.prefault({}).describe("What is written to standard output."),
   metrics: Metrics.prefault({}).describe("What /metrics shows."),
   tracing: Tracing.prefault({}).describe("What spans of OpenTelemetry hold."),

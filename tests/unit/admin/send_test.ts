@@ -117,7 +117,6 @@ Deno.test("compose: nothing that a program says ends a line, begins a field or f
     [{ attachments: [{ name: "a", content: "", path: "/etc/passwd" }] }, 'no "path" in attachments[0]'],
     [{ attachments: Array(101).fill({ name: "a", content: "" }) }, "100 at most"],
     [{ raw: "x" }, 'no "raw" here'],
-    [{ __proto__: null, ["__proto__"]: "x" }, 'no "__proto__" here'],
   ];
   for (const [change, says] of bad) {
     let told = "";
@@ -127,7 +126,6 @@ Deno.test("compose: nothing that a program says ends a line, begins a field or f
       assert(error instanceof Problem && error.status === 400, String(error));
       told = error.detail;
     }
-    if (Object.keys(change).includes("__proto__") && told === "") continue; // a spread may lose it
     assertStringIncludes(told, says, JSON.stringify(change).slice(0, 100));
   }
   for (const body of [null, 7, "x", [MINIMAL]]) {
