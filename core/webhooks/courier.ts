@@ -11,6 +11,8 @@ export interface CourierOptions {
   readonly hook: Hook;
   readonly spool: WebhookSpool;
   readonly userAgent: string;
+  /** Waits before each further attempt, milliseconds; the last one repeats. */
+  readonly retry: readonly number[];
   now(): number;
   /** From 0 up to and without 1. */
   random(): number;
@@ -21,7 +23,7 @@ export interface CourierOptions {
 }
 
 /** Waits before each further attempt, milliseconds; the last one repeats. */
-const RETRY = [1000, 5000, 30_000, 60_000, 300_000, 900_000, 3_600_000];
+export const RETRY: readonly number[] = [1000, 5000, 30_000, 60_000, 300_000, 900_000, 3_600_000];
 /** The longest wait that a receiver can ask for. */
 const LONGEST_WAIT = 3_600_000;
 
@@ -83,8 +85,8 @@ export class Courier {
   }
 
   #later(wished: number | null): void {
-    const step = RETRY[Math.min(this.#failures++, RETRY.length - 1)]!;
-    const wait = Math.max(wished ?? 0, step * (0.75 + this.#options.random() / 2)); // not all hooks at once
+    const { retry, random } = this.#options, step = retry[Math.min(this.#failures++, retry.length - 1)]!;
+    const wait = Math.max(wished ?? 0, step * (0.75 + random() / 2)); // not all hooks at once
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.kick();

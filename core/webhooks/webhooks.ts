@@ -5,7 +5,7 @@
  */
 import { newId } from "../model/id.ts";
 import type { Event, Observer } from "../observe/events.ts";
-import { Courier } from "./courier.ts";
+import { Courier, RETRY } from "./courier.ts";
 import { type Hook, type HookEvent, shownUrl, tidingsOf } from "./hook.ts";
 import { type NewWaiting, WebhookSpool } from "./spool.ts";
 
@@ -19,6 +19,8 @@ export interface WebhooksOptions {
   now(): number;
   /** From 0 up to and without 1 (default `Math.random`). */
   random?(): number;
+  /** Waits before each further attempt, milliseconds (default: from a second to an hour). */
+  readonly retry?: readonly number[];
 }
 /** How a hook fares. */
 export interface WebhookState {
@@ -54,45 +56,18 @@ interface Row {
 
 export class Webhooks {
   readonly #options: WebhooksOptions;
-  readonly #spool: WebhookSpool;
-  readonly #rows: readonly Row[];
-  readonly #wanted: ReadonlySet<string>;
+  /** Null until there is a hook: no file is made for nobody. */
+  #spool: WebhookSpool | null = null;
+  #rows: readonly Row[] = [];
+  #wanted: ReadonlySet<string> = new Set();
   #pending: NewWaiting[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #broken = false;
+  #closed = false;
 
   /** Begins with what the file holds. @throws {Error} when the file cannot be had. */
   constructor(options: WebhooksOptions) {
-    const { hooks, now, random = Math.random, userAgent } = options;
     this.#options = options;
-    const spool = this.#spool = new WebhookSpool(options.path);
-    const lost = spool.keepOnly(hooks.map(({ name }) => name)), counts = spool.counts();
-    if (lost > 0) this.#notice(`${lost} events waited for hooks that are not in the configuration any more`);
-    this.#rows = hooks.map((hook) => {
-      const row: Row = {
-        hook,
-        wants: new Set(hook.events),
-        waiting: counts.get(hook.name) ?? 0,
-        dropped: 0,
-        untold: 0,
-        delivered: null,
-        courier: new Courier({
-          hook,
-          spool,
-          userAgent,
-          now,
-          random,
-          settled: (how) => this.#settled(row, how),
-          told: (fault) =>
-            fault === null
-              ? this.#notice(`the hook ${hook.name} takes events again`)
-              : this.#trouble(`the hook ${hook.name} takes no events: ${fault}`),
-        }),
-      };
-      return row;
-    });
-    this.#wanted = new Set(hooks.flatMap(({ events }) => events));
-    for (const { courier } of this.#rows) courier.kick();
+    this.#begin(options.hooks);
   }
 
   /** Subscribe it to the bus. */
@@ -109,6 +84,50 @@ export class Webhooks {
     }
   };
 
+  /** Other hooks from now on; what waits for one of the same name goes to it. */
+  async change(hooks: readonly Hook[]): Promise<void> {
+    const before = this.#rows;
+    if (this.#closed || JSON.stringify(hooks, keys) === JSON.stringify(before.map(({ hook }) => hook), keys)) return;
+    await Promise.all(before.map(({ courier }) => courier.stop())); // they take nothing more, and count nothing more
+    if (this.#closed) return;
+    this.#flush();
+    this.#begin(hooks);
+  }
+
+  #begin(hooks: readonly Hook[]): void {
+    const { now, random = Math.random, retry = RETRY, userAgent, path } = this.#options;
+    if (hooks.length === 0 && this.#spool === null) return;
+    const spool = this.#spool ??= new WebhookSpool(path);
+    const lost = spool.keepOnly(hooks.map(({ name }) => name)), counts = spool.counts();
+    if (lost > 0) this.#notice(`${lost} events waited for hooks that are not in the configuration any more`);
+    this.#rows = hooks.map((hook) => {
+      const row: Row = {
+        hook,
+        wants: new Set(hook.events),
+        waiting: counts.get(hook.name) ?? 0,
+        dropped: 0,
+        untold: 0,
+        delivered: null,
+        courier: new Courier({
+          hook,
+          spool,
+          userAgent,
+          retry,
+          now,
+          random,
+          settled: (how) => this.#settled(row, how),
+          told: (fault) =>
+            fault === null
+              ? this.#notice(`the hook ${hook.name} takes events again`)
+              : this.#trouble(`the hook ${hook.name} takes no events: ${fault}`),
+        }),
+      };
+      return row;
+    });
+    this.#wanted = new Set(hooks.flatMap(({ events }) => events));
+    for (const { courier } of this.#rows) courier.kick();
+  }
+
   states(): readonly WebhookState[] {
     return this.#rows.map(({ hook, waiting, dropped, delivered, courier }) => ({
       name: hook.name,
@@ -124,13 +143,13 @@ export class Webhooks {
   /** What happened before is in the file when this returns; what was not taken is told after the next start. */
   async close(): Promise<void> {
     this.#flush();
-    this.#broken = true;
+    this.#closed = true;
     await Promise.all(this.#rows.map(({ courier }) => courier.stop()));
-    this.#spool.close();
+    this.#spool?.close();
   }
 
   #put(row: Row, body: string): void {
-    if (this.#broken || row.waiting >= row.hook.keep || this.#pending.length >= MAX_PENDING) return this.#drop(row);
+    if (this.#closed || row.waiting >= row.hook.keep || this.#pending.length >= MAX_PENDING) return this.#drop(row);
     if (row.untold > 0) { // first of all it hears that something is missing here
       const missing = this.#body("dropped", { events: row.untold });
       row.untold = 0;
@@ -160,7 +179,7 @@ export class Webhooks {
     if (events.length === 0) return;
     this.#pending = [];
     try {
-      this.#spool.add(events);
+      this.#spool!.add(events);
     } catch (error) {
       for (const row of this.#rows) {
         const mine = events.filter(({ hook }) => hook === row.hook.name).length;
@@ -192,4 +211,9 @@ export class Webhooks {
   #notice(message: string): void {
     this.#options.emit({ type: "notice", where: "webhooks", message });
   }
+}
+
+/** Octets of keys as what tells them apart. */
+function keys(_: string, value: unknown): unknown {
+  return value instanceof Uint8Array ? value.toBase64() : value;
 }
