@@ -13,6 +13,8 @@ import { parseEndpoint } from "./config/values.ts";
 import { useSha256 } from "./dkim/mod.ts";
 import type { Resolver } from "./dns/resolver.ts";
 import { Generation } from "./generation.ts";
+import type { Ledger } from "./ledger/ledger.ts";
+import { openLedger } from "./ledger/open.ts";
 import { type Measured, Measuring } from "./measuring.ts";
 import { Pickup } from "./maildrop/pickup.ts";
 import { type HandedSocket, Handover } from "./net/handover.ts";
@@ -100,6 +102,7 @@ class Server implements RunningServer {
   #config: Config;
   #tracing: Tracing | null = null;
   #store: Store | null = null;
+  #ledger: Ledger | null = null;
   #generation: Generation | null = null;
   #listeners: readonly OpenListener[] = [];
   /** Taken out by a reload, while somebody is still there. */
@@ -150,6 +153,7 @@ class Server implements RunningServer {
         now: this.#now,
         batch: this.#metrics.batch,
       });
+    this.#ledger = openLedger(config, { store: this.#opened, bus: this.#bus, now: this.#now });
     this.#metrics.start();
     this.#tracing = await openTracing(config.tracing);
     if (this.#tracing !== null) this.#bus.subscribe(this.#tracing.observe);
@@ -320,6 +324,7 @@ class Server implements RunningServer {
     ]);
     await this.#admin?.stop();
     await this.#webhooks?.close();
+    await this.#ledger?.close();
     await this.#store?.close();
     this.#metrics.stop();
     this.#tracing?.stop();
@@ -362,6 +367,7 @@ class Server implements RunningServer {
         data,
         startedAt: this.#startedAt,
       },
+      ledger: this.#ledger,
       plugins: () =>
         [...current().pipelines].map(([listener, { matrix }]) => ({
           listener,
@@ -388,6 +394,10 @@ class Server implements RunningServer {
       },
       get quarantine() {
         return current().config.quarantine;
+      },
+      release: config.release && {
+        to: config.release.to,
+        send: (message, to) => current().sending.release(message, to),
       },
       reload: () => this.reload(),
       inject: (injection) => current().doors.inject(injection),

@@ -4,6 +4,7 @@
  */
 import { Hono } from "hono";
 import { bansIn } from "../config/bans.ts";
+import { chaosIn } from "../config/chaos.ts";
 import { Suppression } from "../delivery/suppression.ts";
 import { audited } from "./access/audit.ts";
 import { RequestRates } from "./access/rates.ts";
@@ -12,6 +13,7 @@ import { quarantine } from "./api/quarantine.ts";
 import { serverApi } from "./api/server.ts";
 import { sessions as sessionsApi } from "./api/sessions.ts";
 import { bans } from "./bans.ts";
+import { chaos, hasPlugin } from "./chaos.ts";
 import { events, EventStreams } from "./events.ts";
 import { hostGuard, isApi, originGuard, secureHeaders, tokenGuard } from "./guard.ts";
 import { health } from "./health.ts";
@@ -72,12 +74,16 @@ export function createAdmin(options: AdminOptions): Admin {
   app.use(audited({ bus: options.bus, now }));
   app.route("/", health(options));
   app.get("/openapi.json", (c) => c.json(openapi(options.site.version)));
-  app.route("/api/v1/messages", messages(store, reader));
+  app.route("/api/v1/messages", messages(options, reader));
   app.route("/api/v1/queue", queue(store, steering));
   app.route("/api/v1/quarantine", quarantine(options));
   app.route("/api/v1/suppressions", suppressions(new Suppression({ counters: store.counters, now })));
   app.route("/api/v1", training(options));
   app.route("/api/v1/bans", bans(bansIn(store.counters, now), now));
+  app.route(
+    "/api/v1/chaos",
+    chaos({ rules: chaosIn(store.counters, now), isThere: () => hasPlugin(options, "chaos") }),
+  );
   app.route("/api/v1/plugins", plugins({ ...options, now }));
   app.route("/api/v1", sessionsApi({ ledger: options.ledger, now }));
   app.route("/api/v1/send", send({ admin: options, messageSize: limits.messageSize, now }));

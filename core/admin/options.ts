@@ -8,12 +8,14 @@ import type { CertificateInfo } from "../net/tls/certificates.ts";
 import type { Bus } from "../observe/bus.ts";
 import type { PluginTiming } from "../observe/metrics.ts";
 import type { DestinationState } from "../delivery/destination.ts";
+import type { Address } from "../model/address.ts";
 import type { Rate } from "../model/units.ts";
 import type { Lesson } from "../pipeline/plugin.ts";
-import type { QueueChange, QueueQuery, Store } from "../store/store.ts";
+import type { QueueChange, QueueQuery, Store, StoredMessage } from "../store/store.ts";
 import type { WebhookState } from "../webhooks/webhooks.ts";
 import type { AccessToken, Caller } from "./access/scope.ts";
 import type { Ways } from "./queue/ways.ts";
+import type { Gates } from "./ui/explain/gates.ts";
 
 /** What the pages say about this server. */
 export interface Site {
@@ -83,10 +85,14 @@ export interface AdminOptions {
   readonly ways: Ways;
   /** Who decided what, and why; null: nobody keeps it. */
   readonly ledger?: Ledger | null;
+  /** Sends a message of the dev inbox on; null: nothing leaves it (default). */
+  readonly release?: Releasing | null;
   /** What bounds the quarantine (default: nothing). */
   readonly quarantine?: { readonly keep: number | null; readonly size: number };
   /** Teaches what learns that a message is spam or ham; each says what it learned. Null: nobody learns (default). */
   readonly teach?: ((content: Uint8Array<ArrayBuffer>, as: Lesson) => Promise<readonly string[]>) | null;
+  /** From how many points on a listener's mail is held and refused; null: its plugins count none (default). */
+  gates?(listener: string): Gates | null;
   /** Puts the configuration as it is written now in the place of the running one; with faults nothing has changed; left out: there is none. */
   reload?(): Promise<Reloaded>;
   /** Takes a message as from a client that has logged in; resolves when it is durable or refused (default: nobody does). */
@@ -106,6 +112,13 @@ export interface AdminOptions {
   readonly limits?: Partial<AdminLimits>;
 }
 
+/** How messages of the dev inbox leave. */
+export interface Releasing {
+  /** Patterns of addresses that they may go to. */
+  readonly to: readonly string[];
+  /** Puts it into the queue as a new message; its id, or null when it is gone. */
+  send(message: StoredMessage, to: Address): Promise<string | null>;
+}
 /** What came of a wish to read the configuration again. */
 export interface Reloaded {
   /** What is different now, for people; empty when nothing is. */

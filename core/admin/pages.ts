@@ -6,6 +6,7 @@
 import { Hono } from "hono";
 import type { Context } from "hono";
 import { PAGE_POLICY, tooMany } from "./guard.ts";
+import { chaosPages } from "./chaos_pages.ts";
 import { inboxPages } from "./inbox_pages.ts";
 import type { MailReader } from "./messages/reader.ts";
 import type { AdminEnv, AdminOptions, Steering } from "./options.ts";
@@ -14,6 +15,7 @@ import { formBody } from "./parameters.ts";
 import { Problem, problemOf } from "./problem.ts";
 import { quarantinePages } from "./quarantine_pages.ts";
 import { queuePages } from "./queue_pages.ts";
+import { sessionsPages } from "./sessions_pages.ts";
 import type { Sessions } from "./session.ts";
 import { ASSETS } from "./ui/assets.ts";
 import type { Html } from "./ui/html.ts";
@@ -71,8 +73,11 @@ export class Pages {
       answer: (c, page) => this.#answer(c, page),
     };
     inboxPages(app, pages);
+    chaosPages(app, pages);
     queuePages(app, pages);
     quarantinePages(app, pages);
+    const { ledger = null } = this.#admin;
+    if (ledger !== null) sessionsPages(app, { ...pages, ledger });
     app.get("/plugins", async (c) => this.#answer(c, pluginsPage(await this.#context(), this.#admin.plugins())));
     this.#paths = new Set(app.routes.filter(({ method }) => method === "GET").map(({ path }) => path));
     return app;

@@ -55,9 +55,9 @@ export function domainOf(text: string | undefined): string | undefined {
   return domain;
 }
 
-/** The body as JSON, at most 4 KiB of it. `none` stands for a body that is not there. */
-export async function jsonBody(request: Request, none?: unknown): Promise<unknown> {
-  const bytes = await smallBody(request);
+/** The body as JSON, at most `max` octets of it (4 KiB). `none` stands for a body that is not there. */
+export async function jsonBody(request: Request, none?: unknown, max = MAX_BODY): Promise<unknown> {
+  const bytes = await smallBody(request, max);
   if (bytes.length === 0 && none !== undefined) return none;
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
@@ -71,12 +71,12 @@ export async function formBody(request: Request): Promise<URLSearchParams> {
   return new URLSearchParams(new TextDecoder().decode(await smallBody(request)));
 }
 
-async function smallBody(request: Request): Promise<Uint8Array> {
-  const bytes = new Uint8Array(MAX_BODY);
+async function smallBody(request: Request, max: number = MAX_BODY): Promise<Uint8Array> {
+  const bytes = new Uint8Array(max);
   let size = 0;
   if (request.body !== null) {
     for await (const chunk of request.body) {
-      if (size + chunk.length > MAX_BODY) throw new Problem(413, `A body has at most ${MAX_BODY} octets here.`);
+      if (size + chunk.length > max) throw new Problem(413, `A body has at most ${max} octets here.`);
       bytes.set(chunk, size);
       size += chunk.length;
     }

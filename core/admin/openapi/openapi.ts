@@ -1,4 +1,5 @@
 /** The document at /openapi.json (OpenAPI 3.1): every route of the API that is there, and none that is not. */
+import { CHAOS_PATHS, CHAOS_SCHEMAS } from "./chaos.ts";
 import { QUEUE_PATHS, QUEUE_SCHEMAS } from "./queue.ts";
 import {
   array,
@@ -28,6 +29,7 @@ const SUPPRESSED = inPath("address", "The address, percent-encoded.");
 const REMOVED = json("How many messages were removed.", object({ removed: integer() }));
 
 const SCHEMAS: Json = {
+  ...CHAOS_SCHEMAS,
   ...QUEUE_SCHEMAS,
   ...SESSION_SCHEMAS,
   Problem: object({ title: string(), status: integer(), detail: string("What is wrong and what to do.") }),
@@ -91,7 +93,7 @@ const SCHEMAS: Json = {
   }),
 };
 
-const TAGS = ["messages", "queue", "sessions", "suppressions", "bans", "training", "server"];
+const TAGS = ["messages", "chaos", "queue", "sessions", "suppressions", "bans", "training", "server"];
 const SCHEME =
   "admin.token, which may do everything, or one of admin.tokens with the scope that the operation names; the " +
   "dev inbox on loopback needs none.";
@@ -125,6 +127,7 @@ export function openapi(version: string): Json {
     paths: withScopes({
       ...QUEUE_PATHS,
       ...TRAINING_PATHS,
+      ...CHAOS_PATHS,
       ...SESSION_PATHS,
       ...SERVER_PATHS,
       ...SEND_PATHS,
@@ -186,6 +189,15 @@ export function openapi(version: string): Json {
           faults: [400, 403, 404, 413, 415],
         }),
         delete: operation("Remove one message", { tag: "messages", parameters: [ID], ok: REMOVED, faults: [403, 404] }),
+      },
+      "/api/v1/messages/{id}/release": {
+        post: operation("Send one on to an address that the configuration allows, as a new message of the queue", {
+          tag: "messages",
+          parameters: [ID],
+          body: object({ to: string("Whom it goes to.") }),
+          ok: json("What stands in the queue.", object({ id: string("Its id there."), to: string() })),
+          faults: [400, 403, 404, 409, 413, 415],
+        }),
       },
       "/api/v1/messages/{id}/raw": {
         get: operation("The octets as they are delivered", {

@@ -1,6 +1,7 @@
 /** The files that pages load, read once at start, named by what they hold so that browsers may keep them for good. */
 import { createHash } from "node:crypto";
 import plots from "./plots.css" with { type: "text" };
+import inbox from "./inbox.css" with { type: "text" };
 import css from "./site.css" with { type: "text" };
 import js from "./site.js" with { type: "text" };
 import story from "./story.css" with { type: "text" };
@@ -19,7 +20,7 @@ function asset(name: string, type: string, content: string): Asset {
 }
 
 export const ASSETS = {
-  "site.css": asset("site.css", "text/css; charset=utf-8", [css, plots, story].join("\n")),
+  "site.css": asset("site.css", "text/css; charset=utf-8", [css, plots, story, inbox].join("\n")),
   "site.js": asset("site.js", "text/javascript; charset=utf-8", js as unknown as string),
   "mark.svg": asset("mark.svg", "image/svg+xml", MARK_FILE),
 } as const;

@@ -117,6 +117,7 @@ Deno.test("compose: nothing that a program says ends a line, begins a field or f
     [{ attachments: [{ name: "a", content: "", path: "/etc/passwd" }] }, 'no "path" in attachments[0]'],
     [{ attachments: Array(101).fill({ name: "a", content: "" }) }, "100 at most"],
     [{ raw: "x" }, 'no "raw" here'],
+    [JSON.parse('{ "__proto__": "x" }'), 'no "__proto__" here'],
   ];
   for (const [change, says] of bad) {
     let told = "";

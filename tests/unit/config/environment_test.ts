@@ -96,6 +96,7 @@ admin: { address: "127.0.0.1:8601", token: "0123456789abcdef" }
     hosts: [],
     tokens: [],
     rate: null,
+    release: null,
     devInbox: false,
   });
   assertEquals(moved.log.level, "debug");

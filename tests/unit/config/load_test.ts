@@ -32,6 +32,7 @@ Deno.test("without a configuration: a dev inbox on loopback that takes every add
     token: null,
     tokens: [],
     rate: null,
+    release: null,
     hosts: [],
     devInbox: true,
   });
