@@ -80,6 +80,7 @@ const PAGES: readonly Row[] = [
   ["GET /queue/:verb", "messages"],
   ["GET /configuration", "admin"],
   ["GET /audit", "admin"],
+  ["POST /queue/:verb/ask", "queue"], // changes nothing yet
   ["GET /chaos", "messages"],
   ["POST /chaos", "admin", "chaos"],
   ["POST /chaos/:verb", "admin", "chaos"],
@@ -97,6 +98,7 @@ const FORMS: Readonly<Record<string, Scope>> = {
   suppressions: "queue",
   suppression: "queue",
   bans: "queue",
+  delivery: "queue",
 };
 
 /** The routes of the API with their rules, as `METHOD /path/:name`. */
