@@ -12,6 +12,7 @@ import type { Address } from "../model/address.ts";
 import type { Rate } from "../model/units.ts";
 import type { Lesson } from "../pipeline/plugin.ts";
 import type { QueueChange, QueueQuery, Store, StoredMessage } from "../store/store.ts";
+import type { WebhookState } from "../webhooks/webhooks.ts";
 import type { AccessToken, Caller } from "./access/scope.ts";
 import type { Ways } from "./queue/ways.ts";
 
@@ -122,22 +123,6 @@ export interface Reloaded {
   /** Why all stays as it was, `file:line:column: what` each; empty when it was taken. */
   readonly faults: readonly string[];
 }
-/** How a hook fares. */
-export interface WebhookState {
-  readonly name: string;
-  /** Without what a URL can hide: no user, no query. */
-  readonly url: string;
-  readonly events: readonly string[];
-  /** Events that wait for it. */
-  readonly waiting: number;
-  /** Events that it will never hear of, since the start. */
-  readonly dropped: number;
-  /** The last time it took one, milliseconds since 1970; null: never since the start. */
-  readonly delivered: number | null;
-  /** Why it takes nothing now; null: all is well. */
-  readonly fault: string | null;
-}
-
 /** How the queue is steered: what the server said, or what does without one. */
 export type Steering = Required<Pick<AdminOptions, "change" | "destinations" | "ways">>;
 

@@ -14,6 +14,7 @@ import type { Address } from "../model/address.ts";
 import { isLoopback } from "../model/ip.ts";
 import type { Rate } from "../model/units.ts";
 import type { Plugin } from "../pipeline/plugin.ts";
+import type { Hook } from "../webhooks/hook.ts";
 import type { ReadSetting } from "./settings.ts";
 import type { AccessToken } from "./tokens.ts";
 
@@ -319,6 +320,8 @@ export interface Config {
   readonly recordings: RecordingsConfig | null;
   /** Logins. */
   readonly auth: AuthConfig;
+  /** Who is told of events by HTTP. */
+  readonly webhooks: readonly Hook[];
   /** Null: there is no site. */
   readonly admin: AdminConfig | null;
   /** What is written. */
