@@ -3,6 +3,7 @@ import { Daemon } from "./daemon.ts";
 import { programOf } from "./debian.ts";
 import { freePort } from "./ports.ts";
 import { TempFolder } from "./temp.ts";
+import { waitFor } from "./wait.ts";
 
 export class Prometheus implements AsyncDisposable {
   private constructor(
@@ -37,6 +38,11 @@ export class Prometheus implements AsyncDisposable {
         `--web.listen-address=127.0.0.1:${port}`,
       ], [port]),
     );
+    await waitFor("Prometheus to be ready", async () => {
+      const response = await fetch(`http://127.0.0.1:${port}/-/ready`);
+      await response.body?.cancel();
+      return response.ok;
+    }, { deadline: 60_000 });
     return new Prometheus(daemon, `http://127.0.0.1:${port}`, opened.move());
   }
 
