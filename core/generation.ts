@@ -24,6 +24,7 @@ import type { Ledger } from "./ledger/ledger.ts";
 import type { Metrics } from "./observe/metrics.ts";
 import { observersOf } from "./pipeline/observers.ts";
 import { Pipeline } from "./pipeline/pipeline.ts";
+import { Recorder } from "./replay/recorder.ts";
 import { Quarantine } from "./queue/quarantine.ts";
 import { Sending } from "./sending.ts";
 import type { Store } from "./store/store.ts";
@@ -61,10 +62,12 @@ export class Generation {
   readonly observers: readonly Observer[];
   readonly certificates: Certificates | null;
   readonly #errands: Errands;
+  readonly #recorder: Recorder | null;
 
   private constructor(
     options: GenerationOptions,
-    { logins, certificates, tls }: {
+    { logins, certificates, tls, recorder }: {
+      readonly recorder: Recorder | null;
       readonly logins: LoginServices;
       readonly certificates: Certificates | null;
       readonly tls: ServerTls | null;
@@ -74,6 +77,7 @@ export class Generation {
     const services = servicesOf(options);
     this.config = config;
     this.certificates = certificates;
+    this.#recorder = recorder;
     this.pipelines = new Map(config.listeners.map(({ name, plugins, role, delayRefusals }) => [
       name,
       new Pipeline(plugins, { role, delayRefusals, budget: limits.pluginsTime }),
@@ -99,6 +103,7 @@ export class Generation {
       passwords: new ScryptPasswords(),
       logins,
       pipelineOf: (listener) => this.pipelines.get(listener)!,
+      recorder,
       place: (recipient) => current().sending.place(recipient),
       quarantine: () => current().quarantine,
       dispatcher: () => current().sending.dispatcher,
@@ -117,7 +122,7 @@ export class Generation {
         clientCa: clientCa === null ? null : await certificates.trust(clientCa),
         now: options.now,
       });
-      return new Generation(options, { logins, certificates, tls });
+      return new Generation(options, { logins, certificates, tls, recorder: await openRecorder(options) });
     } catch (error) {
       certificates?.close();
       throw error;
@@ -135,19 +140,20 @@ export class Generation {
     this.quarantine.stop();
     this.certificates?.close();
     await this.#errands.stop();
-    await this.sending.stop(LAST_ATTEMPTS);
+    await Promise.all([this.sending.stop(LAST_ATTEMPTS), this.#recorder?.stop()]);
   }
 
   /** The server stops: attempts have so many milliseconds. */
   async stop(milliseconds: number): Promise<void> {
     this.quarantine.stop();
     await this.#errands.stop();
-    await this.sending.stop(milliseconds);
+    await Promise.all([this.sending.stop(milliseconds), this.#recorder?.stop()]);
     this.certificates?.close();
   }
 
   /** Never was at work. */
   abandon(): void {
+    void this.#recorder?.stop();
     this.certificates?.close();
   }
 
@@ -193,6 +199,16 @@ async function loginsOf({ config, store: { counters }, now, emit }: GenerationOp
     pseudonym: (user) => pseudonyms.of(user),
     sleep,
   };
+}
+
+/** Null where no session is recorded. */
+async function openRecorder({ config, now, emit }: GenerationOptions): Promise<Recorder | null> {
+  const { recordings, data, hostname } = config;
+  if (recordings === null) return null;
+  const trouble = (message: string) => emit({ type: "trouble", where: "recordings", message });
+  const recorder = new Recorder({ config: recordings, folder: join(data, "recordings"), hostname, now, trouble });
+  await recorder.start();
+  return recorder;
 }
 
 /** The dev inbox makes a certificate for itself. Null: there is no TLS. */

@@ -28,6 +28,7 @@ import { TlsrptCounts } from "./delivery/tls/tlsrpt_counts.ts";
 import { TlsrptSender } from "./delivery/tls/tlsrpt_sender.ts";
 import { Walks } from "./delivery/walk.ts";
 import { GoodFamilies } from "./dns/good_families.ts";
+import type { Address } from "./model/address.ts";
 import { DomainMap } from "./model/domain_map.ts";
 import { Deadlines } from "./net/deadline.ts";
 import { httpsFetch } from "./net/https_fetch.ts";
@@ -37,7 +38,8 @@ import type { Services } from "./pipeline/contexts/transaction_context.ts";
 import type { Pipeline } from "./pipeline/pipeline.ts";
 import type { Letter } from "./pipeline/plugin.ts";
 import { letterOf } from "./queue/letter.ts";
-import type { NewMessage, NewRecipient, Store } from "./store/store.ts";
+import { resent } from "./queue/resent.ts";
+import type { NewMessage, NewRecipient, Store, StoredMessage } from "./store/store.ts";
 
 export interface SendingOptions {
   readonly config: Config;
@@ -254,6 +256,17 @@ export class Sending {
     const recipients = ways.flat();
     if (recipients.length === 0) throw new Error("there is no such recipient here");
     await this.#commit({ ...message, recipients }, content);
+  }
+
+  /** Sends a message of the store on to somebody. The new id; null when its octets are gone. */
+  async release(message: StoredMessage, to: Address): Promise<string | null> {
+    const { config: { admin, hostname, listeners }, store, services } = this.#options, release = admin?.release;
+    const stream = release ? await store.received(message.id) : null;
+    if (!release || stream === null) return null;
+    const listener = listeners[0]!.name, at = services.now(), content = await new Response(stream).bytes();
+    const row = resent(message, content, { ...release, to, at, listener, hostname });
+    await this.#commit(row.message, row.content);
+    return row.message.id;
   }
 
   async #commit(message: NewMessage, content: Uint8Array): Promise<void> {

@@ -12,6 +12,8 @@ import { parseEndpoint } from "./config/values.ts";
 import { useSha256 } from "./dkim/mod.ts";
 import type { Resolver } from "./dns/resolver.ts";
 import { Generation } from "./generation.ts";
+import type { Ledger } from "./ledger/ledger.ts";
+import { openLedger } from "./ledger/open.ts";
 import { type Measured, Measuring } from "./measuring.ts";
 import { Pickup } from "./maildrop/pickup.ts";
 import { type HandedSocket, Handover } from "./net/handover.ts";
@@ -98,6 +100,7 @@ class Server implements RunningServer {
   #config: Config;
   #tracing: Tracing | null = null;
   #store: Store | null = null;
+  #ledger: Ledger | null = null;
   #generation: Generation | null = null;
   #listeners: readonly OpenListener[] = [];
   /** Taken out by a reload, while somebody is still there. */
@@ -147,6 +150,7 @@ class Server implements RunningServer {
         now: this.#now,
         batch: this.#metrics.batch,
       });
+    this.#ledger = openLedger(config, { store: this.#opened, bus: this.#bus, now: this.#now });
     this.#metrics.start();
     this.#tracing = await openTracing(config.tracing);
     if (this.#tracing !== null) this.#bus.subscribe(this.#tracing.observe);
@@ -302,6 +306,7 @@ class Server implements RunningServer {
       this.#generation?.stop(drainTime),
     ]);
     await this.#admin?.stop();
+    await this.#ledger?.close();
     await this.#store?.close();
     this.#metrics.stop();
     this.#tracing?.stop();
@@ -344,13 +349,19 @@ class Server implements RunningServer {
         data,
         startedAt: this.#startedAt,
       },
+      ledger: this.#ledger,
       plugins: () =>
         [...current().pipelines].map(([listener, { matrix }]) => ({
           listener,
           plugins: matrix.map(({ plugin: name, mode, phases }) => ({ name, mode, phases })),
         })),
       token: config.token,
+      tokens: () => config.tokens,
       hosts: config.hosts,
+      limits: {
+        messageSize: this.#config.limits.messageSize,
+        ...config.rate && { rate: config.rate, rateLoopback: true },
+      },
       metrics: () => measuring.render(),
       timings: () => this.#metrics.timings(),
       ready: () => this.#stopping === null,
@@ -366,7 +377,12 @@ class Server implements RunningServer {
       get quarantine() {
         return current().config.quarantine;
       },
+      release: config.release && {
+        to: config.release.to,
+        send: (message, to) => current().sending.release(message, to),
+      },
       reload: () => this.reload(),
+      inject: (injection) => current().doors.inject(injection),
       now: this.#now,
     });
   }

@@ -8,9 +8,15 @@
 export const DEV_INBOX = {
   hostname: "localhost",
   data: "./data",
-  listeners: [{ address: "127.0.0.1:2525", auth: { withoutTls: true }, xclient: ["127.0.0.0/8", "::1"] }],
+  listeners: [{
+    address: "127.0.0.1:2525",
+    auth: { withoutTls: true },
+    xclient: ["127.0.0.0/8", "::1"],
+    delayRefusals: false, // an error on purpose is spoken where it was asked for
+  }],
   domains: ["*"],
   plugins: [
+    { chaos: {} }, // errors on purpose: only for those who ask for them
     { any_login: {} },
     ...["spf", "dkim", "dmarc"], // as they stand they only note what they find
     { headers: {}, mode: "observe" },

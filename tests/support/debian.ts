@@ -25,6 +25,8 @@ const PACKAGES = {
   "gnutls-cli": "gnutls-bin",
   "mutt": "mutt",
   "s-nail": "s-nail",
+  "bsd-mailx": "bsd-mailx",
+  "php": "php-cli",
   "haproxy": "haproxy",
   "sslscan": "sslscan",
   "slapd": "slapd",
