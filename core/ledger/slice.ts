@@ -237,7 +237,7 @@ export class Slice {
 
   minutes(since: number, until: number, step: number): MinuteRow[] {
     const rows = this.#sql.all<Record<string, number | null>>(
-      `select (at - ?) / ? as step, max(at), queue, ${NUMBERS.map((each) => `sum(${each}) as ${each}`)}
+      `select cast((at - ?) / ? as integer) as step, max(at), queue, ${NUMBERS.map((each) => `sum(${each}) as ${each}`)}
        from minute where at >= ? and at < ? group by 1 order by 1`,
       since,
       step,
