@@ -194,6 +194,7 @@ class Server implements RunningServer {
       now: this.#now,
       emit: (event) => this.#bus.emit(event),
       metrics: this.#metrics,
+      ledger: this.#ledger,
       current: () => this.#current,
       previous: this.#generation,
     });
@@ -433,6 +434,13 @@ class Server implements RunningServer {
 
   #parts(): Measured {
     const { config, sending, certificates } = this.#current;
-    return { config, store: this.#opened, sending, listeners: this.#listeners, certificates: certificates?.list ?? [] };
+    return {
+      config,
+      store: this.#opened,
+      sending,
+      listeners: this.#listeners,
+      certificates: certificates?.list ?? [],
+      ledger: this.#ledger,
+    };
   }
 }
