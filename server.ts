@@ -21,6 +21,7 @@
  */
 export { startServer } from "./core/server.ts";
 export type { RunningServer, StartOptions } from "./core/server.ts";
+export type { Reloaded } from "./core/reload.ts";
 export { handedSockets } from "./core/net/handover.ts";
 export type { HandedSocket } from "./core/net/handover.ts";
 export { loadConfig } from "./core/config/load.ts";

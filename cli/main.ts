@@ -15,7 +15,7 @@ import { doctorCommand } from "./doctor/command.ts";
 import { quarantineCommand } from "./quarantine.ts";
 import { queueCommand } from "./queue/command.ts";
 import { schemaCommand } from "./schema.ts";
-import { sendCommand } from "./send.ts";
+import { sendCommand } from "./send/command.ts";
 import { NAMES, sendmail, sendmailCommand } from "./sendmail/command.ts";
 import { serveCommand } from "./serve.ts";
 import { suppressCommand } from "./suppress/command.ts";

@@ -28,15 +28,17 @@ export function serveCommand(terminal: Terminal, finish: (code: ExitCode) => voi
 /** Runs until the server has ended. */
 export async function serve(file: string | undefined, terminal: Terminal, start: Start): Promise<ExitCode> {
   let log: Log | null = null;
-  const config = await loadConfig({
-    ...(file === undefined ? {} : { file }),
-    env: terminal.env,
-    cwd: terminal.cwd,
-    trouble: (where, message) =>
-      log
-        ? log.observe({ type: "trouble", where, message })
-        : terminal.err(`${where}: ${message}`.replace(/\p{C}/gu, "?")),
-  });
+  const load = () =>
+    loadConfig({
+      ...(file === undefined ? {} : { file }),
+      env: terminal.env,
+      cwd: terminal.cwd,
+      trouble: (where, message) =>
+        log
+          ? log.observe({ type: "trouble", where, message })
+          : terminal.err(`${where}: ${message}`.replace(/\p{C}/gu, "?")),
+    });
+  const config = await load();
   for (const warning of config.warnings) terminal.err(`postern: warning: ${warning}`);
   log = openLog(config.log, terminal.log);
   const unguard = guard(log);
@@ -44,6 +46,7 @@ export async function serve(file: string | undefined, terminal: Terminal, start:
     const server = await start(config, {
       observers: [log.observe],
       sockets: handedSockets(terminal.env, Deno.pid),
+      load,
     });
     announce(config, server, log, terminal);
     const release = onSignals(server, log, terminal);
@@ -119,10 +122,11 @@ function onSignals(server: RunningServer, log: Log, terminal: Terminal): () => v
     log.logger.info("stopping: new mail is refused, messages under way may finish; a second signal ends at once");
     server.stop().catch((error) => log.logger.error("stopping failed", { error: String(error) }));
   };
-  // Sessions and listeners keep their configuration; it is certificates that must be replaced while running
   const reload = () => {
-    log.logger.info("SIGHUP: certificates and keys are read again; other changes of the configuration need a restart");
-    server.reload().catch((error) => log.logger.error("reading again failed", { error: String(error) }));
+    log.logger.info("SIGHUP: the configuration is read again, certificates and keys with it");
+    void server.reload().then(({ faults }) => {
+      for (const fault of faults) log.logger.error("nothing was changed", { fault });
+    });
   };
   const releases = [
     terminal.onSignal("SIGTERM", stop("SIGTERM")),

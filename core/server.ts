@@ -3,37 +3,27 @@
  * admin site, listeners; stop order the other way round. Non-job: anything that one part can do by itself.
  */
 import { hash } from "node:crypto";
-import { join } from "node:path";
-import { setTimeout as timer } from "node:timers/promises";
-import type { LoginServices } from "./auth/authentication.ts";
-import { Lockout } from "./auth/lockout.ts";
-import { ScryptPasswords } from "./auth/passwords.ts";
-import { Pseudonyms } from "./auth/pseudonym.ts";
-import { createAdmin } from "./admin/app.ts";
-import { serveAdmin } from "./admin/serve.ts";
+import { type Admin, createAdmin } from "./admin/app.ts";
 import { waysOf } from "./admin/queue/ways.ts";
-import { type Config, formatEndpoint } from "./config/config.ts";
+import { serveAdmin } from "./admin/serve.ts";
+import { type AdminConfig, type Config, formatEndpoint } from "./config/config.ts";
 import { doorOf, maildropOf } from "./config/local_site.ts";
 import { parseEndpoint } from "./config/values.ts";
 import { useSha256 } from "./dkim/mod.ts";
 import type { Resolver } from "./dns/resolver.ts";
-import { systemResolver } from "./dns/system_resolver.ts";
-import { Doors } from "./doors.ts";
+import { Generation } from "./generation.ts";
+import type { Ledger } from "./ledger/ledger.ts";
+import { openLedger } from "./ledger/open.ts";
+import { type Measured, Measuring } from "./measuring.ts";
 import { Pickup } from "./maildrop/pickup.ts";
 import { type HandedSocket, Handover } from "./net/handover.ts";
 import { type Listener, ListenError } from "./net/listener.ts";
-import { Certificates } from "./net/tls/certificates.ts";
-import { openSelfSigned } from "./net/tls/self_signed.ts";
-import { ServerTls } from "./net/tls/server_tls.ts";
 import { Bus } from "./observe/bus.ts";
 import type { Observer } from "./observe/events.ts";
 import { Metrics } from "./observe/metrics.ts";
-import type { Services } from "./pipeline/contexts/transaction_context.ts";
-import { Errands, teacherOf } from "./pipeline/errands.ts";
-import { observersOf } from "./pipeline/observers.ts";
-import { Pipeline } from "./pipeline/pipeline.ts";
-import { Quarantine } from "./queue/quarantine.ts";
-import { Sending } from "./sending.ts";
+import { openTracing } from "./observe/open_tracing.ts";
+import type { Tracing } from "./observe/tracing.ts";
+import { type Reloaded, reloaded } from "./reload.ts";
 import { MemoryStore } from "./store/memory.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
@@ -49,6 +39,8 @@ export interface StartOptions {
   readonly resolver?: Resolver;
   /** Listening sockets that a service manager has bound (`handedSockets`). */
   readonly sockets?: readonly HandedSocket[];
+  /** Reads the configuration again, for `reload`; without it only certificates and keys are read again. */
+  load?(): Promise<Config>;
   /** Milliseconds since 1970. */
   now?(): number;
 }
@@ -58,8 +50,11 @@ export interface RunningServer {
   readonly addresses: readonly { readonly listener: string; readonly address: string }[];
   /** The site's address, or null without one. */
   readonly admin: string | null;
-  /** Reads certificates and keys again, also where their files seem unchanged. What could not be read, a sentence each. */
-  reload(): Promise<readonly string[]>;
+  /**
+   * Reads the configuration again, certificates and keys with it, checks it whole and goes on by it; what is under way ends
+   * by the old one (SEMANTICS 26). With any fault nothing changes.
+   */
+  reload(): Promise<Reloaded>;
   /** Drains: new commands are 421, messages under way finish or are cut after `limits.drainTime`. */
   stop(): Promise<void>;
   /** Resolves once everything is closed. */
@@ -82,22 +77,40 @@ export async function startServer(config: Config, options: StartOptions = {}): P
   return server;
 }
 
+interface OpenListener {
+  readonly name: string;
+  /** As it was configured: port 0 stays 0. */
+  readonly place: string;
+  readonly listener: Listener;
+}
+interface Site {
+  readonly config: AdminConfig;
+  readonly address: string;
+  /** Another app behind the same port: other tokens, other hosts. */
+  replace(config: AdminConfig): Site;
+  stop(): Promise<void>;
+}
+
 class Server implements RunningServer {
   readonly #bus = new Bus();
-  readonly #config: Config;
   readonly #options: StartOptions;
-  readonly #metrics = new Metrics();
+  readonly #metrics: Metrics;
   readonly #now: () => number;
-  readonly #pipelines = new Map<string, Pipeline>();
-  readonly #listeners: { readonly name: string; readonly listener: Listener }[] = [];
+  readonly #startedAt: number;
+  #config: Config;
+  #tracing: Tracing | null = null;
   #store: Store | null = null;
-  #sending: Sending | null = null;
-  #errands: Errands | null = null;
-  #quarantine: Quarantine | null = null;
+  #ledger: Ledger | null = null;
+  #generation: Generation | null = null;
+  #listeners: readonly OpenListener[] = [];
+  /** Taken out by a reload, while somebody is still there. */
+  readonly #leaving = new Set<Listener>();
+  /** Generations whose last attempts are under way. */
+  readonly #retiring = new Set<Generation>();
+  #unsubscribe: readonly (() => void)[] = [];
+  #admin: Site | null = null;
   #pickup: Pickup | null = null;
-  #teach: ReturnType<typeof teacherOf> = null;
-  #admin: { readonly address: string; stop(): Promise<void> } | null = null;
-  #certificates: Certificates | null = null;
+  #reloading: Promise<unknown> = Promise.resolve();
   #stopping: Promise<void> | null = null;
   #finished!: () => void;
   readonly done: Promise<void> = new Promise((resolve) => this.#finished = resolve);
@@ -106,12 +119,17 @@ class Server implements RunningServer {
     this.#config = config;
     this.#options = options;
     this.#now = options.now ?? Date.now;
+    this.#startedAt = this.#now();
     for (const observer of options.observers ?? []) this.#bus.subscribe(observer);
+    this.#metrics = new Metrics({ domains: config.metrics.domains });
     this.#bus.subscribe(this.#metrics.observe);
   }
 
   get #opened(): Store {
     return this.#store!;
+  }
+  get #current(): Generation {
+    return this.#generation!;
   }
   get admin(): string | null {
     return this.#admin?.address ?? null;
@@ -121,8 +139,7 @@ class Server implements RunningServer {
   }
 
   async start(): Promise<void> {
-    const config = this.#config;
-    const { limits } = config;
+    const config = this.#config, { limits } = config;
     this.#store = config.store === "memory"
       ? new MemoryStore({ memoryBudget: limits.bodyMemory, now: this.#now })
       : await openSqliteStore({
@@ -131,47 +148,17 @@ class Server implements RunningServer {
         headLimit: limits.headerBytes,
         observer: (event) => this.#bus.emit(event),
         now: this.#now,
+        batch: this.#metrics.batch,
       });
-    const services = this.#services();
-    const passwords = new ScryptPasswords();
-    const logins = await this.#logins();
-    for (const each of config.listeners) {
-      const { role, delayRefusals } = each;
-      this.#pipelines.set(each.name, new Pipeline(each.plugins, { role, delayRefusals, budget: limits.pluginsTime }));
-    }
-    const plugins = config.listeners.flatMap((each) => each.plugins);
-    for (const observer of observersOf(plugins, services)) this.#bus.subscribe(observer);
-    const sending = this.#sending = new Sending({
-      config,
-      store: this.#opened,
-      services,
-      pipelineOf: (listener) => this.#pipelines.get(listener) ?? [...this.#pipelines.values()][0]!,
-    });
-    this.#errands = new Errands(plugins, { ...services, send: (letter) => sending.send(letter) });
-    this.#teach = teacherOf(plugins, services);
-    this.#quarantine = new Quarantine({
-      ...config.quarantine,
-      store: this.#opened,
-      now: this.#now,
-      emit: services.emit,
-    });
-    const doors = new Doors({
-      config,
-      store: this.#opened,
-      services,
-      tls: await this.#openTls(),
-      passwords,
-      logins,
-      pipelineOf: (listener) => this.#pipelines.get(listener)!,
-      place: (recipient) => sending.place(recipient),
-      quarantine: this.#quarantine,
-      dispatcher: sending.dispatcher,
-    });
-    await this.#openDoors(doors);
-    if (config.admin !== null) await this.#serveAdmin(config.admin);
-    sending.start();
-    this.#errands.start();
-    this.#quarantine.start();
+    this.#ledger = openLedger(config, { store: this.#opened, bus: this.#bus, now: this.#now });
+    this.#metrics.start();
+    this.#tracing = await openTracing(config.tracing);
+    if (this.#tracing !== null) this.#bus.subscribe(this.#tracing.observe);
+    const generation = this.#generation = await this.#prepare(config);
+    this.#observe(generation);
+    await this.#openDoors(generation);
+    if (config.admin !== null) this.#admin = await this.#serveAdmin(config.admin);
+    generation.start();
     await this.#openMaildrop();
   }
 
@@ -195,12 +182,32 @@ class Server implements RunningServer {
     await this.#pickup.start();
   }
 
-  async #openDoors(doors: Doors): Promise<void> {
+  #prepare(config: Config): Promise<Generation> {
+    return Generation.prepare({
+      config,
+      store: this.#opened,
+      resolver: this.#options.resolver ?? null,
+      now: this.#now,
+      emit: (event) => this.#bus.emit(event),
+      metrics: this.#metrics,
+      current: () => this.#current,
+      previous: this.#generation,
+    });
+  }
+
+  /** Its plugins are told from now on, those of the one before no more. */
+  #observe({ observers }: Generation): void {
+    for (const end of this.#unsubscribe) end();
+    this.#unsubscribe = observers.map((observer) => this.#bus.subscribe(observer));
+  }
+
+  async #openDoors({ config, doors }: Generation): Promise<void> {
     const handover = new Handover(this.#options.sockets ?? []);
     let unclaimed: readonly string[] = [];
     try {
-      for (const each of this.#config.listeners) {
-        this.#listeners.push({ name: each.name, listener: await doors.open(each, handover) });
+      for (const each of config.listeners) {
+        const listener = await doors.open(each, handover);
+        this.#listeners = [...this.#listeners, { name: each.name, place: formatEndpoint(each.address), listener }];
       }
     } finally {
       unclaimed = handover.close();
@@ -210,9 +217,80 @@ class Server implements RunningServer {
     }
   }
 
-  async reload(): Promise<readonly string[]> {
-    return await this.#certificates?.reload() ?? [];
+  // ---- Another configuration ---------------------------------------------------------------------------------------
+
+  /** One after the other: who asks while one is under way gets the next. */
+  reload(): Promise<Reloaded> {
+    const turn = this.#reloading.then(() =>
+      reloaded({
+        running: this.#config,
+        load: this.#options.load ?? (() => Promise.resolve(this.#config)),
+        change: (config) => this.#change(config),
+        told: (event) => this.#bus.emit(event),
+      })
+    );
+    this.#reloading = turn.catch(() => {});
+    return turn;
   }
+
+  /**
+   * Everything that can fail comes first; then the change is made at once.
+   *
+   * @throws {Error} and nothing has changed.
+   */
+  async #change(config: Config): Promise<void> {
+    if (this.#stopping !== null) throw new Error("the server stops");
+    const next = await this.#prepare(config);
+    const known = new Map(this.#listeners.map((each) => [each.place, each]));
+    const opened: OpenListener[] = [];
+    let site: Site | null = null;
+    try {
+      for (const each of config.listeners) {
+        const place = formatEndpoint(each.address);
+        if (known.has(place)) continue;
+        opened.push({ name: each.name, place, listener: await next.doors.open(each, new Handover([])) });
+      }
+      if (config.admin !== null && !this.#isServedAt(config.admin)) site = await this.#serveAdmin(config.admin);
+      if (this.#stopping !== null) throw new Error("the server stops");
+    } catch (error) {
+      next.abandon();
+      await Promise.all(opened.map(({ listener }) => listener.drain(0)));
+      throw error;
+    }
+    const before = this.#current;
+    this.#generation = next;
+    this.#config = config;
+    this.#observe(next);
+    const fresh = new Map(opened.map((each) => [each.place, each]));
+    this.#listeners = config.listeners.map((each) => {
+      const place = formatEndpoint(each.address), kept = known.get(place);
+      if (kept === undefined) return fresh.get(place)!;
+      kept.listener.renew(next.doors.behind(each));
+      known.delete(place);
+      return { ...kept, name: each.name };
+    });
+    for (const { listener } of known.values()) {
+      this.#leaving.add(listener);
+      void listener.retire().finally(() => this.#leaving.delete(listener));
+    }
+    this.#changeSite(config.admin, site);
+    next.start();
+    this.#retire(before);
+    await this.#pickup?.stop();
+    await this.#openMaildrop();
+  }
+
+  #retire(generation: Generation): void {
+    this.#retiring.add(generation);
+    void generation.retire().catch((error) => {
+      this.#bus.emit({ type: "trouble", where: "reload", message: `the configuration before did not end: ${error}` });
+    }).finally(() => {
+      this.#retiring.delete(generation);
+      this.#current.sending.dispatcher.kick(); // what it had leased is ready again
+    });
+  }
+
+  // ---- The end -----------------------------------------------------------------------------------------------------
 
   stop(): Promise<void> {
     return this.#stopping ??= this.#stop();
@@ -223,119 +301,119 @@ class Server implements RunningServer {
     await this.#pickup?.stop();
     await Promise.all([
       ...this.#listeners.map(({ listener }) => listener.drain(drainTime)),
-      this.#errands?.stop().then(() => this.#sending?.stop(drainTime)) ?? this.#sending?.stop(drainTime),
+      ...[...this.#leaving].map((listener) => listener.drain(drainTime)),
+      ...[...this.#retiring].map((generation) => generation.stop(drainTime)),
+      this.#generation?.stop(drainTime),
     ]);
-    this.#quarantine?.stop();
-    this.#certificates?.close();
     await this.#admin?.stop();
+    await this.#ledger?.close();
     await this.#store?.close();
+    this.#metrics.stop();
+    this.#tracing?.stop();
     this.#finished();
   }
 
-  #services(): Omit<Services, "commit"> {
-    const { hostname, domains, postmaster } = this.#config;
-    return {
-      host: { name: hostname, domains, postmaster },
-      dns: this.#options.resolver ?? systemResolver(this.#config.dns ?? {}),
-      counters: this.#opened.counters,
-      now: this.#now,
-      emit: (event) => this.#bus.emit(event),
-      callAhead: (question, signal) => this.#sending!.callAhead.ask(question, signal),
-      suppress: async (address, options) => void await this.#sending!.suppression.add(address, options),
-    };
+  // ---- The site ----------------------------------------------------------------------------------------------------
+
+  #isServedAt({ address }: AdminConfig): boolean {
+    return this.#admin !== null && formatEndpoint(this.#admin.config.address) === formatEndpoint(address);
   }
 
-  /** The dev inbox makes a certificate for itself. */
-  async #openTls(): Promise<ServerTls | null> {
-    const { tls, listeners, data, hostname } = this.#config;
-    if (tls === null || listeners.every((each) => each.tls === "off")) return null;
-    const { certificates: written, minVersion, clientCa } = tls;
-    const pairs = written.length > 0
-      ? written.map(({ cert, key }) => ({ certificate: cert, key }))
-      : [await openSelfSigned(join(data, "tls"), [...new Set([hostname, "localhost", "127.0.0.1", "::1"])])];
-    const certificates = this.#certificates = await Certificates.open({
-      pairs,
-      trouble: (message) => this.#bus.emit({ type: "trouble", where: "tls", message }),
-      notice: (message) => this.#bus.emit({ type: "notice", where: "tls", message }),
-      now: this.#now,
-    });
-    return new ServerTls({
-      certificates,
-      minVersion,
-      clientCa: clientCa === null ? null : await certificates.trust(clientCa),
-      now: this.#now,
-    });
+  /** `opened`: at an address that is new. Where nothing of it changes, who is signed in stays so. */
+  #changeSite(config: AdminConfig | null, opened: Site | null): void {
+    const running = this.#admin;
+    if (opened !== null || config === null) {
+      this.#admin = opened;
+      void running?.stop();
+    } else if (running !== null && JSON.stringify(config) !== JSON.stringify(running.config)) {
+      this.#admin = running.replace(config);
+    }
   }
 
-  async #logins(): Promise<LoginServices> {
-    const { counters } = this.#opened, { trustedNetworks, auth } = this.#config;
-    const pseudonyms = await Pseudonyms.open(counters);
-    return {
-      lockout: new Lockout({
-        counters,
-        pseudonyms,
-        now: this.#now,
-        emit: (event) => this.#bus.emit(event),
-        settings: auth.lockout,
-        trusted: trustedNetworks,
-      }),
-      pseudonym: (user) => pseudonyms.of(user),
-      sleep,
-    };
-  }
-
-  async #serveAdmin(config: NonNullable<Config["admin"]>): Promise<void> {
-    const { hostname, data, devInbox, warnings } = this.#config;
-    const startedAt = this.#now();
-    const app = createAdmin({
+  #adminOf(config: AdminConfig): Admin {
+    const { data } = this.#config, { devInbox } = config;
+    const current = () => this.#current, addresses = () => this.addresses.map((each) => each.address);
+    const measuring = new Measuring({ metrics: this.#metrics, parts: () => this.#parts(), now: this.#now });
+    return createAdmin({
       store: this.#opened,
       bus: this.#bus,
       site: {
         version: VERSION,
-        hostname,
+        get hostname() {
+          return current().config.hostname;
+        },
         devInbox,
-        smtp: this.addresses.map((each) => each.address),
+        get smtp() {
+          return addresses();
+        },
         data,
-        startedAt,
+        startedAt: this.#startedAt,
       },
+      ledger: this.#ledger,
       plugins: () =>
-        [...this.#pipelines].map(([listener, { matrix }]) => ({
+        [...current().pipelines].map(([listener, { matrix }]) => ({
           listener,
           plugins: matrix.map(({ plugin: name, mode, phases }) => ({ name, mode, phases })),
         })),
       token: config.token,
+      tokens: () => config.tokens,
       hosts: config.hosts,
-      metrics: () => this.#metrics.render(this.#gauges()),
+      limits: {
+        messageSize: this.#config.limits.messageSize,
+        ...config.rate && { rate: config.rate, rateLoopback: true },
+      },
+      metrics: () => measuring.render(),
+      timings: () => this.#metrics.timings(),
       ready: () => this.#stopping === null,
-      warnings: () => warnings,
-      change: (what, change) => this.#sending!.dispatcher.change(what, change),
-      destinations: () => this.#sending!.dispatcher.destinations(),
-      ways: waysOf(this.#config),
-      teach: this.#teach,
-      quarantine: this.#config.quarantine,
+      warnings: () => current().config.warnings,
+      change: (what, change) => current().sending.dispatcher.change(what, change),
+      destinations: () => current().sending.dispatcher.destinations(),
+      get ways() {
+        return waysOf(current().config);
+      },
+      get teach() {
+        return current().teach;
+      },
+      get quarantine() {
+        return current().config.quarantine;
+      },
+      release: config.release && {
+        to: config.release.to,
+        send: (message, to) => current().sending.release(message, to),
+      },
+      reload: () => this.reload(),
+      inject: (injection) => current().doors.inject(injection),
+      now: this.#now,
     });
-    const served = await serveAdmin(app, formatEndpoint(config.address), {
+  }
+
+  async #serveAdmin(config: AdminConfig): Promise<Site> {
+    let app = this.#adminOf(config);
+    const door: Admin = {
+      fetch: (request, info) => app.fetch(request, info),
+      get routes() {
+        return app.routes;
+      },
+      close: () => app.close(),
+    };
+    const served = await serveAdmin(door, formatEndpoint(config.address), {
       trouble: (message) => this.#bus.emit({ type: "trouble", where: "admin", message }),
     });
-    this.#admin = {
+    const site = (config: AdminConfig): Site => ({
+      config,
       address: `http://${formatEndpoint({ host: served.hostname, port: served.port })}`,
+      replace: (next) => {
+        void app.close();
+        app = this.#adminOf(next);
+        return site(next);
+      },
       stop: () => served.stop(),
-    };
+    });
+    return site(config);
   }
 
-  #gauges(): Parameters<Metrics["render"]>[0] {
-    const { writerWait, freeBytes, bodyBytes } = this.#opened.health();
-    const sending = this.#sending;
-    return {
-      writerWait,
-      freeBytes,
-      bodyBytes,
-      ...sending !== null && { deliveries: sending.dispatcher.load, brokenTls: sending.brokenTls },
-    };
+  #parts(): Measured {
+    const { config, sending, certificates } = this.#current;
+    return { config, store: this.#opened, sending, listeners: this.#listeners, certificates: certificates?.list ?? [] };
   }
-}
-
-/** Resolves after so many milliseconds, or as soon as nobody waits any more. */
-async function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-  if (milliseconds > 0 && !signal.aborted) await timer(milliseconds, undefined, { signal }).catch(() => {});
 }

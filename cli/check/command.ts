@@ -1,20 +1,17 @@
 /**
  * `postern check`: reads the configuration as `serve` would, tells every fault, and shows what would run: listeners,
- * warnings, which plugin speaks in which phase, and where mail for other hosts goes (delivery.ts).
+ * warnings, which plugin speaks in which phase, and where mail for other hosts goes (core/config/describe.ts).
  */
 import { Command } from "commander";
-import { type Config, formatEndpoint, type ListenerConfig } from "../../core/config/config.ts";
-import { formatSelection, possible, selectionOf } from "../../core/config/entry.ts";
+import type { Config } from "../../core/config/config.ts";
+import { describeDelivery } from "../../core/config/delivery/describe.ts";
+import { describe } from "../../core/config/describe.ts";
 import { loadConfig } from "../../core/config/load.ts";
 import { resolverOptions } from "../../core/dns/system_resolver.ts";
 import { Certificates } from "../../core/net/tls/certificates.ts";
 import { certificatesIn, PairError, readPem } from "../../core/net/tls/pair.ts";
-import { formatSize } from "../../core/model/units.ts";
-import { COMBINED, type Combined, leavesOf, PHASES } from "../../core/pipeline/compile.ts";
-import { accept, formatAddress, type Plugin, runPhase } from "../../core/pipeline/mod.ts";
-import { Pipeline } from "../../core/pipeline/pipeline.ts";
+import { accept, formatAddress, runPhase } from "../../core/pipeline/mod.ts";
 import { CommandError, DONE, type ExitCode, type Terminal } from "../terminal.ts";
-import { describeDelivery } from "./delivery.ts";
 
 export function checkCommand(terminal: Terminal, finish: (code: ExitCode) => void): Command {
   return new Command("check")
@@ -91,80 +88,4 @@ export async function unreachable(config: Config): Promise<string[]> {
     }
   }
   return warnings;
-}
-
-/** What `check` prints, line by line. */
-export function describe(config: Config): string[] {
-  const { limits, admin } = config;
-  const lines = [
-    `configuration  ${config.file ?? "none: the dev inbox"}`,
-    `hostname       ${config.hostname}`,
-    `data           ${config.data} (${config.store})`,
-    `domains        ${config.domains.join(", ") || "none"}`,
-    `limits         ${formatSize(limits.messageSize)} a message, ${limits.recipients} recipients, connections: ${
-      limits.connections ?? "as the open files allow"
-    }`,
-    `admin          ${
-      admin === null
-        ? "off"
-        : `http://${formatEndpoint(admin.address)}${admin.token === null ? ", no token" : ", with a token"}`
-    }`,
-  ];
-  for (const listener of config.listeners) lines.push("", ...describeListener(listener));
-  return lines;
-}
-
-function describeListener(listener: ListenerConfig): string[] {
-  const { name, role, address, plugins } = listener;
-  const place = formatEndpoint(address);
-  const title = `listener ${place}${name === place ? "" : ` (${name})`}, role ${role}${securityOf(listener)}`;
-  const conditions = new Map(plugins.flatMap((plugin) => conditionsOf(plugin, listener)));
-  const { matrix } = new Pipeline(plugins, { role }); // in the order of the leaves
-  const rows = leavesOf(plugins, role).flatMap(({ plugin: leaf }, at) => {
-    const { plugin, phases, mode } = matrix[at]!, { possible, words } = conditions.get(leaf)!;
-    // The queue asks whom a recipient's route names, whatever the conditions say
-    const asked = possible ? phases : phases.filter((phase) => phase === "queue");
-    const notes = mode === "observe" ? ["observe", ...words] : words;
-    return asked.length === 0 && phases.length > 0 ? [] : [{ plugin, asked, note: notes.join("; ") }];
-  });
-  if (rows.length === 0) return [title, "  no plugins"];
-  const width = Math.max(...rows.map((each) => each.plugin.length));
-  const row = (first: string, cells: readonly string[], note = "") =>
-    `  ${first.padEnd(width)}  ${cells.map((cell, at) => cell.padEnd(PHASES[at]!.length)).join(" ")}  ${note}`
-      .trimEnd();
-  return [
-    title,
-    row("", PHASES),
-    ...rows.map(({ plugin, asked, note }) =>
-      row(plugin, PHASES.map((phase) => asked.includes(phase) ? "x" : "."), note)
-    ),
-  ];
-}
-
-/** What the listener does about TLS and logins. */
-function securityOf({ tls, requireAuth, mechanisms }: ListenerConfig): string {
-  const words = { off: "", offer: ", STARTTLS", require: ", STARTTLS required", implicit: ", TLS" }[tls];
-  if (mechanisms.length === 0) return words;
-  return `${words}, login ${requireAuth ? "required" : "offered"}: ${mechanisms.join(" ")}`;
-}
-
-interface Asked {
-  /** False: no mail of the listener can meet its conditions. */
-  readonly possible: boolean;
-  readonly words: readonly string[];
-}
-
-/** Under which conditions each plugin in `plugin` is asked: its own and those of the groups around it. */
-function conditionsOf(
-  plugin: Plugin,
-  listener: ListenerConfig,
-  above: Asked = { possible: true, words: [] },
-): [Plugin, Asked][] {
-  const selection = selectionOf(plugin), text = formatSelection(selection);
-  const here: Asked = {
-    possible: above.possible && possible(selection, listener),
-    words: text === "" ? above.words : [...above.words, text],
-  };
-  const members = (plugin as Plugin & { readonly [COMBINED]?: Combined })[COMBINED]?.members;
-  return members?.flatMap((member) => conditionsOf(member, listener, here)) ?? [[plugin, here]];
 }

@@ -34,6 +34,8 @@ export interface Outcome {
 export interface Manner {
   /** Our name in EHLO. */
   readonly helo: string;
+  /** For whom we speak (XCLIENT): its address and name, null where they are our own. */
+  readonly as?: { readonly ip: string | null; readonly helo: string | null } | undefined;
   /** LHLO, and a reply for each recipient behind the message (RFC 2033). */
   readonly lmtp?: boolean | undefined;
   /** STARTTLS before anything else: without it nothing is sent. */
@@ -44,6 +46,11 @@ export interface Manner {
   readonly local?: boolean | undefined;
   /** Whom we connected to. */
   readonly server: { readonly host: string; readonly port: number };
+}
+
+interface Greeting {
+  readonly helo: string;
+  readonly verb: "EHLO" | "LHLO";
 }
 
 const MAX_LINES = 200;
@@ -78,20 +85,36 @@ export class SmtpDialogue {
   }
 
   /** Greeting, EHLO, TLS: null, or the reply that ends the attempt. */
-  async #introduce({ helo, lmtp, starttls }: Manner): Promise<Said | null> {
-    const greeting = await this.reply();
+  async #introduce({ helo, as, lmtp, starttls }: Manner): Promise<Said | null> {
+    const greeting = await this.reply(), verb = lmtp ? "LHLO" : "EHLO";
     if (greeting.code !== 220) return greeting;
-    const refusal = await this.#greet(helo, lmtp ? "LHLO" : "EHLO");
-    if (refusal !== null || starttls === undefined) return refusal;
+    const refusal = await this.#greet(helo, verb) ?? await this.#secure(starttls, { helo, verb });
+    return refusal ?? await this.#speakFor(as, { helo, verb });
+  }
+
+  async #secure(starttls: TlsOptions | undefined, { helo, verb }: Greeting): Promise<Said | null> {
+    if (starttls === undefined) return null;
     if (!this.#offered.has("STARTTLS")) throw new DialogueError("the server does not offer STARTTLS");
     const go = await this.command("STARTTLS");
     if (go.code !== 220) return go;
     await this.connection.secure(starttls);
     this.#traceTls();
-    return await this.#greet(helo, lmtp ? "LHLO" : "EHLO"); // what it offered in clear is forgotten (RFC 3207 4.2)
+    return await this.#greet(helo, verb); // what it offered in clear is forgotten (RFC 3207 4.2)
   }
 
-  async #greet(helo: string, verb: "EHLO" | "LHLO"): Promise<Said | null> {
+  /** The session begins anew, as somebody else's: greeting, EHLO. */
+  async #speakFor(as: Manner["as"], { helo, verb }: Greeting): Promise<Said | null> {
+    if (as === undefined) return null;
+    if (!this.#offered.has("XCLIENT")) {
+      throw new DialogueError("the server does not let us speak for others: it offers no XCLIENT here");
+    }
+    const { ip } = as, name = as.helo ?? helo;
+    const address = ip === null ? "" : ` ADDR=${ip.includes(":") ? "IPV6:" : ""}${ip}`;
+    const said = await this.command(`XCLIENT${address} HELO=${name}`);
+    return said.code === 220 ? await this.#greet(name, verb) : said;
+  }
+
+  async #greet(helo: string, verb: Greeting["verb"]): Promise<Said | null> {
     let hello = await this.command(`${verb} ${helo}`);
     if (hello.code >= 500 && verb === "EHLO") hello = await this.command(`HELO ${helo}`); // RFC 5321 3.2
     if (hello.code !== 250) return hello;

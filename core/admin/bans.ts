@@ -21,6 +21,7 @@ export function bans(list: Bans, now: () => number): Hono<AdminEnv> {
   app.post("/", async (c) => {
     const { subject, reason, seconds } = entryOf(await jsonBody(c.req.raw));
     const ban = { subject, reason, until: now() + seconds * 1000 };
+    c.set("subject", subject);
     await list.put(ban);
     return c.json(banJson(ban));
   });

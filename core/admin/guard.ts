@@ -3,8 +3,11 @@
  * and for changes the right origin (against cross-site request forgery); and what every answer carries.
  * A browser says where a POST comes from (Fetch Metadata, RFC 6454 Origin), so a request that says nothing is no browser.
  */
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { isIPv4, isIPv6, isLoopback } from "../model/ip.ts";
+import type { RequestRates } from "./access/rates.ts";
+import { ruleOf } from "./access/rules.ts";
+import { ANYONE, type Caller, may, type Scope } from "./access/scope.ts";
 import type { AdminEnv } from "./options.ts";
 import { Problem } from "./problem.ts";
 import type { Sessions } from "./session.ts";
@@ -65,18 +68,18 @@ function ownHost(request: Request): string {
   return request.headers.get("host") ?? new URL(request.url).host;
 }
 
-/** Asks for the token: 401 for the API, the login page for people. */
-export function tokenGuard(sessions: Sessions): MiddlewareHandler<AdminEnv> {
+/** Finds out who asks: 401 for the API without a token, the login page for people. Then, whether he may ask for that. */
+export function tokenGuard(sessions: Sessions, rates: RequestRates): MiddlewareHandler<AdminEnv> {
   return async (c, next) => {
-    const path = c.req.path;
-    if (!sessions.required || OPEN.has(path) || path === "/login" || path.startsWith("/assets/")) return await next();
-    const bearer = /^Bearer +([^\s]{1,4096})$/i.exec(c.req.header("authorization") ?? "")?.[1];
-    if (bearer !== undefined) {
-      const remote = c.env.remote;
-      const wait = sessions.lockedFor(remote);
-      if (wait > 0) throw tooMany(wait);
-      if (sessions.check(bearer, remote)) return await next();
-    } else if (sessions.holds(c.req.header("cookie") ?? null)) {
+    const path = c.req.path, { remote } = c.env, { scope } = ruleOf(c.req.method, path);
+    if (!OPEN.has(path)) rates.ofNetwork(remote);
+    if (!sessions.required) c.set("caller", ANYONE);
+    if (!sessions.required || scope === null) return await next();
+    const caller = callerOf(c, sessions);
+    if (caller !== null) {
+      rates.ofToken(caller.name, remote);
+      c.set("caller", caller);
+      if (!may(caller, scope)) throw lacking(scope);
       return await next();
     }
     if (isApi(path)) {
@@ -85,6 +88,22 @@ export function tokenGuard(sessions: Sessions): MiddlewareHandler<AdminEnv> {
     const then = c.req.method === "GET" ? `?then=${encodeURIComponent(path + new URL(c.req.url).search)}` : "";
     return c.redirect(`/login${then}`, 303);
   };
+}
+
+function callerOf(c: Context<AdminEnv>, sessions: Sessions): Caller | null {
+  const { remote } = c.env;
+  const bearer = /^Bearer +([^\s]{1,4096})$/i.exec(c.req.header("authorization") ?? "")?.[1];
+  if (bearer === undefined) return sessions.holder(c.req.header("cookie") ?? null, remote);
+  const wait = sessions.lockedFor(remote);
+  if (wait > 0) throw tooMany(wait);
+  return sessions.check(bearer, remote);
+}
+
+/** RFC 6750 3.1: which scope it would have taken. */
+export function lacking(scope: Scope): Problem {
+  return new Problem(403, `This token may not do that: it would need the scope ${scope}.`, {
+    "WWW-Authenticate": `Bearer error="insufficient_scope", scope="${scope}"`,
+  });
 }
 
 export function tooMany(wait: number): Problem {

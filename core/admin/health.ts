@@ -15,8 +15,8 @@ export function health(options: Pick<AdminOptions, "ready" | "metrics">): Hono<A
   });
   app.get(
     "/metrics",
-    () =>
-      new Response(options.metrics(), {
+    async () =>
+      new Response(await options.metrics(), {
         headers: { "Content-Type": "application/openmetrics-text; version=1.0.0; charset=utf-8" },
       }),
   );

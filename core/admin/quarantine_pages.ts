@@ -2,33 +2,21 @@
  * The routes of the quarantine pages: what is held is the queue's, so is what is done with it. Judging a message teaches
  * what learns (`AdminOptions.teach`) and then does what follows. Non-job: how it looks (ui/quarantine.ts).
  */
-import type { Context, Hono } from "hono";
+import type { Hono } from "hono";
 import { FINAL_STATES, type QueueItem } from "../store/store.ts";
 import { optional } from "./messages/messages.ts";
-import type { MailReader } from "./messages/reader.ts";
-import type { AdminEnv, AdminOptions, Steering } from "./options.ts";
+import type { AdminEnv } from "./options.ts";
+import type { PagesContext } from "./pages_context.ts";
 import { domainOf } from "./parameters.ts";
 import { Problem } from "./problem.ts";
 import { queueItem } from "./queue/queue.ts";
 import { teachStored } from "./training.ts";
-import type { Html } from "./ui/html.ts";
-import type { PageContext } from "./ui/layout.ts";
 import { quarantinedPage, quarantinePage, type QuarantineTerms } from "./ui/quarantine.ts";
 
 const ITEMS = 100; // in a table
 const TERMS = { keep: null, size: Infinity };
 
-export interface QuarantinePagesOptions {
-  readonly admin: AdminOptions;
-  readonly steering: Steering;
-  readonly reader: MailReader;
-  context(): Promise<PageContext>;
-  /** The fields of a form of ours. @throws {Problem} 403 */
-  form(c: Context<AdminEnv>): Promise<URLSearchParams>;
-  answer(c: Context<AdminEnv>, page: Html): Response;
-}
-
-export function quarantinePages(app: Hono<AdminEnv>, options: QuarantinePagesOptions): void {
+export function quarantinePages(app: Hono<AdminEnv>, options: PagesContext): void {
   const { admin, steering, reader, context, form, answer } = options, { store, teach = null } = admin;
   const terms: QuarantineTerms = { ...admin.quarantine ?? TERMS, learns: teach !== null };
 

@@ -29,6 +29,7 @@ export function suppressions(list: Suppression): Hono<AdminEnv> {
 
   app.post("/", async (c) => {
     const { address, reason, days } = entryOf(await jsonBody(c.req.raw));
+    c.set("subject", formatAddress(address));
     return c.json(suppressedJson(await list.add(address, { reason, seconds: days === null ? null : days * DAY })));
   });
 

@@ -14,6 +14,8 @@ import type { Address } from "../model/address.ts";
 import { isLoopback } from "../model/ip.ts";
 import type { Rate } from "../model/units.ts";
 import type { Plugin } from "../pipeline/plugin.ts";
+import type { ReadSetting } from "./settings.ts";
+import type { AccessToken } from "./tokens.ts";
 
 /** A TCP endpoint. Port 0 takes a free one. */
 export interface TcpAddress {
@@ -128,8 +130,24 @@ export interface AdminConfig {
   readonly token: string | null;
   /** Names the Host header may carry besides loopback ones. */
   readonly hosts: readonly string[];
+  /** Where messages of the dev inbox may be sent on to; null: nowhere. */
+  readonly release: ReleaseConfig | null;
+  /** Beside `token`, each with what it may do. */
+  readonly tokens: readonly AccessToken[];
+  /** Requests of one token and of one network; null: the usual ones, and this machine is not counted. */
+  readonly rate: Rate | null;
   /** No configuration: the inbox is all there is to see. */
   readonly devInbox: boolean;
+}
+
+/** Sending messages of the dev inbox on. */
+export interface ReleaseConfig {
+  /** Patterns of addresses, at least one. */
+  readonly to: readonly string[];
+  /** A next hop, or null for the domain's own hosts. */
+  readonly via: string | null;
+  /** Who hears when one bounces. */
+  readonly from: Address;
 }
 
 /** TLS of deliveries. */
@@ -207,6 +225,30 @@ export interface QuarantineConfig {
   readonly size: number;
 }
 
+/** What is written down of every session and message. */
+export interface LedgerConfig {
+  /** How long, milliseconds; null: forever. */
+  readonly keep: number | null;
+  /** Octets of all of it together. */
+  readonly size: number;
+  /** How addresses stand there. */
+  readonly redact: "none" | "local-part" | "hash";
+}
+
+/** Sessions that are recorded. */
+export interface RecordingsConfig {
+  /** Only clients in these networks; empty: all. */
+  readonly networks: readonly string[];
+  /** Only these listeners; empty: all. */
+  readonly listeners: readonly string[];
+  /** Contents too. */
+  readonly bodies: boolean;
+  /** How long a recording is kept, milliseconds. */
+  readonly keep: number;
+  /** Octets of all recordings together. */
+  readonly size: number;
+}
+
 /** Logins. */
 export interface AuthConfig {
   /** What failed ones lead to. */
@@ -221,6 +263,24 @@ export interface LogConfig {
   readonly level: LogLevel;
   /** A line for people, or a JSON object a line. */
   readonly format: "text" | "json";
+}
+
+/** What /metrics shows. */
+export interface MetricsConfig {
+  /** Recipients' domains with series of their own. */
+  readonly domains: number;
+}
+/** What spans hold. */
+export interface TracingConfig {
+  /** Addresses, names that were asked for, reasons. */
+  readonly addresses: boolean;
+}
+/** A mail each day about the day. */
+export interface SummaryConfig {
+  readonly to: Address;
+  /** Milliseconds since midnight, UTC. */
+  readonly at: number;
+  readonly when: "always" | "unusual";
 }
 
 /** All of it. */
@@ -253,16 +313,30 @@ export interface Config {
   readonly dns: Partial<StubOptions> | null;
   /** Mail that plugins hold for a person. */
   readonly quarantine: QuarantineConfig;
+  /** Who came, what was decided and why; null: nothing is kept. */
+  readonly ledger: LedgerConfig | null;
+  /** Null: no session is recorded. */
+  readonly recordings: RecordingsConfig | null;
   /** Logins. */
   readonly auth: AuthConfig;
   /** Null: there is no site. */
   readonly admin: AdminConfig | null;
   /** What is written. */
   readonly log: LogConfig;
+  /** What is measured. */
+  readonly metrics: MetricsConfig;
+  /** What is traced, where OpenTelemetry is on. */
+  readonly tracing: TracingConfig;
+  /** Null: there is none. */
+  readonly summary: SummaryConfig | null;
   /** Started without a configuration: every domain goes to the dev inbox, nothing leaves the machine. */
   readonly devInbox: boolean;
+  /** The file as it was read, variables filled in: to be compared, never to be shown. */
+  readonly written: Readonly<Record<string, unknown>>;
   /** What works and is probably not meant. One sentence each. */
   readonly warnings: readonly string[];
+  /** As it was written, setting by setting, for people; no secret is in it. */
+  readonly settings: readonly ReadSetting[];
 }
 
 /** True when nobody but this machine reaches it. */

@@ -1,17 +1,33 @@
 /**
  * What runs where nothing is configured: a dev inbox on loopback. Every domain is taken, everything lands in the inbox,
- * and nothing ever leaves the machine: no plugin of the list gives a remote route, and deliveries are off.
+ * and nothing ever leaves the machine: no plugin of the list gives a remote route, and deliveries are off. The checks are
+ * there so that one sees what they would say of a message; none of them refuses anything.
  */
 
 /** As it would stand in a file; what a file leaves out is in schema.ts. */
 export const DEV_INBOX = {
   hostname: "localhost",
   data: "./data",
-  listeners: [{ address: "127.0.0.1:2525", auth: { withoutTls: true }, xclient: ["127.0.0.0/8", "::1"] }],
+  listeners: [{
+    address: "127.0.0.1:2525",
+    auth: { withoutTls: true },
+    xclient: ["127.0.0.0/8", "::1"],
+    delayRefusals: false, // an error on purpose is spoken where it was asked for
+  }],
   domains: ["*"],
-  plugins: [{ any_login: {} }, { inbox: { everything: true } }],
+  plugins: [
+    { chaos: {} }, // errors on purpose: only for those who ask for them
+    { any_login: {} },
+    ...["spf", "dkim", "dmarc"], // as they stand they only note what they find
+    { headers: {}, mode: "observe" },
+    { spam_score: { bayes: { enabled: false } }, mode: "observe" },
+    { inbox: { everything: true } },
+  ],
   admin: { address: "127.0.0.1:8025" },
 } as const;
+
+/** Name service of the dev inbox, milliseconds and rounds: without a network nobody should have to wait for one. */
+export const DEV_INBOX_DNS = { timeout: 1000, attempts: 1 } as const;
 
 /**
  * What `plugins: standard` stands for: mail for the accounts of recipients.yaml into Maildirs, from the world and from

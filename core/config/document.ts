@@ -36,6 +36,8 @@ export class YamlFile {
   readonly broken: boolean;
   /** What variables were filled in with: no message may show it. */
   readonly filled = new Map<string, string>();
+  /** By path, what stood in the file where variables were filled in. */
+  readonly written = new Map<string, string>();
   #lines = new LineCounter();
   readonly #document: Document.Parsed;
 
@@ -109,6 +111,7 @@ export class YamlFile {
         const { text, faults, used } = substitute(node.value, env);
         const path = formatPath(pathOf([...parents, node]));
         for (const message of faults) issues.push({ file: this.file, ...this.#at(start(node) ?? 0), path, message });
+        if (used.length > 0) this.written.set(path, node.value);
         for (const name of used) this.filled.set(env[name]!, `\${${name}}`);
         node.value = node.type === "PLAIN" ? typed(text) : text;
       },

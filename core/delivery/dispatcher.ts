@@ -14,7 +14,7 @@ import { type Job, Jobs } from "./jobs.ts";
 import { Recorder, storeRetry } from "./recorder.ts";
 import type { Reports } from "./reports.ts";
 import { ours, type Result, UNTOUCHED } from "./result.ts";
-import type { Settlement, Standing } from "./settlement.ts";
+import type { Settled, Settlement, Standing } from "./settlement.ts";
 import type { SuspensionRules } from "./suspension.ts";
 import { keyOf, type Target, type Targets } from "./target.ts";
 import type { Terms } from "./terms.ts";
@@ -314,13 +314,15 @@ export class Dispatcher {
       if (returned !== null) died = { items: returned.items, closedUntil: this.#wall(returned.until) };
     };
     try {
+      const began = performance.now();
       attempted = await delivery.attempt({ message, recipients, target, octets: body }, this.#cut.signal);
+      const ms = performance.now() - began;
       if (attempted.feedback === "failure") end(); // what is written says when the destination is asked again
       const { results } = attempted, standing = this.#standing(job.key, died);
       await this.#hardBounces(job, results);
       await this.#recorder.write(
         job,
-        recipients.map((each, place) => settlement.of(message, each, results[place]!, standing)),
+        recipients.map((each, place) => timed(settlement.of(message, each, results[place]!, standing), { began, ms })),
       );
     } catch (error) {
       this.#trouble(error);
@@ -405,6 +407,14 @@ const NOBODY_ASKED = "report";
 /** Where mail goes is not what it was. */
 function stopsMail({ do: what }: QueueChange): boolean {
   return what === "hold" || what === "delete" || what === "bounce" || what === "route";
+}
+
+/** Observers hear how long it took, where somebody was asked. */
+function timed(settled: Settled, attempt: { readonly began: number; readonly ms: number }): Settled {
+  const { event } = settled;
+  return event === null || !("relay" in event) || event.relay === null
+    ? settled
+    : { ...settled, event: { ...event, ...attempt } };
 }
 
 function longestOf(results: readonly Result[], rules: SuspensionRules): number {

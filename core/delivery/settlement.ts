@@ -225,6 +225,7 @@ export class Settlement {
     return {
       ...kind,
       transaction: message.id,
+      session: message.origin.session,
       sender: formatAddress(message.sender),
       recipient: formatAddress(recipient.address),
       identity: message.origin.identity,

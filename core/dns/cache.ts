@@ -3,12 +3,15 @@
  * (RFC 9520 3.2). A question that is under way is asked once, whoever waits for it. Least recently used goes first.
  */
 import { type Answer, type NameService, type RecordOf, type RecordType, unanswered } from "./answer.ts";
+import type { DnsFault } from "./resolver.ts";
 
 export interface CacheOptions {
   /** Milliseconds on a clock that never goes back. */
   readonly now?: () => number;
   /** Octets of names and records that are kept, about (default 8 MiB). */
   readonly maxOctets?: number;
+  /** Told of every question: its fault or null, and how long the service took; null: the answer was kept here. */
+  readonly told?: (type: RecordType, fault: DnsFault | null, milliseconds: number | null) => void;
 }
 
 const MAX_TTL = 86_400; // seconds: a day, whatever the record says (RFC 8767 4 allows a cap)
@@ -26,6 +29,7 @@ export class Cache implements NameService {
   readonly #source: NameService;
   readonly #now: () => number;
   readonly #maxOctets: number;
+  readonly #told: CacheOptions["told"];
   readonly #entries = new Map<string, Entry>(); // oldest use first
   readonly #underWay = new Map<string, Promise<Answer>>();
   #octets = 0;
@@ -34,6 +38,7 @@ export class Cache implements NameService {
     this.#source = source;
     this.#now = options.now ?? (() => performance.now());
     this.#maxOctets = options.maxOctets ?? 8 * 1024 * 1024;
+    this.#told = options.told;
   }
 
   /** Entries kept now. */
@@ -49,6 +54,7 @@ export class Cache implements NameService {
       const left = entry.until - this.#now();
       if (left > 0) {
         this.#entries.set(key, entry);
+        this.#told?.(type, entry.answer.fault ?? null, null);
         return Promise.resolve({ ...entry.answer, ttl: Math.floor(left / 1000) } as Answer<T>);
       }
       this.#octets -= entry.octets;
@@ -56,7 +62,9 @@ export class Cache implements NameService {
     let question = this.#underWay.get(key);
     if (question === undefined) {
       // Without the caller's signal: others may wait for the same answer, and the next one will want it.
+      const began = performance.now();
       question = this.#source.ask(type, name).finally(() => this.#underWay.delete(key)).then((answer) => {
+        this.#told?.(type, answer.fault ?? null, performance.now() - began);
         this.#keep(key, answer);
         return answer;
       });

@@ -1,13 +1,16 @@
 /** The resolver of this host: its servers, asked by our own stub, behind one cache. What core/server.ts hands around. */
 import { readFileSync } from "node:fs";
-import { Cache } from "./cache.ts";
+import { Cache, type CacheOptions } from "./cache.ts";
 import { NameResolver } from "./name_resolver.ts";
 import { parseResolvConf } from "./resolv_conf.ts";
 import { Stub, type StubOptions } from "./stub.ts";
 
 /** A resolver with a cache of its own, see `resolverOptions`. Make one per thread. */
-export function systemResolver(options: Partial<StubOptions> = {}): NameResolver {
-  return new NameResolver(new Cache(new Stub(resolverOptions(options))));
+export function systemResolver(
+  options: Partial<StubOptions> = {},
+  cache: Pick<CacheOptions, "told"> = {},
+): NameResolver {
+  return new NameResolver(new Cache(new Stub(resolverOptions(options)), cache));
 }
 
 /** What /etc/resolv.conf says, and `options` over it. With servers of its own nothing there is about them. */

@@ -20,11 +20,7 @@ let used = 0;
  * ```
  */
 export function newId(now: number): string {
-  let time = Math.max(0, Math.floor(now)), head = "";
-  for (let i = 0; i < 10; i++) {
-    head = ALPHABET[time % 32]! + head;
-    time = Math.floor(time / 32);
-  }
+  const head = idHead(now);
   if (used + RANDOM > pool.length) { // one system call for many identifiers
     pool = crypto.getRandomValues(new Uint8Array(4096));
     used = 0;
@@ -32,6 +28,23 @@ export function newId(now: number): string {
   let tail = "";
   for (const end = used + RANDOM; used < end; used++) tail += ALPHABET[pool[used]! & 31];
   return head + tail;
+}
+
+/** How identifiers of that moment begin: all earlier ones sort before it. */
+export function idHead(now: number): string {
+  let time = Math.max(0, Math.floor(now)), head = "";
+  for (let i = 0; i < 10; i++) {
+    head = ALPHABET[time % 32]! + head;
+    time = Math.floor(time / 32);
+  }
+  return head;
+}
+
+/** The moment of an identifier, milliseconds since 1970. */
+export function idTime(id: string): number {
+  let time = 0;
+  for (const char of id.slice(0, 10)) time = time * 32 + Math.max(0, ALPHABET.indexOf(char));
+  return time;
 }
 
 /** The canonical form of an identifier that a person typed, or null when it cannot be one. */

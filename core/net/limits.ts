@@ -4,21 +4,35 @@
  */
 import { networkOf, type Networks } from "../model/ip.ts";
 
-export class ConnectionLimits {
-  #total = 0;
-  readonly #peers = new Map<string, number>();
+export interface Places {
+  /** At a time, in all. */
+  readonly connections: number;
+  /** Of them, of one peer. */
+  readonly perIp: number;
+  /** Peers that have no share of their own. */
+  readonly exempt: Networks;
+}
 
-  constructor(
-    readonly options: { readonly connections: number; readonly perIp: number; readonly exempt: Networks },
-  ) {}
+export class ConnectionLimits {
+  /** Who is here; shared by all that stand for the same door. */
+  readonly #here: { total: number; readonly peers: Map<string, number> };
+
+  constructor(readonly options: Places, here: ConnectionLimits | null = null) {
+    this.#here = here === null ? { total: 0, peers: new Map() } : here.#here;
+  }
+
+  /** Other bounds for the same door: who has come in counts. */
+  under(options: Places): ConnectionLimits {
+    return new ConnectionLimits(options, this);
+  }
 
   get total(): number {
-    return this.#total;
+    return this.#here.total;
   }
 
   /** Nine places of ten are taken. */
   get crowded(): boolean {
-    return this.#total >= this.options.connections * 0.9;
+    return this.#here.total >= this.options.connections * 0.9;
   }
 
   /**
@@ -26,23 +40,23 @@ export class ConnectionLimits {
    * not known yet (behind a proxy), it is one of all and of nobody's share.
    */
   enter(ip: string | null): "full" | "share" | null {
-    if (this.#total >= this.options.connections) return "full";
+    if (this.#here.total >= this.options.connections) return "full";
     if (ip !== null && !this.options.exempt.has(ip)) {
       const peer = networkOf(ip);
-      const count = this.#peers.get(peer) ?? 0;
+      const count = this.#here.peers.get(peer) ?? 0;
       if (count >= this.options.perIp) return "share";
-      this.#peers.set(peer, count + 1);
+      this.#here.peers.set(peer, count + 1);
     }
-    this.#total++;
+    this.#here.total++;
     return null;
   }
 
   leave(ip: string | null): void {
-    this.#total--;
+    this.#here.total--;
     if (ip === null || this.options.exempt.has(ip)) return;
     const peer = networkOf(ip);
-    const count = this.#peers.get(peer) ?? 0;
-    if (count <= 1) this.#peers.delete(peer);
-    else this.#peers.set(peer, count - 1);
+    const count = this.#here.peers.get(peer) ?? 0;
+    if (count <= 1) this.#here.peers.delete(peer);
+    else this.#here.peers.set(peer, count - 1);
   }
 }

@@ -52,11 +52,12 @@ export class ListenError extends Error {
 export const SERVER_OPTIONS = { allowHalfOpen: true, noDelay: true } as const;
 
 export class Listener {
-  readonly #options: ListenerOptions;
+  #options: ListenerOptions;
   readonly #server: Server;
   readonly #open = new Set<Connection>();
   #address = "";
-  #drained: (() => void) | null = null;
+  /** Who waits for the last one to go. */
+  readonly #emptied: (() => void)[] = [];
   #closing = false;
   #endWatch = () => {};
 
@@ -132,6 +133,21 @@ export class Listener {
     return this.#open.size;
   }
 
+  /** Whoever comes from now on finds this behind it; who is here keeps what he found. The address stays. */
+  renew(options: Omit<ListenerOptions, "address" | "adopted">): void {
+    const { address, adopted = null } = this.#options;
+    this.#options = { ...options, address, adopted };
+    this.#permit();
+  }
+
+  /** Takes nobody any more; who is here may stay. Resolves when the last one has gone. */
+  async retire(): Promise<void> {
+    this.#closing = true;
+    this.#endWatch();
+    this.#server.close();
+    if (this.#open.size > 0) await new Promise<void>((resolve) => this.#emptied.push(resolve));
+  }
+
   /** Stops accepting, lets messages under way finish, and cuts what is left after `milliseconds`. */
   async drain(milliseconds: number): Promise<void> {
     this.#closing = true;
@@ -141,7 +157,7 @@ export class Listener {
     if (this.#open.size === 0) return;
     let timer: ReturnType<typeof setTimeout> | undefined;
     await Promise.race([
-      new Promise<void>((resolve) => this.#drained = resolve),
+      new Promise<void>((resolve) => this.#emptied.push(resolve)),
       new Promise<void>((resolve) => timer = setTimeout(resolve, milliseconds)),
     ]);
     clearTimeout(timer);
@@ -212,7 +228,7 @@ export class Listener {
 
   #ended(connection: Connection): void {
     this.#open.delete(connection);
-    if (this.#open.size === 0) this.#drained?.();
+    if (this.#open.size === 0) { for (const gone of this.#emptied) gone(); }
   }
 }
 

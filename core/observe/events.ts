@@ -20,6 +20,8 @@ export interface Asked {
   readonly fault: string | null;
   /** How long it took, milliseconds; next to nothing when it was known already. */
   readonly ms: number;
+  /** When it was asked, monotonic milliseconds, as `Decision.began`. */
+  readonly began?: number;
 }
 /** What a plugin left for others under a key that can be told: the key's name, the value in words. */
 export type Fact = readonly [name: string, words: string];
@@ -253,6 +255,8 @@ export interface Accepted {
   readonly ms: number;
   /** Why it is held, or null. */
   readonly held: string | null;
+  /** The plugin that held it. */
+  readonly heldBy?: string | null;
   /** Its Message-ID as it stands there, or null. */
   readonly messageId?: string | null;
 }
@@ -260,6 +264,8 @@ export interface Accepted {
 export interface DeliveryFacts {
   /** Transaction id. */
   readonly transaction: string;
+  /** The session that brought the message. Of a report: the id of the message that it is about; of another letter of this site: empty. */
+  readonly session?: string;
   /** The sender, empty for `<>`. */
   readonly sender: string;
   /** Whose copy. */
@@ -278,6 +284,10 @@ export interface DeliveryFacts {
   readonly reply: string;
   /** `TLSv1.3 verified`, or null without TLS. */
   readonly tls: string | null;
+  /** When the attempt that this came of began, monotonic milliseconds; absent where none was made. */
+  readonly began?: number;
+  /** How long it took, milliseconds. */
+  readonly ms?: number;
 }
 /** A copy has found its place, or the host that takes it from here. */
 export interface Delivered extends DeliveryFacts {

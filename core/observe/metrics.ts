@@ -1,226 +1,189 @@
 /**
- * Counts and times of what happened, from the same events as the log, as OpenMetrics text for GET /metrics.
- * Every label has few values: plugins, codes, phases, never an address. Non-job: serving it (core/admin).
+ * Counts and times of what happened, from the same events as the log, as OpenMetrics text for GET /metrics. Every label
+ * has few values: plugins, codes, phases, the busiest domains, never an address. docs/metrics.md lists all of them.
+ * Non-job: serving it (core/admin), gathering what is measured when somebody asks (core/measuring.ts).
  */
-import type { Decision, Event, Observer } from "./events.ts";
+import type { Event, Observer, Phase } from "./events.ts";
+import { Counters } from "./metrics/counters.ts";
+import { DeliveryMeasures } from "./metrics/deliveries.ts";
+import { Exposition } from "./metrics/exposition.ts";
+import { type Gauges, writeGauges } from "./metrics/gauges.ts";
+import { Histogram } from "./metrics/histogram.ts";
+import { PluginMeasures, type PluginTiming } from "./metrics/plugins.ts";
+import { ProcessMeasures } from "./metrics/process.ts";
 
-/** What is measured when somebody asks, not counted as it happens. */
-export interface Gauges {
-  /** How long the oldest commit under way has waited, milliseconds. */
-  readonly writerWait?: number;
-  readonly freeBytes?: number;
-  readonly bodyBytes?: number;
-  /** Recipients waiting in the queue, by state. */
-  readonly queue?: Readonly<Record<string, number>>;
-  /** Deliveries: under way, and in memory until it is their turn. */
-  readonly deliveries?: { readonly running: number; readonly waiting: number };
-  /** Handshakes with other hosts that broke and are remembered, since the start. */
-  readonly brokenTls?: number;
+export type { Gauges, PluginTiming };
+
+export interface MetricsOptions {
+  /** Recipients' domains with series of their own (default 50). */
+  readonly domains?: number;
 }
 
-/** Upper bounds, seconds. A plugin takes microseconds or waits for the network. */
-const BOUNDS = [0.0001, 0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30];
-/** Of a delivery: at once, after a greylist, after days. */
-const DELAYS = [0.1, 1, 10, 60, 600, 3600, 14_400, 86_400, 432_000];
-
-class Histogram {
-  readonly #bounds: readonly number[];
-  readonly #buckets: Uint32Array;
-  #sum = 0;
-  #count = 0;
-
-  constructor(bounds: readonly number[] = BOUNDS) {
-    this.#bounds = bounds;
-    this.#buckets = new Uint32Array(bounds.length + 1);
-  }
-
-  add(seconds: number): void {
-    let at = 0;
-    while (at < this.#bounds.length && seconds > this.#bounds[at]!) at++;
-    this.#buckets[at]!++;
-    this.#sum += seconds;
-    this.#count++;
-  }
-
-  lines(name: string, labels: string): string[] {
-    const lines: string[] = [];
-    const comma = labels === "" ? "" : ",";
-    let sum = 0;
-    for (const [at, bound] of this.#bounds.entries()) {
-      sum += this.#buckets[at]!;
-      lines.push(`${name}_bucket{${labels}${comma}le="${bound}"} ${sum}`);
-    }
-    const all = labels === "" ? "" : `{${labels}}`;
-    lines.push(`${name}_bucket{${labels}${comma}le="+Inf"} ${this.#count}`);
-    lines.push(`${name}_count${all} ${this.#count}`, `${name}_sum${all} ${Number(this.#sum.toFixed(6))}`);
-    return lines;
-  }
-}
-
-/** Counters under up to three labels, without building a string per event. */
-class Counters {
-  readonly #values = new Map<string, Map<string, Map<string, number>>>();
-
-  add(a: string, b = "", c = ""): void {
-    let second = this.#values.get(a);
-    if (second === undefined) this.#values.set(a, second = new Map());
-    let third = second.get(b);
-    if (third === undefined) second.set(b, third = new Map());
-    third.set(c, (third.get(c) ?? 0) + 1);
-  }
-
-  lines(name: string, labels: readonly string[]): string[] {
-    const lines: string[] = [];
-    for (const [a, second] of this.#values) {
-      for (const [b, third] of second) {
-        for (const [c, value] of third) {
-          const values = [a, b, c];
-          const text = labels.map((label, at) => `${label}="${escape(values[at]!)}"`).join(",");
-          lines.push(`${name}_total{${text}} ${value}`);
-        }
-      }
-    }
-    return lines;
-  }
-}
-
-function escape(value: string): string {
-  return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
-}
+/** Operations of a batch of the store. */
+const BATCHES: readonly number[] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
+/** Seconds that a session lasts. */
+const SESSIONS: readonly number[] = [0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600];
 
 export class Metrics {
-  #accepted = 0;
+  readonly #process = new ProcessMeasures();
+  readonly #plugins = new PluginMeasures();
+  readonly #deliveries: DeliveryMeasures;
+  readonly #messages = new Counters(["verdict"]);
+  readonly #sessions = new Counters(["listener"]);
+  readonly #refused = new Counters(["command", "code", "status"]);
+  readonly #rewritten = new Counters(["plugin"]);
+  readonly #logins = new Counters(["mechanism", "result"]);
+  readonly #secured = new Counters(["version", "resumed"]);
+  readonly #outbound = new Counters(["policy", "result"]);
+  readonly #alerts = new Counters(["where"], 50);
+  readonly #audits = new Counters(["action"], 50);
+  readonly #questions = new Counters(["type", "result"]);
+  readonly #commit = new Histogram();
+  readonly #lasted = new Histogram(SESSIONS);
+  readonly #batches = new Histogram(BATCHES);
+  readonly #batchTimes = new Histogram();
+  readonly #answers = new Histogram();
   #acceptedBytes = 0;
   #recipients = 0;
-  #held = 0;
   #opened = 0;
   #closed = 0;
+  #handshakes = 0;
+  #cached = 0;
   #trouble = 0;
-  readonly #refused = new Counters();
-  readonly #decisions = new Counters();
-  readonly #deliveries = new Counters();
-  readonly #delays = new Histogram(DELAYS);
-  readonly #commit = new Histogram();
-  readonly #plugins = new Map<string, Map<string, Histogram>>();
+
+  constructor({ domains = 50 }: MetricsOptions = {}) {
+    this.#deliveries = new DeliveryMeasures(domains);
+  }
+
+  /** Begins to watch the event loop. */
+  start(): void {
+    this.#process.start();
+  }
+
+  stop(): void {
+    this.#process.stop();
+  }
 
   /** Subscribe it to the bus. */
   readonly observe: Observer = (event: Event) => {
     switch (event.type) {
+      case "decision":
+        return this.#plugins.decided(event);
       case "accepted":
-        this.#accepted++;
+        this.#messages.add(event.held === null ? "accepted" : "held");
         this.#acceptedBytes += event.size;
         this.#recipients += event.recipients.length;
-        if (event.held !== null) this.#held++;
         return this.#commit.add(event.ms / 1000);
       case "refused":
+        if (event.command === "message") this.#messages.add(event.reply.verdict === "defer" ? "deferred" : "refused");
         return this.#refused.add(event.command, String(event.reply.code), event.reply.status);
-      case "decision":
-        return this.#decided(event);
+      case "abandoned":
+        return this.#messages.add("abandoned");
       case "session-opened":
         this.#opened++;
-        return;
+        return this.#sessions.add(event.listener);
       case "session-closed":
         this.#closed++;
-        return;
+        if (event.reason.startsWith("TLS handshake")) this.#handshakes++;
+        return this.#lasted.add(event.seconds);
+      case "session-secured":
+        return this.#secured.add(event.version, event.resumed ? "yes" : "no");
+      case "login":
+        return this.#logins.add(event.mechanism, event.ok ? "ok" : "failed");
+      case "rewritten":
+        return this.#rewritten.add(event.plugin);
       case "delivered":
-        this.#deliveries.add(event.type);
-        return this.#delays.add(event.delay / 1000);
-      case "bounced":
-        return this.#deliveries.add(event.expired ? "expired" : event.type);
       case "deferred":
+      case "bounced":
+        return this.#deliveries.told(event);
       case "held":
-        return this.#deliveries.add(event.type);
+        return this.#deliveries.held(event.recipient);
+      case "alert":
+        return this.#alerts.add(event.where);
+      case "audit":
+        return this.#audits.add(event.action);
       case "trouble":
         this.#trouble++;
         return;
     }
   };
 
-  #decided({ plugin, phase, verdict, ms }: Decision): void {
-    this.#decisions.add(plugin, phase, verdict);
-    let phases = this.#plugins.get(plugin);
-    if (phases === undefined) this.#plugins.set(plugin, phases = new Map());
-    let times = phases.get(phase);
-    if (times === undefined) phases.set(phase, times = new Histogram());
-    times.add(ms / 1000);
+  /** A phase has its answer. */
+  readonly phase = (phase: Phase, verdict: "accept" | "defer" | "reject", milliseconds: number): void =>
+    this.#plugins.phase(phase, verdict, milliseconds);
+
+  /** The store wrote a batch. */
+  readonly batch = (operations: number, milliseconds: number): void => {
+    this.#batches.add(operations);
+    this.#batchTimes.add(milliseconds / 1000);
+  };
+
+  /** Name service answered: a fault or null. `milliseconds`: null where the answer was known. */
+  readonly question = (type: string, fault: string | null, milliseconds: number | null): void => {
+    if (milliseconds === null) this.#cached++;
+    else {
+      this.#questions.add(type, fault ?? "answer");
+      this.#answers.add(milliseconds / 1000);
+    }
+  };
+
+  /** A session with a mail host: under which policy, and what was wrong with its TLS (RFC 8460 4.3) or null. */
+  readonly tls = (policy: string, failure: string | null): void => this.#outbound.add(policy, failure ?? "ok");
+
+  /** What plugins did and how long it took them, since the start. */
+  timings(): readonly PluginTiming[] {
+    return this.#plugins.timings();
   }
 
   /** The whole exposition, `# EOF` included: `application/openmetrics-text; version=1.0.0; charset=utf-8`. */
-  render(gauges: Gauges = {}): string {
-    const lines: string[] = [];
-    const family = (name: string, type: string, help: string, samples: readonly string[], unit?: string) => {
-      lines.push(`# TYPE ${name} ${type}`);
-      if (unit !== undefined) lines.push(`# UNIT ${name} ${unit}`);
-      lines.push(`# HELP ${name} ${help}`, ...samples);
-    };
-    const counter = (name: string, help: string, value: number, unit?: string) =>
-      family(name, "counter", help, [`${name}_total ${value}`], unit);
-    const gauge = (name: string, help: string, value: number | undefined, unit?: string) => {
-      if (value !== undefined) family(name, "gauge", help, [`${name} ${value}`], unit);
-    };
-    counter("postern_messages_accepted", "Messages that got their 250.", this.#accepted);
-    counter("postern_accepted_bytes", "Octets of accepted messages.", this.#acceptedBytes, "bytes");
-    counter("postern_recipients_accepted", "Recipients of accepted messages.", this.#recipients);
-    counter("postern_messages_held", "Accepted messages kept in quarantine.", this.#held);
-    family(
-      "postern_refused",
-      "counter",
-      "Refusals that peers were told.",
-      this.#refused.lines("postern_refused", ["command", "code", "status"]),
+  render(gauges: Gauges = {}, now: number = Date.now()): string {
+    const to = new Exposition();
+    to.counter(
+      { name: "postern_messages", help: "Messages by what the peer was told; abandoned: it left before the end." },
+      this.#messages.samples(),
     );
-    family(
-      "postern_decisions",
-      "counter",
-      "Decisions of plugins.",
-      this.#decisions.lines("postern_decisions", ["plugin", "phase", "verdict"]),
+    to.counter(
+      { name: "postern_accepted_bytes", help: "Octets of accepted messages.", unit: "bytes" },
+      this.#acceptedBytes,
     );
-    family(
-      "postern_deliveries",
-      "counter",
-      "Recipients that an attempt of the queue brought to an end or a wait; what was stored before the 250 is not here.",
-      this.#deliveries.lines("postern_deliveries", ["outcome"]),
+    to.counter({ name: "postern_recipients_accepted", help: "Recipients of accepted messages." }, this.#recipients);
+    to.histogram(
+      { name: "postern_commit_seconds", help: "From the last octet to the 250.", unit: "seconds" },
+      this.#commit,
     );
-    family(
-      "postern_delivery_delay_seconds",
-      "histogram",
-      "From the last octet to the delivery of a recipient by the queue.",
-      this.#delays.lines("postern_delivery_delay_seconds", ""),
-      "seconds",
+    to.counter({ name: "postern_refused", help: "Refusals that peers were told." }, this.#refused.samples());
+    this.#plugins.write(to);
+    to.counter({ name: "postern_rewritten", help: "Bodies that a plugin replaced." }, this.#rewritten.samples());
+    to.counter({ name: "postern_sessions", help: "Sessions that were opened." }, this.#sessions.samples());
+    to.gauge({ name: "postern_sessions_open", help: "Sessions that are open." }, this.#opened - this.#closed);
+    to.histogram(
+      { name: "postern_session_seconds", help: "How long sessions lasted.", unit: "seconds" },
+      this.#lasted,
     );
-    counter("postern_sessions", "Sessions that were opened.", this.#opened);
-    gauge("postern_sessions_open", "Sessions that are open.", this.#opened - this.#closed);
-    counter("postern_trouble", "Things that were wrong with the server.", this.#trouble);
-    family(
-      "postern_commit_seconds",
-      "histogram",
-      "From the last octet to the 250.",
-      this.#commit.lines("postern_commit_seconds", ""),
-      "seconds",
+    to.counter({ name: "postern_logins", help: "Attempts to log in." }, this.#logins.samples());
+    to.counter({ name: "postern_tls_sessions", help: "TLS handshakes with clients." }, this.#secured.samples());
+    to.counter({ name: "postern_tls_failures", help: "TLS handshakes with clients that failed." }, this.#handshakes);
+    to.counter({
+      name: "postern_tls_outbound",
+      help: "Sessions with mail hosts, by policy (RFC 8460 4.4) and what was wrong with their TLS (4.3).",
+    }, this.#outbound.samples());
+    this.#deliveries.write(to);
+    to.counter({ name: "postern_dns_questions", help: "Questions to name servers." }, this.#questions.samples());
+    to.counter({ name: "postern_dns_cached", help: "Questions whose answer was known." }, this.#cached);
+    to.histogram(
+      { name: "postern_dns_seconds", help: "How long name servers took.", unit: "seconds" },
+      this.#answers,
     );
-    family(
-      "postern_plugin_seconds",
-      "histogram",
-      "Own time of plugins.",
-      [...this.#plugins].flatMap(([plugin, phases]) =>
-        [...phases].flatMap(([phase, times]) =>
-          times.lines("postern_plugin_seconds", `plugin="${escape(plugin)}",phase="${phase}"`)
-        )
-      ),
-      "seconds",
+    to.histogram({ name: "postern_store_batch", help: "Operations in one write of the store." }, this.#batches);
+    to.histogram(
+      { name: "postern_store_batch_seconds", help: "How long a write of the store took.", unit: "seconds" },
+      this.#batchTimes,
     );
-    const wait = gauges.writerWait;
-    gauge("postern_store_wait_seconds", "Age of the oldest commit under way.", wait && wait / 1000, "seconds");
-    gauge("postern_disk_free_bytes", "Space where the data lies.", gauges.freeBytes, "bytes");
-    gauge("postern_bodies_bytes", "Message bodies in memory.", gauges.bodyBytes, "bytes");
-    gauge("postern_deliveries_running", "Deliveries under way.", gauges.deliveries?.running);
-    gauge("postern_deliveries_waiting", "Deliveries in memory until it is their turn.", gauges.deliveries?.waiting);
-    gauge("postern_tls_broken", "Handshakes with other hosts that broke, since the start.", gauges.brokenTls);
-    if (gauges.queue) {
-      const states = Object.entries(gauges.queue).map(([state, n]) =>
-        `postern_queue_recipients{state="${state}"} ${n}`
-      );
-      family("postern_queue_recipients", "gauge", "Recipients in the queue.", states);
-    }
-    return lines.join("\n") + "\n# EOF\n";
+    to.counter({ name: "postern_alerts", help: "What a person should look at." }, this.#alerts.samples());
+    to.counter({ name: "postern_audits", help: "What people did by site and API." }, this.#audits.samples());
+    to.counter({ name: "postern_trouble", help: "Things that were wrong with the server." }, this.#trouble);
+    writeGauges(to, gauges, now);
+    this.#process.write(to);
+    return to.toString();
   }
 }

@@ -182,10 +182,10 @@ export function fieldsOf(event: Event): Record<string, unknown> {
     } else if (!UNLISTED.has(name)) fields[name] = value;
   }
   if (type === "accepted") fields["held"] = event.held === null ? null : cut(event.held, MAX_JSON);
+  delete fields["began"]; // a moment of this process's own clock
   if (type === "decision") {
     if (event.held) fields["held"] = event.held.length;
     if (event.recipient) fields["recipient"] = cut(formatAddress(event.recipient), MAX_JSON);
-    delete fields["began"]; // a moment of this process's own clock
   }
   if (type === "refused") {
     const { code, status, text } = event.reply;

@@ -78,6 +78,16 @@ export class Pipeline {
 
   /** Asks about what `ctx` was told last. Synchronous when no handler returned a promise; never rejects. */
   run(phase: Phase, ctx: TransactionContext): Answer {
+    const { services } = ctx;
+    if (services.phase === undefined) return this.#run(phase, ctx);
+    const began = performance.now();
+    return after(this.#run(phase, ctx), (reply) => {
+      services.phase!(phase, reply.verdict, performance.now() - began);
+      return reply;
+    });
+  }
+
+  #run(phase: Phase, ctx: TransactionContext): Answer {
     ctx.phase = phase;
     if (phase === "rcpt") return this.#rcpt(ctx);
     if (phase === "queue") return this.#queue(ctx);

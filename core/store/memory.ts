@@ -3,10 +3,11 @@
  * interface means. The same contract suite runs over it as over the one on disk. Non-job: durability.
  */
 import { applyEdits } from "../model/edits.ts";
+import { idHead, idTime, shortId } from "../model/id.ts";
 import type { Observer } from "../observe/events.ts";
 import { CounterCache } from "./counters.ts";
 import { MemoryInboxes } from "./memory_inboxes.ts";
-import { claimedLeases, dueAt, readEntryId } from "./rows.ts";
+import { claimedLeases, dueAt, folded, readEntryId } from "./rows.ts";
 import { octetStream, Spool } from "./spool.ts";
 import {
   type Body,
@@ -14,6 +15,7 @@ import {
   type Claim,
   type CommitOptions,
   type Counters,
+  type DomainTotals,
   FINAL_STATES,
   type Lease,
   type LeaseOptions,
@@ -24,6 +26,7 @@ import {
   QUEUE_STATES,
   type QueueChange,
   type QueueItem,
+  type QueueListQuery,
   type QueuePage,
   type QueueQuery,
   type QueueTotals,
@@ -270,11 +273,47 @@ export class MemoryStore implements Store {
     });
   }
 
-  queue(query: QueueQuery): Promise<QueuePage> {
+  oldest(): Promise<number | null> {
     return this.#ask(() => {
-      const found = this.#matching(query);
+      let oldest: number | null = null;
+      for (const { message, recipients } of this.#messages.values()) {
+        const waits = recipients.some(({ facts: { state } }) =>
+          state === "ready" || state === "active" || state === "deferred"
+        );
+        if (waits) oldest = Math.min(oldest ?? Infinity, message.receivedAt);
+      }
+      return oldest;
+    });
+  }
+
+  queue(query: QueueListQuery): Promise<QueuePage> {
+    return this.#ask(() => {
+      const found = this.#matching(query), { order = "newest", offset = 0 } = query;
+      if (order === "oldest") found.reverse();
+      if (order === "next") {
+        const next = new Map(found.map((each) => [each, nextOf(each, query)]));
+        found.sort((a, b) => next.get(a)! - next.get(b)! || (a.message.id < b.message.id ? -1 : 1));
+      }
       const limit = Math.max(0, Math.min(query.limit ?? 100, 1000));
-      return { total: found.length, items: found.slice(0, limit).map(itemOf), corrupt: [] };
+      return { total: found.length, items: found.slice(offset, offset + limit).map(itemOf), corrupt: [] };
+    });
+  }
+
+  domains({ limit }: { readonly limit: number }): Promise<readonly DomainTotals[]> {
+    return this.#ask(() => {
+      const domains = new Map<string, { -readonly [K in keyof DomainTotals]: DomainTotals[K] }>();
+      for (const { message, recipients } of this.#messages.values()) {
+        for (const { facts: { state, address: { domain } } } of recipients) {
+          if (state !== "ready" && state !== "active" && state !== "deferred" && state !== "held") continue;
+          const oldest = idTime(message.id);
+          const row = domains.get(domain) ?? { domain, ready: 0, active: 0, deferred: 0, held: 0, oldest };
+          row[state]++;
+          row.oldest = Math.min(row.oldest, oldest);
+          domains.set(domain, row);
+        }
+      }
+      const all = ({ ready, active, deferred, held }: DomainTotals) => ready + active + deferred + held;
+      return [...domains.values()].sort((a, b) => all(b) - all(a) || (a.domain < b.domain ? -1 : 1)).slice(0, limit);
     });
   }
 
@@ -303,7 +342,7 @@ export class MemoryStore implements Store {
       let changed = 0;
       for (const item of items) {
         for (const recipient of [...item.recipients]) {
-          if (matches(recipient, query) && this.#changeOne(item, recipient, change)) changed++;
+          if (matches(item, recipient, query) && this.#changeOne(item, recipient, change)) changed++;
         }
         this.#tidy(item.message.id);
       }
@@ -354,7 +393,7 @@ export class MemoryStore implements Store {
 
   #matching(query: QueueQuery): Message[] {
     return [...this.#messages.values()]
-      .filter(({ recipients }) => recipients.some((recipient) => matches(recipient, query)))
+      .filter((each) => each.recipients.some((recipient) => matches(each, recipient, query)))
       .sort((a, b) => a.message.id < b.message.id ? 1 : -1);
   }
 
@@ -424,8 +463,27 @@ function settleOne(recipient: Recipient, outcome: RecipientOutcome): void {
   recipient.owner = null;
 }
 
-function matches({ facts }: Recipient, { state, domain }: QueueQuery): boolean {
-  return (state === undefined || facts.state === state) && (domain === undefined || facts.address.domain === domain);
+function matches({ message }: Message, { facts }: Recipient, query: QueueQuery): boolean {
+  const { state, domain, ids, q, receivedBefore } = query;
+  return (state === undefined || facts.state === state) && (domain === undefined || facts.address.domain === domain) &&
+    (ids === undefined || ids.includes(message.id)) && (q === undefined || says(message, facts, folded(q))) &&
+    (receivedBefore === undefined || message.id < idHead(receivedBefore));
+}
+
+function says({ id, sender }: Message["message"], { address, original }: StoredRecipient, q: string): boolean {
+  const named = q.toUpperCase();
+  return [address, original, sender].some((each) =>
+    each !== null && folded(`${each.local}@${each.domain}`).includes(q)
+  ) || id === named || shortId(id) === named;
+}
+
+/** When something of it that matches is tried next. */
+function nextOf(item: Message, query: QueueQuery): number {
+  return Math.min(
+    ...item.recipients.filter((each) => matches(item, each, query)).map(({ facts: { state, nextAttempt } }) =>
+      state === "ready" || state === "active" || state === "deferred" ? nextAttempt : Infinity
+    ),
+  );
 }
 
 function itemOf({ message, recipients }: Message): QueueItem {

@@ -14,6 +14,7 @@ import {
   dueAt,
   entryId,
   entrySender,
+  folded,
   MESSAGE,
   type MessageRow,
   newEntries,
@@ -22,6 +23,7 @@ import {
   type RecipientRow,
   ROW_VERSION,
 } from "./rows.ts";
+import { says } from "./queue_filter.ts";
 import { Filter, type SQLInputValue } from "./schema.ts";
 import { SetAside } from "./set_aside.ts";
 import { Statements } from "./statements.ts";
@@ -305,16 +307,16 @@ export class Operations {
     if (gone?.file) this.#files.push(gone.file);
   }
 
-  #change({ id, state, domain, change, now, before, limit }: Of<"change">): Results["change"] {
+  #change({ id, ids: given, state, domain, q, change, now, before, limit }: Of<"change">): Results["change"] {
     const filter = new Filter().equal("message", id).equal("state", state).equal("domain", domain)
       .add("message < ?", before);
-    const ids = this.#sql.all<{ message: string }>(
+    const ids = given ?? this.#sql.all<{ message: string }>(
       `select distinct message from recipient indexed by recipient_list ${filter.where} order by message desc limit ?`,
       ...[...filter.values, limit],
     ).map(({ message }) => message);
     let changed = 0;
     for (const message of ids) {
-      changed += this.#changeOne(message, { state, domain, change, now });
+      changed += this.#changeOne(message, { state, domain, q, change, now });
       this.#leaveQuarantine(message);
       this.#destinations.lookAtAll(message);
     }
@@ -324,10 +326,11 @@ export class Operations {
 
   #changeOne(
     id: string,
-    { state, domain, change, now }: Pick<Of<"change">, "state" | "domain" | "change" | "now">,
+    { state, domain, q, change, now }: Pick<Of<"change">, "state" | "domain" | "q" | "change" | "now">,
   ): number {
-    const where = "message = ?1 and (?2 is null or state = ?2) and (?3 is null or domain = ?3)";
-    const given: SQLInputValue[] = [id, state, domain];
+    const where = `message = ?1 and (?2 is null or state = ?2) and (?3 is null or domain = ?3)
+      and (?5 is null or ${says("?5")})`;
+    const given: SQLInputValue[] = [id, state, domain, now, q === null ? null : folded(q)];
     // Somebody works on an active recipient until its lease ends: whatever he reports must still fit the row.
     const idle = (states: string) => `(state in (${states}) or (state = 'active' and due <= ?4))`;
     switch (change.do) {
@@ -336,34 +339,34 @@ export class Operations {
         return this.#sql.run(
           `update recipient set state = 'ready', ${NOW} where ${where}
              and ${idle("'ready', 'deferred', 'corrupt', 'failed', 'expired'")}`,
-          ...[...given, now],
+          ...given,
         );
       case "hold":
         return this.#sql.run(
-          `update recipient set state = 'held', released = 1, due = null, appointed = null, owner = null, last_reply = ?5
+          `update recipient set state = 'held', released = 1, due = null, appointed = null, owner = null, last_reply = ?6
            where ${where} and ${idle("'ready', 'deferred'")}`,
-          ...[...given, now, change.reason],
+          ...[...given, change.reason],
         );
       case "release":
         return this.#sql.run(
           `update recipient set state = 'ready', released = 1, ${NOW} where ${where} and state = 'held'`,
-          ...[...given, now],
+          ...given,
         );
       case "route":
         return this.#sql.run(
-          `update recipient set facts = json_set(facts, '$.route', json(?5)),
-             destination = coalesce(?6, 'mx:' || lower(domain)),
+          `update recipient set facts = json_set(facts, '$.route', json(?6)),
+             destination = coalesce(?7, 'mx:' || lower(domain)),
              state = iif(state = 'held', 'held', 'ready'), owner = null, appointed = null,
              next_attempt = iif(state = 'held', next_attempt, ?4),
              due = iif(state = 'held', null, min(?4, coalesce(deadline, ?4)))
            where ${where} and ${idle(WAITS)} and json_valid(facts)`,
-          ...[...given, now, JSON.stringify(change.route), change.destination],
+          ...[...given, JSON.stringify(change.route), change.destination],
         );
       case "bounce":
         return this.#sql.run(
-          `update recipient set facts = json_set(facts, '$.route', json(?5)), destination = 'report', state = 'ready',
+          `update recipient set facts = json_set(facts, '$.route', json(?6)), destination = 'report', state = 'ready',
              ${NOW} where ${where} and ${idle(WAITS)} and json_valid(facts)`,
-          ...[...given, now, JSON.stringify({ to: "report", action: "failed", reason: change.reason })],
+          ...[...given, JSON.stringify({ to: "report", action: "failed", reason: change.reason })],
         );
       case "delete": {
         const changed = this.#sql.run(`delete from recipient where ${where}`, ...given);

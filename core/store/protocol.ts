@@ -7,12 +7,14 @@ import type { NewEntry, NewRecipientRow } from "./rows.ts";
 import type {
   Claim,
   CounterQuery,
+  DomainTotals,
   InboxPage,
   InboxQuery,
   Lease,
   QuarantineTotal,
   QueueChange,
   QueueItem,
+  QueueListQuery,
   QueuePage,
   QueueQuery,
   QueueTotals,
@@ -46,6 +48,10 @@ export type Operation =
     readonly id: string | null;
     readonly state: string | null;
     readonly domain: string | null;
+    /** As in QueueQuery. */
+    readonly q: string | null;
+    /** Only these, which the reader found; null: whatever matches. */
+    readonly ids: readonly string[] | null;
     readonly change: QueueChange;
     readonly now: number;
     /** Only messages with a smaller id: the next piece of a long change. */
@@ -136,11 +142,20 @@ export interface WriterReply {
 
 export type ReaderRequest =
   | { readonly ask: "open"; readonly folder: string }
-  | { readonly ask: "queue"; readonly query: QueueQuery }
+  | { readonly ask: "queue"; readonly query: QueueListQuery }
+  | { readonly ask: "domains"; readonly limit: number }
+  | {
+    readonly ask: "matching";
+    readonly query: QueueQuery;
+    /** Only messages with a smaller id. */
+    readonly before: string | null;
+    readonly limit: number;
+  }
   | { readonly ask: "totals"; readonly query: Pick<QueueQuery, "domain"> }
   | { readonly ask: "item"; readonly id: string }
   | { readonly ask: "body"; readonly id: string; readonly original?: boolean }
   | { readonly ask: "due"; readonly after: number }
+  | { readonly ask: "oldest" }
   | { readonly ask: "quarantine" }
   | { readonly ask: "names" }
   | { readonly ask: "list"; readonly query: InboxQuery }
@@ -152,10 +167,13 @@ export type ReaderRequest =
 export interface ReaderResults {
   open: null;
   queue: QueuePage;
+  domains: readonly DomainTotals[];
+  matching: readonly string[];
   totals: QueueTotals;
   item: QueueItem | null;
   body: StoredBody | null;
   due: number | null;
+  oldest: number | null;
   quarantine: QuarantineTotal;
   names: readonly { readonly name: string; readonly total: number; readonly unread: number }[];
   list: InboxPage;

@@ -264,6 +264,11 @@ export function searchable(text: string): string {
   return column(text.normalize("NFC").toLowerCase());
 }
 
+/** The form in which addresses are compared: SQLite's lower() knows the letters of ASCII alone. */
+export function folded(text: string): string {
+  return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+}
+
 /** A text as a column can hold it: SQLite's functions end a text at a NUL. */
 export function column(text: string): string {
   return text.includes("\0") ? text.replaceAll("\0", " ") : text;

@@ -28,6 +28,7 @@ import {
   type Body,
   type BodyWriter,
   type CommitOptions,
+  type DomainTotals,
   type Inboxes,
   type InboxPage,
   type InboxQuery,
@@ -38,6 +39,7 @@ import {
   type QuarantineStore,
   type QueueChange,
   type QueueItem,
+  type QueueListQuery,
   type QueuePage,
   type QueueQuery,
   type QueueTotals,
@@ -63,6 +65,8 @@ export interface SqliteOptions {
   readonly observer?: Observer;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
+  /** Told of each batch that was written: its operations, and milliseconds. */
+  readonly batch?: (operations: number, milliseconds: number) => void;
 }
 
 type ReaderThread = DatabaseThread<ReaderRequest, ReaderReply>;
@@ -130,6 +134,7 @@ class SqliteStore implements Store {
     this.#writer = new WriterQueue({
       start: (died, refused) => this.#startWriter(died, refused),
       trouble: (message) => this.#trouble(message),
+      ...options.batch && { batch: options.batch },
     });
     this.quarantine = {
       total: () => this.#read({ ask: "quarantine" }),
@@ -289,8 +294,16 @@ class SqliteStore implements Store {
     return this.#read({ ask: "due", after: now });
   }
 
-  queue(query: QueueQuery): Promise<QueuePage> {
+  oldest(): Promise<number | null> {
+    return this.#read({ ask: "oldest" });
+  }
+
+  queue(query: QueueListQuery): Promise<QueuePage> {
     return this.#read({ ask: "queue", query });
+  }
+
+  domains({ limit }: { readonly limit: number }): Promise<readonly DomainTotals[]> {
+    return this.#read({ ask: "domains", limit });
   }
 
   totals(query: Pick<QueueQuery, "domain">): Promise<QueueTotals> {
@@ -303,13 +316,19 @@ class SqliteStore implements Store {
 
   async change(what: { readonly id: string } | QueueQuery, change: QueueChange): Promise<number> {
     const id = "id" in what ? what.id : null;
-    const { state = null, domain = null, limit = Infinity } = "id" in what ? {} : what;
+    const query: QueueQuery = "id" in what ? {} : what;
+    const { state = null, domain = null, q = null, limit = Infinity } = query;
+    // What the index does not know is looked for by the reader: a long search holds up no mail
+    const searches = q !== null || query.ids !== undefined || query.receivedBefore !== undefined;
     let changed = 0, before: string | null = null, left = limit;
     do {
       const piece = Math.min(PIECE, left);
+      const ids: readonly string[] | null = searches
+        ? await this.#read({ ask: "matching", query, before, limit: piece })
+        : null;
       const now = this.#now();
       const done: Results["change"] = await this.#write(
-        { do: "change", id, state, domain, change, now, before, limit: piece },
+        { do: "change", id, ids, state, domain, q, change, now, before, limit: piece },
       );
       changed += done.changed;
       before = done.last;

@@ -4,6 +4,7 @@
  * Non-job: anything that writes; a row found damaged here is reported, the writer sets it aside when it meets it.
  */
 import type { DatabaseSync } from "node:sqlite";
+import { idTime } from "../model/id.ts";
 import type { CounterRow, ReaderRequest, ReaderResults, StoredBody } from "./protocol.ts";
 import {
   CorruptRow,
@@ -19,11 +20,14 @@ import {
   searchable,
 } from "./rows.ts";
 import { Filter, openDatabase, type SQLInputValue } from "./schema.ts";
+import { ORDERS, queueFilter } from "./queue_filter.ts";
 import type {
+  DomainTotals,
   InboxPage,
   InboxQuery,
   QuarantineTotal,
   QueueItem,
+  QueueListQuery,
   QueuePage,
   QueueQuery,
   QueueState,
@@ -59,6 +63,10 @@ export class Reader {
         return this.#queue(request.query);
       case "totals":
         return this.#totals(request.query);
+      case "domains":
+        return this.#domains(request.limit);
+      case "matching":
+        return this.#matching(request);
       case "item":
         return this.#item(request.id, []);
       case "quarantine":
@@ -69,6 +77,11 @@ export class Reader {
         return (request.original ? this.#original(request.id) : null) ?? this.#body(request.id);
       case "due":
         return this.#due(request.after);
+      case "oldest": // ids are in order of time, and so is the index: what is held before it is passed over there
+        return this.#get<{ at: number }>(
+          `select received_at as at from message where id = (select message from recipient indexed by recipient_list
+             where state in ('ready', 'active', 'deferred') order by message limit 1)`,
+        )?.at ?? null;
       case "names":
         return this.#all<ReaderResults["names"][number]>(
           "select name, count(*) as total, sum(unread) as unread from inbox group by name order by name",
@@ -93,15 +106,16 @@ export class Reader {
     }
   }
 
-  #queue({ state, domain, limit = 100 }: QueueQuery): QueuePage {
-    const filter = new Filter().equal("state", state).equal("domain", domain);
+  #queue(query: QueueListQuery): QueuePage {
+    const { limit = 100, offset = 0, order = "newest" } = query, filter = queueFilter(query);
     const { total } = this.#get<{ total: number }>(
       `select count(distinct message) as total from recipient indexed by recipient_list ${filter.where}`,
       ...filter.values,
     )!;
     const ids = this.#all<{ message: string }>(
-      `select distinct message from recipient indexed by recipient_list ${filter.where} order by message desc limit ?`,
-      ...[...filter.values, Math.max(0, Math.min(limit, 1000))],
+      `select message from recipient indexed by recipient_list ${filter.where} group by message
+         order by ${ORDERS[order]} limit ? offset ?`,
+      ...[...filter.values, Math.max(0, Math.min(limit, 1000)), Math.max(0, offset)],
     );
     const known = this.#all<{ id: string; why: string }>(
       "select message as id, why from corrupt order by message desc limit 1000",
@@ -115,6 +129,26 @@ export class Reader {
       if (item !== null) items.push(item);
     }
     return { total, items, corrupt: [...corrupt].map(([id, why]) => ({ id, why })) };
+  }
+
+  /** Ids that a change by filter is about, the newest first. */
+  #matching({ query, before, limit }: Extract<ReaderRequest, { ask: "matching" }>): readonly string[] {
+    const filter = queueFilter(query).add("message < ?", before);
+    return this.#all<{ message: string }>(
+      `select distinct message from recipient indexed by recipient_list ${filter.where} order by message desc limit ?`,
+      ...[...filter.values, limit],
+    ).map(({ message }) => message);
+  }
+
+  #domains(limit: number): readonly DomainTotals[] {
+    const rows = this.#all<Omit<DomainTotals, "oldest"> & { first: string }>(
+      `select domain, sum(state = 'ready') as ready, sum(state = 'active') as active,
+         sum(state = 'deferred') as deferred, sum(state = 'held') as held, min(message) as first
+       from recipient indexed by recipient_list where state in ('ready', 'active', 'deferred', 'held')
+       group by domain order by count(*) desc, domain limit ?`,
+      Math.max(0, Math.min(limit, 1000)),
+    );
+    return rows.map(({ first, ...rest }) => ({ ...rest, oldest: idTime(first) }));
   }
 
   /** One walk over the index, whatever stands in it. */

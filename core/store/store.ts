@@ -176,12 +176,38 @@ export interface LeaseOptions {
   /** What waits for a later moment is due too, unless it was appointed: a clock that ran ahead planned it (case 74). */
   readonly horizon?: number;
 }
+/** `next`: by the first moment at which something of it is tried; what waits for a person comes last. */
+export type QueueOrder = "newest" | "oldest" | "next";
+/** What of the queue: recipients for which all of it holds, and the messages that have one. */
 export interface QueueQuery {
   readonly state?: QueueState;
   /** Recipient domain. */
   readonly domain?: string;
-  /** At most this many items, newest first (default 100, at most 1000). */
+  /** Only of these messages, at most 1000. */
+  readonly ids?: readonly string[];
+  /** Text in the recipient's address or in the sender's, ASCII letters of either case; or the message's id, whole or its last eight. */
+  readonly q?: string;
+  /** Only messages that came before, milliseconds since 1970, as their ids say. */
+  readonly receivedBefore?: number;
+  /** At most this many items (default 100, at most 1000). */
   readonly limit?: number;
+}
+/** Which part of a list. A change asks for none: it takes the newest first. */
+export interface QueueListQuery extends QueueQuery {
+  /** Default newest. */
+  readonly order?: QueueOrder;
+  /** Items before the first that is wanted (default 0). */
+  readonly offset?: number;
+}
+/** Recipients of one domain. */
+export interface DomainTotals {
+  readonly domain: string;
+  readonly ready: number;
+  readonly active: number;
+  readonly deferred: number;
+  readonly held: number;
+  /** When the oldest message with one of them came, milliseconds since 1970. */
+  readonly oldest: number;
 }
 /** Messages by the states of their recipients. */
 export type QueueTotals = Readonly<Partial<Record<QueueState, number>>>;
@@ -337,9 +363,14 @@ export interface Store {
   /** The first moment after `now` at which a recipient falls due (milliseconds since 1970), or null. */
   nextDue(options: { readonly now: number }): Promise<number | null>;
 
-  queue(query: QueueQuery): Promise<QueuePage>;
+  /** When the oldest message came that is ready, active or deferred for a recipient, milliseconds since 1970, or null. */
+  oldest(): Promise<number | null>;
+
+  queue(query: QueueListQuery): Promise<QueuePage>;
   /** How many messages have a recipient in each state; only states that there are. */
   totals(query: Pick<QueueQuery, "domain">): Promise<QueueTotals>;
+  /** Domains that something in the queue is for, those with the most recipients first. */
+  domains(query: { readonly limit: number }): Promise<readonly DomainTotals[]>;
   item(id: string): Promise<QueueItem | null>;
   /** Returns how many recipients it changed. */
   change(what: { readonly id: string } | QueueQuery, change: QueueChange): Promise<number>;

@@ -13,6 +13,8 @@ export interface WriterQueueOptions {
   /** Starts a thread with the database open, told of what must not be there. */
   start(died: (why: string) => void, refused: readonly Refused[]): Promise<WriterThread>;
   trouble(message: string): void;
+  /** A batch was answered: so many operations, and how long the writer had it, milliseconds. */
+  batch?(operations: number, milliseconds: number): void;
 }
 export type Answer = Outcome & {
   /** The writer died with it: nobody knows yet what is in the database, so its file must stay. */
@@ -35,6 +37,8 @@ export class WriterQueue {
   readonly #options: WriterQueueOptions;
   #waiting: Waiting[] = [];
   #flight: readonly Waiting[] = [];
+  /** When it went to the writer. */
+  #sent = 0;
   #thread: WriterThread | null = null;
   #starting = false;
   #tried = 0;
@@ -123,6 +127,7 @@ export class WriterQueue {
       at += body.length;
     }
     this.#flight = batch;
+    this.#sent = performance.now();
     const operations = batch.map(({ operation }) => operation);
     this.#thread.ask({ ask: "batch", operations, octets: buffer }, [buffer]).then(this.#answered, this.#lost);
   };
@@ -131,6 +136,7 @@ export class WriterQueue {
     const batch = this.#flight;
     this.#flight = [];
     this.freeBytes = free;
+    this.#options.batch?.(batch.length, performance.now() - this.#sent);
     for (const message of trouble) this.#options.trouble(message);
     for (let i = 0; i < batch.length; i++) batch[i]!.resolve(outcomes[i]!);
     this.#next();

@@ -108,6 +108,11 @@ export class Server implements AsyncDisposable {
     await client.command("QUIT", 221);
   }
 
+  /** Replaces its configuration file; it reads it when it is told to. */
+  async configure(text: string): Promise<void> {
+    await this.folder.file("postern.yaml", text);
+  }
+
   signal(name: Deno.Signal): void {
     try {
       Deno.kill(this.pid, name);

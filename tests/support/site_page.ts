@@ -3,6 +3,7 @@
  * line where there is no chromium, except in CI. SCREENSHOTS=folder keeps a picture of each state for people to look at.
  */
 import { assertEquals } from "@std/assert";
+import axe from "axe-core";
 import { chromium } from "playwright-core";
 import type { Browser, Page } from "playwright-core";
 import { createAdmin } from "../../core/admin/app.ts";
@@ -86,6 +87,31 @@ export async function visit(
   } finally {
     await browser.close();
   }
+}
+
+interface Violation {
+  readonly id: string;
+  readonly impact: string | null;
+  readonly nodes: readonly { readonly target: readonly unknown[]; readonly failureSummary: string }[];
+}
+
+/** Looks at the page as it stands now, in light and in dark: nothing serious or critical in the eyes of axe-core. */
+export async function assertAccessible(page: Page): Promise<void> {
+  const before = await page.evaluate<boolean>("matchMedia('(prefers-color-scheme: dark)').matches");
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    await page.evaluate(axe.source); // not a script element: the policy of our pages lets none in
+    const found = await page.evaluate("axe.run(document, { resultTypes: ['violations'] })") as {
+      readonly violations: readonly Violation[];
+    };
+    const grave = found.violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+    assertEquals(
+      grave.flatMap(({ id, nodes }) => nodes.map((node) => `${id} ${node.target.join(" ")}: ${node.failureSummary}`)),
+      [],
+      `${page.url()} in ${colorScheme}`,
+    );
+  }
+  await page.emulateMedia({ colorScheme: before ? "dark" : "light", reducedMotion: null });
 }
 
 /** A page test: the site over a fresh store on a free port. */

@@ -1,4 +1,5 @@
 /** The document at /openapi.json (OpenAPI 3.1): every route of the API that is there, and none that is not. */
+import { CHAOS_PATHS, CHAOS_SCHEMAS } from "./chaos.ts";
 import { QUEUE_PATHS, QUEUE_SCHEMAS } from "./queue.ts";
 import {
   array,
@@ -16,6 +17,10 @@ import {
   text,
   time,
 } from "./terms.ts";
+import { API_RULES } from "../access/rules.ts";
+import { SEND_PATHS } from "./send.ts";
+import { SERVER_PATHS } from "./server.ts";
+import { SESSION_PATHS, SESSION_SCHEMAS } from "./sessions.ts";
 import { TRAINING_PATHS } from "./training.ts";
 
 const ID = inPath("id", "Message id, 26 characters; `ID.n` names a further copy.");
@@ -24,14 +29,16 @@ const SUPPRESSED = inPath("address", "The address, percent-encoded.");
 const REMOVED = json("How many messages were removed.", object({ removed: integer() }));
 
 const SCHEMAS: Json = {
+  ...CHAOS_SCHEMAS,
   ...QUEUE_SCHEMAS,
+  ...SESSION_SCHEMAS,
   Problem: object({ title: string(), status: integer(), detail: string("What is wrong and what to do.") }),
   Message: object({
     id: string(),
     inbox: string("The mailbox it lies in."),
     from: string("Decoded From."),
     to: array(string("An envelope recipient.")),
-    subject: string(),
+    subject: nullable("string", "Null without the scope messages."),
     size: integer("Octets."),
     receivedAt: time(),
     read: { type: "boolean" },
@@ -70,11 +77,39 @@ const SCHEMAS: Json = {
     until: { type: ["string", "null"], format: "date-time", description: "Null: not by itself." },
   }),
   Ban: object({ subject: string("An address, or a network."), reason: string(), until: time() }),
+  PluginCount: object({
+    plugin: string(),
+    refused: integer("Messages and sessions."),
+    deferred: integer(),
+    held: integer(),
+    wouldRefuse: integer("In mode observe."),
+    wouldDefer: integer("In mode observe."),
+    wouldHold: integer("In mode observe."),
+    errors: integer("Threw, was late or broke a rule."),
+  }),
   Listener: object({
     listener: string(),
     plugins: array(object({ name: string(), mode: string(), phases: array(string()) })),
   }),
 };
+
+const TAGS = ["messages", "chaos", "queue", "sessions", "suppressions", "bans", "training", "server"];
+const SCHEME =
+  "admin.token, which may do everything, or one of admin.tokens with the scope that the operation names; the " +
+  "dev inbox on loopback needs none.";
+
+/** Each operation with the scope that its route asks for. */
+function withScopes(paths: Record<string, Json>): Json {
+  const scoped = Object.entries(paths).map(([path, item]) => {
+    const operations = Object.entries(item).map(([method, operation]) => {
+      const rule = API_RULES.get(`${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ":$1")}`);
+      const security = rule === undefined || rule.scope === null ? {} : { security: [{ token: [rule.scope] }] };
+      return [method, { ...operation as Json, ...security }];
+    });
+    return [path, Object.fromEntries(operations)];
+  });
+  return Object.fromEntries(scoped);
+}
 
 export function openapi(version: string): Json {
   return {
@@ -88,10 +123,14 @@ export function openapi(version: string): Json {
       license: { name: "MIT", identifier: "MIT" },
     },
     security: [{ token: [] }],
-    tags: ["messages", "queue", "suppressions", "bans", "training", "server"].map((name) => ({ name })),
-    paths: {
+    tags: TAGS.map((name) => ({ name })),
+    paths: withScopes({
       ...QUEUE_PATHS,
       ...TRAINING_PATHS,
+      ...CHAOS_PATHS,
+      ...SESSION_PATHS,
+      ...SERVER_PATHS,
+      ...SEND_PATHS,
       "/healthz": {
         get: operation("The process answers", {
           tag: "server",
@@ -150,6 +189,15 @@ export function openapi(version: string): Json {
           faults: [400, 403, 404, 413, 415],
         }),
         delete: operation("Remove one message", { tag: "messages", parameters: [ID], ok: REMOVED, faults: [403, 404] }),
+      },
+      "/api/v1/messages/{id}/release": {
+        post: operation("Send one on to an address that the configuration allows, as a new message of the queue", {
+          tag: "messages",
+          parameters: [ID],
+          body: object({ to: string("Whom it goes to.") }),
+          ok: json("What stands in the queue.", object({ id: string("Its id there."), to: string() })),
+          faults: [400, 403, 404, 409, 413, 415],
+        }),
       },
       "/api/v1/messages/{id}/raw": {
         get: operation("The octets as they are delivered", {
@@ -240,9 +288,18 @@ export function openapi(version: string): Json {
         }),
       },
       "/api/v1/plugins": {
-        get: operation("The plugin list of each listener", {
+        get: operation("The plugin list of each listener, and what each plugin did lately", {
           tag: "server",
-          ok: json("The lists.", object({ listeners: array(ref("Listener")) })),
+          parameters: [query("last", { type: "string", default: "1d" }, "How long lately is: 1h, 7d.")],
+          ok: json(
+            "The lists.",
+            object({
+              listeners: array(ref("Listener")),
+              since: time("What the counts begin with."),
+              counts: { type: ["array", "null"], items: ref("PluginCount"), description: "Null without a ledger." },
+            }),
+          ),
+          faults: [400],
         }),
       },
       "/api/v1/events": {
@@ -252,10 +309,10 @@ export function openapi(version: string): Json {
           faults: [503],
         }),
       },
-    },
+    }),
     components: {
       securitySchemes: {
-        token: { type: "http", scheme: "bearer", description: "admin.token; the dev inbox on loopback needs none." },
+        token: { type: "http", scheme: "bearer", description: SCHEME },
       },
       responses: { Problem: { description: "A problem.", ...content("application/problem+json", ref("Problem")) } },
       schemas: SCHEMAS,

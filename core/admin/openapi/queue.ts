@@ -21,6 +21,8 @@ const ITEM = inPath("id", "Message id, 26 characters.");
 const FILTER = [
   query("state", { type: "string", enum: QUEUE_STATES }, "A recipient is in this state."),
   query("domain", string(), "A recipient is at this domain."),
+  query("q", string(), "Text in the recipient's address or in the sender's; or the id, whole or its last eight."),
+  query("before", time(), "It came before."),
 ];
 const CHANGED = json("How many recipients it changed.", object({ changed: integer() }));
 
@@ -95,7 +97,7 @@ export const QUEUE_SCHEMAS: Json = {
     priority: integer("MT-PRIORITY, -9 to 9 (RFC 6710)."),
     size: integer("Octets."),
     queuedAt: time(),
-    subject: string(),
+    subject: nullable("string", "Null without the scope messages."),
   }),
   Destination: object({
     destination: string("`mx:DOMAIN`, `via:NAME`, `local:PLUGIN` or `report`."),
@@ -110,7 +112,14 @@ export const QUEUE_SCHEMAS: Json = {
   }),
 };
 
-export const QUEUE_PATHS: Json = {
+const HELD = {
+  allOf: [
+    ref("QueueItem"),
+    object({ until: { type: ["string", "null"], format: "date-time", description: "When it goes; null: never." } }),
+  ],
+};
+
+export const QUEUE_PATHS: Record<string, Json> = {
   "/api/v1/queue": {
     get: operation("The queue, newest first", {
       tag: "queue",
@@ -129,6 +138,25 @@ export const QUEUE_PATHS: Json = {
       faults: [400],
     }),
     delete: change("Delete all that match; nobody is told", "filter"),
+  },
+  "/api/v1/quarantine": {
+    get: operation("What is held, newest first; release, delete, bounce and train are the queue's", {
+      tag: "queue",
+      parameters: [
+        query("domain", string(), "A recipient is at this domain."),
+        query("limit", { type: "integer", minimum: 1, maximum: 1000, default: 100 }, "At most this many."),
+      ],
+      ok: json(
+        "A page.",
+        object({
+          total: integer(),
+          octets: integer("All of the quarantine together."),
+          size: nullable("integer", "How much it may hold; null: any amount."),
+          items: array(HELD),
+        }),
+      ),
+      faults: [400],
+    }),
   },
   "/api/v1/queue/retry": { post: change("Try all that match now", "filter") },
   "/api/v1/queue/hold": { post: change("Hold all that match until a person releases them", "filter") },

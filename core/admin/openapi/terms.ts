@@ -5,6 +5,8 @@ export type Json = Record<string, unknown>;
 export const ref = (name: string): Json => ({ $ref: `#/components/schemas/${name}` });
 export const string = (description?: string): Json => ({ type: "string", ...(description && { description }) });
 export const integer = (description?: string): Json => ({ type: "integer", ...(description && { description }) });
+export const number = (description?: string): Json => ({ type: "number", ...(description && { description }) });
+export const boolean = (description?: string): Json => ({ type: "boolean", ...(description && { description }) });
 export const array = (items: Json): Json => ({ type: "array", items });
 export const nullable = (type: string, description?: string): Json => ({
   type: [type, "null"],
@@ -49,7 +51,7 @@ export function operation(summary: string, options: {
   readonly faults?: readonly number[];
   readonly open?: true;
 }): Json {
-  const faults = [...(options.faults ?? []), ...(options.open ? [] : [401])].sort();
+  const faults = [...new Set([...(options.faults ?? []), ...(options.open ? [] : [401, 403, 429])])].sort();
   return {
     summary,
     tags: [options.tag],

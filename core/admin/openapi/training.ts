@@ -4,7 +4,7 @@ import { array, content, inPath, type Json, json, object, operation, query, stri
 const SAYS = json("What each plugin that learns says.", object({ says: array(string("PLUGIN: what it learned.")) }));
 const AS: Json = { type: "string", enum: ["spam", "ham"] };
 
-export const TRAINING_PATHS: Json = {
+export const TRAINING_PATHS: Record<string, Json> = {
   "/api/v1/train": {
     get: operation("What those who learn know", { tag: "training", ok: SAYS, faults: [409] }),
     post: {

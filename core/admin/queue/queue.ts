@@ -8,6 +8,7 @@ import type { DestinationState } from "../../delivery/destination.ts";
 import { formatAddress } from "../../model/address.ts";
 import { readId } from "../../model/id.ts";
 import type { QueueItem, QueueState, Store } from "../../store/store.ts";
+import { type Caller, may } from "../access/scope.ts";
 import { disposition } from "../messages/messages.ts";
 import type { AdminEnv, Steering } from "../options.ts";
 import { jsonBody, limitOf } from "../parameters.ts";
@@ -23,7 +24,8 @@ export function queue(store: Store, { change, destinations, ways }: Steering): H
       ...queueFilter(query),
       limit: limitOf(query["limit"], { default: 100, max: 1000 }),
     });
-    return c.json({ total: page.total, items: page.items.map(queueItemJson), corrupt: page.corrupt });
+    const items = page.items.map((each) => itemOf(c.get("caller"), each));
+    return c.json({ total: page.total, items, corrupt: page.corrupt });
   });
 
   app.get("/destinations", (c) => {
@@ -31,7 +33,7 @@ export function queue(store: Store, { change, destinations, ways }: Steering): H
     return c.json({ total: all.length, items: all.slice(0, limit).map(destinationJson) });
   });
 
-  app.get("/:id", async (c) => c.json(queueItemJson(await queueItem(store, c.req.param("id")))));
+  app.get("/:id", async (c) => c.json(itemOf(c.get("caller"), await queueItem(store, c.req.param("id")))));
 
   for (const form of ["raw", "received"] as const) {
     app.get(`/:id/${form}`, async (c) => {
@@ -66,6 +68,11 @@ export function queue(store: Store, { change, destinations, ways }: Steering): H
     }
   }
   return app;
+}
+
+/** A subject is what a mail says: without the right to that it is null. */
+export function itemOf(caller: Caller, item: QueueItem): Record<string, unknown> {
+  return { ...queueItemJson(item), ...!may(caller, "messages") && { subject: null } };
 }
 
 /** The item with that id as a person typed it. @throws {Problem} 404 */

@@ -14,6 +14,11 @@ const PATHS = {
   half: '<circle cx="8" cy="8" r="6"/><path d="M8 2a6 6 0 0 1 0 12z" fill="currentColor" stroke="none"/>',
   lock: '<rect x="3.5" y="7" width="9" height="6.5" rx="1"/><path d="M5.5 7V5a2.5 2.5 0 0 1 5 0v2"/>',
   pass: '<circle cx="8" cy="8" r="3" fill="currentColor" stroke="none"/>',
+  x: '<path d="M4 4l8 8M12 4l-8 8"/>',
+  none: '<circle cx="8" cy="8" r="3"/>',
+  clip: '<path d="M12.5 7.5l-4.6 4.6a2.8 2.8 0 0 1-4-4l5-5a1.9 1.9 0 0 1 2.7 2.7l-4.9 4.9"/>',
+  plus: '<path d="M8 3v10M3 8h10"/>',
+  down: '<path d="M4.5 6.5L8 10l3.5-3.5"/>',
   back: '<path d="M9.5 4L5.5 8l4 4"/>',
 } as const;
 export type IconName = keyof typeof PATHS;
@@ -37,7 +42,7 @@ export const MARK_FILE =
   `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><style>.w{fill:#1c1b18}.d{fill:none;stroke:#fff;stroke-width:1.75;stroke-linejoin:round;stroke-linecap:round}@media(prefers-color-scheme:dark){.w{fill:#eeebe4}.d{stroke:#1f1d1a}}</style><rect class="w" width="24" height="24" rx="5"/><path class="d" d="M6.5 20.5v-9a5.5 5.5 0 0 1 11 0v9M6.5 11.5l5.5 4.2 5.5-4.2"/></svg>`;
 
 /** A verdict: shape, word and colour, never colour alone. */
-export type Tone = "ok" | "bad" | "wait" | "hold" | "seen";
+export type Tone = "ok" | "bad" | "wait" | "hold" | "seen" | "none";
 export function verdict(tone: Tone, word: string, sign: IconName = tone): Html {
   return markup`<span class="v v-${tone}">${icon(sign)}${word}</span>`;
 }

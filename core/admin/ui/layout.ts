@@ -7,12 +7,37 @@ import { age, count } from "./format.ts";
 import { type Child, type Html, markup } from "./html.ts";
 import { icon, MARK } from "./icons.ts";
 
-export type PageName = "inbox" | "queue" | "quarantine" | "plugins";
+/** The pages, each under `/NAME`. One is listed where its route exists. */
+export type PageName =
+  | "overview"
+  | "sessions"
+  | "live"
+  | "queue"
+  | "quarantine"
+  | "delivery"
+  | "suppressions"
+  | "inbox"
+  | "plugins"
+  | "configuration"
+  | "certificates"
+  | "api";
+/** Those that stand in the bar, in its order. */
+export const BAR: readonly PageName[] = ["overview", "sessions", "queue", "inbox", "plugins"];
+/** Those behind More. */
+export const MORE: readonly PageName[] = [
+  "quarantine",
+  "live",
+  "delivery",
+  "suppressions",
+  "configuration",
+  "certificates",
+  "api",
+];
 
 /** What a page needs to know of the site and of the request. */
 export interface PageContext {
   readonly site: Site;
-  /** The pages that exist here, in the order of the bar. */
+  /** The pages that exist here. */
   readonly pages: readonly PageName[];
   /** Unread messages of all inboxes, for the bar. */
   readonly unread: number;
@@ -24,10 +49,18 @@ export interface PageContext {
   readonly now: number;
 }
 const LABELS: Readonly<Record<PageName, string>> = {
-  inbox: "Inbox",
+  overview: "Overview",
+  sessions: "Sessions",
+  live: "Live",
   queue: "Queue",
   quarantine: "Quarantine",
+  delivery: "Delivery by domain",
+  suppressions: "Suppression list",
+  inbox: "Inbox",
   plugins: "Plugins",
+  configuration: "Configuration",
+  certificates: "Certificates",
+  api: "API",
 };
 
 /** The head of every page, the sign-in page's too. */
@@ -59,13 +92,8 @@ export function page(
           <div class="bar-in">
       <a class="brand" href="/">${MARK}postern</a>
       <span class="host">${site.hostname}${site.devInbox && ", dev inbox"}</span>
-      <nav class="nav" aria-label="Pages"><ul>${
-    context.pages.map((name) =>
-      markup`<li><a href="/${name}"${name === options.current && markup` aria-current="page"`}>${LABELS[name]}${
-        name === "inbox" && unreadBadge(context.unread)
-      }</a></li>`
-    )
-  }</ul></nav>
+      ${nav(context, options.current)}
+      ${context.pages.includes("sessions") && finder()}
       <button class="btn quiet icon theme" type="button" hidden aria-label="Switch between light and dark">${
     icon("half")
   }</button>${
@@ -89,6 +117,28 @@ export function page(
       </body>
     </html>
   `;
+}
+
+function nav(context: PageContext, current: PageName | undefined): Html {
+  const known = (names: readonly PageName[]) => names.filter((name) => context.pages.includes(name));
+  const link = (name: PageName) =>
+    markup`<li><a href="/${name}"${name === current && markup` aria-current="page"`}>${LABELS[name]}${
+      name === "inbox" && unreadBadge(context.unread)
+    }</a></li>`;
+  const more = known(MORE), inside = more.some((name) => name === current);
+  return markup`<nav class="nav" aria-label="Pages"><ul>${known(BAR).map(link)}${
+    more.length > 0 &&
+    markup`<li><details${inside && markup` class="in"`}><summary>${inside ? LABELS[current!] : "More"} ${
+      icon("down")
+    }</summary><ul>${more.map(link)}</ul></details></li>`
+  }</ul></nav>`;
+}
+
+/** Leads to the story of an id, or to what is found of anything else (sessions_pages.ts). */
+function finder(): Html {
+  return markup`<form class="find" role="search" action="/sessions" aria-label="Sessions and messages">${
+    icon("find")
+  }<label class="vh" for="find-any">Find a session or a message by id, address or IP</label><input id="find-any" name="q" type="search" maxlength="200" placeholder="Id, address or IP" autocomplete="off" spellcheck="false"><kbd aria-hidden="true">/</kbd></form>`;
 }
 
 function unreadBadge(unread: number): Html {

@@ -4,7 +4,7 @@
  * Non-job: the handshake (server_tls.ts), what makes a pair good (pair.ts).
  */
 import { type Certificate, isValidAt } from "./certificate.ts";
-import { certificatesIn, type Pair, PairError, type PairFiles, readPair, readPem } from "./pair.ts";
+import { certificatesIn, type Pair, type PairDetails, PairError, type PairFiles, readPair, readPem } from "./pair.ts";
 import { Watched } from "./watched.ts";
 
 export interface CertificatesOptions {
@@ -21,8 +21,10 @@ export interface CertificatesOptions {
 }
 
 /** A certificate as pages and metrics show it. */
-export interface CertificateInfo {
+export interface CertificateInfo extends PairDetails {
   readonly path: string;
+  /** The file of its key. */
+  readonly key: string;
   readonly names: readonly string[];
   readonly notBefore: number;
   readonly notAfter: number;
@@ -102,8 +104,10 @@ export class Certificates {
   }
 
   get list(): readonly CertificateInfo[] {
-    return this.#pairs.map(({ value: { files, leaf } }) => ({
+    return this.#pairs.map(({ value: { files, leaf, details } }) => ({
+      ...details,
       path: files.certificate,
+      key: files.key,
       names: leaf.dnsNames,
       notBefore: leaf.notBefore,
       notAfter: leaf.notAfter,

@@ -28,18 +28,36 @@ const LONGEST_CHAIN = 10;
 const SHORTEST_RSA = 2048;
 const CURVES = ["prime256v1", "secp384r1", "secp521r1"];
 
+/** What people are told of a pair beside what the certificate says to programs. */
+export interface PairDetails {
+  /** Who issued it: its common name and organization. */
+  readonly issuer: string;
+  /** It vouches for itself. */
+  readonly selfSigned: boolean;
+  /** "RSA 2048", "EC P-256", "Ed25519". */
+  readonly keyType: string;
+  /** When the certificate's file was written, milliseconds since 1970; null: the file system does not say. */
+  readonly writtenAt: number | null;
+}
+
 export class Pair {
   readonly files: PairFiles;
   readonly leaf: Certificate;
+  readonly details: PairDetails;
   readonly #chain: string;
   readonly #key: string;
   #endPoint: Uint8Array<ArrayBuffer> | null | undefined;
 
-  constructor(files: PairFiles, leaf: Certificate, chain: string, key: string) {
+  constructor(
+    files: PairFiles,
+    leaf: Certificate,
+    rest: { readonly chain: string; readonly key: string; readonly details: PairDetails },
+  ) {
     this.files = files;
     this.leaf = leaf;
-    this.#chain = chain;
-    this.#key = key;
+    this.details = rest.details;
+    this.#chain = rest.chain;
+    this.#key = rest.key;
   }
 
   /** `ca`: PEM texts of the authorities that client certificates may come from. */
@@ -73,7 +91,16 @@ export async function readPair(files: PairFiles): Promise<Pair> {
   }
   if (owner > 0) throw new PairError(`${files.certificate}: the server's own certificate must stand first`);
   const pem = chain.map(({ x509 }) => x509.toString()).join("\n");
-  const pair = new Pair(files, leaf.certificate, pem, String(key.export({ type: "pkcs8", format: "pem" })));
+  const pair = new Pair(files, leaf.certificate, {
+    chain: pem,
+    key: String(key.export({ type: "pkcs8", format: "pem" })),
+    details: {
+      issuer: issuerOf(leaf.x509),
+      selfSigned: leaf.x509.issuer === leaf.x509.subject,
+      keyType: keyTypeOf(key),
+      writtenAt: await Deno.stat(files.certificate).then(({ mtime }) => mtime?.getTime() ?? null, () => null),
+    },
+  });
   try {
     pair.context({ minVersion: "TLSv1.2" });
   } catch (error) {
@@ -134,6 +161,21 @@ function keyIn(text: string, path: string): KeyObject {
     default:
       throw new PairError(`${path}: ${key.asymmetricKeyType} keys are not for TLS; use ECDSA (prime256v1) or RSA`);
   }
+}
+
+const NAMED: Readonly<Record<string, string>> = { prime256v1: "P-256", secp384r1: "P-384", secp521r1: "P-521" };
+
+function keyTypeOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): string {
+  const { modulusLength, namedCurve = "" } = asymmetricKeyDetails ?? {};
+  if (asymmetricKeyType === "rsa") return `RSA ${modulusLength}`;
+  return asymmetricKeyType === "ec" ? `EC ${NAMED[namedCurve] ?? namedCurve}` : "Ed25519";
+}
+
+/** `R11, Let's Encrypt`: node gives an attribute a line. */
+function issuerOf({ issuer }: X509Certificate): string {
+  const value = (name: string) =>
+    issuer.split("\n").find((line) => line.startsWith(`${name}=`))?.slice(name.length + 1);
+  return [value("CN"), value("O")].filter((each) => each).join(", ") || issuer.replaceAll("\n", ", ");
 }
 
 function explain(error: unknown): string {

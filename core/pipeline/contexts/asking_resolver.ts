@@ -51,7 +51,7 @@ export class AskingResolver implements Resolver {
     }
   }
 
-  #note(asked: Omit<Asked, "ms">, began: number): void {
-    if (this.#asked.length < MOST) this.#asked.push({ ...asked, ms: performance.now() - began });
+  #note(asked: Omit<Asked, "ms" | "began">, began: number): void {
+    if (this.#asked.length < MOST) this.#asked.push({ ...asked, began, ms: performance.now() - began });
   }
 }

@@ -301,6 +301,7 @@ export class PluginContext implements Every {
     const note = this.#ctx.apply(effect);
     if (effect.do === "expand" && note === null) this.#ctx.expandedBy = this.#plugin;
     if (effect.do === "copy" && note === null) this.#ctx.copiedBy = this.#plugin;
+    if (effect.do === "hold" && note === null) this.#ctx.heldBy = this.#plugin;
     if (effect.do === "score" && this.#ctx.transaction !== null && !this.#ctx.isView) {
       const { session, transaction, services } = this.#ctx, { points, reason } = effect;
       services.emit({ type: "scored", session, transaction, plugin: this.#plugin, points, reason });

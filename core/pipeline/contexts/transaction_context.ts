@@ -103,6 +103,8 @@ export class TransactionContext implements Facts {
   expandedBy = "core";
   /** Who named the last of `copies`. */
   copiedBy = "core";
+  /** Who held the message: said with `held`. */
+  heldBy: string | null = null;
 
   /** Signals of calls under way. */
   readonly controllers: Set<AbortController> = new Set();
@@ -206,7 +208,7 @@ export class TransactionContext implements Facts {
     this.suppressed = [];
     this.scores = [];
     this.copies = [];
-    this.held = null;
+    this.held = this.heldBy = null;
     this.deposits = [];
     this.tries = 0;
     this.departure = null;

@@ -324,7 +324,7 @@ function fakeServer() {
     return Promise.resolve({
       addresses: [{ listener: "x", address: "127.0.0.1:4242" }],
       admin: "http://127.0.0.1:4243",
-      reload: () => (reloads++, Promise.resolve([])),
+      reload: () => (reloads++, Promise.resolve({ changed: [], faults: [] })),
       stop: () => (stops++, Promise.resolve()),
       done,
     });

@@ -2,8 +2,16 @@
  * What every store does, whatever it stands on. Each implementation's own test file calls `storeContract`.
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type Body, type NewMessage, type NewRecipient, type Store, StoreError } from "../../../core/store/store.ts";
-import { body, deposit, message, nextId, octets, put, read, recipient, T0 } from "./messages.ts";
+import { newId, shortId } from "../../../core/model/id.ts";
+import {
+  type Body,
+  type NewMessage,
+  type NewRecipient,
+  type QueueListQuery,
+  type Store,
+  StoreError,
+} from "../../../core/store/store.ts";
+import { address, body, deposit, message, nextId, octets, put, read, recipient, T0 } from "./messages.ts";
 
 export interface ContractOptions {
   /** Milliseconds since 1970. */
@@ -302,6 +310,28 @@ export function storeContract(name: string, open: OpenStore): void {
       assertEquals((await store.lease({ ...lease, now: far })).length, 2);
     },
   );
+
+  test("the oldest message is that which waits or is under way; who is held does not count", async (store, clock) => {
+    assertEquals(await store.oldest(), null);
+    await put(store, {
+      receivedAt: T0 - 5000,
+      recipients: [recipient("a@x.example", { state: "held", lastReply: "x" })],
+    });
+    assertEquals(await store.oldest(), null);
+    await put(store, {
+      receivedAt: T0 - 3000,
+      recipients: [recipient("a@x.example", { state: "deferred", nextAttempt: T0 + 9 })],
+    });
+    await put(store, { receivedAt: T0 - 1000, recipients: [recipient("a@x.example"), recipient("b@y.example")] });
+    assertEquals(await store.oldest(), T0 - 3000);
+    clock.now = T0 + 9;
+    const leases = await store.lease({ ...lease, now: T0 + 9 });
+    assertEquals(await store.oldest(), T0 - 3000, "what is under way");
+    for (const each of leases.filter(({ message }) => message.receivedAt === T0 - 3000)) {
+      await store.settle(each, each.recipients.map(({ index }) => ({ index, state: "delivered" })));
+    }
+    assertEquals(await store.oldest(), T0 - 1000);
+  });
 
   test("an expired lease is somebody else's: the first owner's outcome is refused", async (store) => {
     const { id } = await put(store, { recipients: [recipient("a@x.example")] });
@@ -695,6 +725,52 @@ export function storeContract(name: string, open: OpenStore): void {
     assertEquals((await store.queue({ domain: "d0.example" })).total, 0);
     assertEquals(await store.change({}, { do: "delete" }), 9);
     assertEquals((await store.queue({})).total, 0);
+  });
+
+  test("the queue is searched by address, id and age, listed in three orders, piece by piece", async (store) => {
+    const first = await put(store, {
+      id: newId(T0 - 5000),
+      recipients: [recipient("Bob@d.example", { nextAttempt: T0 + 9 }), recipient("carol@e.example")],
+    });
+    const second = await put(store, {
+      sender: address("news@Shop.example"),
+      recipients: [recipient("bob_@d.example", { nextAttempt: T0 + 5 })],
+    });
+    const third = await put(store, { sender: null, recipients: [recipient("dave@e.example", { state: "held" })] });
+    const found = async (query: QueueListQuery) =>
+      (await store.queue(query)).items.map(({ message: { id } }) =>
+        [first, second, third].findIndex((e) => e.id === id)
+      );
+    assertEquals(await found({ q: "bob" }), [1, 0]);
+    assertEquals(await found({ q: "BOB@" }), [0]);
+    assertEquals(await found({ q: "bob_@" }), [1]);
+    assertEquals(await found({ q: "@shop.EXAMPLE" }), [1]);
+    assertEquals(await found({ q: shortId(third.id).toLowerCase() }), [2]);
+    assertEquals(await found({ q: third.id }), [2]);
+    assertEquals(await found({ q: "100%" }), []);
+    assertEquals(await found({ receivedBefore: T0 - 4999 }), [0]);
+    assertEquals(await found({ receivedBefore: T0 - 5000 }), []);
+    assertEquals(await found({ ids: [third.id, first.id, "none"] }), [2, 0]);
+    assertEquals(await found({ ids: [] }), []);
+    assertEquals(await found({ order: "oldest" }), [0, 1, 2]);
+    assertEquals(await found({ order: "next" }), [0, 1, 2]); // carol's comes first
+    assertEquals(await found({ order: "next", domain: "d.example" }), [1, 0]);
+    assertEquals(await found({ offset: 1, limit: 1 }), [1]);
+    assertEquals((await store.queue({ offset: 7 })).total, 3);
+    assertEquals(await store.domains({ limit: 1 }), [
+      { domain: "d.example", ready: 2, active: 0, deferred: 0, held: 0, oldest: T0 - 5000 },
+    ]);
+    assertEquals((await store.domains({ limit: 9 })).map(({ domain, held }) => [domain, held]), [
+      ["d.example", 0],
+      ["e.example", 1],
+    ]);
+    const hold = { do: "hold", reason: "no" } as const;
+    assertEquals(await store.change({ q: "carol" }, hold), 1, "her copy alone, not the one of the same message");
+    assertEquals(await store.change({ ids: [first.id, second.id], domain: "d.example", q: "bob_" }, hold), 1);
+    assertEquals(await store.change({ receivedBefore: T0 - 4000, state: "held" }, { do: "release" }), 1);
+    assertEquals(await store.change({ q: "alice@", limit: 1 }, { do: "bounce", reason: "x" }), 2);
+    assertEquals(await store.change({ ids: [second.id, third.id] }, { do: "delete" }), 2);
+    assertEquals((await store.queue({})).total, 1);
   });
 
   test("the queue lists newest first, counts all, and keeps to its limit", async (store) => {

@@ -88,6 +88,9 @@ testWith(
       [pairs[3].certificate, []],
     ]);
     assertMatch(certificates.list[0]!.fingerprint, /^([0-9A-F]{2}:){31}[0-9A-F]{2}$/);
+    const { issuer, selfSigned, keyType, writtenAt, key } = certificates.list[0]!;
+    assertEquals([issuer, selfSigned, keyType, key], ["first", true, "EC P-256", pairs[0].key]);
+    assert(Math.abs(writtenAt! - Date.now()) < 3_600_000);
   },
 );
 

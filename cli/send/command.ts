@@ -1,23 +1,30 @@
-/** `postern send`: one message to a server, to see what it says. Non-job: the dialogue (smtp/dialogue.ts). */
-import { Command } from "commander";
+/**
+ * `postern send`: one message to a server, to see what it says. Non-job: the dialogue (smtp/dialogue.ts), what samples
+ * hold (samples.ts).
+ */
+import { Command, Option } from "commander";
 import { resolve } from "node:path";
-import { formatAddress, parseAddress } from "../core/model/address.ts";
-import { newId } from "../core/model/id.ts";
-import { MECHANISMS } from "../core/smtp/sasl/mod.ts";
-import { isLocal } from "../core/config/config.ts";
-import { parseEndpoint } from "../core/config/values.ts";
-import { DialogueError, SmtpConnection, type TlsOptions, UntrustedError } from "./smtp/connection.ts";
-import { canonical } from "./smtp/content.ts";
-import { SmtpDialogue } from "./smtp/dialogue.ts";
-import type { Login } from "./smtp/login.ts";
-import { CommandError, DONE, type ExitCode, NO, type Terminal, USAGE } from "./terminal.ts";
+import { formatAddress, parseAddress } from "../../core/model/address.ts";
+import { canonicalIp } from "../../core/model/ip.ts";
+import { MECHANISMS } from "../../core/smtp/sasl/mod.ts";
+import { isLocal } from "../../core/config/config.ts";
+import { parseEndpoint } from "../../core/config/values.ts";
+import { DialogueError, SmtpConnection, type TlsOptions, UntrustedError } from "../smtp/connection.ts";
+import { canonical } from "../smtp/content.ts";
+import { type Manner, SmtpDialogue } from "../smtp/dialogue.ts";
+import type { Login } from "../smtp/login.ts";
+import { SAMPLES } from "./samples.ts";
+import { CommandError, DONE, type ExitCode, NO, type Terminal, USAGE } from "../terminal.ts";
 
 interface SendOptions {
   readonly to: readonly string[];
-  readonly from: string;
+  readonly from?: string;
   readonly server?: string;
   readonly file?: string;
+  readonly sample?: string;
   readonly helo: string;
+  readonly asIp?: string;
+  readonly asHelo?: string;
   readonly lmtp?: true;
   readonly tls?: true;
   readonly starttls?: true;
@@ -35,10 +42,16 @@ export function sendCommand(terminal: Terminal, finish: (code: ExitCode) => void
   return new Command("send")
     .description("send a message to a server, to test it; in clear unless told otherwise, whatever the server offers")
     .requiredOption("--to <address...>", "recipients")
-    .option("--from <address>", "sender; an empty one is the null sender", "postern@localhost")
+    .option("--from <address>", "sender; an empty one is the null sender (default: postern@localhost, or the sample's)")
     .option("--server <host:port>", "server, or unix:PATH (default: POSTERN_SMTP, else 127.0.0.1:2525)")
     .option("--file <file>", "the message, - for standard input (default: a short one)")
+    .addOption(
+      new Option("--sample <name>", "a message that shows what checks find; those from strangers come by --as-ip")
+        .choices(Object.keys(SAMPLES)).conflicts("file"),
+    )
     .option("--helo <name>", "name to give in EHLO", "localhost")
+    .option("--as-ip <address>", "as if it came from there (XCLIENT: the server must trust us, as a dev inbox does)")
+    .option("--as-helo <name>", "as if the client there had called itself so")
     .option("--lmtp", "speak LMTP: an answer for each recipient")
     .option("--tls", "TLS from the first octet, as on port 465")
     .option("--starttls", "TLS by STARTTLS; nothing is sent without it")
@@ -58,14 +71,18 @@ export function sendCommand(terminal: Terminal, finish: (code: ExitCode) => void
 
 async function send(options: SendOptions, terminal: Terminal): Promise<ExitCode> {
   const to = options.to.map((text) => addressOf(text, "--to"));
-  const from = options.from === "" || options.from === "<>" ? null : addressOf(options.from, "--from");
-  if (!/^[\w.:[\]-]+$/.test(options.helo)) throw new CommandError("--helo: is no host name", USAGE);
+  const sample = SAMPLES[options.sample ?? "hello"]!, sender = options.from ?? sample.from;
+  const from = sender === "" || sender === "<>" ? null : addressOf(sender, "--from");
+  const helo = heloOf(options.helo, "--helo"),
+    as = clientOf(options, { ip: sample.ip, domain: sender.slice(sender.lastIndexOf("@") + 1) });
   const server = options.server ?? terminal.env["POSTERN_SMTP"] ?? "127.0.0.1:2525";
   const address = parseEndpoint(server);
   if (address === null) throw new CommandError(`--server: "${server}" is not host:port`, USAGE);
   const tls = await tlsOf(options, "host" in address ? address.host : "localhost", terminal);
   const login = await loginOf(options, terminal);
-  const content = options.file === undefined ? greeting(from ?? "", to) : await contentOf(options.file, terminal);
+  const content = options.file === undefined
+    ? await sample.content({ from: from ?? "", to, now: Date.now() })
+    : await contentOf(options.file, terminal);
 
   try {
     using connection = await SmtpConnection.open(address);
@@ -73,7 +90,8 @@ async function send(options: SendOptions, terminal: Terminal): Promise<ExitCode>
     const trace = options.trace ? (line: string) => terminal.out(line.replace(/[^\P{C}\t]/gu, "?")) : () => {};
     const mail = { from, to, content: canonical(content) };
     const outcome = await new SmtpDialogue(connection, trace).deliver(mail, {
-      helo: options.helo,
+      helo,
+      as,
       lmtp: options.lmtp,
       starttls: options.starttls && tls,
       login,
@@ -93,6 +111,24 @@ async function send(options: SendOptions, terminal: Terminal): Promise<ExitCode>
       : "";
     throw new CommandError(`${server}: ${plain(error.message)}${hint}`);
   }
+}
+
+function heloOf(text: string, option: string): string {
+  if (!/^[\w.:[\]-]+$/.test(text)) throw new CommandError(`${option}: is no host name`, USAGE);
+  return text;
+}
+
+/** For whom we speak, where it is not for ourselves. */
+function clientOf(
+  { asIp, asHelo }: SendOptions,
+  sampled: { readonly ip: string | null; readonly domain: string },
+): Manner["as"] {
+  const ip = asIp === undefined ? sampled.ip : canonicalIp(asIp);
+  if (asIp !== undefined && ip === null) throw new CommandError(`--as-ip: "${asIp}" is no IP address`, USAGE);
+  const helo = asHelo !== undefined ? heloOf(asHelo, "--as-helo") : sampled.ip === null || sampled.domain === "" // the null sender has none
+    ? null
+    : `mail.${sampled.domain}`;
+  return ip === null && helo === null ? undefined : { ip, helo };
 }
 
 async function tlsOf(options: SendOptions, host: string, terminal: Terminal): Promise<TlsOptions> {
@@ -153,21 +189,6 @@ async function contentOf(file: string, terminal: Terminal): Promise<Uint8Array> 
   } catch (error) {
     throw new CommandError(`${file}: ${error instanceof Deno.errors.NotFound ? "there is no such file" : error}`);
   }
-}
-
-function greeting(from: string, to: readonly string[]): Uint8Array {
-  const now = new Date();
-  const lines = [
-    `From: <${from || "postmaster@localhost"}>`,
-    `To: ${to.map((each) => `<${each}>`).join(",\r\n ")}`,
-    "Subject: A message from postern send",
-    `Date: ${now.toUTCString().replace("GMT", "+0000")}`,
-    `Message-ID: <${newId(now.getTime())}@localhost>`,
-    "",
-    "If you can read this, mail works here.",
-    "",
-  ];
-  return new TextEncoder().encode(lines.join("\r\n"));
 }
 
 /** A server's words on our terminal: no controls. */

@@ -1,14 +1,14 @@
 /**
- * What `postern check` says of delivery to other hosts: when is tried again, next hops, which mail goes where, what TLS
+ * What `postern check` and the site say of delivery to other hosts: when is tried again, next hops, which mail goes where, what TLS
  * there must be. Non-job: asking any of those hosts.
  */
-import type { Config } from "../../core/config/config.ts";
-import { formatHopHost, type NextHop } from "../../core/delivery/next_hop.ts";
-import type { RouteRule } from "../../core/delivery/route_rules.ts";
-import type { TlsRule } from "../../core/delivery/tls/rules.ts";
-import { isTrusted, type StubOptions } from "../../core/dns/stub.ts";
-import { formatAddress } from "../../core/pipeline/mod.ts";
-import { formatDuration, formatRate } from "../../core/model/units.ts";
+import type { Config } from "../config.ts";
+import { formatHopHost, type NextHop } from "../../delivery/next_hop.ts";
+import type { RouteRule } from "../../delivery/route_rules.ts";
+import type { TlsRule } from "../../delivery/tls/rules.ts";
+import { isTrusted, type StubOptions } from "../../dns/stub.ts";
+import { formatAddress } from "../../model/address.ts";
+import { formatDuration, formatRate } from "../../model/units.ts";
 
 /** Line by line. `resolver`: whom this host asks. */
 export function describeDelivery({ delivery, nextHops }: Config, resolver: StubOptions): string[] {

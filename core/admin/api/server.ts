@@ -1,0 +1,40 @@
+/**
+ * The API of the server itself: POST /api/v1/reload, and what is there: /tokens (never a token), /webhooks. Non-job: what a
+ * reload does (the composition root), telling hooks (core/webhooks).
+ */
+import { Hono } from "hono";
+import type { AccessToken } from "../access/scope.ts";
+import type { AdminEnv, AdminOptions } from "../options.ts";
+import { Problem } from "../problem.ts";
+
+export interface ServerApiOptions {
+  readonly admin: Pick<AdminOptions, "reload" | "webhooks">;
+  /** Those that are valid now. */
+  tokens(): readonly AccessToken[];
+}
+
+export function serverApi({ admin, tokens }: ServerApiOptions): Hono<AdminEnv> {
+  const app = new Hono<AdminEnv>();
+
+  app.post("/reload", async (c) => {
+    c.set("subject", "configuration");
+    if (admin.reload === undefined) throw new Problem(409, "This server has no configuration to read again.");
+    const { changed, faults } = await admin.reload();
+    if (faults.length > 0) throw new Problem(422, `Nothing has changed: ${faults.slice(0, 20).join("; ")}`);
+    return c.json({ changed });
+  });
+
+  app.get("/tokens", (c) =>
+    c.json({
+      items: tokens().map(({ name, scopes, networks, account }) => ({ name, scopes, networks, account })),
+    }));
+
+  app.get("/webhooks", (c) =>
+    c.json({
+      items: (admin.webhooks?.() ?? []).map(({ delivered, ...rest }) => ({
+        ...rest,
+        delivered: delivered === null ? null : new Date(delivered).toISOString(),
+      })),
+    }));
+  return app;
+}
