@@ -6,6 +6,7 @@ import { hash } from "node:crypto";
 import { join } from "node:path";
 import { type Admin, createAdmin } from "./admin/app.ts";
 import { waysOf } from "./admin/queue/ways.ts";
+import { certificateFacts, configurationFacts, listenerPlugins } from "./admin/facts.ts";
 import { serveAdmin } from "./admin/serve.ts";
 import { type AdminConfig, type Config, formatEndpoint } from "./config/config.ts";
 import { doorOf, maildropOf } from "./config/local_site.ts";
@@ -369,11 +370,9 @@ class Server implements RunningServer {
         startedAt: this.#startedAt,
       },
       ledger: this.#ledger,
-      plugins: () =>
-        [...current().pipelines].map(([listener, { matrix }]) => ({
-          listener,
-          plugins: matrix.map(({ plugin: name, mode, phases }) => ({ name, mode, phases })),
-        })),
+      plugins: () => listenerPlugins(current().config),
+      certificates: () => certificateFacts(current().config, current().certificates?.list ?? []),
+      configuration: () => configurationFacts(current().config),
       token: config.token,
       tokens: () => config.tokens,
       hosts: config.hosts,
