@@ -257,7 +257,7 @@ export class Slice {
       `select plugin, ${
         PLUGIN_COUNTS.map((each) => `sum(${each}) as ${each}`)
       } from plugin where at >= ? group by plugin`,
-      since,
+      Math.floor(since / PLUGIN_STEP) * PLUGIN_STEP,
     );
   }
 

@@ -129,7 +129,13 @@ class SqliteLedger implements Ledger {
   }
   async forget(address: string): Promise<number> {
     this.#send();
-    return await this.#ask({ ask: "forget", address });
+    let entries = 0;
+    for (let before: number | null = null;;) {
+      const piece: LedgerResults["forget"] = await this.#ask({ ask: "forget", address, before });
+      if (piece.next === null) return entries;
+      entries += piece.entries;
+      before = piece.next;
+    }
   }
   #sample(): void {
     this.#options.waiting!().then((queue) => this.sample(queue), () => {}); // the next minute may know

@@ -187,3 +187,19 @@ Deno.test("hashes of addresses are the same after a restart", async () => {
   assertEquals((await again.search({ to: "bob@example.org" })).entries, []);
   await again.close();
 });
+
+Deno.test("a writer that is behind: what is too much is dropped and counted, and that is said once", async () => {
+  const trouble: string[] = [];
+  const ledger = openSqliteLedger({
+    now: () => AT,
+    observer: (event) => event.type === "trouble" && trouble.push(event.message),
+  });
+  for (let i = 0; i < 20_000; i++) one(ledger, AT + i); // its thread cannot answer in between
+  const { dropped } = await ledger.size();
+  assert(dropped > 0);
+  assertMatch(trouble.join("\n"), /^entries of the ledger are dropped: [^\n]+$/);
+  const { entries } = await ledger.size();
+  assertEquals(entries + dropped, 20_000);
+  assertEquals((await ledger.search({ limit: 1 })).entries.length, 1);
+  await ledger.close();
+});
