@@ -4,9 +4,9 @@
  */
 import type { Bus } from "../observe/bus.ts";
 import type { QueueTotals, Store } from "../store/store.ts";
-import { Archive } from "./archive.ts";
+import { Archive } from "./archive/archive.ts";
 import type { Ledger } from "./ledger.ts";
-import type { Redact } from "./protocol.ts";
+import type { Redact } from "./archive/protocol.ts";
 import { openSqliteLedger } from "./sqlite.ts";
 
 export interface LedgerConfiguration {

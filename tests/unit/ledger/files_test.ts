@@ -1,7 +1,7 @@
 /** The ledger's files: what is too old or too much goes, what is damaged is set aside, a killed writer loses little. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { newId } from "../../../core/model/id.ts";
-import { Archive } from "../../../core/ledger/archive.ts";
+import { Archive } from "../../../core/ledger/archive/archive.ts";
 import type { Ledger } from "../../../core/ledger/ledger.ts";
 import { openLedgerReader } from "../../../core/ledger/open.ts";
 import { openSqliteLedger } from "../../../core/ledger/sqlite.ts";

@@ -3,9 +3,9 @@ import { assert, assertEquals } from "@std/assert";
 import { newId } from "../../../core/model/id.ts";
 import { Reply } from "../../../core/model/reply.ts";
 import { openSqliteLedger } from "../../../core/ledger/sqlite.ts";
-import { Recorder } from "../../../core/ledger/recorder.ts";
-import { mapStrings, replaceAddresses } from "../../../core/ledger/redaction.ts";
-import { Tally } from "../../../core/ledger/tally.ts";
+import { Recorder } from "../../../core/ledger/recording/recorder.ts";
+import { mapStrings, replaceAddresses } from "../../../core/ledger/archive/redaction.ts";
+import { Tally } from "../../../core/ledger/recording/tally.ts";
 import { Happening } from "./happenings.ts";
 
 const AT = Date.UTC(2026, 10, 30, 12);

@@ -1,6 +1,6 @@
 /** What the ledger and its thread say to each other: plain values. */
-import type { LedgerPage, LedgerQuery, LedgerSize, PluginCount, RatePoint } from "./ledger.ts";
-import type { AuditRow, Story } from "./story.ts";
+import type { LedgerPage, LedgerQuery, LedgerSize, PluginCount, RatePoint } from "../ledger.ts";
+import type { AuditRow, Story } from "../story.ts";
 
 /** How addresses stand in the file. */
 export type Redact = "none" | "local-part" | "hash";

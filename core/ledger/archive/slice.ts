@@ -4,12 +4,12 @@
  * Non-job: which stretch (slices.ts), what is asked (archive.ts).
  */
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
-import { Statements } from "../store/statements.ts";
-import { StoreError } from "../store/store.ts";
-import { type Head, ID, keyOf, type Late, SLOTS, timeOf } from "./codec.ts";
-import type { PluginCount } from "./ledger.ts";
-import { type Counted, COUNTS, PLUGIN_COUNTS } from "./tally.ts";
-import { COMMIT_BOUNDS, DELAY_BOUNDS } from "./ledger.ts";
+import { Statements } from "../../store/statements.ts";
+import { StoreError } from "../../store/store.ts";
+import { type Head, ID, keyOf, type Late, SLOTS, timeOf } from "../codec.ts";
+import type { PluginCount } from "../ledger.ts";
+import { type Counted, COUNTS, PLUGIN_COUNTS } from "../recording/tally.ts";
+import { COMMIT_BOUNDS, DELAY_BOUNDS } from "../ledger.ts";
 import { WORD_CHARACTERS } from "./tokens.ts";
 
 const APPLICATION = 0x504f4c47; // "POLG"

@@ -3,8 +3,8 @@
  * Runs in the ledger's thread; a command line opens it to read. Non-job: one file (slice.ts), open sessions (recorder.ts).
  */
 import { randomBytes } from "node:crypto";
-import { readId, readShortId, shortId } from "../model/id.ts";
-import { StoreError } from "../store/store.ts";
+import { readId, readShortId, shortId } from "../../model/id.ts";
+import { StoreError } from "../../store/store.ts";
 import {
   COUNT,
   entryOf,
@@ -22,18 +22,18 @@ import {
   storyOf,
   timeOf,
   VERDICT,
-} from "./codec.ts";
+} from "../codec.ts";
 import { Finder } from "./finder.ts";
 import { forgetIn } from "./forget.ts";
-import type { LedgerPage, LedgerQuery, PluginCount, RatePoint } from "./ledger.ts";
+import type { LedgerPage, LedgerQuery, PluginCount, RatePoint } from "../ledger.ts";
 import { letterHead } from "./letter.ts";
 import type { ArchiveSettings, LedgerResults } from "./protocol.ts";
 import { ratesOf } from "./rates.ts";
 import { mapStrings, redactor, replaceAddresses } from "./redaction.ts";
 import { MINUTE, type Row, type Slice } from "./slice.ts";
 import { isDamage, Slices, textOf } from "./slices.ts";
-import type { AuditRow, Entry, Story } from "./story.ts";
-import type { Counted } from "./tally.ts";
+import type { AuditRow, Entry, Story } from "../story.ts";
+import type { Counted } from "../recording/tally.ts";
 import { questionOf, tokensOf } from "./tokens.ts";
 
 const MOST = 500, USUAL = 50;

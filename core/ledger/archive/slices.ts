@@ -2,9 +2,9 @@
  * The stretches of time that the ledger keeps, a file each in one folder: which one a moment belongs to, making one, setting
  * aside what cannot be read, unlinking what is too old or too much. Non-job: what stands in them (slice.ts).
  */
-import { diskFault } from "../store/durable_write.ts";
-import { FULL, sqliteCode } from "../store/schema.ts";
-import { StoreError } from "../store/store.ts";
+import { diskFault } from "../../store/durable_write.ts";
+import { FULL, sqliteCode } from "../../store/schema.ts";
+import { StoreError } from "../../store/store.ts";
 import { Slice } from "./slice.ts";
 
 export interface SlicesOptions {
