@@ -272,6 +272,13 @@ export class Slice {
     return row === null || row.key === null ? null : Math.floor(row.key / SLOTS);
   }
 
+  /** Moves the log into the file and gives its room back: from now on others are written. */
+  rest(): void {
+    try {
+      this.#db.prepare("pragma wal_checkpoint(truncate)").get();
+    } catch { /* the log still has it all */ }
+  }
+
   close(): void {
     this.#db.close();
   }

@@ -68,6 +68,7 @@ export class Slices {
 
   #make(start: number): Slice | null {
     const { folder } = this.#options;
+    for (const { slice } of this.#known) slice?.rest();
     const place: Place = { start, path: folder === null ? null : `${folder}/${nameOf(start)}`, slice: null };
     this.#known = [...this.#known, place].sort((a, b) => a.start - b.start);
     return this.#open(place);
