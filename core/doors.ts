@@ -14,6 +14,7 @@ import { defer, type Reply } from "./model/reply.ts";
 import { Deadlines } from "./net/deadline.ts";
 import { Inbound, type InboundOptions, type TlsUpgrade } from "./net/inbound.ts";
 import type { Handover } from "./net/handover.ts";
+import { inject, type Injection, type InjectionResult } from "./net/injection.ts";
 import { ConnectionLimits } from "./net/limits.ts";
 import { Listener, type ListenerOptions } from "./net/listener.ts";
 import { Reception, type ReceptionOptions } from "./net/reception.ts";
@@ -74,6 +75,18 @@ export class Doors {
   /** @throws {ListenError} when the address cannot be had. */
   open(config: ListenerConfig, handover: Handover): Promise<Listener> {
     return Listener.open({ ...this.behind(config), adopted: handover.take(config.name, config.address) });
+  }
+
+  /**
+   * A message without a socket, as from a client that has logged in: by the listener for one's own users, else by the first
+   * one that there is.
+   */
+  inject(injection: Injection): Promise<InjectionResult> {
+    const { config: { listeners, limits }, services } = this.#house;
+    const config = listeners.find(({ role }) => role === "submission") ?? listeners[0]!;
+    const trouble = (message: string) => services.emit({ type: "trouble", where: config.name, message });
+    const reception = this.#reception(config, this.#placesOf(config.role), trouble);
+    return inject(injection, { reception, size: limits.messageSize, header: limits.headerBytes });
   }
 
   /** What whoever comes by this listener finds behind it. */

@@ -20,6 +20,7 @@ import { ServerTls } from "./net/tls/server_tls.ts";
 import type { Event, Observer } from "./observe/events.ts";
 import type { Services } from "./pipeline/contexts/transaction_context.ts";
 import { Errands, teacherOf } from "./pipeline/errands.ts";
+import type { Ledger } from "./ledger/ledger.ts";
 import type { Metrics } from "./observe/metrics.ts";
 import { observersOf } from "./pipeline/observers.ts";
 import { Pipeline } from "./pipeline/pipeline.ts";
@@ -27,6 +28,8 @@ import { Recorder } from "./replay/recorder.ts";
 import { Quarantine } from "./queue/quarantine.ts";
 import { Sending } from "./sending.ts";
 import type { Store } from "./store/store.ts";
+import type { DayHouse } from "./summary/day.ts";
+import { summaryPlugin } from "./summary/summary.ts";
 
 export interface GenerationOptions {
   readonly config: Config;
@@ -36,6 +39,8 @@ export interface GenerationOptions {
   now(): number;
   emit(event: Event): void;
   /** Counts phases, questions to name service, and TLS with mail hosts. */
+  /** What the daily summary is made from; absent: nobody keeps one. */
+  readonly ledger?: Ledger | null;
   readonly metrics: Pick<Metrics, "phase" | "question" | "tls">;
   /** The one that is at work now: what is asked for late, is asked of it. */
   current(): Generation;
@@ -77,7 +82,8 @@ export class Generation {
       name,
       new Pipeline(plugins, { role, delayRefusals, budget: limits.pluginsTime }),
     ]));
-    const plugins = config.listeners.flatMap((each) => each.plugins);
+    const { summary } = config, plugins = config.listeners.flatMap((each) => each.plugins);
+    if (summary !== null) plugins.push(summaryPlugin(summary, () => this.#day(options)));
     this.observers = observersOf(plugins, services);
     this.sending = new Sending({
       config,
@@ -149,6 +155,18 @@ export class Generation {
   abandon(): void {
     void this.#recorder?.stop();
     this.certificates?.close();
+  }
+
+  #day({ store, ledger = null }: GenerationOptions): DayHouse {
+    const { limits, quarantine, warnings } = this.config;
+    return {
+      store,
+      ledger,
+      warnings,
+      destinations: () => this.sending.dispatcher.destinations(),
+      certificates: () => this.certificates?.list ?? [],
+      limits: { diskReserve: limits.diskReserve, quarantine: quarantine.size },
+    };
   }
 
   #pipelineOf(listener: string): Pipeline {

@@ -102,6 +102,8 @@ export interface Job {
   readonly name: string;
   /** The period, milliseconds. */
   readonly every: number;
+  /** How much later than from 1970 periods begin, milliseconds (default 0): a day's job at six in the morning. */
+  readonly after?: number;
   /** Does it. */
   run(house: JobHouse): Promise<void>;
 }

@@ -504,6 +504,8 @@ export class ServerSession implements Dialogue {
       const { hostname, lmtp } = this.options;
       this.#output += writeText(220, "", `${hostname} ${lmtp ? "LMTP" : "ESMTP"} Postern`);
       this.#earlyTalk("before the greeting");
+    } else if (reply.options.silent === true) {
+      this.hangUp(reply.text);
     } else if (reply.verdict === "reject") { // 554 greeting, then 503 to all but QUIT                  RFC 5321 3.1
       this.state = "refused";
       this.#output += writeText(554, "", reply.text);
