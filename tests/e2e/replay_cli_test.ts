@@ -179,12 +179,17 @@ Deno.test("try tells phase by phase who said what, and answers 1 for a refusal",
   const options = { env: ENV, input: MESSAGE, deadline: DEADLINE };
   const good = await postern([...TRY, "--to", "bob@example.org", ...config], options);
   assertEquals(good.code, 0, good.err);
-  assertMatch(good.out, /C: RCPT TO:<bob@example\.org>\n(?: {2}.*\n)*? {2}recipients .*\n/);
-  assertStringIncludes(good.out, "The message would be taken:\n  bob@example.org  local maildir  ready");
+  assertMatch(good.out, /C: RCPT TO:<bob@example\.org>\nS: 250 2\.1\.5 .*\n/);
+  assertMatch(good.out, /\nACCEPTED .*\n/);
+  assertMatch(good.out, /\nrcpt .*\n(?: .*\n)* +recipients +no objection .*bob@example\.org/);
+  assertStringIncludes(
+    good.out,
+    "It was a trial: the message would be taken.\n  bob@example.org  local maildir  ready",
+  );
   const bad = await postern([...TRY, "--to", "nobody@example.org", ...config], options);
   assertEquals(bad.code, 1);
   assertMatch(bad.out, /S: 550 5\.1\.1 /);
-  assertStringIncludes(bad.out, "The message would be refused.");
+  assertStringIncludes(bad.out, "It was a trial: the message would be refused.");
   assert(![...Deno.readDirSync(folder.path)].some(({ name }) => name === "data"));
   for (const wrong of [["--ip", "x"], ["--to", "x y"], ["--helo", "a b"], ["--dns", "maybe"]]) {
     const { code, err } = await postern([...TRY, "--to", "bob@example.org", ...wrong, ...config], options);
