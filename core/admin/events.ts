@@ -1,7 +1,7 @@
 /**
  * /api/v1/events: what happens, as it happens, as server-sent events (HTML Standard 9.2): `arrived` and `removed` of the
- * inbox, `accepted` and `refused` of the server. An event is a hint to look again, not a record: who reads too slowly is
- * cut off, connects anew and looks again.
+ * inbox, `accepted`, `refused` and `session` (it has ended) of the server. An event is a hint to look again, not a record:
+ * who reads too slowly is cut off, connects anew and looks again.
  */
 import { Hono } from "hono";
 import type { Bus } from "../observe/bus.ts";
@@ -72,6 +72,9 @@ export class EventStreams {
         from: sender,
         to: recipients.slice(0, MAX_NAMED),
       });
+    } else if (event.type === "session-closed") {
+      const { session, ip, reason, messages } = event;
+      this.#send("session", { id: session, ip, reason, messages });
     }
   }
 

@@ -7,6 +7,7 @@ import { Hono } from "hono";
 import type { Context } from "hono";
 import { PAGE_POLICY, tooMany } from "./guard.ts";
 import { inboxPages } from "./inbox_pages.ts";
+import { livePages } from "./live_pages.ts";
 import type { MailReader } from "./messages/reader.ts";
 import type { AdminEnv, AdminOptions, Steering } from "./options.ts";
 import { overviewPages } from "./overview_pages.ts";
@@ -76,7 +77,10 @@ export class Pages {
     quarantinePages(app, pages);
     overviewPages(app, pages);
     const { ledger = null } = this.#admin;
-    if (ledger !== null) sessionsPages(app, { ...pages, ledger });
+    if (ledger !== null) {
+      sessionsPages(app, { ...pages, ledger });
+      livePages(app, { ...pages, ledger });
+    }
     app.get("/plugins", async (c) => this.#answer(c, pluginsPage(await this.#context(), this.#admin.plugins())));
     this.#paths = new Set(app.routes.filter(({ method }) => method === "GET").map(({ path }) => path));
     return app;

@@ -1,5 +1,6 @@
 /** The files that pages load, read once at start, named by what they hold so that browsers may keep them for good. */
 import { createHash } from "node:crypto";
+import live from "./live.js" with { type: "text" };
 import plots from "./plots.css" with { type: "text" };
 import css from "./site.css" with { type: "text" };
 import js from "./site.js" with { type: "text" };
@@ -20,6 +21,6 @@ function asset(name: string, type: string, content: string): Asset {
 
 export const ASSETS = {
   "site.css": asset("site.css", "text/css; charset=utf-8", [css, plots, story].join("\n")),
-  "site.js": asset("site.js", "text/javascript; charset=utf-8", js as unknown as string),
+  "site.js": asset("site.js", "text/javascript; charset=utf-8", [js, live].join("\n")),
   "mark.svg": asset("mark.svg", "image/svg+xml", MARK_FILE),
 } as const;
