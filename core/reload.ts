@@ -28,6 +28,9 @@ const AT_START: readonly (readonly [name: string, read: (config: Config) => unkn
   ["store", ({ store }) => store],
   ["threads", ({ written }) => written["threads"]],
   ["log", ({ log }) => log],
+  ["ledger", ({ ledger }) => ledger],
+  ["metrics", ({ metrics }) => metrics],
+  ["tracing", ({ tracing }) => tracing],
 ];
 
 /** Never rejects. */

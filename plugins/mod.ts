@@ -1,5 +1,6 @@
 /** The plugins that come with Postern, by the name that a configuration uses. A static list: nothing is searched for. */
 import { account_guard } from "./access/account_guard/mod.ts";
+import { chaos } from "./access/chaos/mod.ts";
 import { ban } from "./access/ban/mod.ts";
 import { bounce } from "./access/bounce/mod.ts";
 import { dnsbl } from "./access/dnsbl/mod.ts";
@@ -58,6 +59,7 @@ export const PLUGINS = {
   oauth,
   certificates,
   any_login,
+  chaos,
   ban,
   rate_limit,
   geoip,
@@ -104,3 +106,4 @@ export const PLUGINS = {
 
 export { openNetworks } from "./access/relay/world.ts";
 export { type Ban, Bans, subjectIn } from "./access/ban/bans.ts";
+export { ChaosRules, RulesError, type UsedRule } from "./access/chaos/rules.ts";

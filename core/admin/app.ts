@@ -4,7 +4,10 @@
  */
 import { Hono } from "hono";
 import { bansIn } from "../config/bans.ts";
+import { chaosIn } from "../config/chaos.ts";
 import { Suppression } from "../delivery/suppression.ts";
+import { Destinations } from "../observe/destinations.ts";
+import { PluginFaults } from "../observe/plugin_faults.ts";
 import { audited } from "./access/audit.ts";
 import { RequestRates } from "./access/rates.ts";
 import { type AccessToken, adminToken } from "./access/scope.ts";
@@ -12,6 +15,7 @@ import { quarantine } from "./api/quarantine.ts";
 import { serverApi } from "./api/server.ts";
 import { sessions as sessionsApi } from "./api/sessions.ts";
 import { bans } from "./bans.ts";
+import { chaos, hasPlugin } from "./chaos.ts";
 import { events, EventStreams } from "./events.ts";
 import { hostGuard, isApi, originGuard, secureHeaders, tokenGuard } from "./guard.ts";
 import { health } from "./health.ts";
@@ -23,6 +27,7 @@ import { Pages } from "./pages.ts";
 import { plugins } from "./plugins.ts";
 import { Problem, problemOf } from "./problem.ts";
 import { queue } from "./queue/queue.ts";
+import { send } from "./send/send.ts";
 import { Sessions } from "./session.ts";
 import { suppressions } from "./suppressions.ts";
 import { training } from "./training.ts";
@@ -60,7 +65,10 @@ export function createAdmin(options: AdminOptions): Admin {
       return options.ways;
     },
   };
-  const pages = new Pages({ admin: options, steering, reader, sessions, now });
+  const suppression = new Suppression({ counters: store.counters, now });
+  const fares = new Destinations({ now }), faults = new PluginFaults({ now });
+  const unsubscribe = [options.bus.subscribe(fares.observe), options.bus.subscribe(faults.observe)];
+  const pages = new Pages({ admin: options, steering, reader, sessions, suppression, health: fares, faults, now });
 
   const app = new Hono<AdminEnv>();
   app.use(secureHeaders());
@@ -71,14 +79,19 @@ export function createAdmin(options: AdminOptions): Admin {
   app.use(audited({ bus: options.bus, now }));
   app.route("/", health(options));
   app.get("/openapi.json", (c) => c.json(openapi(options.site.version)));
-  app.route("/api/v1/messages", messages(store, reader));
+  app.route("/api/v1/messages", messages(options, reader));
   app.route("/api/v1/queue", queue(store, steering));
   app.route("/api/v1/quarantine", quarantine(options));
-  app.route("/api/v1/suppressions", suppressions(new Suppression({ counters: store.counters, now })));
+  app.route("/api/v1/suppressions", suppressions(suppression));
   app.route("/api/v1", training(options));
   app.route("/api/v1/bans", bans(bansIn(store.counters, now), now));
+  app.route(
+    "/api/v1/chaos",
+    chaos({ rules: chaosIn(store.counters, now), isThere: () => hasPlugin(options, "chaos") }),
+  );
   app.route("/api/v1/plugins", plugins({ ...options, now }));
   app.route("/api/v1", sessionsApi({ ledger: options.ledger, now }));
+  app.route("/api/v1/send", send({ admin: options, messageSize: limits.messageSize, now }));
   app.route("/api/v1", serverApi({ admin: options, tokens: () => sessions.tokens }));
   app.route("/api/v1/events", events(streams));
   app.route("/", pages.routes());
@@ -101,6 +114,7 @@ export function createAdmin(options: AdminOptions): Admin {
     fetch: (request, info) => app.fetch(request, info ?? { remote: "unknown" }),
     routes: app.routes.filter((each) => each.method !== "ALL" && isApi(each.path)),
     async close() {
+      for (const end of unsubscribe) end();
       streams.close();
       await reader.close();
     },

@@ -8,11 +8,20 @@
 export const DEV_INBOX = {
   hostname: "localhost",
   data: "./data",
-  listeners: [{ address: "127.0.0.1:2525", auth: { withoutTls: true }, xclient: ["127.0.0.0/8", "::1"] }],
+  listeners: [{
+    address: "127.0.0.1:2525",
+    auth: { withoutTls: true },
+    xclient: ["127.0.0.0/8", "::1"],
+    delayRefusals: false, // an error on purpose is spoken where it was asked for
+  }],
   domains: ["*"],
   plugins: [
+    { chaos: {} }, // errors on purpose: only for those who ask for them
     { any_login: {} },
-    ...["spf", "dkim", "dmarc"], // as they stand they only note what they find
+    // In earnest they would refuse; here they only say so (SEMANTICS 14)
+    { spf: { fail: "reject" }, mode: "observe" },
+    "dkim",
+    { dmarc: { quarantine: "hold", reject: "reject" }, mode: "observe" },
     { headers: {}, mode: "observe" },
     { spam_score: { bayes: { enabled: false } }, mode: "observe" },
     { inbox: { everything: true } },

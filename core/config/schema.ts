@@ -6,8 +6,21 @@ import { z } from "zod";
 import { MECHANISMS } from "../smtp/sasl/mod.ts";
 import { HIDEABLE } from "../smtp/extensions.ts";
 import { Delivery, Dns, NextHops } from "./delivery/schema.ts";
-import { duration, size } from "./units.ts";
-import { address, count, domainPattern, endpoint, hostname, network, permissions, tcp, timeOfDay } from "./values.ts";
+import { duration, rate, size } from "./units.ts";
+import {
+  address,
+  addressPattern,
+  count,
+  domainPattern,
+  endpoint,
+  hostname,
+  network,
+  permissions,
+  tcp,
+  timeOfDay,
+} from "./values.ts";
+import { Token } from "./tokens.ts";
+import { Webhook } from "./webhooks.ts";
 
 export const Role = z.enum(["mx", "submission", "lmtp"]);
 
@@ -108,11 +121,39 @@ export const Quarantine = z.strictObject({
   size: size({ min: 2 ** 20 }).prefault("1GiB").describe("All of it together: what does not fit is refused with 452."),
 });
 
+export const Ledger = z.union([
+  z.literal("off").transform(() => null),
+  z.strictObject({
+    keep: z.union([duration({ min: 3600_000 }), z.literal("forever").transform(() => null)]).prefault("30d")
+      .describe("How long it is known who came, what was decided and why; or forever."),
+    size: size({ min: 16 * 2 ** 20 }).prefault("1GiB").describe("All of it together: the oldest goes first."),
+    redact: z.enum(["none", "local-part", "hash"]).prefault("none").describe(
+      "How addresses stand there: as they are, without what is before the @, or with a keyed hash in its place.",
+    ),
+  }),
+]);
+export const Recordings = z.strictObject({
+  networks: z.array(network).prefault([]).describe("Only sessions of these clients; none named: of all."),
+  listeners: z.array(z.string().min(1)).prefault([]).describe("Only sessions of these listeners; none named: of all."),
+  bodies: z.boolean().prefault(false).describe("Contents of messages too; without it only their sizes."),
+  keep: duration({ min: 60_000, max: 90 * 86_400_000 }).prefault("7d").describe("How long a recording is kept."),
+  size: size({ min: 2 ** 20 }).prefault("256MiB").describe("All of them together: the oldest go first."),
+});
+
 export const Admin = z.strictObject({
   address: tcp.prefault("127.0.0.1:8025").describe("Where the site and the HTTP API listen."),
   token: z.string().min(16, { error: "must have at least 16 characters" }).optional()
     .describe("The token that every request carries. With a configuration file there must be one."),
   hosts: z.array(z.string().min(1)).prefault([]).describe("Host names it is reached by, besides loopback ones."),
+  release: z.strictObject({
+    to: z.array(addressPattern).min(1).describe("Addresses that a person may send a message of the dev inbox to."),
+    via: z.string().min(1).optional().describe("The next hop that it goes through; by default the domain's own hosts."),
+    from: address.optional().describe("Whom it comes from, and who hears when it bounces; by default postmaster."),
+  }).optional().describe("Sending messages of the dev inbox on; without it none leaves."),
+  tokens: z.array(Token).prefault([]).describe("Further tokens, each with what it may do."),
+  rate: rate().optional().describe(
+    "Requests of one token, and of one network (IPv6: /64); 600/1m unless given, and then this machine is not counted.",
+  ),
 });
 
 export const LogLevel = z.enum(["debug", "info", "warning", "error"]);
@@ -155,8 +196,11 @@ export const File = z.strictObject({
   delivery: Delivery.prefault({}).describe("How mail leaves, and what its senders are told."),
   dns: Dns.optional().describe("The name servers to ask, instead of those that this host asks."),
   quarantine: Quarantine.prefault({}).describe("Mail that plugins hold for a person."),
+  ledger: Ledger.prefault({}).describe("What is written down of every session and message; off: nothing."),
+  recordings: Recordings.optional().describe("Sessions are recorded for `postern replay`; without it none is."),
   auth: Auth.prefault({}).describe("Logins."),
   admin: Admin.optional().describe("The admin site and the HTTP API; without it there is none."),
+  webhooks: z.array(Webhook).prefault([]).describe("Who is told of events by HTTP."),
   log: Log.prefault({}).describe("What is written to standard output."),
   metrics: Metrics.prefault({}).describe("What /metrics shows."),
   tracing: Tracing.prefault({}).describe("What spans of OpenTelemetry hold."),

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { parseAddress } from "../model/address.ts";
+import { parseAddressPattern } from "../model/address_pattern.ts";
 import { canonicalDomain, isDomainPattern } from "../model/domain.ts";
 import { canonicalIp, isNetwork } from "../model/ip.ts";
 import type { TcpAddress, UnixAddress } from "./config.ts";
@@ -52,6 +53,10 @@ export const timeOfDay = text((value) => {
   return hours === undefined ? null : (Number(hours) * 60 + Number(minutes)) * 60_000;
 }, 'a time of day, such as "06:00"');
 export const address = text(parseAddress, 'an address, such as "ops@example.org"');
+export const addressPattern = text(
+  (value) => parseAddressPattern(value) === null ? null : value,
+  'an address, "*@example.org", "user+*@example.org" or "*"',
+);
 export const hostname = text(canonicalDomain, 'a host name, such as "mx.example.org"');
 export const count = (max = 1_000_000) => z.int().min(1).max(max);
 

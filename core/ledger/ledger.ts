@@ -55,7 +55,7 @@ export interface RatePoint {
   readonly commit: readonly number[];
   /** From the last octet to the delivery of a recipient by the queue. */
   readonly delay: readonly number[];
-  /** Recipients in the queue, as last sampled; null: nobody looked. */
+  /** Messages that wait in the queue, as last sampled; null: nobody looked. */
   readonly queue: number | null;
 }
 /** Milliseconds; one more bucket holds all above. */

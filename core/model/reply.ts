@@ -33,6 +33,8 @@ export interface ReplyOptions<Code extends number = number> {
   readonly code?: Code;
   /** Hang up after the reply (421 and 521 always do). */
   readonly close?: boolean;
+  /** Hang up instead of saying it, as a server does that breaks: for tests of clients. */
+  readonly silent?: boolean;
   /** For the log and the ledger; the peer never sees it. */
   readonly reason?: string;
   /** The refusal that `next()` gave and this acceptance overrules on purpose. */
@@ -76,9 +78,9 @@ export class Reply<V extends Verdict = Verdict> {
     this.options = options;
   }
 
-  /** True when the session ends after this reply. */
+  /** True when the session ends after this reply, or in its place. */
   get closes(): boolean {
-    return this.code === 421 || this.code === 521 || this.options.close === true;
+    return this.code === 421 || this.code === 521 || this.options.close === true || this.options.silent === true;
   }
 
   /** As it would stand on the wire, without the line end. */

@@ -7,8 +7,9 @@ import type { Reply } from "../model/reply.ts";
 const MAX_TEXT = 480; // leaves room for code, status and CRLF in 512 octets
 const OTHER = /[^\x20-\x7e]/g;
 
-/** One reply, enhanced status on each line, ended by CRLF. */
+/** One reply, enhanced status on each line, ended by CRLF; of a silent one nothing. */
 export function writeReply(reply: Reply): string {
+  if (reply.options.silent === true) return "";
   return writeText(reply.code, reply.status, reply.text);
 }
 

@@ -27,6 +27,10 @@ const API: readonly Row[] = [
   ["GET /api/v1/messages/:id/html", "messages", "read"],
   ["GET /api/v1/messages/:id/parts/:n", "messages", "read"],
   ["POST /api/v1/messages/:id/train", "queue", "train"],
+  ["POST /api/v1/messages/:id/release", "send", "release"],
+  ["GET /api/v1/chaos", "read"],
+  ["PUT /api/v1/chaos", "admin", "chaos"],
+  ["DELETE /api/v1/chaos", "admin", "chaos"],
   ["GET /api/v1/queue", "read"],
   ["DELETE /api/v1/queue", "queue", "delete"],
   ["GET /api/v1/queue/destinations", "read"],
@@ -59,6 +63,7 @@ const API: readonly Row[] = [
   ["GET /api/v1/webhooks", "read"],
   ["GET /api/v1/tokens", "admin"],
   ["POST /api/v1/reload", "admin", "reload"],
+  ["POST /api/v1/send", "send", "send"],
 ];
 
 const PAGES: readonly Row[] = [
@@ -73,8 +78,16 @@ const PAGES: readonly Row[] = [
   ["GET /queue/:id", "messages"], // with its subject
   ["GET /queue/:id/:verb", "messages"],
   ["GET /queue/:verb", "messages"],
+  ["GET /api", "read"],
   ["GET /configuration", "admin"],
   ["GET /audit", "admin"],
+  ["POST /queue/:verb/ask", "queue"], // changes nothing yet
+  ["GET /chaos", "messages"],
+  ["POST /chaos", "admin", "chaos"],
+  ["POST /chaos/:verb", "admin", "chaos"],
+  ["POST /inbox/:id/release", "send", "release"],
+  ["POST /inbox/many", "messages", "many"],
+  ["POST /inbox/read", "messages", "mark"],
   ["POST /inbox/:id/read", "messages", "mark"],
   ["POST /inbox/:id/unread", "messages", "mark"],
 ];
@@ -86,6 +99,7 @@ const FORMS: Readonly<Record<string, Scope>> = {
   suppressions: "queue",
   suppression: "queue",
   bans: "queue",
+  delivery: "queue",
 };
 
 /** The routes of the API with their rules, as `METHOD /path/:name`. */

@@ -4,16 +4,17 @@
  */
 import { Hono } from "hono";
 import { formatAddress } from "../../model/address.ts";
-import type { InboxMessage, Store } from "../../store/store.ts";
+import type { InboxMessage } from "../../store/store.ts";
 import { frameDocument } from "./mail_html.ts";
 import type { MailPart } from "./mime.ts";
-import type { AdminEnv } from "../options.ts";
+import type { AdminEnv, AdminOptions } from "../options.ts";
 import { beforeOf, jsonBody, limitOf, readCopyId, textOf } from "../parameters.ts";
 import { Problem } from "../problem.ts";
 import { may } from "../access/scope.ts";
 import { lacking } from "../guard.ts";
 import { finalCopy } from "../../queue/final_copy.ts";
 import type { MailReader, Opened } from "./reader.ts";
+import { release } from "./release.ts";
 import { plural } from "../ui/format.ts";
 
 /** Types that a browser may be told; all others are octets. Every part is a download all the same. */
@@ -22,7 +23,10 @@ const SAFE_TYPE =
 /** Controls, and what turns the direction of text: a name must not look like another one. */
 const UNFIT = /[\p{Cc}\p{Cf}\u2028\u2029\\/:*?"<>|]+/gu;
 
-export function messages(store: Store, reader: MailReader): Hono<AdminEnv> {
+export function messages(
+  { store, release: releasing = null }: Pick<AdminOptions, "store" | "release">,
+  reader: MailReader,
+): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();
   const opened = async (text: string): Promise<Opened> => {
     const id = readCopyId(text);
@@ -62,6 +66,13 @@ export function messages(store: Store, reader: MailReader): Hono<AdminEnv> {
     const id = readCopyId(c.req.param("id"));
     if (id === null || await store.inboxes.remove({ id }) === 0) throw unknown(c.req.param("id"));
     return c.json({ removed: 1 });
+  });
+
+  app.post("/:id/release", async (c) => {
+    const { to } = (await jsonBody(c.req.raw) ?? {}) as { to?: unknown };
+    const sent = await release({ store, releasing }, { id: c.req.param("id"), to });
+    c.set("subject", `${c.req.param("id")} to ${sent.to}`);
+    return c.json(sent);
   });
 
   app.get("/:id/raw", async (c) => {

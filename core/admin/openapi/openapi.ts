@@ -1,4 +1,6 @@
 /** The document at /openapi.json (OpenAPI 3.1): every route of the API that is there, and none that is not. */
+import { CHAOS_PATHS, CHAOS_SCHEMAS } from "./chaos.ts";
+import { EVENT_TYPES } from "../events.ts";
 import { QUEUE_PATHS, QUEUE_SCHEMAS } from "./queue.ts";
 import {
   array,
@@ -17,6 +19,7 @@ import {
   time,
 } from "./terms.ts";
 import { API_RULES } from "../access/rules.ts";
+import { SEND_PATHS } from "./send.ts";
 import { SERVER_PATHS } from "./server.ts";
 import { SESSION_PATHS, SESSION_SCHEMAS } from "./sessions.ts";
 import { TRAINING_PATHS } from "./training.ts";
@@ -27,6 +30,7 @@ const SUPPRESSED = inPath("address", "The address, percent-encoded.");
 const REMOVED = json("How many messages were removed.", object({ removed: integer() }));
 
 const SCHEMAS: Json = {
+  ...CHAOS_SCHEMAS,
   ...QUEUE_SCHEMAS,
   ...SESSION_SCHEMAS,
   Problem: object({ title: string(), status: integer(), detail: string("What is wrong and what to do.") }),
@@ -90,7 +94,7 @@ const SCHEMAS: Json = {
   }),
 };
 
-const TAGS = ["messages", "queue", "sessions", "suppressions", "bans", "training", "server"];
+const TAGS = ["messages", "chaos", "queue", "sessions", "suppressions", "bans", "training", "server"];
 const SCHEME =
   "admin.token, which may do everything, or one of admin.tokens with the scope that the operation names; the " +
   "dev inbox on loopback needs none.";
@@ -124,8 +128,10 @@ export function openapi(version: string): Json {
     paths: withScopes({
       ...QUEUE_PATHS,
       ...TRAINING_PATHS,
+      ...CHAOS_PATHS,
       ...SESSION_PATHS,
       ...SERVER_PATHS,
+      ...SEND_PATHS,
       "/healthz": {
         get: operation("The process answers", {
           tag: "server",
@@ -184,6 +190,15 @@ export function openapi(version: string): Json {
           faults: [400, 403, 404, 413, 415],
         }),
         delete: operation("Remove one message", { tag: "messages", parameters: [ID], ok: REMOVED, faults: [403, 404] }),
+      },
+      "/api/v1/messages/{id}/release": {
+        post: operation("Send one on to an address that the configuration allows, as a new message of the queue", {
+          tag: "messages",
+          parameters: [ID],
+          body: object({ to: string("Whom it goes to.") }),
+          ok: json("What stands in the queue.", object({ id: string("Its id there."), to: string() })),
+          faults: [400, 403, 404, 409, 413, 415],
+        }),
       },
       "/api/v1/messages/{id}/raw": {
         get: operation("The octets as they are delivered", {
@@ -289,10 +304,25 @@ export function openapi(version: string): Json {
         }),
       },
       "/api/v1/events": {
-        get: operation("What happens, live: arrived, removed, accepted, refused", {
+        get: operation("What happens, live", {
           tag: "server",
+          parameters: [
+            query(
+              "types",
+              string(),
+              `Some of ${
+                EVENT_TYPES.join(", ")
+              } with commas between, or *; arrived, removed, accepted and refused unless ` +
+                "given. audit takes the scope admin.",
+            ),
+            query(
+              "after",
+              string(),
+              "As the header Last-Event-ID: what happened behind the event with that id comes first.",
+            ),
+          ],
           ok: text("Server-sent events with JSON data.", "text/event-stream"),
-          faults: [503],
+          faults: [400, 503],
         }),
       },
     }),

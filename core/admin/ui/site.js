@@ -116,11 +116,16 @@ function exchange(old, fresh, keep) {
   const nth = (scope, each) => [...scope.querySelectorAll(each.localName)].indexOf(each);
   const same = (each) => {
     const all = [...fresh.querySelectorAll(each.localName)];
+    if (each.type === "checkbox") return all.find(({ value }) => value === each.value);
     return each.href ? all.find(({ href }) => href === each.href) : all[nth(old, each)];
   };
   const focused = keep && old.contains(document.activeElement) ? same(document.activeElement) : null;
   if (keep) {
     for (const question of old.querySelectorAll("details[open]")) same(question)?.setAttribute("open", "");
+    for (const ticked of old.querySelectorAll(".msgs input:checked")) {
+      const again = [...fresh.querySelectorAll(".msgs input")].find(({ value }) => value === ticked.value);
+      if (again) again.checked = true;
+    }
   }
   old.replaceWith(fresh);
   wire(fresh);
@@ -153,6 +158,11 @@ function markedRead(id) {
   go(location.href, { only: ["boxes", "msgs", "unread"], keep: true });
 }
 
+/** Selects the message that is open, or no longer. */
+const tick = () => {
+  const box = document.querySelector('.msgs li:has([aria-current="true"]) input');
+  if (box) box.checked = !box.checked;
+};
 const move = (step) => {
   const links = [...document.querySelectorAll(".msgs a")];
   const at = links.findIndex((link) => link.getAttribute("aria-current") === "true");
@@ -228,7 +238,7 @@ addEventListener("DOMContentLoaded", () => {
   }
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (/^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) {
+    if (/^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) && event.target.type !== "checkbox") {
       if (event.key === "Escape") event.target.blur();
       return;
     }
@@ -238,12 +248,17 @@ addEventListener("DOMContentLoaded", () => {
       j: () => byId("msgs") && (() => move(1)),
       k: () => byId("msgs") && (() => move(-1)),
       u: () => document.querySelector(".mark-read")?.form,
-      Delete: () => document.querySelector(".delete")?.form,
+      x: () => byId("msgs") && tick,
+      Enter: () => document.activeElement === document.body && document.querySelector(".tabs [aria-selected=true]"),
+      Delete: () =>
+        document.querySelector(".msgs input:checked")
+          ? () => document.querySelector(".delete-many").click()
+          : document.querySelector(".delete")?.form,
     }[event.key]?.();
     if (!act) return;
     event.preventDefault();
     if (typeof act === "function") act();
-    else if (act.localName === "input") act.focus();
+    else if (act.localName !== "form") act.focus();
     else act.requestSubmit();
   });
   document.addEventListener("click", (event) => shut(event.target)); // one menu at a time, closed by a click beside it

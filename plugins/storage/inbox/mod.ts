@@ -10,7 +10,9 @@ import { parseInboxName } from "./name.ts";
 
 const InboxOptions = z.strictObject({
   name: z.string().transform(parsed(parseInboxName)).prefault("default")
-    .describe("The inbox that mail goes to. {local}, {domain} and {address} of the recipient are filled in."),
+    .describe(
+      "The inbox that mail goes to. {local}, {user}, {tag}, {domain} and {address} of the recipient are filled in.",
+    ),
   identity: z.boolean().default(true)
     .describe("Mail of an authenticated client goes to the inbox named like its identity instead."),
   everything: z.boolean().default(false)

@@ -9,7 +9,8 @@ const PLACEHOLDER = /\{(\w*)\}/g;
 export type InboxName = (address: Address) => string;
 
 /**
- * Reads `default`, `{domain}`, `team-{local}` and the like. Values are in lower case, as a mailbox is one whatever the
+ * Reads `default`, `{domain}`, `team-{local}`, `{tag}` and the like: `{user}` is the local part before its first `+`,
+ * `{tag}` what stands behind it, or `default`. Values are in lower case, as a mailbox is one whatever the
  * case it is written in.
  *
  * @throws {TypeError} on an unknown placeholder or an empty name.
@@ -18,13 +19,18 @@ export function parseInboxName(text: string): InboxName {
   if (text.trim() === "") throw new TypeError("the name of an inbox may not be empty");
   if (/\p{Cc}/u.test(text)) throw new TypeError("the name of an inbox may not have control characters");
   for (const [all, word] of text.matchAll(PLACEHOLDER)) {
-    if (!["local", "domain", "address"].includes(word!)) {
-      throw new TypeError(`inbox name "${text}" has the unknown ${all}: there are {local}, {domain} and {address}`);
+    if (!["local", "domain", "address", "user", "tag"].includes(word!)) {
+      throw new TypeError(
+        `inbox name "${text}" has the unknown ${all}: there are {local}, {user}, {tag}, {domain} and {address}`,
+      );
     }
   }
   if (!text.includes("{")) return () => text;
   return (address) => {
+    const plus = address.local.indexOf("+"), tag = plus < 0 ? "" : address.local.slice(plus + 1);
     const values: Record<string, string> = {
+      user: plus < 0 ? address.local : address.local.slice(0, plus),
+      tag: tag === "" ? "default" : tag,
       local: address.local,
       domain: address.domain,
       address: formatAddress(address),

@@ -3,12 +3,14 @@
  * exchanges when mail arrives or another message is opened; without it every link and form works the same.
  */
 import type { InboxMessage } from "../../../store/store.ts";
+import type { Entry, Story } from "../../../ledger/story.ts";
 import type { Lesson } from "../../../pipeline/plugin.ts";
 import type { Opened } from "../../messages/reader.ts";
 import { count, longTime, plural, shortTime } from "../format.ts";
 import { type Html, markup } from "../html.ts";
-import { icon, MARK } from "../icons.ts";
-import { ask, command, page, type PageContext } from "../layout.ts";
+import { icon, MARK, verdict } from "../icons.ts";
+import { action, ask, command, hidden, page, type PageContext } from "../layout.ts";
+import { empty } from "./empty.ts";
 import { messageView } from "./message.ts";
 
 /** Which part of the mail a page shows. */
@@ -29,6 +31,17 @@ export interface InboxData {
   /** Somebody learns what is spam; and what the open message was just taught as. */
   readonly learns: boolean;
   readonly taught: Lesson | null;
+  /** What the ledger knows of the open message; null: nothing, or there is none. */
+  readonly story: Story | null;
+  /** By message: what plugins in mode observe would have done. */
+  readonly marks: ReadonlyMap<string, NonNullable<Entry["observed"]>>;
+  /** Errors on purpose that are on, and whether there is a plugin for them. */
+  readonly errors: number;
+  readonly chaos: boolean;
+  /** Where messages may be sent on to; null: nowhere. */
+  readonly releases: readonly string[] | null;
+  /** The id in the queue of what was just sent on. */
+  readonly released: string | null;
 }
 
 /** The path of the list or of a message, keeping box, search and place. */
@@ -52,9 +65,17 @@ export function inboxPage(context: PageContext, data: InboxData): Html {
       <h1>Inbox</h1>
       ${
     context.site.devInbox &&
-    markup`<p class="note">${icon("lock")}Nothing leaves this machine. Every domain is taken.</p>`
+    markup`<p class="note">${
+      icon("lock")
+    }Nothing leaves this machine. Every domain is taken, and any name and password signs in.</p>`
   }
     </div>
+    ${
+    data.errors > 0 &&
+    markup`<p class="strip warn alone"><span>${icon("warn")}${plural(data.errors, "rule")} for errors on purpose ${
+      data.errors === 1 ? "is" : "are"
+    } on.</span><a href="/chaos">Look at them</a></p>`
+  }
     <div class="mail${data.open !== null && " opened"}">
       <nav class="boxes" id="boxes" aria-label="Inboxes">${boxes(context, data, stored)}</nav>
       <section class="list" aria-label="Messages">
@@ -75,6 +96,9 @@ export function inboxPage(context: PageContext, data: InboxData): Html {
       view: data.view,
       learns: data.learns,
       taught: data.taught,
+      story: data.story,
+      releases: data.releases,
+      released: data.released,
     })
   }</article>
     </div>
@@ -92,10 +116,12 @@ function boxes(context: PageContext, data: InboxData, stored: number): Html {
   const link = (name: string | undefined, label: string, total: number, unread: number) =>
     markup`<li><a href="${inboxPath({ inbox: name, q: undefined, before: undefined })}"${
       data.view.inbox === name && markup` aria-current="page"`
-    }${unread > 0 && markup` class="new"`}><span class="name" dir="auto">${label}</span><span>${count(total)}${
-      unread > 0 && markup`<span class="vh">, ${count(unread)} unread</span>`
-    }</span></a></li>`;
+    }${unread > 0 && markup` class="new"`}><span class="name" dir="auto">${label}</span><span>${
+      unread > 0 &&
+      markup`<b class="n">${count(unread)}<span class="vh"> unread, </span></b><span aria-hidden="true"> / </span>`
+    }${count(total)}<span class="vh"> in all</span></span></a></li>`;
   const inbox = data.view.inbox;
+  const fresh = inbox === undefined ? context.unread : data.boxes.find((box) => box.name === inbox)?.unread ?? 0;
   const shown = inbox === undefined ? stored : data.boxes.find((box) => box.name === inbox)?.total ?? 0;
   return markup`
     <h2>Inboxes</h2>
@@ -103,6 +129,14 @@ function boxes(context: PageContext, data: InboxData, stored: number): Html {
     data.boxes.map((box) => link(box.name, box.name, box.total, box.unread))
   }</ul>
     <div class="use">${
+    fresh > 0 &&
+    action(context, {
+      to: "/inbox/read",
+      label: "Mark all read",
+      kind: "quiet",
+      fields: inbox !== undefined && markup`<input type="hidden" name="inbox" value="${inbox}">`,
+    })
+  }${
     shown > 0 &&
     ask(context, {
       to: "/inbox/delete",
@@ -116,8 +150,15 @@ function boxes(context: PageContext, data: InboxData, stored: number): Html {
     context.site.smtp.length > 0 &&
     markup`<div class="use"><b>Send to</b>${context.site.smtp.map((address) => markup`<code>${address}</code>`)}</div>`
   }
+    ${
+    context.site.devInbox &&
+    markup`<div class="use"><b>A new inbox</b> is made when somebody signs in under its name, with any password.</div>`
+  }
+    ${data.chaos && markup`<div class="use"><a href="/chaos">Errors on purpose</a></div>`}
     <div class="use keys" aria-hidden="true">
       <p><kbd>j</kbd> <kbd>k</kbd> next, previous</p>
+      <p><kbd>Enter</kbd> to the message</p>
+      <p><kbd>x</kbd> select</p>
       <p><kbd>u</kbd> mark unread</p>
       <p><kbd>Del</kbd> delete</p>
     </div>
@@ -137,9 +178,9 @@ function list(context: PageContext, data: InboxData): Html {
         view.before !== undefined && " is older"
       }. <a href="/inbox">All mail</a></p>`;
   }
-  return markup`<p class="vh" role="status">${plural(data.total, "message")}</p><ul class="msgs">${
-    data.messages.map((each) => row(context, data, each))
-  }</ul>${
+  return markup`<p class="vh" role="status">${plural(data.total, "message")}</p>${
+    many(context, data)
+  }<ul class="msgs">${data.messages.map((each) => row(context, data, each))}</ul>${
     (data.more || view.before !== undefined) &&
     markup`<p class="pager">${
       view.before !== undefined && markup`<a href="${inboxPath({ ...view, before: undefined })}">Newest</a>`
@@ -149,17 +190,38 @@ function list(context: PageContext, data: InboxData): Html {
   }`;
 }
 
+/** What is done with those that are ticked; shown where one is. */
+function many(context: PageContext, { view }: InboxData): Html {
+  const button = (verb: string, label: string, kind: string) =>
+    markup`<button class="btn ${kind}" name="do" value="${verb}">${label}</button>`;
+  return markup`<form class="many" id="many" method="post" action="/inbox/many" aria-label="Selected messages">${
+    hidden(context)
+  }${kept("inbox", view.inbox)}${kept("q", view.q)}${kept("before", view.before)}<b>Selected:</b>${
+    button("read", "Read", "quiet")
+  }${button("unread", "Unread", "quiet")}${button("delete", "Delete", "danger delete-many")}</form>`;
+}
+
+/** A hidden field, where it has a value. */
+export function kept(name: string, value: string | undefined): Html | null {
+  return value === undefined ? null : markup`<input type="hidden" name="${name}" value="${value}">`;
+}
+
+const WOULD = { refused: "would be refused", deferred: "would be put off", held: "would be held" } as const;
+
 function row(context: PageContext, data: InboxData, each: InboxMessage): Html {
+  const mark = data.marks.get(each.id.split(".", 1)[0]!), subject = each.subject.trim() || "(no subject)";
   const to = each.to.length > 1 ? markup`${each.to[0]} and ${count(each.to.length - 1)} more` : each.to[0] ?? "nobody";
-  return markup`<li><a href="${inboxPath(data.view, each.id)}" data-id="${each.id}"${
-    each.id === data.open?.entry.id && markup` aria-current="true"`
-  }${!each.read && markup` class="new"`}>${
+  return markup`<li><input type="checkbox" name="id" value="${each.id}" form="many" aria-label="Select ${subject}"><a href="${
+    inboxPath(data.view, each.id)
+  }" data-id="${each.id}"${each.id === data.open?.entry.id && markup` aria-current="true"`}${
+    !each.read && markup` class="new"`
+  }>${
     !each.read && markup`<span class="u"><span class="vh">unread</span></span>`
-  }<b dir="auto">${each.subject.trim() || "(no subject)"}</b><time class="when" datetime="${
-    new Date(each.receivedAt).toISOString()
-  }" title="${longTime(each.receivedAt)} UTC">${shortTime(each.receivedAt, context.now)}</time><span class="to"><bdi>${
+  }<b dir="auto">${subject}</b><time class="when" datetime="${new Date(each.receivedAt).toISOString()}" title="${
+    longTime(each.receivedAt)
+  } UTC">${shortTime(each.receivedAt, context.now)}</time><span class="to"><bdi>${
     senderName(each.from) || "no sender"
-  }</bdi> to <bdi>${to}</bdi></span></a></li>`;
+  }</bdi> to <bdi>${to}</bdi></span>${mark && verdict("seen", WOULD[mark])}</a></li>`;
 }
 
 /** The name of `Name <address>`, else the address. */
@@ -171,57 +233,4 @@ function senderName(from: string): string {
 
 function nothingOpen(data: InboxData): Html {
   return markup`<div class="none">${MARK}<p>${plural(data.total, "message")}. Open one to read it.</p></div>`;
-}
-
-/** Nothing has come yet: what would be here, and the next command to copy. */
-function empty(context: PageContext): Html {
-  const { site } = context;
-  const address = site.smtp[0] ?? "127.0.0.1:2525";
-  const colon = address.lastIndexOf(":");
-  const host = address.slice(0, colon).replace(/^(?:0\.0\.0\.0|\[::\])$/, "127.0.0.1"), port = address.slice(colon + 1);
-  const server = host === "127.0.0.1" && port === "2525" ? "" : ` --server ${host}:${port}`;
-  const node = `nodemailer.createTransport({ host: "${host}", port: ${port} })\n` +
-    `  .sendMail({ from: "me@example.org", to: "you@example.org", subject: "Hello", text: "It works" })`;
-  return markup`
-    <div class="first" id="empty">
-      <div class="hero">${MARK}<div><h1>The gate stands. Nobody has knocked yet.</h1><p>${
-    site.devInbox
-      ? "Mail for every domain is taken into this inbox, and nothing leaves this machine."
-      : "Mail for the dev inbox shows up here."
-  } This page changes by itself when the first one comes.</p></div></div>
-      <dl class="card wires">
-        <div>
-          <dt>Send mail to</dt>
-          <dd><code>${host}:${port}</code></dd>
-        </div>
-        <div>
-          <dt>Security</dt>
-          <dd>none needed</dd>
-        </div>
-        <div>
-          <dt>Data</dt>
-          <dd><code>${site.data}</code></dd>
-        </div>
-        <div>
-          <dt>Server</dt>
-          <dd><code>${site.hostname}</code></dd>
-        </div>
-      </dl>
-      <ol class="card steps">
-        <li><h2>From a checkout of Postern</h2><p>The built-in client sends one message and prints the dialogue.</p>${
-    command("c1", `deno task postern send${server} --to you@example.org`, { shell: true })
-  }</li>
-        <li><h2>With swaks</h2><p>The usual test client, in every distribution.</p>${
-    command("c2", `swaks --server ${host}:${port} --to you@example.org --header "Subject: Hello"`, { shell: true })
-  }</li>
-        <li><h2>From your program</h2><p>Point its mail settings here. With nodemailer:</p>${
-    command("c3", node, { shell: false })
-  }</li>
-      </ol>
-      <section class="card pad gap">
-        <h2>If nothing arrives</h2>
-        <p class="soft">Is the program sending to port ${port}, not 25? In a container, 127.0.0.1 is the container itself: set <code>POSTERN_SMTP=0.0.0.0:${port}</code> and publish the port.</p>
-      </section>
-    </div>
-  `;
 }

@@ -7,13 +7,15 @@ import { shortId } from "../../../model/id.ts";
 import { partName } from "../../messages/messages.ts";
 import type { Lesson } from "../../../pipeline/plugin.ts";
 import type { MimeMail } from "../../messages/mime.ts";
-import type { Opened } from "../../messages/reader.ts";
+import type { Content, Opened } from "../../messages/reader.ts";
+import type { Story } from "../../../ledger/story.ts";
 import { checks, checksTable } from "./checks.ts";
 import { count, longTime, plural, size } from "../format.ts";
 import { type Child, type Html, markup } from "../html.ts";
 import { icon } from "../icons.ts";
-import type { InboxView } from "./inbox.ts";
-import { action, type PageContext } from "../layout.ts";
+import { type InboxView, kept } from "./inbox.ts";
+import { action, hidden, type PageContext } from "../layout.ts";
+import { inEarnest, pluginWords } from "./plugin_words.ts";
 
 const MAX_TEXT = 512 * 1024; // characters of text that a page shows
 
@@ -28,6 +30,12 @@ export interface MessageOptions {
   readonly learns: boolean;
   /** What it was just taught as. */
   readonly taught: Lesson | null;
+  /** What the ledger knows of it. */
+  readonly story: Story | null;
+  /** Where it may be sent on to; null: nowhere. */
+  readonly releases: readonly string[] | null;
+  /** The id in the queue of what was just sent on. */
+  readonly released: string | null;
 }
 interface Tab {
   readonly id: string;
@@ -48,13 +56,18 @@ export function messageView(context: PageContext, options: MessageOptions): Html
   tabs.push({ id: "source", label: "Source", content: source(options.opened, api) });
   if (mail !== null) {
     tabs.push({ id: "parts", label: "Parts", n: count(mail.parts.length + mail.omitted), content: parts(mail, api) });
-    tabs.push({ id: "headers", label: "Headers", n: count(mail.headerCount), content: headers(mail) });
+    tabs.push({ id: "headers", label: "Headers", n: count(mail.headerCount), content: headers(mail, content) });
   }
-  const found = checks(message.edits.prepend);
-  tabs.push({ id: "checks", label: "Checks", n: found.length > 0 && count(found.length), content: checksTable(found) });
-  const fields = markup`${keep("inbox", options.view.inbox)}${keep("q", options.view.q)}${
-    keep("before", options.view.before)
-  }`;
+  tabs.push({ id: "envelope", label: "Envelope", content: envelope(options.opened) });
+  const found = checks(message.edits.prepend), { story } = options;
+  tabs.push({
+    id: "checks",
+    label: "Checks",
+    n: found.length > 0 && count(found.length),
+    content: markup`${checksTable(found)}${story !== null && pluginWords(story)}`,
+  });
+  const { view: { inbox, q, before } } = options;
+  const fields = markup`${kept("inbox", inbox)}${kept("q", q)}${kept("before", before)}`;
   return markup`
     <header>
       <p class="back"><a href="${options.back}">${icon("back")}All messages</a></p>
@@ -69,7 +82,7 @@ export function messageView(context: PageContext, options: MessageOptions): Html
       kind: "quiet mark-read",
       fields,
     })
-  }${
+  }${options.releases !== null && sendOn(context, { id: entry.id, to: options.releases, fields })}${
     options.learns &&
     markup`${action(context, { to: `/inbox/${entry.id}/spam`, label: "Spam", kind: "quiet", fields })}${
       action(context, { to: `/inbox/${entry.id}/ham`, label: "Not spam", kind: "quiet", fields })
@@ -79,7 +92,7 @@ export function messageView(context: PageContext, options: MessageOptions): Html
       to: `/inbox/${entry.id}/delete`,
       label: "Delete",
       kind: "danger delete",
-      fields: markup`${fields}${keep("next", options.next ?? undefined)}`,
+      fields: markup`${fields}${kept("next", options.next ?? undefined)}`,
     })
   }</div>
       </div>
@@ -93,9 +106,22 @@ export function messageView(context: PageContext, options: MessageOptions): Html
     size(entry.size)
   }, into <b dir="auto">${entry.inbox}</b>, from ${message.origin.ip}${
     message.origin.identity !== null && markup` as <bdi>${message.origin.identity}</bdi>`
-  }, <code title="${message.id}">${shortId(message.id)}</code></dd>
+  }, ${
+    story === null
+      ? markup`<code title="${message.id}">${shortId(message.id)}</code>`
+      : markup`<a href="/explain/${message.id}" title="The story of this message"><code>${
+        shortId(message.id)
+      }</code></a>`
+  }</dd>
       </dl>
     </header>
+    ${
+    options.released !== null &&
+    markup`<p class="strip"><span>Sent on: it stands in the queue as <a href="/queue/${options.released}"><code>${
+      shortId(options.released)
+    }</code></a>.</span></p>`
+  }
+    ${story !== null && inEarnest(story)}
     ${
     options.taught !== null &&
     markup`<p class="strip"><span>Learned as ${options.taught === "spam" ? "spam" : "good mail"}.</span></p>`
@@ -115,8 +141,63 @@ export function messageView(context: PageContext, options: MessageOptions): Html
   `;
 }
 
-function keep(name: string, value: string | undefined): Html | null {
-  return value === undefined ? null : markup`<input type="hidden" name="${name}" value="${value}">`;
+/** A question for the address; no script is needed. */
+function sendOn(
+  context: PageContext,
+  { id, to, fields }: { readonly id: string; readonly to: readonly string[]; readonly fields: Child },
+): Html {
+  const whole = to.filter((pattern) => !pattern.includes("*"));
+  return markup`
+    <details class="ask send">
+      <summary class="btn quiet">Send on…</summary>
+      <div class="menu"><p>It goes into the queue as a new message. Allowed: ${
+    to.map((each, n) => markup`${n > 0 && ", "}<code>${each}</code>`)
+  }.</p><form method="post" action="/inbox/${id}/release">${
+    hidden(context)
+  }${fields}<label class="vh" for="send-to">Address</label><input type="text" id="send-to" name="to" required maxlength="320" inputmode="email" autocomplete="email" list="send-list" value="${
+    whole.length === 1 ? whole[0]! : ""
+  }" placeholder="you@example.org"><datalist id="send-list">${
+    whole.map((each) => markup`<option value="${each}"></option>`)
+  }</datalist><button class="btn main">Send on</button></form></div>
+    </details>
+  `;
+}
+
+/** How it was handed in: what a header cannot say. */
+function envelope({ entry, message }: Opened): Html {
+  const { origin, parameters } = message;
+  const said = [
+    parameters.body !== "7BIT" && `BODY=${parameters.body}`,
+    parameters.smtputf8 && "SMTPUTF8",
+    parameters.size !== null && `SIZE=${parameters.size}`,
+    parameters.ret !== null && `RET=${parameters.ret}`,
+    parameters.envid !== null && `ENVID=${parameters.envid}`,
+    parameters.requireTls && "REQUIRETLS",
+  ].filter((each) => typeof each === "string");
+  const rows: readonly (readonly [name: string, value: Child])[] = [
+    ["MAIL FROM", markup`<code>&lt;${formatAddress(message.sender)}&gt;</code>`],
+    ["With", said.length === 0 ? markup`<span class="dim">nothing</span>` : markup`<code>${said.join(" ")}</code>`],
+    ["RCPT TO", entry.to.map((each) => markup`<div><code>&lt;${each}&gt;</code></div>`)],
+    ["Client", markup`<code>${origin.ip}</code>`],
+    ["Said hello as", markup`<code>${origin.helo}</code>`],
+    ["Protocol", markup`<code>${origin.protocol}</code>`],
+    [
+      "Login",
+      origin.identity === null ? markup`<span class="dim">nobody</span>` : markup`<bdi>${origin.identity}</bdi>`,
+    ],
+    ["Listener", markup`<code>${origin.listener}</code>`],
+    ["Session", markup`<code>${origin.session}</code>`],
+  ];
+  return markup`
+    <div class="tw">
+      <table class="fields">
+        <caption class="vh">The envelope of the message</caption>
+        <tbody>${
+    rows.map(([name, value]) => markup`<tr><th scope="row">${name}</th><td class="brk">${value}</td></tr>`)
+  }</tbody>
+      </table>
+    </div>
+  `;
 }
 
 /** The envelope's sender where the header does not already name it. */
@@ -194,18 +275,36 @@ function parts(mail: MimeMail, api: string): Html {
     )
   }</tbody>
       </table>
-    </div>${
+    </div>${looks(mail, api)}${
     mail.omitted > 0 &&
     markup`<p class="strip"><span>${plural(mail.omitted, "more part")}, in the source only.</span></p>`
   }
   `;
 }
 
+/** Pictures of pixels that a browser draws without running anything; no SVG. */
+const PICTURE = /^image\/(?:png|jpeg|gif|webp|avif|bmp)$/;
+const MOST_LOOKS = 24, LARGEST_LOOK = 10 * 1024 * 1024;
+
+function looks(mail: MimeMail, api: string): Html | null {
+  const pictures = mail.parts.filter(({ type, size }) => PICTURE.test(type) && size <= LARGEST_LOOK)
+    .slice(0, MOST_LOOKS);
+  if (pictures.length === 0) return null;
+  return markup`<div class="looks">${
+    pictures.map((part) =>
+      markup`<figure><img src="${api}/parts/${part.n}" alt="Part ${part.n}: ${
+        partName(part)
+      }" loading="lazy"><figcaption>${part.n}: <bdi>${partName(part)}</bdi></figcaption></figure>`
+    )
+  }</div>`;
+}
+
 function unnamed(type: string): string {
   return type === "text/plain" ? "the text" : type === "text/html" ? "the HTML" : "no name";
 }
 
-function headers(mail: MimeMail): Html {
+function headers(mail: MimeMail, { source }: Content): Html {
+  const end = /\r?\n\r?\n/.exec(source)?.index ?? source.length;
   return markup`
     <div class="tw">
       <table class="fields">
@@ -227,5 +326,8 @@ function headers(mail: MimeMail): Html {
       plural(mail.headerCount - mail.headers.length, "more field")
     }, in the source only.</span></p>`
   }
+    <details class="rawhead"><summary>As they came, octet by octet</summary><pre class="pad" tabindex="0">${
+    source.slice(0, end)
+  }</pre></details>
   `;
 }

@@ -1,0 +1,72 @@
+/**
+ * The ledger of a server: in its data folder, or in memory where the server keeps nothing; told of every event, and once a
+ * minute of how much waits. And the one of a stopped server, to read. Non-job: everything else (sqlite.ts).
+ */
+import type { Bus } from "../observe/bus.ts";
+import type { QueueTotals, Store } from "../store/store.ts";
+import { Archive } from "./archive.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Redact } from "./protocol.ts";
+import { openSqliteLedger } from "./sqlite.ts";
+
+export interface LedgerConfiguration {
+  /** The data folder. */
+  readonly data: string;
+  readonly store: "sqlite" | "memory";
+  /** Null: nothing is kept. */
+  readonly ledger: { readonly keep: number | null; readonly size: number; readonly redact: Redact } | null;
+}
+export interface LedgerParts {
+  readonly store: Pick<Store, "totals">;
+  readonly bus: Bus;
+  now(): number;
+}
+
+/** Without a folder it lies in memory. */
+const MEMORY = 64 * 2 ** 20;
+
+/** Null: the configuration wants none. */
+export function openLedger({ data, store, ledger: wanted }: LedgerConfiguration, parts: LedgerParts): Ledger | null {
+  if (wanted === null) return null;
+  const { bus, now } = parts, inMemory = store === "memory";
+  const ledger = openSqliteLedger({
+    ...wanted,
+    ...inMemory && { size: Math.min(wanted.size, MEMORY) },
+    folder: inMemory ? null : folderOf(data),
+    observer: (event) => bus.emit(event),
+    waiting: async () => waitingOf(await parts.store.totals({})),
+    now,
+  });
+  bus.subscribe(ledger.observe);
+  return ledger;
+}
+
+/** Messages that the queue has not done with, those aside that wait for a person. */
+function waitingOf({ ready = 0, active = 0, deferred = 0 }: QueueTotals): number {
+  return ready + active + deferred;
+}
+
+function folderOf(data: string): string {
+  return `${data}/ledger`;
+}
+
+export type LedgerReader = Pick<Archive, "search" | "explain" | "rates" | "plugins" | "audits" | "size" | "close">;
+
+/**
+ * Reads the ledger of a server that does not run; null when there is none. `data`: the data folder.
+ *
+ * @throws {StoreError} when it cannot be read.
+ */
+export function openLedgerReader(
+  data: string,
+  { redact = "none" }: { readonly redact?: Redact } = {},
+): LedgerReader | null {
+  const folder = folderOf(data);
+  try {
+    Deno.statSync(folder);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+  return new Archive({ folder, keep: null, size: null, redact }, { readOnly: true });
+}

@@ -1,0 +1,284 @@
+/**
+ * One file of the ledger: a stretch of time with its entries, the index over their words, what came late, counts of each
+ * minute. Old stretches go by being unlinked, so nothing is ever deleted row by row.
+ * Non-job: which stretch (slices.ts), what is asked (archive.ts).
+ */
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { Statements } from "../store/statements.ts";
+import { StoreError } from "../store/store.ts";
+import { type Head, ID, keyOf, type Late, SLOTS, timeOf } from "./codec.ts";
+import type { PluginCount } from "./ledger.ts";
+import { type Counted, COUNTS, PLUGIN_COUNTS } from "./tally.ts";
+import { COMMIT_BOUNDS, DELAY_BOUNDS } from "./ledger.ts";
+import { WORD_CHARACTERS } from "./tokens.ts";
+
+const APPLICATION = 0x504f4c47; // "POLG"
+const VERSION = 1;
+export const MINUTE = 60_000;
+/** Plugins are counted in steps of this. */
+export const PLUGIN_STEP = 5 * MINUTE;
+
+const COMMIT = COMMIT_BOUNDS.map((_, at) => `c${at}`).concat(`c${COMMIT_BOUNDS.length}`);
+const DELAY = DELAY_BOUNDS.map((_, at) => `d${at}`).concat(`d${DELAY_BOUNDS.length}`);
+const NUMBERS = [...COUNTS, ...COMMIT, ...DELAY];
+
+const TABLES = `
+  create table entry (key integer primary key, head text not null, part text not null) strict;
+  create table session (key integer primary key, head text not null, part text not null) strict;
+  create virtual table word using fts5 (text, content='', detail=none, columnsize=0,
+    tokenize="ascii tokenchars '${WORD_CHARACTERS}'");
+  insert into word (word, rank) values ('automerge', 16);
+  create table late (n integer primary key, key integer not null, id text not null, data text not null) strict;
+  create index late_key on late (key);
+  create table audit (n integer primary key, at integer not null, subject text not null, data text not null) strict;
+  create index audit_subject on audit (subject);
+  create table minute (at integer primary key, queue integer, ${
+  NUMBERS.map((each) => `${each} integer not null`)
+}) strict;
+  create table plugin (at integer not null, plugin text not null,
+    ${PLUGIN_COUNTS.map((each) => `${each} integer not null`)}, primary key (at, plugin)) strict, without rowid;
+  create table total (entries integer not null) strict;
+  insert into total values (0);
+  pragma user_version = ${VERSION};
+  pragma application_id = ${APPLICATION};
+`;
+
+/** A row as it is written. */
+export interface Row {
+  readonly key: number;
+  readonly head: Head;
+  readonly headText: string;
+  readonly part: string;
+  readonly words: string;
+}
+
+/** The minute's sums, in the order of `NUMBERS`. */
+export interface MinuteRow {
+  readonly at: number;
+  readonly queue: number | null;
+  readonly numbers: readonly number[];
+}
+
+export class Slice {
+  /** Where it begins, milliseconds since 1970. */
+  readonly start: number;
+  readonly path: string | null;
+  readonly #db: DatabaseSync;
+  readonly #sql: Statements;
+
+  /** @throws when the file is none of ours, damaged, or cannot be had. `path` null: in memory. */
+  constructor(start: number, path: string | null, options: { readonly readOnly?: boolean } = {}) {
+    const { readOnly = false } = options;
+    this.start = start;
+    this.path = path;
+    if (path !== null && !readOnly) {
+      Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 }).close(); // SQLite would: 0644
+    }
+    this.#db = new DatabaseSync(path ?? ":memory:", { readOnly });
+    this.#sql = new Statements(this.#db);
+    try {
+      this.#db.exec("pragma busy_timeout = 5000");
+      if (!readOnly) this.#prepare();
+      this.#check();
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
+  }
+
+  #prepare(): void {
+    const fresh = this.#number("pragma user_version") === 0 && this.#number("select count(*) from sqlite_schema") === 0;
+    // The last second may be lost in a power cut; the file is whole all the same
+    this.#db.exec(`pragma journal_mode = wal; pragma synchronous = normal; pragma wal_autocheckpoint = 2000;
+      pragma journal_size_limit = ${16 * 1024 * 1024}; pragma cache_size = -4096; pragma temp_store = memory`);
+    if (fresh) this.#db.exec(`begin; ${TABLES} commit`);
+  }
+
+  #check(): void {
+    const application = this.#number("pragma application_id"), version = this.#number("pragma user_version");
+    if (application !== APPLICATION) throw new StoreError("io", "it is not a ledger of Postern");
+    if (version !== VERSION) throw new StoreError("io", `it has format ${version}, this version knows ${VERSION}`);
+  }
+
+  #number(sql: string): number {
+    return Number(Object.values(this.#db.prepare(sql).get() ?? { none: 0 })[0]);
+  }
+
+  // ---- Writing -------------------------------------------------------------------------------------------------------
+
+  /** All of it or nothing. @throws what SQLite says. */
+  transact<T>(work: () => T): T {
+    this.#sql.run("begin immediate");
+    try {
+      const result = work();
+      this.#sql.run("commit");
+      return result;
+    } catch (error) {
+      try {
+        this.#sql.run("rollback");
+      } catch { /* SQLite did it by itself */ }
+      throw error;
+    }
+  }
+
+  /** In order of their keys: the index likes that. Within a transaction. */
+  add(rows: readonly Row[]): void {
+    for (const row of rows) {
+      const key = this.#place(row);
+      if (key !== null) this.#sql.run("insert into word (rowid, text) values (?, ?)", key, row.words);
+    }
+    if (rows.length > 0) this.#sql.run("update total set entries = entries + ?", rows.length);
+  }
+
+  /** Where the row found room in its millisecond; null: nowhere, or it is there already. */
+  #place({ key, head, headText, part }: Row): number | null {
+    for (let tried = 0; tried < SLOTS; tried++) {
+      if (this.#sql.run("insert or ignore into entry values (?, ?, ?)", key + tried, headText, part) === 1) {
+        return key + tried;
+      }
+      if (this.#headAt(key + tried)?.[ID] === head[ID]) return null;
+    }
+    return null;
+  }
+
+  addSession(key: number, head: string, part: string): void {
+    this.#sql.run("insert or replace into session values (?, ?, ?)", key, head, part);
+  }
+  addLate(id: string, data: string): void {
+    this.#sql.run("insert into late (key, id, data) values (?, ?, ?)", keyOf(id), id, data);
+  }
+  addAudit(at: number, subject: string, data: string): void {
+    this.#sql.run("insert into audit (at, subject, data) values (?, ?, ?)", at, subject, data);
+  }
+
+  count({ at, counts, commit, delay, queue, plugins }: Counted): void {
+    const minute = Math.floor(at / MINUTE) * MINUTE;
+    this.#sql.run(ADD_MINUTE, minute, queue, ...counts, ...commit, ...delay);
+    const step = Math.floor(at / PLUGIN_STEP) * PLUGIN_STEP;
+    for (const [plugin, numbers] of plugins) this.#sql.run(ADD_PLUGIN, step, plugin, ...numbers);
+  }
+
+  /** Another row in the place of the one at this key. */
+  replace(key: number, before: string, row: Pick<Row, "headText" | "part" | "words">): void {
+    this.#sql.run("insert into word (word, rowid, text) values ('delete', ?, ?)", key, before);
+    this.#sql.run("update entry set head = ?, part = ? where key = ?", row.headText, row.part, key);
+    this.#sql.run("insert into word (rowid, text) values (?, ?)", key, row.words);
+  }
+
+  /** Statements for what is seldom done (forget.ts). */
+  get sql(): Statements {
+    return this.#sql;
+  }
+
+  // ---- Reading -------------------------------------------------------------------------------------------------------
+
+  #headAt(key: number): Head | null {
+    const row = this.#sql.get<{ head: string }>("select head from entry where key = ?", key);
+    return row && JSON.parse(row.head);
+  }
+
+  /** Keys that match, the newest first, from `above` (exclusive) down to `from`. */
+  keys(
+    match: string,
+    { from, above, limit }: { readonly from: number; readonly above: number; readonly limit: number },
+  ): number[] {
+    const rows = match === ""
+      ? this.#sql.all<{ key: number }>(
+        "select key from entry where key >= ? and key < ? order by key desc limit ?",
+        from,
+        above,
+        limit,
+      )
+      : this.#sql.all<{ key: number }>(
+        `select rowid as key from word where word match ? and rowid >= ? and rowid <= ? order by rowid desc limit ?`,
+        match,
+        from,
+        above - 1,
+        limit,
+      );
+    return rows.map(({ key }) => key);
+  }
+
+  head(key: number): Head {
+    return this.#headAt(key)!;
+  }
+
+  /** The entry of an identifier, or null. */
+  find(id: string): { readonly key: number; readonly head: Head; readonly part: string } | null {
+    return this.#find("entry", id);
+  }
+  findSession(id: string): { readonly key: number; readonly head: Head; readonly part: string } | null {
+    return this.#find("session", id);
+  }
+  #find(table: "entry" | "session", id: string): { key: number; head: Head; part: string } | null {
+    const from = timeOf(id) * SLOTS;
+    const rows = this.#sql.iterate<{ key: number; head: string; part: string }>(
+      `select key, head, part from ${table} where key >= ? and key < ?`,
+      from,
+      from + 2 * SLOTS,
+    );
+    for (const { key, head, part } of rows) {
+      const read: Head = JSON.parse(head);
+      if (read[ID] === id) return { key, head: read, part };
+    }
+    return null;
+  }
+
+  late(id: string): Late[] {
+    const rows = this.#sql.all<{ id: string; data: string }>(
+      "select id, data from late where key = ? order by n",
+      keyOf(id),
+    );
+    return rows.filter((row) => row.id === id).map(({ data }) => JSON.parse(data));
+  }
+
+  audits(where: string, ...values: SQLInputValue[]): string[] {
+    return this.#sql.all<{ data: string }>(`select data from audit ${where}`, ...values).map(({ data }) => data);
+  }
+
+  minutes(since: number, until: number, step: number): MinuteRow[] {
+    const rows = this.#sql.all<Record<string, number | null>>(
+      `select cast((at - ?) / ? as integer) as step, max(at), queue, ${NUMBERS.map((each) => `sum(${each}) as ${each}`)}
+       from minute where at >= ? and at < ? group by 1 order by 1`,
+      since,
+      step,
+      since,
+      until,
+    );
+    return rows.map((row) => ({
+      at: since + Number(row.step) * step,
+      queue: row.queue ?? null,
+      numbers: NUMBERS.map((name) => Number(row[name])),
+    }));
+  }
+
+  plugins(since: number): (Record<string, number> & { readonly plugin: PluginCount["plugin"] })[] {
+    return this.#sql.all(
+      `select plugin, ${
+        PLUGIN_COUNTS.map((each) => `sum(${each}) as ${each}`)
+      } from plugin where at >= ? group by plugin`,
+      since,
+    );
+  }
+
+  get entries(): number {
+    return this.#sql.get<{ entries: number }>("select entries from total")!.entries;
+  }
+  get octets(): number {
+    return this.#number("pragma page_count") * this.#number("pragma page_size");
+  }
+  oldest(): number | null {
+    const row = this.#sql.get<{ key: number | null }>("select min(key) as key from entry");
+    return row === null || row.key === null ? null : Math.floor(row.key / SLOTS);
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+}
+
+const ADD_MINUTE = `insert into minute values (?, ?, ${NUMBERS.map(() => "?")})
+  on conflict do update set queue = coalesce(excluded.queue, queue),
+  ${NUMBERS.map((each) => `${each} = ${each} + excluded.${each}`)}`;
+const ADD_PLUGIN = `insert into plugin values (?, ?, ${PLUGIN_COUNTS.map(() => "?")})
+  on conflict do update set ${PLUGIN_COUNTS.map((each) => `${each} = ${each} + excluded.${each}`)}`;
