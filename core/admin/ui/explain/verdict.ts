@@ -37,7 +37,7 @@ export function verdictCard(story: Story, { gates, links, change }: VerdictOptio
   }${foreign(shortId(story.id), 8)}</code></h1>
       <p class="why"><bdi>${why(story)}</bdi></p>
       ${
-    story.observed !== null &&
+    story.observed !== null && story.verdict !== "accepted" &&
     markup`<p class="note v-seen">${icon("seen")}A plugin that only watches would have had it ${story.observed}.</p>`
   }
       ${

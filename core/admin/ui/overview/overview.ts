@@ -50,7 +50,11 @@ ${told === null ? unkept() : !fresh && plots(told)}`;
 function figures(context: PageContext, { totals, told }: Omit<OverviewData, "acts">): Html {
   const waits = (totals.ready ?? 0) + (totals.deferred ?? 0);
   const queue = markup`<div><dt>Queue</dt><dd>${count(waits)}<small><a href="/queue">${
-    (totals.deferred ?? 0) > 0 ? `${count(totals.deferred!)} to be tried again` : "all of it"
+    (totals.deferred ?? 0) > 0
+      ? `${count(totals.deferred!)} to be tried again`
+      : waits === 0
+      ? "nothing waits"
+      : "not tried yet"
   }</a></small></dd></div>`;
   const kept = markup`<dt><i class="sw hold"></i>Held</dt>`;
   const quarantine = markup`<small>${
