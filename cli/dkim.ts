@@ -5,14 +5,14 @@
  */
 import { dirname, resolve } from "node:path";
 import { Command, Option } from "commander";
+import type { Config } from "../core/config/config.ts";
 import { ConfigError } from "../core/config/issue.ts";
 import { loadConfig } from "../core/config/load.ts";
 import { REGISTRY } from "../core/config/registry.ts";
 import { canonicalDomain, definePlugin, type Schema } from "../core/pipeline/mod.ts";
 import { syncFolder, writeAll } from "../core/store/durable_write.ts";
 import { dkim_sign } from "../plugins/outbound/dkim_sign/mod.ts";
-import { KeyError, PrivateKey } from "../core/dkim/mod.ts";
-import { recordName, recordText, zoneRecord } from "../core/dkim/mod.ts";
+import { KeyError, PrivateKey, recordName, recordText, type SigningKey, zoneRecord } from "../core/dkim/mod.ts";
 import { type KeyEntry, readKey } from "../plugins/outbound/key_source.ts";
 import { CommandError, DONE, type ExitCode, type Terminal, USAGE } from "./terminal.ts";
 
@@ -128,6 +128,25 @@ async function recordsOf(
   config: string | undefined,
   terminal: Terminal,
 ): Promise<{ readonly domain: string; readonly line: string }[]> {
+  const { keys } = await signingKeys(config, terminal);
+  if (keys.length === 0) throw new CommandError("the configuration has no dkim_sign: postern dkim keygen makes a key");
+  const records = new Map<string, { domain: string; line: string }>();
+  for (const { domain, selector, key } of keys) {
+    const line = zoneRecord(recordName(domain, selector), await recordText(key));
+    records.set(line, { domain, line }); // listeners with lists of their own may have it again
+  }
+  return [...records.values()];
+}
+
+/**
+ * The keys of each `dkim_sign`; the configuration too, unless something else is wrong in it.
+ *
+ * @throws {CommandError} for a key that cannot be read, {ConfigError} where nothing signs and something is wrong.
+ */
+export async function signingKeys(
+  file: string | undefined,
+  terminal: Terminal,
+): Promise<{ readonly keys: readonly SigningKey[]; readonly config: Config | null }> {
   const found: { readonly entry: KeyEntry; readonly base: string }[] = [];
   // In place of the plugin, which would read every key before anything can be said of one
   const recorder = definePlugin({
@@ -138,28 +157,21 @@ async function recordsOf(
       return { deliver: (_, next) => next() };
     },
   });
+  let config: Config | null = null;
   try {
     const registry = new Map([...REGISTRY, [dkim_sign.pluginName, recorder] as const]);
-    await loadConfig({
-      ...config === undefined ? {} : { file: config },
-      env: terminal.env,
-      cwd: terminal.cwd,
-      registry,
-    });
+    const named = file === undefined ? {} : { file };
+    config = await loadConfig({ ...named, env: terminal.env, cwd: terminal.cwd, registry });
   } catch (error) {
     if (!(error instanceof ConfigError) || found.length === 0) throw error;
   }
-  if (found.length === 0) throw new CommandError("the configuration has no dkim_sign: postern dkim keygen makes a key");
-  const records = new Map<string, { domain: string; line: string }>();
-  for (const { entry, base } of found) {
+  const trouble = (message: string) => terminal.err(`warning: ${message}`);
+  const keys = found.map(({ entry, base }) => {
     try {
-      const trouble = (message: string) => terminal.err(`warning: ${message}`);
-      const { domain, selector, key } = readKey(entry, { base, trouble });
-      const line = zoneRecord(recordName(domain, selector), await recordText(key));
-      records.set(line, { domain, line }); // listeners with lists of their own may have it again
+      return readKey(entry, { base, trouble });
     } catch (error) {
       throw error instanceof KeyError ? new CommandError(error.message) : error;
     }
-  }
-  return [...records.values()];
+  });
+  return { keys, config };
 }

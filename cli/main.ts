@@ -2,6 +2,8 @@
  * The command line: `postern COMMAND`. Exit codes: 0 done, 1 the answer is no or the input is bad, 2 usage.
  * Non-job: what a command does (a file each).
  */
+import { basename } from "node:path";
+import process from "node:process";
 import { Command, CommanderError } from "commander";
 import about from "../deno.json" with { type: "json" };
 import { ConfigError } from "../core/config/issue.ts";
@@ -9,14 +11,18 @@ import { banCommand } from "./ban/command.ts";
 import { checkCommand } from "./check/command.ts";
 import { dkimCommand } from "./dkim.ts";
 import { dmarcCommand } from "./dmarc.ts";
+import { doctorCommand } from "./doctor/command.ts";
 import { quarantineCommand } from "./quarantine.ts";
 import { queueCommand } from "./queue/command.ts";
+import { replayCommand } from "./replay/command.ts";
 import { schemaCommand } from "./schema.ts";
 import { sendCommand } from "./send/command.ts";
+import { NAMES, sendmail, sendmailCommand } from "./sendmail/command.ts";
 import { serveCommand } from "./serve.ts";
 import { suppressCommand } from "./suppress/command.ts";
 import { CommandError, DONE, type ExitCode, NO, processTerminal, type Terminal, USAGE } from "./terminal.ts";
 import { trainCommand } from "./train/command.ts";
+import { tryCommand } from "./try/command.ts";
 import { userCommand } from "./user/command.ts";
 
 /** Commands that succeed by throwing: commander's way to say that help or the version was shown. */
@@ -34,6 +40,9 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     checkCommand,
     schemaCommand,
     sendCommand,
+    sendmailCommand,
+    tryCommand,
+    replayCommand,
     queueCommand,
     quarantineCommand,
     suppressCommand,
@@ -42,12 +51,15 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     userCommand,
     dkimCommand,
     dmarcCommand,
+    doctorCommand,
   ];
   for (const make of commands) {
     program.addCommand(make(terminal, finish));
   }
   settle(program, terminal);
   try {
+    const [first, ...words] = args;
+    if (first === "sendmail" && words[0] !== "--help") return await sendmail(words, "sendmail", terminal);
     await program.parseAsync([...args], { from: "user" });
     return code;
   } catch (error) {
@@ -95,4 +107,16 @@ function oneLine(error: unknown): string {
   return text.replace(/\s+/g, " ");
 }
 
-if (import.meta.main) Deno.exit(await run(Deno.args, processTerminal()));
+/** Under the name of a sendmail it is one, and what stands behind it is all a sendmail's. */
+export async function runAs(name: string, args: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  if (!NAMES.has(name)) return await run(args, terminal);
+  try {
+    return await sendmail(args, name, terminal);
+  } catch (error) {
+    return explain(error, terminal);
+  }
+}
+
+if (import.meta.main) {
+  Deno.exit(await runAs(basename(process.argv0), Deno.args, processTerminal()));
+}

@@ -2,16 +2,22 @@
  * What a command may touch: words out, words in, the environment. Commands take it as a parameter and answer an exit code,
  * so that they run in a test as they do in a shell. Non-job: parsing arguments (main.ts).
  */
+import { concat } from "../core/model/octets.ts";
 import type { Output } from "../core/observe/line_writer.ts";
 import { SecretReader } from "./secret.ts";
+import type { SysExit } from "./sendmail/sysexits.ts";
 
 export interface Terminal {
   /** A line to standard output. */
   out(text: string): void;
   /** A line to standard error. */
   err(text: string): void;
-  /** Everything on standard input. */
-  input(): Promise<Uint8Array>;
+  /** Octets to standard output as they are. */
+  octets(octets: Uint8Array): void;
+  /** Everything on standard input; of more than `most` octets no more than the beginning, which is longer than that. */
+  input(most?: number): Promise<Uint8Array>;
+  /** Standard input as it comes. */
+  stream(): AsyncIterable<Uint8Array>;
   /** Asks whoever sits there for a line that is not shown; null when standard input is no terminal. */
   secret(prompt: string): Promise<string | null>;
   /** Standard output for the log, which does not wait. */
@@ -26,7 +32,8 @@ export interface Terminal {
 
 /** Done; the answer is no or the input is bad; the command line is wrong. */
 export const DONE = 0, NO = 1, USAGE = 2;
-export type ExitCode = typeof DONE | typeof NO | typeof USAGE;
+/** Programs that call `sendmail` expect finer ones. */
+export type ExitCode = typeof DONE | typeof NO | typeof USAGE | SysExit;
 
 /** What is wrong, where, and what to do, in one line. */
 export class CommandError extends Error {
@@ -47,7 +54,18 @@ export function processTerminal(): Terminal {
   return {
     out: (text) => writeAll(Deno.stdout, `${text}\n`),
     err: (text) => writeAll(Deno.stderr, `${text}\n`),
-    input: async () => new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer()),
+    octets: (octets) => writeOctets(Deno.stdout, octets),
+    input: async (most = Infinity) => {
+      const chunks: Uint8Array[] = [];
+      let length = 0;
+      for await (const chunk of Deno.stdin.readable) {
+        chunks.push(chunk);
+        length += chunk.length;
+        if (length > most) break;
+      }
+      return concat(chunks);
+    },
+    stream: () => Deno.stdin.readable,
     secret: async (prompt) => {
       if (!Deno.stdin.isTerminal()) return null;
       Deno.stdin.setRaw(true); // before the question: what is typed at once is not shown either
@@ -85,8 +103,12 @@ function environment(): Terminal["env"] {
 }
 
 function writeAll(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  writeOctets(to, utf8.encode(text));
+}
+
+function writeOctets(to: { writeSync(bytes: Uint8Array): number }, bytes: Uint8Array): void {
   try {
-    for (let bytes = utf8.encode(text); bytes.length > 0;) bytes = bytes.subarray(to.writeSync(bytes));
+    while (bytes.length > 0) bytes = bytes.subarray(to.writeSync(bytes));
   } catch (error) {
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error; // `postern queue list | head` is no fault
   }

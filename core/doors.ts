@@ -8,11 +8,13 @@ import type { Config, ListenerConfig } from "./config/config.ts";
 import { connectionsFor } from "./config/defaults.ts";
 import { openFileLimit } from "./config/open_files.ts";
 import type { Dispatcher } from "./delivery/dispatcher.ts";
-import { isLoopback, Networks } from "./model/ip.ts";
+import { enginesOf } from "./engines.ts";
+import { Networks } from "./model/ip.ts";
 import { defer, type Reply } from "./model/reply.ts";
 import { Deadlines } from "./net/deadline.ts";
 import { Inbound, type InboundOptions, type TlsUpgrade } from "./net/inbound.ts";
 import type { Handover } from "./net/handover.ts";
+import { inject, type Injection, type InjectionResult } from "./net/injection.ts";
 import { ConnectionLimits } from "./net/limits.ts";
 import { Listener, type ListenerOptions } from "./net/listener.ts";
 import { Reception, type ReceptionOptions } from "./net/reception.ts";
@@ -20,10 +22,11 @@ import type { Services } from "./pipeline/contexts/transaction_context.ts";
 import type { Pipeline } from "./pipeline/pipeline.ts";
 import { type CommitOptions, commitTransaction, storeRefusal } from "./queue/commit.ts";
 import type { Quarantine } from "./queue/quarantine.ts";
-import { Offer } from "./smtp/extensions.ts";
+import { RecordedHost } from "./replay/recorded_host.ts";
+import type { Recorder } from "./replay/recorder.ts";
 import type { Passwords } from "./smtp/sasl/mechanism.ts";
 import { MECHANISMS } from "./smtp/sasl/mod.ts";
-import { type ServerOptions, ServerSession } from "./smtp/server.ts";
+import { ServerSession } from "./smtp/server.ts";
 import { writeText } from "./smtp/wire.ts";
 import type { Store } from "./store/store.ts";
 
@@ -39,6 +42,8 @@ export interface House {
   pipelineOf(listener: string): Pipeline;
   /** Where a new recipient stands in the queue. */
   readonly place: CommitOptions["place"];
+  /** Who records sessions; null: nobody. */
+  readonly recorder: Recorder | null;
   /** The one at work when it is asked for. */
   quarantine(): Quarantine;
   /** Takes what is in the queue to where it goes; the one at work when it is asked for. */
@@ -55,7 +60,6 @@ const RATE_WINDOW = 60_000;
 export class Doors {
   readonly #house: House;
   readonly #deadlines = new Deadlines();
-  readonly #trusted: Networks;
   /** Each role has its own places, so that strangers cannot shut out one's own users (case 36). */
   readonly #places = new Map<string, ConnectionLimits>();
   /** The places of the doors that these stand in for: who came in by them still takes one. */
@@ -66,7 +70,6 @@ export class Doors {
   constructor(house: House, previous: Doors | null = null) {
     this.#house = house;
     this.#taken = previous === null ? new Map() : new Map([...previous.#taken, ...previous.#places]);
-    this.#trusted = new Networks(house.config.trustedNetworks);
   }
 
   /** @throws {ListenError} when the address cannot be had. */
@@ -74,12 +77,24 @@ export class Doors {
     return Listener.open({ ...this.behind(config), adopted: handover.take(config.name, config.address) });
   }
 
+  /**
+   * A message without a socket, as from a client that has logged in: by the listener for one's own users, else by the first
+   * one that there is.
+   */
+  inject(injection: Injection): Promise<InjectionResult> {
+    const { config: { listeners, limits }, services } = this.#house;
+    const config = listeners.find(({ role }) => role === "submission") ?? listeners[0]!;
+    const trouble = (message: string) => services.emit({ type: "trouble", where: config.name, message });
+    const reception = this.#reception(config, this.#placesOf(config.role), trouble);
+    return inject(injection, { reception, size: limits.messageSize, header: limits.headerBytes });
+  }
+
   /** What whoever comes by this listener finds behind it. */
   behind(config: ListenerConfig): ListenerOptions {
-    const { services } = this.#house;
+    const { services, recorder } = this.#house, listener = config.name;
     const trouble = (message: string) => services.emit({ type: "trouble", where: config.name, message });
     const places = this.#placesOf(config.role);
-    const engine = this.#engines(config, places);
+    const engine = enginesOf(config, { config: this.#house.config, now: services.now, crowded: () => places.crowded });
     const reception = this.#reception(config, places, trouble);
     const inbound = this.#inbound(config, places);
     return {
@@ -107,55 +122,14 @@ export class Doors {
         return writeText(421, "4.7.0", words);
       },
       accept: (socket, { ip, port }) => {
-        const host = new Reception({ ip, port, tls: null, identity: null }, reception);
-        return new Inbound(socket, new ServerSession(engine(ip), (reply) => host.sign(reply)), host, inbound);
+        const client = { ip, port, tls: null, identity: null };
+        const recorded = recorder?.begin({ ip, port, listener, role: config.role }, reception.services) ?? null;
+        const host = new Reception(client, recorded ? { ...reception, services: recorded.services } : reception);
+        const session = new ServerSession(engine(ip), (reply) => host.sign(reply));
+        if (recorded) session.tape = recorded.tape;
+        return new Inbound(socket, session, recorded ? new RecordedHost(host, recorded.tape) : host, inbound);
       },
     };
-  }
-
-  /** The engine's settings for a peer: a few kinds, each made once. */
-  #engines(config: ListenerConfig, places: ConnectionLimits): (ip: string) => ServerOptions {
-    const { config: { limits, hostname, devInbox }, services } = this.#house;
-    const proxies = new Networks(config.xclient);
-    const made: ServerOptions[] = [];
-    const make = (own: boolean, crowded: boolean, xclient: boolean, near: boolean): ServerOptions => ({
-      hostname,
-      now: services.now,
-      lmtp: config.role === "lmtp",
-      offer: new Offer({
-        size: limits.messageSize,
-        recipients: limits.recipients,
-        binarymime: config.binarymime,
-        hide: config.ehloHide,
-        startTls: config.tls === "offer" || config.tls === "require",
-        mechanisms: config.mechanisms,
-        // The dev inbox takes logins of this machine alone, and no other program should send it a password in clear
-        authWithoutTls: config.authWithoutTls && (near || !devInbox),
-        xclient,
-        submission: config.role === "submission",
-      }),
-      demands: { tls: config.tls === "require", auth: config.requireAuth },
-      limits: {
-        size: limits.messageSize,
-        header: limits.headerBytes,
-        line: limits.line ?? Infinity,
-        command: limits.commandLine,
-        recipients: limits.recipients,
-        errors: crowded ? 0 : limits.errors, // where places run out, whoever comes now has no second try  case 16
-        junk: limits.junk,
-      },
-      bareLf: own ? "normalize" : config.bareLf,
-      forbidEarlyTalk: !own && config.forbidEarlyTalk,
-      lenientPaths: config.lenientPaths,
-      vrfy: config.vrfy,
-      speakingFor: (ip) => choose(ip, xclient),
-    });
-    const choose = (ip: string, xclient: boolean): ServerOptions => {
-      const own = this.#trusted.has(ip), crowded = !own && places.crowded, near = isLoopback(ip);
-      const kind = (own ? 1 : 0) | (crowded ? 2 : 0) | (xclient ? 4 : 0) | (near ? 8 : 0);
-      return made[kind] ??= make(own, crowded, xclient, near);
-    };
-    return (ip) => choose(ip, proxies.has(ip));
   }
 
   #reception(config: ListenerConfig, places: ConnectionLimits, trouble: (message: string) => void): ReceptionOptions {

@@ -20,12 +20,16 @@ import { ServerTls } from "./net/tls/server_tls.ts";
 import type { Event, Observer } from "./observe/events.ts";
 import type { Services } from "./pipeline/contexts/transaction_context.ts";
 import { Errands, teacherOf } from "./pipeline/errands.ts";
+import type { Ledger } from "./ledger/ledger.ts";
 import type { Metrics } from "./observe/metrics.ts";
 import { observersOf } from "./pipeline/observers.ts";
 import { Pipeline } from "./pipeline/pipeline.ts";
+import { Recorder } from "./replay/recorder.ts";
 import { Quarantine } from "./queue/quarantine.ts";
 import { Sending } from "./sending.ts";
 import type { Store } from "./store/store.ts";
+import type { DayHouse } from "./summary/day.ts";
+import { summaryPlugin } from "./summary/summary.ts";
 
 export interface GenerationOptions {
   readonly config: Config;
@@ -35,6 +39,8 @@ export interface GenerationOptions {
   now(): number;
   emit(event: Event): void;
   /** Counts phases, questions to name service, and TLS with mail hosts. */
+  /** What the daily summary is made from; absent: nobody keeps one. */
+  readonly ledger?: Ledger | null;
   readonly metrics: Pick<Metrics, "phase" | "question" | "tls">;
   /** The one that is at work now: what is asked for late, is asked of it. */
   current(): Generation;
@@ -56,10 +62,12 @@ export class Generation {
   readonly observers: readonly Observer[];
   readonly certificates: Certificates | null;
   readonly #errands: Errands;
+  readonly #recorder: Recorder | null;
 
   private constructor(
     options: GenerationOptions,
-    { logins, certificates, tls }: {
+    { logins, certificates, tls, recorder }: {
+      readonly recorder: Recorder | null;
       readonly logins: LoginServices;
       readonly certificates: Certificates | null;
       readonly tls: ServerTls | null;
@@ -69,11 +77,13 @@ export class Generation {
     const services = servicesOf(options);
     this.config = config;
     this.certificates = certificates;
+    this.#recorder = recorder;
     this.pipelines = new Map(config.listeners.map(({ name, plugins, role, delayRefusals }) => [
       name,
       new Pipeline(plugins, { role, delayRefusals, budget: limits.pluginsTime }),
     ]));
-    const plugins = config.listeners.flatMap((each) => each.plugins);
+    const { summary } = config, plugins = config.listeners.flatMap((each) => each.plugins);
+    if (summary !== null) plugins.push(summaryPlugin(summary, () => this.#day(options)));
     this.observers = observersOf(plugins, services);
     this.sending = new Sending({
       config,
@@ -93,6 +103,7 @@ export class Generation {
       passwords: new ScryptPasswords(),
       logins,
       pipelineOf: (listener) => this.pipelines.get(listener)!,
+      recorder,
       place: (recipient) => current().sending.place(recipient),
       quarantine: () => current().quarantine,
       dispatcher: () => current().sending.dispatcher,
@@ -111,7 +122,7 @@ export class Generation {
         clientCa: clientCa === null ? null : await certificates.trust(clientCa),
         now: options.now,
       });
-      return new Generation(options, { logins, certificates, tls });
+      return new Generation(options, { logins, certificates, tls, recorder: await openRecorder(options) });
     } catch (error) {
       certificates?.close();
       throw error;
@@ -129,20 +140,33 @@ export class Generation {
     this.quarantine.stop();
     this.certificates?.close();
     await this.#errands.stop();
-    await this.sending.stop(LAST_ATTEMPTS);
+    await Promise.all([this.sending.stop(LAST_ATTEMPTS), this.#recorder?.stop()]);
   }
 
   /** The server stops: attempts have so many milliseconds. */
   async stop(milliseconds: number): Promise<void> {
     this.quarantine.stop();
     await this.#errands.stop();
-    await this.sending.stop(milliseconds);
+    await Promise.all([this.sending.stop(milliseconds), this.#recorder?.stop()]);
     this.certificates?.close();
   }
 
   /** Never was at work. */
   abandon(): void {
+    void this.#recorder?.stop();
     this.certificates?.close();
+  }
+
+  #day({ store, ledger = null }: GenerationOptions): DayHouse {
+    const { limits, quarantine, warnings } = this.config;
+    return {
+      store,
+      ledger,
+      warnings,
+      destinations: () => this.sending.dispatcher.destinations(),
+      certificates: () => this.certificates?.list ?? [],
+      limits: { diskReserve: limits.diskReserve, quarantine: quarantine.size },
+    };
   }
 
   #pipelineOf(listener: string): Pipeline {
@@ -175,6 +199,16 @@ async function loginsOf({ config, store: { counters }, now, emit }: GenerationOp
     pseudonym: (user) => pseudonyms.of(user),
     sleep,
   };
+}
+
+/** Null where no session is recorded. */
+async function openRecorder({ config, now, emit }: GenerationOptions): Promise<Recorder | null> {
+  const { recordings, data, hostname } = config;
+  if (recordings === null) return null;
+  const trouble = (message: string) => emit({ type: "trouble", where: "recordings", message });
+  const recorder = new Recorder({ config: recordings, folder: join(data, "recordings"), hostname, now, trouble });
+  await recorder.start();
+  return recorder;
 }
 
 /** The dev inbox makes a certificate for itself. Null: there is no TLS. */

@@ -73,6 +73,7 @@ export class Sending {
   readonly #broken: BrokenTls;
   readonly #terms: Terms;
   readonly #targets: Targets;
+  readonly #reports: Reports;
   readonly #pool: OutboundPool;
   readonly #counts: TlsrptCounts | null;
   readonly #reporter: TlsrptSender | null;
@@ -93,7 +94,7 @@ export class Sending {
     this.suppression = new Suppression({ counters, now });
     this.#broken = new BrokenTls(counters);
     const counts = this.#counts = delivery.tls.reports === null ? null : new TlsrptCounts({ dns, counters, now });
-    this.#reporter = counts === null ? null : this.#reports(counts, published);
+    this.#reporter = counts === null ? null : this.#reporterOf(counts, published);
     this.#sts = delivery.tls.mtaSts && delivery.leaves
       ? new StsPolicies({ dns, fetch: published, counters, now })
       : null;
@@ -133,7 +134,18 @@ export class Sending {
     };
     const remote = new RemoteDelivery(ways);
     this.callAhead = new CallAhead({ ...ways, targets: this.#targets });
-    const place = (recipient: Place) => this.place(recipient);
+    this.#reports = new Reports({
+      store,
+      services,
+      pipelineOf,
+      notify: {
+        doubleBounce: delivery.doubleBounce,
+        postmaster: config.postmaster,
+        success: delivery.successReports,
+      },
+      returnSize: delivery.returnSize,
+      place: (recipient) => this.place(recipient),
+    });
     const { hardBounces } = delivery.suppress, rates = new DomainMap(Object.entries(delivery.rates));
     this.dispatcher = new Dispatcher({
       store,
@@ -152,18 +164,7 @@ export class Sending {
         eightBit: delivery.eightBit,
       }),
       settlement: new Settlement({ terms: this.#terms, softBounce: delivery.softBounce, now, random }),
-      reports: new Reports({
-        store,
-        services,
-        pipelineOf,
-        notify: {
-          doubleBounce: delivery.doubleBounce,
-          postmaster: config.postmaster,
-          success: delivery.successReports,
-        },
-        returnSize: delivery.returnSize,
-        place,
-      }),
+      reports: this.#reports,
       suspension: new SuspensionRules(delivery.suspend),
       ...monotonic && { monotonic },
       ...hardBounces !== null && !delivery.softBounce && {
@@ -225,7 +226,7 @@ export class Sending {
     return key.startsWith("via:") ? this.#options.config.nextHops.get(key.slice(4)) : undefined;
   }
 
-  #reports(counts: TlsrptCounts, fetch: HttpFetch): TlsrptSender {
+  #reporterOf(counts: TlsrptCounts, fetch: HttpFetch): TlsrptSender {
     const { config, services: { now, emit } } = this.#options,
       { from, contact, organization } = config.delivery.tls.reports!;
     return new TlsrptSender({
@@ -240,10 +241,21 @@ export class Sending {
     });
   }
 
-  /** A letter of this site: it stands in the queue like any other. */
+  /**
+   * A letter of this site: it stands in the queue like any other. Who is local is reached as by anybody's mail.
+   *
+   * @throws {Error} when nobody is there, or when nobody can say that now.
+   */
   async send({ from, to, content }: Letter): Promise<void> {
     const at = this.#options.services.now(), listener = this.#options.config.listeners[0]!.name;
-    await this.#commit(letterOf({ from, to, content }, { at, listener }), content);
+    const message = letterOf({ from, to, content }, { at, listener });
+    const ways = await Promise.all(message.recipients.map(async (each) => {
+      const found = await this.#reports.ways(each.address, each.parameters, message.parameters, listener);
+      return found.map((way) => ({ ...each, ...way }));
+    }));
+    const recipients = ways.flat();
+    if (recipients.length === 0) throw new Error("there is no such recipient here");
+    await this.#commit({ ...message, recipients }, content);
   }
 
   /** Sends a message of the store on to somebody. The new id; null when its octets are gone. */

@@ -16,15 +16,33 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   store: ["model", "observe", "dns"],
   pipeline: ["model", "mime", "smtp", "dns", "observe", "store"], // of smtp, what is stored of a password
   ledger: ["model", "dns", "observe", "store"],
+  webhooks: ["model", "observe"],
+  summary: ["model", "observe", "store", "pipeline", "ledger"],
   queue: ["model", "dns", "observe", "store", "pipeline"],
   dsn: ["model", "mime", "store", "pipeline"],
   auth: ["model", "smtp", "dns", "observe", "store", "pipeline"],
   net: ["model", "smtp", "dns", "observe", "store", "pipeline", "auth"],
   delivery: ["model", "mime", "smtp", "dns", "observe", "store", "pipeline", "queue", "dsn", "net"],
   maildrop: ["model", "smtp", "dns", "observe", "store", "dsn", "net", "config"],
-  config: ["model", "smtp", "dns", "observe", "store", "pipeline", "queue", "auth", "net", "delivery", "std"],
+  config: [
+    "model",
+    "webhooks",
+    "smtp",
+    "dns",
+    "observe",
+    "store",
+    "pipeline",
+    "queue",
+    "auth",
+    "net",
+    "delivery",
+    "std",
+  ],
+  replay: ["model", "smtp", "dns", "observe", "store", "pipeline", "auth", "net", "config"],
   admin: [
     "model",
+    "mime",
+    "webhooks",
     "smtp",
     "dns",
     "observe",
@@ -159,7 +177,7 @@ Deno.test("what a plugin imports as postern runs anywhere, types included", () =
 });
 
 /** What is one thing and longer than that, with its own bound: raise none without a look at what moved in. */
-const LONG: Readonly<Record<string, number>> = { "core/smtp/server.ts": 560 };
+const LONG: Readonly<Record<string, number>> = { "core/smtp/server.ts": 580 };
 const LINES = 450, HEADER = 10;
 
 Deno.test("files say first what they are, in ten lines, and keep to a readable size", () => {

@@ -6,6 +6,8 @@ import { Hono } from "hono";
 import { bansIn } from "../config/bans.ts";
 import { chaosIn } from "../config/chaos.ts";
 import { Suppression } from "../delivery/suppression.ts";
+import { Destinations } from "../observe/destinations.ts";
+import { PluginFaults } from "../observe/plugin_faults.ts";
 import { audited } from "./access/audit.ts";
 import { RequestRates } from "./access/rates.ts";
 import { type AccessToken, adminToken } from "./access/scope.ts";
@@ -25,6 +27,7 @@ import { Pages } from "./pages.ts";
 import { plugins } from "./plugins.ts";
 import { Problem, problemOf } from "./problem.ts";
 import { queue } from "./queue/queue.ts";
+import { send } from "./send/send.ts";
 import { Sessions } from "./session.ts";
 import { suppressions } from "./suppressions.ts";
 import { training } from "./training.ts";
@@ -62,7 +65,10 @@ export function createAdmin(options: AdminOptions): Admin {
       return options.ways;
     },
   };
-  const pages = new Pages({ admin: options, steering, reader, sessions, now });
+  const suppression = new Suppression({ counters: store.counters, now });
+  const fares = new Destinations({ now }), faults = new PluginFaults({ now });
+  const unsubscribe = [options.bus.subscribe(fares.observe), options.bus.subscribe(faults.observe)];
+  const pages = new Pages({ admin: options, steering, reader, sessions, suppression, health: fares, faults, now });
 
   const app = new Hono<AdminEnv>();
   app.use(secureHeaders());
@@ -76,7 +82,7 @@ export function createAdmin(options: AdminOptions): Admin {
   app.route("/api/v1/messages", messages(options, reader));
   app.route("/api/v1/queue", queue(store, steering));
   app.route("/api/v1/quarantine", quarantine(options));
-  app.route("/api/v1/suppressions", suppressions(new Suppression({ counters: store.counters, now })));
+  app.route("/api/v1/suppressions", suppressions(suppression));
   app.route("/api/v1", training(options));
   app.route("/api/v1/bans", bans(bansIn(store.counters, now), now));
   app.route(
@@ -85,6 +91,7 @@ export function createAdmin(options: AdminOptions): Admin {
   );
   app.route("/api/v1/plugins", plugins({ ...options, now }));
   app.route("/api/v1", sessionsApi({ ledger: options.ledger, now }));
+  app.route("/api/v1/send", send({ admin: options, messageSize: limits.messageSize, now }));
   app.route("/api/v1", serverApi({ admin: options, tokens: () => sessions.tokens }));
   app.route("/api/v1/events", events(streams));
   app.route("/", pages.routes());
@@ -107,6 +114,7 @@ export function createAdmin(options: AdminOptions): Admin {
     fetch: (request, info) => app.fetch(request, info ?? { remote: "unknown" }),
     routes: app.routes.filter((each) => each.method !== "ALL" && isApi(each.path)),
     async close() {
+      for (const end of unsubscribe) end();
       streams.close();
       await reader.close();
     },

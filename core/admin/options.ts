@@ -3,6 +3,7 @@
  */
 import type { ReadSetting } from "../config/settings.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import type { Injection, InjectionResult } from "../net/injection.ts";
 import type { CertificateInfo } from "../net/tls/certificates.ts";
 import type { Bus } from "../observe/bus.ts";
 import type { PluginTiming } from "../observe/metrics.ts";
@@ -11,6 +12,7 @@ import type { Address } from "../model/address.ts";
 import type { Rate } from "../model/units.ts";
 import type { Lesson } from "../pipeline/plugin.ts";
 import type { QueueChange, QueueQuery, Store, StoredMessage } from "../store/store.ts";
+import type { WebhookState } from "../webhooks/webhooks.ts";
 import type { AccessToken, Caller } from "./access/scope.ts";
 import type { Ways } from "./queue/ways.ts";
 
@@ -91,7 +93,7 @@ export interface AdminOptions {
   /** Puts the configuration as it is written now in the place of the running one; with faults nothing has changed; left out: there is none. */
   reload?(): Promise<Reloaded>;
   /** Takes a message as from a client that has logged in; resolves when it is durable or refused (default: nobody does). */
-  inject?(submission: Submission): Promise<Injected>;
+  inject?(injection: Injection): Promise<InjectionResult>;
   /** How the hooks that are told of events fare (default: there are none). */
   webhooks?(): readonly WebhookState[];
   /** What an operator should act on, each one sentence; shown on every page. */
@@ -121,44 +123,6 @@ export interface Reloaded {
   /** Why all stays as it was, `file:line:column: what` each; empty when it was taken. */
   readonly faults: readonly string[];
 }
-/** A message that a program brings. */
-export interface Submission {
-  /** Where the program is. */
-  readonly ip: string;
-  /** In whose name: the login that plugins see. */
-  readonly account: string;
-  /** The reverse path, empty for the null sender. */
-  readonly from: string;
-  readonly to: readonly string[];
-  /** The message, CRLF at the ends of its lines. */
-  readonly content: Uint8Array<ArrayBuffer>;
-}
-/** What became of it. Replies as an SMTP client would have read them: "550 5.7.1 Refused (ref 0123ABCD)". */
-export interface Injected {
-  /** The transaction's; null when it never got so far. */
-  readonly id: string | null;
-  readonly accepted: boolean;
-  /** To the message, or to what was refused before it. */
-  readonly reply: string;
-  /** Recipients that were refused by themselves. */
-  readonly refused: readonly { readonly address: string; readonly reply: string }[];
-}
-/** How a hook fares. */
-export interface WebhookState {
-  readonly name: string;
-  /** Without what a URL can hide: no user, no query. */
-  readonly url: string;
-  readonly events: readonly string[];
-  /** Events that wait for it. */
-  readonly waiting: number;
-  /** Events that it will never hear of, since the start. */
-  readonly dropped: number;
-  /** The last time it took one, milliseconds since 1970; null: never since the start. */
-  readonly delivered: number | null;
-  /** Why it takes nothing now; null: all is well. */
-  readonly fault: string | null;
-}
-
 /** How the queue is steered: what the server said, or what does without one. */
 export type Steering = Required<Pick<AdminOptions, "change" | "destinations" | "ways">>;
 

@@ -5,28 +5,38 @@
  */
 import { Hono } from "hono";
 import type { Context } from "hono";
+import type { Suppression } from "../delivery/suppression.ts";
+import type { Destinations } from "../observe/destinations.ts";
+import type { PluginFaults } from "../observe/plugin_faults.ts";
+import { deliveryPages } from "./delivery_pages.ts";
 import { PAGE_POLICY, tooMany } from "./guard.ts";
 import { chaosPages } from "./chaos_pages.ts";
 import { inboxPages } from "./inbox_pages.ts";
 import type { MailReader } from "./messages/reader.ts";
 import type { AdminEnv, AdminOptions, Steering } from "./options.ts";
+import { overviewPages } from "./overview_pages.ts";
 import type { PagesContext } from "./pages_context.ts";
 import { formBody } from "./parameters.ts";
 import { Problem, problemOf } from "./problem.ts";
 import { quarantinePages } from "./quarantine_pages.ts";
 import { queuePages } from "./queue_pages.ts";
+import { serverPages } from "./server_pages.ts";
+import { sessionsPages } from "./sessions_pages.ts";
 import type { Sessions } from "./session.ts";
 import { ASSETS } from "./ui/assets.ts";
 import type { Html } from "./ui/html.ts";
 import { BAR, MORE, notice, type PageContext, type PageName } from "./ui/layout.ts";
 import { loginPage } from "./ui/login.ts";
-import { pluginsPage } from "./ui/plugins.ts";
 
 export interface PagesOptions {
   readonly admin: AdminOptions;
   readonly steering: Steering;
   readonly reader: MailReader;
   readonly sessions: Sessions;
+  readonly suppression: Suppression;
+  /** How deliveries fare, and what went wrong in plugins: observers of the bus. */
+  readonly health: Destinations;
+  readonly faults: PluginFaults;
   readonly now: () => number;
 }
 
@@ -35,6 +45,9 @@ export class Pages {
   readonly #steering: Steering;
   readonly #reader: MailReader;
   readonly #sessions: Sessions;
+  readonly #suppression: Suppression;
+  readonly #health: Destinations;
+  readonly #faults: PluginFaults;
   readonly #now: () => number;
   /** The paths that exist, known once all routes are. */
   #paths: ReadonlySet<string> = new Set();
@@ -44,14 +57,16 @@ export class Pages {
     this.#steering = options.steering;
     this.#reader = options.reader;
     this.#sessions = options.sessions;
+    this.#suppression = options.suppression;
+    this.#health = options.health;
+    this.#faults = options.faults;
     this.#now = options.now;
   }
 
   routes(): Hono<AdminEnv> {
     const app = new Hono<AdminEnv>();
     app.get("/", (c) => {
-      const [first] = this.#names();
-      return c.redirect(`/${this.#admin.site.devInbox ? "inbox" : first}`, 302);
+      return c.redirect(this.#admin.site.devInbox ? "/inbox" : "/overview", 302);
     });
     app.get("/assets/:name", (c) => {
       const asset = Object.hasOwn(ASSETS, c.req.param("name"))
@@ -75,7 +90,11 @@ export class Pages {
     chaosPages(app, pages);
     queuePages(app, pages);
     quarantinePages(app, pages);
-    app.get("/plugins", async (c) => this.#answer(c, pluginsPage(await this.#context(), this.#admin.plugins())));
+    deliveryPages(app, { ...pages, health: this.#health, suppression: this.#suppression });
+    serverPages(app, { ...pages, faults: this.#faults });
+    overviewPages(app, pages);
+    const { ledger = null } = this.#admin;
+    if (ledger !== null) sessionsPages(app, { ...pages, ledger });
     this.#paths = new Set(app.routes.filter(({ method }) => method === "GET").map(({ path }) => path));
     return app;
   }

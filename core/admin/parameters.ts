@@ -8,6 +8,7 @@ import { QUEUE_STATES, type QueueState } from "../store/store.ts";
 import { Problem } from "./problem.ts";
 
 const MAX_BODY = 4096;
+const MAX_FORM = 65_536; // a page of the queue with all of its messages chosen
 
 /** A message id or the `ID.n` of a further copy, in canonical form; null when the text cannot be one. */
 export function readCopyId(text: string): string | null {
@@ -55,6 +56,14 @@ export function domainOf(text: string | undefined): string | undefined {
   return domain;
 }
 
+/** A moment, milliseconds since 1970. */
+export function timeOf(name: string, text: string | undefined): number | undefined {
+  if (text === undefined || text === "") return undefined;
+  const time = /^\d{4}-\d\d-\d\d[T0-9:.Z+-]{0,24}$/.test(text) ? Date.parse(text) : NaN;
+  if (Number.isNaN(time)) throw new Problem(400, `${name} is a time like 2026-11-22T09:41:00Z.`);
+  return time;
+}
+
 /** The body as JSON, at most `max` octets of it (4 KiB). `none` stands for a body that is not there. */
 export async function jsonBody(request: Request, none?: unknown, max = MAX_BODY): Promise<unknown> {
   const bytes = await smallBody(request, max);
@@ -68,10 +77,10 @@ export async function jsonBody(request: Request, none?: unknown, max = MAX_BODY)
 
 /** The fields of a form that one of our pages sent. */
 export async function formBody(request: Request): Promise<URLSearchParams> {
-  return new URLSearchParams(new TextDecoder().decode(await smallBody(request)));
+  return new URLSearchParams(new TextDecoder().decode(await smallBody(request, MAX_FORM)));
 }
 
-async function smallBody(request: Request, max: number = MAX_BODY): Promise<Uint8Array> {
+async function smallBody(request: Request, max = MAX_BODY): Promise<Uint8Array> {
   const bytes = new Uint8Array(max);
   let size = 0;
   if (request.body !== null) {

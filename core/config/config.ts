@@ -14,7 +14,9 @@ import type { Address } from "../model/address.ts";
 import { isLoopback } from "../model/ip.ts";
 import type { Rate } from "../model/units.ts";
 import type { Plugin } from "../pipeline/plugin.ts";
+import type { Hook } from "../webhooks/hook.ts";
 import type { ReadSetting } from "./settings.ts";
+import type { AccessToken } from "./tokens.ts";
 
 /** A TCP endpoint. Port 0 takes a free one. */
 export interface TcpAddress {
@@ -131,6 +133,10 @@ export interface AdminConfig {
   readonly hosts: readonly string[];
   /** Where messages of the dev inbox may be sent on to; null: nowhere. */
   readonly release: ReleaseConfig | null;
+  /** Beside `token`, each with what it may do. */
+  readonly tokens: readonly AccessToken[];
+  /** Requests of one token and of one network; null: the usual ones, and this machine is not counted. */
+  readonly rate: Rate | null;
   /** No configuration: the inbox is all there is to see. */
   readonly devInbox: boolean;
 }
@@ -230,6 +236,20 @@ export interface LedgerConfig {
   readonly redact: "none" | "local-part" | "hash";
 }
 
+/** Sessions that are recorded. */
+export interface RecordingsConfig {
+  /** Only clients in these networks; empty: all. */
+  readonly networks: readonly string[];
+  /** Only these listeners; empty: all. */
+  readonly listeners: readonly string[];
+  /** Contents too. */
+  readonly bodies: boolean;
+  /** How long a recording is kept, milliseconds. */
+  readonly keep: number;
+  /** Octets of all recordings together. */
+  readonly size: number;
+}
+
 /** Logins. */
 export interface AuthConfig {
   /** What failed ones lead to. */
@@ -296,8 +316,12 @@ export interface Config {
   readonly quarantine: QuarantineConfig;
   /** Who came, what was decided and why; null: nothing is kept. */
   readonly ledger: LedgerConfig | null;
+  /** Null: no session is recorded. */
+  readonly recordings: RecordingsConfig | null;
   /** Logins. */
   readonly auth: AuthConfig;
+  /** Who is told of events by HTTP. */
+  readonly webhooks: readonly Hook[];
   /** Null: there is no site. */
   readonly admin: AdminConfig | null;
   /** What is written. */
@@ -314,6 +338,8 @@ export interface Config {
   readonly written: Readonly<Record<string, unknown>>;
   /** What works and is probably not meant. One sentence each. */
   readonly warnings: readonly string[];
+  /** When it was read, milliseconds since 1970. */
+  readonly readAt: number;
   /** As it was written, setting by setting, for people; no secret is in it. */
   readonly settings: readonly ReadSetting[];
 }

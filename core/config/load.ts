@@ -13,13 +13,16 @@ import { readNextHops } from "./delivery/next_hops.ts";
 import { noNextHop, readDelivery, readDns } from "./delivery/read.ts";
 import { Faults } from "./faults.ts";
 import { ConfigError } from "./issue.ts";
+import { didYouMean } from "./nearest.ts";
 import { type Entry, type PluginList, readPlugins } from "./plugins.ts";
 import { REGISTRY, type Registry } from "./registry.ts";
 import * as schema from "./schema.ts";
+import { readTokens } from "./tokens.ts";
 import { readSecurity, readTls } from "./security.ts";
 import { settingsOf } from "./settings.ts";
 import { parseTcp, TCP } from "./values.ts";
 import { warningsOf } from "./warnings.ts";
+import { readWebhooks } from "./webhooks.ts";
 
 /** What a configuration is read from. */
 export interface LoadOptions {
@@ -106,8 +109,10 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     dns: file === null ? DEV_INBOX_DNS : readDns(read.dns),
     quarantine: read.quarantine ?? schema.Quarantine.parse({}),
     ledger: read.ledger === undefined ? schema.Ledger.parse({}) : read.ledger,
+    recordings: readRecordings(read, listeners, faults),
     auth: read.auth ?? schema.Auth.parse({}),
-    admin: readAdmin(read, file === null, env, faults, nextHops),
+    webhooks: readWebhooks(read.webhooks ?? [], faults),
+    admin: readAdmin(read, { zeroConfig: file === null, env, faults, base, nextHops }),
     log: { ...(read.log ?? schema.Log.parse({})), ...logLevel(env, faults) },
     metrics: read.metrics ?? schema.Metrics.parse({}),
     tracing: read.tracing ?? schema.Tracing.parse({}),
@@ -115,6 +120,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     devInbox: file === null,
     written: raw as Record<string, unknown>,
     warnings: [],
+    readAt: Date.now(),
     settings: settingsOf(raw as Record<string, unknown>, { yaml, env }),
   };
   if (faults.some) throw new ConfigError(faults.all);
@@ -221,12 +227,24 @@ function readListeners(
   return listeners;
 }
 
+function readRecordings(read: Read, listeners: readonly ListenerConfig[], faults: Faults): Config["recordings"] {
+  const names = listeners.map(({ name }) => name);
+  for (const [index, name] of (read.recordings?.listeners ?? []).entries()) {
+    if (names.includes(name)) continue;
+    faults.add(["recordings", "listeners", index], `there is no listener "${name}"${didYouMean(name, names)}`);
+  }
+  return read.recordings ?? null;
+}
+
 function readAdmin(
   read: Read,
-  zeroConfig: boolean,
-  env: Environment,
-  faults: Faults,
-  nextHops: readonly string[],
+  { zeroConfig, env, faults, base, nextHops }: {
+    readonly zeroConfig: boolean;
+    readonly env: Environment;
+    readonly faults: Faults;
+    readonly base: string;
+    readonly nextHops: readonly string[];
+  },
 ): AdminConfig | null {
   const moved = tcpVariable(env, "POSTERN_ADMIN", faults);
   const token = variable(env, "POSTERN_ADMIN_TOKEN") ?? read.admin?.token ?? null;
@@ -237,7 +255,8 @@ function readAdmin(
     moved === null && read.admin !== undefined
       ? faults.add(["admin"], message)
       : faults.variable("POSTERN_ADMIN", message);
-  if (token === null && !zeroConfig) {
+  const tokens = readTokens(admin.tokens, { base, faults, main: token });
+  if (token === null && admin.tokens.length === 0 && !zeroConfig) {
     place(
       "needs a token: set admin.token or POSTERN_ADMIN_TOKEN (only the dev inbox without a configuration has none)",
     );
@@ -246,7 +265,8 @@ function readAdmin(
   } else if (token !== null && token.length < 16) {
     faults.variable("POSTERN_ADMIN_TOKEN", "must have at least 16 characters");
   }
-  return { address, token, hosts: admin.hosts, release: readRelease(read, faults, nextHops), devInbox: zeroConfig };
+  const release = readRelease(read, faults, nextHops);
+  return { address, token, tokens, rate: admin.rate ?? null, hosts: admin.hosts, release, devInbox: zeroConfig };
 }
 
 /** Where messages of the dev inbox may go. A bounce must find a person. */

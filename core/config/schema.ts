@@ -6,7 +6,7 @@ import { z } from "zod";
 import { MECHANISMS } from "../smtp/sasl/mod.ts";
 import { HIDEABLE } from "../smtp/extensions.ts";
 import { Delivery, Dns, NextHops } from "./delivery/schema.ts";
-import { duration, size } from "./units.ts";
+import { duration, rate, size } from "./units.ts";
 import {
   address,
   addressPattern,
@@ -19,6 +19,8 @@ import {
   tcp,
   timeOfDay,
 } from "./values.ts";
+import { Token } from "./tokens.ts";
+import { Webhook } from "./webhooks.ts";
 
 export const Role = z.enum(["mx", "submission", "lmtp"]);
 
@@ -130,6 +132,13 @@ export const Ledger = z.union([
     ),
   }),
 ]);
+export const Recordings = z.strictObject({
+  networks: z.array(network).prefault([]).describe("Only sessions of these clients; none named: of all."),
+  listeners: z.array(z.string().min(1)).prefault([]).describe("Only sessions of these listeners; none named: of all."),
+  bodies: z.boolean().prefault(false).describe("Contents of messages too; without it only their sizes."),
+  keep: duration({ min: 60_000, max: 90 * 86_400_000 }).prefault("7d").describe("How long a recording is kept."),
+  size: size({ min: 2 ** 20 }).prefault("256MiB").describe("All of them together: the oldest go first."),
+});
 
 export const Admin = z.strictObject({
   address: tcp.prefault("127.0.0.1:8025").describe("Where the site and the HTTP API listen."),
@@ -141,6 +150,10 @@ export const Admin = z.strictObject({
     via: z.string().min(1).optional().describe("The next hop that it goes through; by default the domain's own hosts."),
     from: address.optional().describe("Whom it comes from, and who hears when it bounces; by default postmaster."),
   }).optional().describe("Sending messages of the dev inbox on; without it none leaves."),
+  tokens: z.array(Token).prefault([]).describe("Further tokens, each with what it may do."),
+  rate: rate().optional().describe(
+    "Requests of one token, and of one network (IPv6: /64); 600/1m unless given, and then this machine is not counted.",
+  ),
 });
 
 export const LogLevel = z.enum(["debug", "info", "warning", "error"]);
@@ -184,8 +197,10 @@ export const File = z.strictObject({
   dns: Dns.optional().describe("The name servers to ask, instead of those that this host asks."),
   quarantine: Quarantine.prefault({}).describe("Mail that plugins hold for a person."),
   ledger: Ledger.prefault({}).describe("What is written down of every session and message; off: nothing."),
+  recordings: Recordings.optional().describe("Sessions are recorded for `postern replay`; without it none is."),
   auth: Auth.prefault({}).describe("Logins."),
   admin: Admin.optional().describe("The admin site and the HTTP API; without it there is none."),
+  webhooks: z.array(Webhook).prefault([]).describe("Who is told of events by HTTP."),
   log: Log.prefault({}).describe("What is written to standard output."),
   metrics: Metrics.prefault({}).describe("What /metrics shows."),
   tracing: Tracing.prefault({}).describe("What spans of OpenTelemetry hold."),

@@ -75,7 +75,7 @@ export class Reports {
       now,
       returnSize,
     });
-    const ways = await this.#ways(written.to, written.recipient, written.parameters, message.origin.listener);
+    const ways = await this.ways(written.to, written.recipient, written.parameters, message.origin.listener);
     if (ways.length === 0) {
       // Nobody of that name is here: as with mail from nobody, the postmaster is who is left             SEMANTICS 16
       const { postmaster, doubleBounce } = notify;
@@ -106,8 +106,12 @@ export class Reports {
     };
   }
 
-  /** Empty: there is no such recipient here. */
-  async #ways(
+  /**
+   * Where mail of our own for an address goes. Empty: there is no such recipient here.
+   *
+   * @throws {ReportWaits}
+   */
+  async ways(
     address: Address,
     parameters: RcptParameters,
     mail: MailParameters,

@@ -60,7 +60,7 @@ export class Errands {
 
   async #look(plugin: string, job: Job): Promise<void> {
     const { counters, now, emit } = this.#services;
-    const period = Math.floor(now() / job.every);
+    const period = Math.floor((now() - (job.after ?? 0)) / job.every);
     if (this.#stop.signal.aborted || this.#running.has(job) || this.#asked.get(job) === period) return;
     const seconds = Math.ceil(job.every * 2 / 1000);
     const run = async () => {

@@ -102,6 +102,8 @@ export interface Job {
   readonly name: string;
   /** The period, milliseconds. */
   readonly every: number;
+  /** How much later than from 1970 periods begin, milliseconds (default 0): a day's job at six in the morning. */
+  readonly after?: number;
   /** Does it. */
   run(house: JobHouse): Promise<void>;
 }
@@ -143,6 +145,8 @@ export interface Plugin<P = Phases> {
   readonly roles?: readonly Role[];
   /** Holds senders to their logins: `check` warns where logins are taken and no plugin says so. */
   readonly bindsSender?: true;
+  /** Asks a program beside the server, over connections of its own: a replay goes without it, and says so. */
+  readonly asksEngine?: true;
   /** What the operator said beside it. */
   readonly policy?: Policy;
   /** Plugins that its routes name: each must be in the list and store mail. */
@@ -219,6 +223,8 @@ export interface Definition<In, Out, P> {
   readonly roles?: readonly Role[];
   /** Holds senders to their logins: `check` warns where logins are taken and no plugin says so. */
   readonly bindsSender?: true;
+  /** Asks a program beside the server, over connections of its own: a replay goes without it, and says so. */
+  readonly asksEngine?: true;
   /** Called once per thread. May throw OptionsError (paths relative to the options) or Error. */
   create(options: Out, setup: Setup): Creation<P>;
 }
@@ -238,7 +244,7 @@ export interface PluginFactory<In, P = Phases> {
 }
 
 function define<In, Out, P>(definition: Definition<In, Out, P>): PluginFactory<In, P> {
-  const { options, after = [], roles, bindsSender } = definition;
+  const { options, after = [], roles, bindsSender, asksEngine } = definition;
   const parse = (value: unknown, at: readonly PropertyKey[], setup: Partial<Setup> = {}): Plugin<P> => {
     const name = setup.name ?? definition.name;
     const fail = (issues: readonly { path?: readonly PathStep[] | undefined; message: string }[]) =>
@@ -274,6 +280,7 @@ function define<In, Out, P>(definition: Definition<In, Out, P>): PluginFactory<I
         after,
         ...(roles ? { roles } : {}),
         ...(bindsSender ? { bindsSender } : {}),
+        ...(asksEngine ? { asksEngine } : {}),
         ...(targets.length > 0 ? { routesTo: [...new Set(targets)] } : {}),
         ...(hops.length > 0 ? { routesVia: [...new Set(hops)] } : {}),
         ...(time === null ? {} : { deadline: time }),

@@ -24,6 +24,7 @@ import { readLine } from "./line_reader.ts";
 import { missingBefore } from "./out_of_order.ts";
 import { Patience } from "./patience.ts";
 import { type State, TRANSITIONS, type Verb } from "./state.ts";
+import { type Reading, taken, type Tape } from "./tape.ts";
 import { writeLines, writeReply, writeText } from "./wire.ts";
 
 export type { Dialogue, ServerOptions } from "./dialogue.ts";
@@ -43,6 +44,8 @@ export class ServerSession implements Dialogue {
   recipients = 0;
   smtputf8 = false;
   body: BodyType = "7BIT";
+  /** Who records this session. */
+  tape: Tape | null = null;
   readonly #input = new Input();
   readonly #patience: Patience;
   #output = "";
@@ -87,6 +90,7 @@ export class ServerSession implements Dialogue {
   /** Takes octets of the peer, and keeps a view of them as long as some are `buffered`: do not write to them before. */
   receive(octets: Uint8Array): void {
     if (this.#closed || this.#closing !== null || this.state === "handshake") return;
+    this.tape?.arrived(octets.length);
     this.#input.add(octets);
   }
 
@@ -129,6 +133,7 @@ export class ServerSession implements Dialogue {
   takeOutput(): string {
     const output = this.#output;
     this.#output = "";
+    if (output !== "") this.tape?.said(output);
     return output;
   }
 
@@ -185,16 +190,21 @@ export class ServerSession implements Dialogue {
   #readCommand(): ServerEvent | null | undefined {
     const input = this.#input;
     if (input.left === 0) return null;
-    if (this.#first && input.octets[input.at] === 0x16) return this.#foreign("TLS on a port without it");
+    if (this.#first && input.octets[input.at] === 0x16) {
+      this.#record("bad", input.at + 1);
+      return this.#foreign("TLS on a port without it");
+    }
     const limit = lineLimit(this);
     const line = readLine(input.octets, input.at, limit);
     if (line.kind === "none") return null;
     if (line.kind === "long") {
+      this.#record("long", input.octets.length);
       const status = limit === AUTH_LINE ? "5.5.6" : "5.5.2"; //                                         RFC 4954 6
       this.#refuse("line", reject(status, "Line too long", { code: 500, close: true }));
       this.hangUp("line too long");
       return undefined;
     }
+    this.#record(this.state === "auth" ? "response" : line.kind, line.next);
     input.at = line.next;
     if (this.state === "auth") return this.#response(line.kind === "bad" ? "" : line.text, line.kind === "bad");
     if (line.kind === "bad") {
@@ -205,6 +215,12 @@ export class ServerSession implements Dialogue {
       return undefined;
     }
     return this.#command(line.text);
+  }
+
+  #record(reading: Reading, end: number): void {
+    if (this.tape === null) return;
+    const octets = this.#input.octets.subarray(this.#input.at, end);
+    this.tape.took(taken(octets, reading), { octets: octets.length, said: this.#output.length });
   }
 
   #command(text: string): ServerEvent | null | undefined {
@@ -334,6 +350,7 @@ export class ServerSession implements Dialogue {
     const end = chunk !== null ? Math.min(length, input.at + chunk.left) : length;
     while (input.at < end && !content.done) {
       const octets = content.read(input.octets, input.at, end);
+      this.tape?.content(input.octets.subarray(input.at, content.position), this.#output.length);
       if (chunk !== null) chunk.left -= content.position - input.at;
       input.at = content.position;
       if (octets.length > 0) return { type: "body", asks: false, chunk: octets };
@@ -347,8 +364,9 @@ export class ServerSession implements Dialogue {
 
   /** Octets of a chunk that nobody wants. */
   #swallow(chunk: Chunk, refusal: Reply): null | undefined {
-    const take = Math.min(chunk.left, this.#input.left);
-    this.#input.at += take;
+    const input = this.#input, take = Math.min(chunk.left, input.left);
+    this.tape?.content(input.octets.subarray(input.at, input.at + take), this.#output.length);
+    input.at += take;
     chunk.left -= take;
     if (chunk.left > 0) return null;
     this.#chunk = null;

@@ -1,7 +1,9 @@
 /** The queue's pages in a real browser: what waits and why, what is asked again, without script too, on a phone too. */
 import { assertEquals } from "@std/assert";
-import { pageTest } from "../support/site_page.ts";
-import { NOW, type TestStore } from "../unit/admin/fixture.ts";
+import type { Ledger } from "../../core/ledger/ledger.ts";
+import type { Attempt, Story } from "../../core/ledger/story.ts";
+import { assertAccessible, pageTest } from "../support/site_page.ts";
+import { HOSTILE, NOW, type TestStore } from "../unit/admin/fixture.ts";
 
 /** What runs in the page sees its globals, of which these are looked at. */
 declare const document: { readonly documentElement: { readonly scrollWidth: number; readonly clientWidth: number } };
@@ -104,6 +106,133 @@ pageTest("all that match are changed together, and a domain is woken", async ({ 
     { what: { domain: "example.net" }, change: { do: "retry" } },
   ]);
 }, { fill, admin: ADMIN });
+
+pageTest("what is chosen is counted, asked about, and changed; the list stays where it was", async (site) => {
+  const { page, store, url, shot } = site;
+  await page.goto(`${url}/queue?q=%40example.com&order=next`);
+  await page.getByText("Choose messages, or all of this page:").waitFor();
+  assertEquals(await page.getByRole("button", { name: "Hold" }).last().isEnabled(), true);
+  const chosen = page.getByRole("group", { name: "With the chosen messages" });
+  assertEquals(await chosen.getByRole("button", { name: "Hold" }).isDisabled(), true);
+  await page.locator("tr", { hasText: "lovelace@" }).getByRole("checkbox").check();
+  await chosen.getByText("1 message chosen:").waitFor();
+  await page.getByRole("checkbox", { name: "Choose all of this page" }).check();
+  await chosen.getByText("2 messages chosen:").waitFor();
+  await shot("queue-chosen");
+  await assertAccessible(page);
+  await chosen.getByRole("button", { name: "Bounce…" }).click();
+  await page.getByText("Those that you chose.").waitFor();
+  await page.getByText("Bounce: 2 messages").waitFor();
+  await shot("queue-chosen-bounce");
+  await assertAccessible(page);
+  await page.goBack();
+  await page.locator("tr", { hasText: "knuth@" }).getByRole("checkbox").uncheck();
+  await chosen.getByRole("button", { name: "Hold" }).click();
+  await page.waitForURL(`${url}/queue?q=%40example.com&order=next`);
+  const ids = (await store.queue({ q: "lovelace" })).items.map(({ message }) => message.id);
+  assertEquals(store.changes, [{ what: { ids }, change: { do: "hold", reason: "held by hand" } }]);
+}, { fill, admin: ADMIN });
+
+pageTest("by keyboard alone: find, choose, ask, delete", async ({ page, store, url }) => {
+  await page.goto(`${url}/queue`);
+  await page.getByText("Choose messages").waitFor();
+  await page.keyboard.press("/");
+  await page.keyboard.type("knuth");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/q=knuth/);
+  await page.getByRole("checkbox", { name: /^Choose [0-9A-Z]{8}$/ }).focus();
+  await page.keyboard.press("Space");
+  await page.getByText("1 message chosen:").waitFor();
+  while (await page.evaluate<string>("document.activeElement.textContent") !== "Delete…") {
+    await page.keyboard.press("Shift+Tab");
+  }
+  await page.keyboard.press("Enter");
+  await page.getByText("It is gone for good. Nobody is told.").waitFor();
+  await page.getByRole("button", { name: "Delete it" }).focus();
+  await page.keyboard.press("Enter");
+  await page.waitForURL(`${url}/queue`);
+  assertEquals(store.changes.map(({ change }) => change.do), ["delete"]);
+  assertEquals((await store.queue({ q: "knuth" })).total, 0);
+}, { fill, admin: ADMIN });
+
+pageTest("nothing chosen, without script: it says so", async ({ page, url }) => {
+  await page.goto(`${url}/queue`);
+  const chosen = page.getByRole("group", { name: "With the chosen messages" });
+  await chosen.getByRole("button", { name: "Hold" }).click();
+  await page.getByText("No message is chosen").waitFor();
+  await page.goBack();
+  await page.getByRole("checkbox").first().check();
+  await chosen.getByRole("button", { name: "Delete…" }).click();
+  await page.getByText("Delete: 1 message").waitFor();
+}, { fill, admin: ADMIN, context: { javaScriptEnabled: false } });
+
+pageTest("a message tells its tries, in the remote's words, and its header; nothing of it is markup", async (site) => {
+  const { page, store, url, shot } = site;
+  const mail = new TextEncoder().encode(HOSTILE.replaceAll("\n", "\r\n"));
+  const id = await store.queueUp([{ address: "turing@example.net", state: "deferred", reply: "421 no" }], mail);
+  await page.goto(`${url}/queue/${id}`);
+  await page.getByText("mx2.example.net[2001:db8::5]:25").waitFor();
+  assertEquals(await page.locator("section[aria-label=Tries] tbody tr").count(), 2);
+  await page.locator("section[aria-label=Header]").getByText("Subject").waitFor();
+  await page.getByRole("link", { name: "How it came in, and who decided what" }).waitFor();
+  assertEquals(await page.title(), `Queue ${id.slice(-8)} · Postern`);
+  await shot("queue-item-tries");
+  await assertAccessible(page);
+}, {
+  admin: {
+    ...ADMIN,
+    ledger: {
+      explain: (id: string) => {
+        const attempt = {
+          recipient: "turing@example.net",
+          outcome: "deferred",
+          status: "4.7.0",
+          tls: "TLSv1.3 verified",
+          next: NOW + 600_000,
+        } as const;
+        const attempts: readonly Attempt[] = [
+          {
+            ...attempt,
+            at: NOW - HOUR,
+            attempts: 1,
+            relay: "mx1.example.net[198.51.100.5]:25",
+            reply: "421 4.7.0 Too many",
+          },
+          {
+            ...attempt,
+            at: NOW - 60_000,
+            attempts: 2,
+            relay: "mx2.example.net[2001:db8::5]:25",
+            reply: "</td><script>document.title='ran'</script>",
+          },
+        ];
+        return Promise.resolve({ id, attempts } as Partial<Story> as Story);
+      },
+    } as Partial<Ledger> as Ledger,
+  },
+});
+
+pageTest("searched, ordered, page by page", async ({ page, url, shot }) => {
+  await page.goto(`${url}/queue?order=oldest`);
+  await page.getByText("1 to 100 of 230, oldest first").waitFor();
+  await page.getByRole("link", { name: "After" }).click();
+  await page.getByRole("link", { name: "After" }).click();
+  await page.getByText("201 to 230 of 230").waitFor();
+  await shot("queue-last-page");
+  assertEquals(await page.getByRole("link", { name: "After" }).count(), 0);
+  await page.getByLabel("Sender, recipient or id").fill("u7@");
+  await page.getByRole("button", { name: "Show" }).click();
+  await page.getByText("1 message matches").waitFor();
+  await page.goto(`${url}/queue?page=9`);
+  await page.getByText("The list is shorter now").waitFor();
+  await page.goto(`${url}/queue?older=3d&q=%3Cscript%3E&domain=example.net`);
+  await page.getByRole("link", { name: "the age" }).waitFor();
+  await shot("queue-nothing");
+}, {
+  fill: async (store) => {
+    for (let i = 0; i < 230; i++) await store.queueUp([{ address: `u${i}@example.net`, state: "ready" }]);
+  },
+});
 
 pageTest("without script all of it still works", async ({ page, store, url }) => {
   await page.goto(`${url}/queue?domain=example.com`);

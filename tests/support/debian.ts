@@ -25,6 +25,8 @@ const PACKAGES = {
   "gnutls-cli": "gnutls-bin",
   "mutt": "mutt",
   "s-nail": "s-nail",
+  "bsd-mailx": "bsd-mailx",
+  "php": "php-cli",
   "haproxy": "haproxy",
   "sslscan": "sslscan",
   "slapd": "slapd",
@@ -39,6 +41,8 @@ const PACKAGES = {
   "clamd": "clamav-daemon",
   "spamd": "spamd",
   "rspamd": "rspamd",
+  "prometheus": "prometheus",
+  "promtool": "prometheus",
 } as const;
 export type Program = keyof typeof PACKAGES;
 

@@ -63,6 +63,7 @@ const API: readonly Row[] = [
   ["GET /api/v1/webhooks", "read"],
   ["GET /api/v1/tokens", "admin"],
   ["POST /api/v1/reload", "admin", "reload"],
+  ["POST /api/v1/send", "send", "send"],
 ];
 
 const PAGES: readonly Row[] = [
@@ -77,8 +78,10 @@ const PAGES: readonly Row[] = [
   ["GET /queue/:id", "messages"], // with its subject
   ["GET /queue/:id/:verb", "messages"],
   ["GET /queue/:verb", "messages"],
+  ["GET /api", "read"],
   ["GET /configuration", "admin"],
   ["GET /audit", "admin"],
+  ["POST /queue/:verb/ask", "queue"], // changes nothing yet
   ["GET /chaos", "messages"],
   ["POST /chaos", "admin", "chaos"],
   ["POST /chaos/:verb", "admin", "chaos"],
@@ -96,6 +99,7 @@ const FORMS: Readonly<Record<string, Scope>> = {
   suppressions: "queue",
   suppression: "queue",
   bans: "queue",
+  delivery: "queue",
 };
 
 /** The routes of the API with their rules, as `METHOD /path/:name`. */

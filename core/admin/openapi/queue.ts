@@ -21,6 +21,8 @@ const ITEM = inPath("id", "Message id, 26 characters.");
 const FILTER = [
   query("state", { type: "string", enum: QUEUE_STATES }, "A recipient is in this state."),
   query("domain", string(), "A recipient is at this domain."),
+  query("q", string(), "Text in the recipient's address or in the sender's; or the id, whole or its last eight."),
+  query("before", time(), "It came before."),
 ];
 const CHANGED = json("How many recipients it changed.", object({ changed: integer() }));
 

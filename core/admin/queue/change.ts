@@ -4,7 +4,7 @@
  */
 import type { QueueChange, QueueQuery } from "../../store/store.ts";
 import { optional } from "../messages/messages.ts";
-import { domainOf, stateOf } from "../parameters.ts";
+import { domainOf, stateOf, textOf, timeOf } from "../parameters.ts";
 import { Problem } from "../problem.ts";
 import { routeChange, type Ways } from "./ways.ts";
 
@@ -15,6 +15,8 @@ export type QueueVerb = typeof QUEUE_VERBS[number];
 export const BOUNCE_REASON = "returned by the postmaster";
 /** Characters of a reason. */
 export const MOST_REASON = 300;
+/** Characters of a text that is looked for. */
+export const MOST_TEXT = 200;
 
 /**
  * The change of a verb. `body` is what came with the request: nothing but for `bounce` and `route`.
@@ -55,14 +57,19 @@ function reasonOf({ reason = "", ...rest }: Readonly<Record<string, unknown>>): 
 
 /** The filter of a request. */
 export function queueFilter(query: Readonly<Record<string, string | undefined>>): QueueQuery {
-  return { ...optional("state", stateOf(query["state"])), ...optional("domain", domainOf(query["domain"])) };
+  return {
+    ...optional("state", stateOf(query["state"])),
+    ...optional("domain", domainOf(query["domain"])),
+    ...optional("q", textOf("q", query["q"]?.trim(), MOST_TEXT)),
+    ...optional("receivedBefore", timeOf("before", query["before"])),
+  };
 }
 
 /** The filter of a change: it must name something, so that no slip of the hand empties the queue. */
 export function changeFilter(query: Readonly<Record<string, string | undefined>>): QueueQuery {
   const filter = queueFilter(query);
-  if (filter.state === undefined && filter.domain === undefined) {
-    throw new Problem(400, "Name a state, a domain or both.");
+  if (Object.keys(filter).length === 0) {
+    throw new Problem(400, "Name a state, a domain, a text that addresses have, or before when it came.");
   }
   return filter;
 }

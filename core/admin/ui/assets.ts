@@ -1,5 +1,7 @@
 /** The files that pages load, read once at start, named by what they hold so that browsers may keep them for good. */
 import { createHash } from "node:crypto";
+import house from "./house.css" with { type: "text" };
+import houseScript from "./house.js" with { type: "text" };
 import plots from "./plots.css" with { type: "text" };
 import inbox from "./inbox.css" with { type: "text" };
 import css from "./site.css" with { type: "text" };
@@ -20,7 +22,7 @@ function asset(name: string, type: string, content: string): Asset {
 }
 
 export const ASSETS = {
-  "site.css": asset("site.css", "text/css; charset=utf-8", [css, plots, story, inbox].join("\n")),
-  "site.js": asset("site.js", "text/javascript; charset=utf-8", js as unknown as string),
+  "site.css": asset("site.css", "text/css; charset=utf-8", [css, plots, story, inbox, house].join("\n")),
+  "site.js": asset("site.js", "text/javascript; charset=utf-8", [js, houseScript].join("\n")),
   "mark.svg": asset("mark.svg", "image/svg+xml", MARK_FILE),
 } as const;

@@ -42,7 +42,7 @@ export const MARK_FILE =
   `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><style>.w{fill:#1c1b18}.d{fill:none;stroke:#fff;stroke-width:1.75;stroke-linejoin:round;stroke-linecap:round}@media(prefers-color-scheme:dark){.w{fill:#eeebe4}.d{stroke:#1f1d1a}}</style><rect class="w" width="24" height="24" rx="5"/><path class="d" d="M6.5 20.5v-9a5.5 5.5 0 0 1 11 0v9M6.5 11.5l5.5 4.2 5.5-4.2"/></svg>`;
 
 /** A verdict: shape, word and colour, never colour alone. */
-export type Tone = "ok" | "bad" | "wait" | "hold" | "seen";
+export type Tone = "ok" | "bad" | "wait" | "hold" | "seen" | "none";
 export function verdict(tone: Tone, word: string, sign: IconName = tone): Html {
   return markup`<span class="v v-${tone}">${icon(sign)}${word}</span>`;
 }

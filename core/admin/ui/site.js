@@ -271,7 +271,7 @@ addEventListener("DOMContentLoaded", () => {
 
 /** Closes every menu that does not hold `inside`; by Escape also that one, whose button then has the focus. */
 function shut(inside, escaped = false) {
-  for (const menu of document.querySelectorAll("details.ask[open], .nav details[open]")) {
+  for (const menu of document.querySelectorAll("details.ask[open], .nav details[open], details.filters[open]")) {
     if (menu.contains(inside) && !escaped) continue;
     menu.open = false;
     if (escaped && menu.contains(inside)) menu.querySelector("summary").focus();

@@ -164,6 +164,12 @@ export class StsPolicies {
   }
 }
 
+/** The policy of a domain that was fetched last and is kept, for people; nobody is asked. Null: there is none. */
+export async function keptStsPolicy(counters: Pick<Counters, "get">, domain: string): Promise<StsPolicy | null> {
+  const value = await counters.get(nameOf(domain));
+  return value === undefined ? null : read(value)?.policy ?? null;
+}
+
 /** Milliseconds that it may be kept. */
 function ageOf({ maxAge }: StsPolicy): number {
   return Math.max(maxAge, SHORTEST_AGE) * 1000;

@@ -10,6 +10,8 @@ import { OTHER } from "./counters.ts";
 interface Candidate {
   readonly name: string;
   weight: number;
+  /** So much of it may be that of those whose place it took. */
+  doubt: number;
   /** What it was counted since it is shown; null: it counts as "other". */
   counts: Float64Array | null;
 }
@@ -59,7 +61,12 @@ export class Busiest {
       weight = least!.weight;
       this.#candidates.delete(least!.name);
     }
-    const candidate: Candidate = { name, weight, counts: this.#shown < this.#places ? this.#fresh() : null };
+    const candidate: Candidate = {
+      name,
+      weight,
+      doubt: weight,
+      counts: this.#shown < this.#places ? this.#fresh() : null,
+    };
     this.#candidates.set(name, candidate);
     return candidate;
   }
@@ -74,12 +81,13 @@ export class Busiest {
     const shown: Candidate[] = [], waiting: Candidate[] = [];
     for (const each of this.#candidates.values()) {
       each.weight /= 2;
+      each.doubt /= 2;
       (each.counts === null ? waiting : shown).push(each);
     }
     shown.sort((a, b) => a.weight - b.weight);
-    waiting.sort((a, b) => b.weight - a.weight);
+    waiting.sort((a, b) => b.weight - b.doubt - a.weight + a.doubt);
     for (let at = 0; at < shown.length && at < waiting.length; at++) {
-      if (waiting[at]!.weight <= 2 * shown[at]!.weight) return; // who is about as busy does not push others out
+      if (waiting[at]!.weight - waiting[at]!.doubt <= 2 * shown[at]!.weight) return; // who is about as busy does not push others out
       shown[at]!.counts = null;
       waiting[at]!.counts = new Float64Array(this.#kinds);
     }

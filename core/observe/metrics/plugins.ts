@@ -71,7 +71,7 @@ export class PluginMeasures {
           plugin,
           phase: PHASES[phase]!,
           calls: each.count,
-          total: each.sum * 1000,
+          total: Math.round(each.sum * 1e6) / 1000, // sums of seconds end in noise
           p95: each.quantile(0.95) * 1000,
           verdicts: Object.fromEntries(VERDICTS.map((name, at) => [name, count(at)] as const).filter(([, n]) => n > 0)),
         }];

@@ -49,6 +49,7 @@ const Options = z.strictObject({
  */
 export const clamav: PluginFactory<z.input<typeof Options>> = definePlugin({
   name: "clamav",
+  asksEngine: true,
   options: Options,
   create(options, setup) {
     const { infected, points, maxSize, larger } = options;

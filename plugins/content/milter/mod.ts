@@ -69,6 +69,7 @@ const LATER = "The message cannot be checked at the moment, try again later";
  */
 export const milter: PluginFactory<z.input<typeof Options>> = definePlugin({
   name: "milter",
+  asksEngine: true,
   options: Options,
   create(options, setup) {
     const { unavailable, timeouts: { connect, command, content } } = options;

@@ -83,6 +83,7 @@ const MARK = "X-Spam";
  */
 export const rspamd: PluginFactory<z.input<typeof Options>> = definePlugin({
   name: "rspamd",
+  asksEngine: true,
   options: Options,
   create(options, setup) {
     const scanning = new Scanning(new Failover(options.servers, (url) => url.host), options, setup);

@@ -56,6 +56,7 @@ const MOST_NAMED = 40;
  */
 export const spamassassin: PluginFactory<z.input<typeof Options>> = definePlugin({
   name: "spamassassin",
+  asksEngine: true,
   options: Options,
   create(options, setup) {
     const { user, maxSize } = options;

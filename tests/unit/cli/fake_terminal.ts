@@ -32,6 +32,12 @@ export class FakeTerminal implements Terminal {
   input(): Promise<Uint8Array> {
     return Promise.resolve(new TextEncoder().encode(this.options.input ?? ""));
   }
+  async *stream(): AsyncGenerator<Uint8Array> {
+    yield await this.input();
+  }
+  octets(octets: Uint8Array): void {
+    this.printed.push(new TextDecoder().decode(octets));
+  }
   readonly asked: string[] = [];
   /** The next of `typed`; no terminal without it. */
   secret(prompt: string): Promise<string | null> {

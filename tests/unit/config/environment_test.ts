@@ -94,6 +94,9 @@ admin: { address: "127.0.0.1:8601", token: "0123456789abcdef" }
     address: { host: "127.0.0.1", port: 8700 },
     token: "another-token-of-some-length",
     hosts: [],
+    tokens: [],
+    rate: null,
+    release: null,
     devInbox: false,
   });
   assertEquals(moved.log.level, "debug");

@@ -27,7 +27,15 @@ Deno.test("without a configuration: a dev inbox on loopback that takes every add
     host: "127.0.0.1",
     port: 2525,
   }]]);
-  assertEquals(config.admin, { address: { host: "127.0.0.1", port: 8025 }, token: null, hosts: [], release: null, devInbox: true });
+  assertEquals(config.admin, {
+    address: { host: "127.0.0.1", port: 8025 },
+    token: null,
+    tokens: [],
+    rate: null,
+    release: null,
+    hosts: [],
+    devInbox: true,
+  });
   assertEquals(config.warnings, []);
   const plugins = config.listeners[0]!.plugins;
   const host = { name: config.hostname, domains: config.domains, postmaster: null };

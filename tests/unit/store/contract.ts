@@ -311,6 +311,28 @@ export function storeContract(name: string, open: OpenStore): void {
     },
   );
 
+  test("the oldest message is that which waits or is under way; who is held does not count", async (store, clock) => {
+    assertEquals(await store.oldest(), null);
+    await put(store, {
+      receivedAt: T0 - 5000,
+      recipients: [recipient("a@x.example", { state: "held", lastReply: "x" })],
+    });
+    assertEquals(await store.oldest(), null);
+    await put(store, {
+      receivedAt: T0 - 3000,
+      recipients: [recipient("a@x.example", { state: "deferred", nextAttempt: T0 + 9 })],
+    });
+    await put(store, { receivedAt: T0 - 1000, recipients: [recipient("a@x.example"), recipient("b@y.example")] });
+    assertEquals(await store.oldest(), T0 - 3000);
+    clock.now = T0 + 9;
+    const leases = await store.lease({ ...lease, now: T0 + 9 });
+    assertEquals(await store.oldest(), T0 - 3000, "what is under way");
+    for (const each of leases.filter(({ message }) => message.receivedAt === T0 - 3000)) {
+      await store.settle(each, each.recipients.map(({ index }) => ({ index, state: "delivered" })));
+    }
+    assertEquals(await store.oldest(), T0 - 1000);
+  });
+
   test("an expired lease is somebody else's: the first owner's outcome is refused", async (store) => {
     const { id } = await put(store, { recipients: [recipient("a@x.example")] });
     const [first] = await store.lease({ ...lease, seconds: 10 });

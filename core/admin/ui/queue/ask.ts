@@ -4,14 +4,14 @@
  */
 import { formatAddress } from "../../../model/address.ts";
 import { shortId } from "../../../model/id.ts";
-import type { QueueItem } from "../../../store/store.ts";
+import type { QueueItem, QueueQuery } from "../../../store/store.ts";
 import { BOUNCE_REASON, MOST_REASON, type QueueVerb } from "../../queue/change.ts";
 import type { Ways } from "../../queue/ways.ts";
-import { count, plural, shownOf } from "../format.ts";
+import { count, longTime, plural, shownOf } from "../format.ts";
 import { type Html, markup } from "../html.ts";
 import { hidden, page, type PageContext } from "../layout.ts";
 import { STATE_WORDS, stateWord, telling } from "./recipient.ts";
-import { filterFields, queuePath, type QueueView } from "./view.ts";
+import { filterFields, queuePath } from "./view.ts";
 
 /** Verbs that ask again. */
 export const ASKED = ["bounce", "route", "delete"] as const;
@@ -20,7 +20,7 @@ export type AskedVerb = typeof ASKED[number];
 export interface AskData {
   readonly verb: AskedVerb;
   /** Null: it is about one message, the only one of `items`. */
-  readonly filter: QueueView | null;
+  readonly filter: QueueQuery | null;
   /** Messages that it is about. */
   readonly total: number;
   /** The newest of them. */
@@ -105,7 +105,7 @@ function form(
   const leave = total === 1 ? "Leave it as it is" : "Leave them as they are";
   return markup`
     <section class="card pad sure">
-      ${filter !== null && markup`<p class="soft">All with ${filterWords(filter)}.</p>`}
+      ${filter !== null && markup`<p class="soft">${filterWords(filter)}</p>`}
       <p>${effect}</p>
       <form method="post" action="${filter === null ? `${back}/${verb}` : `/queue/${verb}`}">${hidden(context)}${
     filter !== null && filterFields(filter)
@@ -135,11 +135,14 @@ function choices({ leaves, nextHops, storages }: Ways): Html {
   }</fieldset>`;
 }
 
-function filterWords({ state, domain }: QueueView): Html {
-  const at = domain !== undefined && markup`a recipient at <b>${domain}</b>`;
-  if (state === undefined) return markup`${at}`;
-  const word = markup`<b>${STATE_WORDS[state].word}</b>`;
-  return at ? markup`${at} that is ${word}` : markup`a recipient that is ${word}`;
+/** `All with a recipient at example.org that waits, which came before 22 Nov 2026 09:41:00.` */
+function filterWords({ state, domain, q, receivedBefore, ids }: QueueQuery): Html {
+  if (ids !== undefined) return markup`Those that you chose.`;
+  return markup`All with a recipient${domain !== undefined && markup` at <b>${domain}</b>`}${
+    state !== undefined && markup` that is <b>${STATE_WORDS[state].word}</b>`
+  }${q !== undefined && markup`, with <q>${q}</q> in an address or as their id`}${
+    receivedBefore !== undefined && markup`, which came before ${longTime(receivedBefore)}`
+  }.`;
 }
 
 /** Which messages; of many the newest. */
