@@ -60,6 +60,8 @@ const API: readonly Row[] = [
   ["GET /api/v1/audit", "admin"],
   ["GET /api/v1/plugins", "read"],
   ["GET /api/v1/events", "read"],
+  ["GET /api/v1/certificates", "read"],
+  ["GET /api/v1/configuration", "admin"],
   ["GET /api/v1/webhooks", "read"],
   ["GET /api/v1/tokens", "admin"],
   ["POST /api/v1/reload", "admin", "reload"],
