@@ -6,6 +6,7 @@ import { hash } from "node:crypto";
 import { join } from "node:path";
 import { type Admin, createAdmin } from "./admin/app.ts";
 import { waysOf } from "./admin/queue/ways.ts";
+import { certificateFacts, configurationFacts, listenerPlugins } from "./admin/facts.ts";
 import { serveAdmin } from "./admin/serve.ts";
 import { type AdminConfig, type Config, formatEndpoint } from "./config/config.ts";
 import { doorOf, maildropOf } from "./config/local_site.ts";
@@ -194,6 +195,7 @@ class Server implements RunningServer {
       now: this.#now,
       emit: (event) => this.#bus.emit(event),
       metrics: this.#metrics,
+      ledger: this.#ledger,
       current: () => this.#current,
       previous: this.#generation,
     });
@@ -368,11 +370,9 @@ class Server implements RunningServer {
         startedAt: this.#startedAt,
       },
       ledger: this.#ledger,
-      plugins: () =>
-        [...current().pipelines].map(([listener, { matrix }]) => ({
-          listener,
-          plugins: matrix.map(({ plugin: name, mode, phases }) => ({ name, mode, phases })),
-        })),
+      plugins: () => listenerPlugins(current().config),
+      certificates: () => certificateFacts(current().config, current().certificates?.list ?? []),
+      configuration: () => configurationFacts(current().config),
       token: config.token,
       tokens: () => config.tokens,
       hosts: config.hosts,
@@ -433,6 +433,13 @@ class Server implements RunningServer {
 
   #parts(): Measured {
     const { config, sending, certificates } = this.#current;
-    return { config, store: this.#opened, sending, listeners: this.#listeners, certificates: certificates?.list ?? [] };
+    return {
+      config,
+      store: this.#opened,
+      sending,
+      listeners: this.#listeners,
+      certificates: certificates?.list ?? [],
+      ledger: this.#ledger,
+    };
   }
 }

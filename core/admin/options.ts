@@ -15,7 +15,6 @@ import type { QueueChange, QueueQuery, Store, StoredMessage } from "../store/sto
 import type { WebhookState } from "../webhooks/webhooks.ts";
 import type { AccessToken, Caller } from "./access/scope.ts";
 import type { Ways } from "./queue/ways.ts";
-import type { Gates } from "./ui/explain/gates.ts";
 
 /** What the pages say about this server. */
 export interface Site {
@@ -91,8 +90,6 @@ export interface AdminOptions {
   readonly quarantine?: { readonly keep: number | null; readonly size: number };
   /** Teaches what learns that a message is spam or ham; each says what it learned. Null: nobody learns (default). */
   readonly teach?: ((content: Uint8Array<ArrayBuffer>, as: Lesson) => Promise<readonly string[]>) | null;
-  /** From how many points on a listener's mail is held and refused; null: its plugins count none (default). */
-  gates?(listener: string): Gates | null;
   /** Puts the configuration as it is written now in the place of the running one; with faults nothing has changed; left out: there is none. */
   reload?(): Promise<Reloaded>;
   /** Takes a message as from a client that has logged in; resolves when it is durable or refused (default: nobody does). */

@@ -338,6 +338,8 @@ export interface Config {
   readonly written: Readonly<Record<string, unknown>>;
   /** What works and is probably not meant. One sentence each. */
   readonly warnings: readonly string[];
+  /** When it was read, milliseconds since 1970. */
+  readonly readAt: number;
   /** As it was written, setting by setting, for people; no secret is in it. */
   readonly settings: readonly ReadSetting[];
 }

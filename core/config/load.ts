@@ -120,6 +120,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     devInbox: file === null,
     written: raw as Record<string, unknown>,
     warnings: [],
+    readAt: Date.now(),
     settings: settingsOf(raw as Record<string, unknown>, { yaml, env }),
   };
   if (faults.some) throw new ConfigError(faults.all);

@@ -27,6 +27,7 @@ const TABLES = `
   create table session (key integer primary key, head text not null, part text not null) strict;
   create virtual table word using fts5 (text, content='', detail=none, columnsize=0,
     tokenize="ascii tokenchars '${WORD_CHARACTERS}'");
+  insert into word (word, rank) values ('automerge', 16);
   create table late (n integer primary key, key integer not null, id text not null, data text not null) strict;
   create index late_key on late (key);
   create table audit (n integer primary key, at integer not null, subject text not null, data text not null) strict;
@@ -237,7 +238,7 @@ export class Slice {
 
   minutes(since: number, until: number, step: number): MinuteRow[] {
     const rows = this.#sql.all<Record<string, number | null>>(
-      `select (at - ?) / ? as step, max(at), queue, ${NUMBERS.map((each) => `sum(${each}) as ${each}`)}
+      `select cast((at - ?) / ? as integer) as step, max(at), queue, ${NUMBERS.map((each) => `sum(${each}) as ${each}`)}
        from minute where at >= ? and at < ? group by 1 order by 1`,
       since,
       step,

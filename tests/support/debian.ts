@@ -41,6 +41,8 @@ const PACKAGES = {
   "clamd": "clamav-daemon",
   "spamd": "spamd",
   "rspamd": "rspamd",
+  "prometheus": "prometheus",
+  "promtool": "prometheus",
 } as const;
 export type Program = keyof typeof PACKAGES;
 

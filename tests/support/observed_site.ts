@@ -3,7 +3,7 @@
  * takes, puts off or refuses, and what each of them looks like afterwards. Non-job: what is expected of it.
  */
 import { accept, defer, reject } from "../../core/model/reply.ts";
-import { answer, DnsServer, TXT } from "./dns_server.ts";
+import { answer, DnsServer, SOA, TXT } from "./dns_server.ts";
 import { MailSink } from "./mail_sink.ts";
 
 import { Server } from "./server.ts";
@@ -48,7 +48,9 @@ export class ObservedSite implements AsyncDisposable {
     );
     const names = opened.use(
       await DnsServer.start((asked) => [
-        asked.name === "probe.example" ? answer(asked, [TXT("hello")]) : answer(asked, [], { rcode: 3 }),
+        asked.name === "probe.example"
+          ? answer(asked, [TXT("hello")])
+          : answer(asked, [], { rcode: 3, authority: [SOA(600, 600)] }),
       ]),
     );
     const server = opened.use(

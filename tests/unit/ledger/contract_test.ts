@@ -277,6 +277,10 @@ contract("counts of steps of time and of plugins", async (open) => {
       [AT + 120_000, 0, 0, 0, 0, null],
     ],
   );
+  const hours = await ledger.rates({ since: AT - 3_540_000, until: AT + 3_660_000, step: 3_600_000 });
+  assertEquals(hours.map(({ at, sessions }) => [at - AT, sessions]), [[-3_540_000, 0], [60_000, 3]]);
+  const inside = await ledger.rates({ since: AT - 1_800_000, until: AT + 1_800_000, step: 3_600_000 });
+  assertEquals(inside.map(({ at, sessions, queue }) => [at - AT, sessions, queue]), [[-1_800_000, 3, 12]]);
   assertEquals(points[1]!.commit.slice(0, 5), [0, 0, 0, 2, 0]);
   assertEquals((await ledger.plugins(AT)).map(({ plugin, refused, held }) => [plugin, refused, held]), [[
     "spam_score",
