@@ -84,6 +84,10 @@ export class Reception implements Host {
       },
     }, { session: this.#session, role, listener, client });
     this.#emit({ type: "session-opened", session: this.#session, ip: client.ip, listener, role });
+    const { ip, identity: user } = client;
+    if (user === null) return;
+    // Who comes without a socket has shown a token before (injection.ts)
+    this.#emit({ type: "login", session: this.#session, ip, mechanism: "TOKEN", user, ok: true, reason: "" });
   }
 
   /** The transaction that is under way, or null. */
