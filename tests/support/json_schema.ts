@@ -91,7 +91,16 @@ function isOf(value: unknown, type: string): boolean {
       return typeof value === "object" && value !== null && !Array.isArray(value);
     case "integer":
       return Number.isInteger(value);
+    case "string":
+    case "number":
+    case "boolean":
+      return KINDS[type](value);
     default:
-      return typeof value === type;
+      throw new Error(`the checker of schemas does not know the type ${type}`);
   }
 }
+const KINDS = {
+  string: (value: unknown) => typeof value === "string",
+  number: (value: unknown) => typeof value === "number",
+  boolean: (value: unknown) => typeof value === "boolean",
+};
