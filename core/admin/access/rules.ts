@@ -80,6 +80,9 @@ const PAGES: readonly Row[] = [
   ["GET /queue/:id", "messages"], // with its subject
   ["GET /queue/:id/:verb", "messages"],
   ["GET /queue/:verb", "messages"],
+  ["POST /queue/:verb/ask", "messages"], // asks again, with subjects, and changes nothing
+  ["POST /inbox/:id/spam", "queue", "train"],
+  ["POST /inbox/:id/ham", "queue", "train"],
   ["GET /api", "read"],
   ["GET /configuration", "admin"],
   ["GET /audit", "admin"],
