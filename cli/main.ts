@@ -14,6 +14,7 @@ import { dmarcCommand } from "./dmarc.ts";
 import { doctorCommand } from "./doctor/command.ts";
 import { quarantineCommand } from "./quarantine.ts";
 import { queueCommand } from "./queue/command.ts";
+import { replayCommand } from "./replay/command.ts";
 import { schemaCommand } from "./schema.ts";
 import { sendCommand } from "./send/command.ts";
 import { NAMES, sendmail, sendmailCommand } from "./sendmail/command.ts";
@@ -21,6 +22,7 @@ import { serveCommand } from "./serve.ts";
 import { suppressCommand } from "./suppress/command.ts";
 import { CommandError, DONE, type ExitCode, NO, processTerminal, type Terminal, USAGE } from "./terminal.ts";
 import { trainCommand } from "./train/command.ts";
+import { tryCommand } from "./try/command.ts";
 import { userCommand } from "./user/command.ts";
 
 /** Commands that succeed by throwing: commander's way to say that help or the version was shown. */
@@ -39,6 +41,8 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     schemaCommand,
     sendCommand,
     sendmailCommand,
+    tryCommand,
+    replayCommand,
     queueCommand,
     quarantineCommand,
     suppressCommand,

@@ -3,8 +3,10 @@
  * admin site, listeners; stop order the other way round. Non-job: anything that one part can do by itself.
  */
 import { hash } from "node:crypto";
+import { join } from "node:path";
 import { type Admin, createAdmin } from "./admin/app.ts";
 import { waysOf } from "./admin/queue/ways.ts";
+import { certificateFacts, configurationFacts, listenerPlugins } from "./admin/facts.ts";
 import { serveAdmin } from "./admin/serve.ts";
 import { type AdminConfig, type Config, formatEndpoint } from "./config/config.ts";
 import { doorOf, maildropOf } from "./config/local_site.ts";
@@ -28,6 +30,7 @@ import { MemoryStore } from "./store/memory.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
 import { VERSION } from "./version.ts";
+import { Webhooks } from "./webhooks/webhooks.ts";
 
 useSha256((octets) => new Uint8Array(hash("sha256", octets, "buffer")));
 
@@ -109,6 +112,7 @@ class Server implements RunningServer {
   readonly #retiring = new Set<Generation>();
   #unsubscribe: readonly (() => void)[] = [];
   #admin: Site | null = null;
+  #webhooks: Webhooks | null = null;
   #pickup: Pickup | null = null;
   #reloading: Promise<unknown> = Promise.resolve();
   #stopping: Promise<void> | null = null;
@@ -156,6 +160,7 @@ class Server implements RunningServer {
     if (this.#tracing !== null) this.#bus.subscribe(this.#tracing.observe);
     const generation = this.#generation = await this.#prepare(config);
     this.#observe(generation);
+    this.#webhooks = this.#openWebhooks(config);
     await this.#openDoors(generation);
     if (config.admin !== null) this.#admin = await this.#serveAdmin(config.admin);
     generation.start();
@@ -275,6 +280,7 @@ class Server implements RunningServer {
       void listener.retire().finally(() => this.#leaving.delete(listener));
     }
     this.#changeSite(config.admin, site);
+    await this.#webhooks?.change(config.webhooks);
     next.start();
     this.#retire(before);
     await this.#pickup?.stop();
@@ -289,6 +295,18 @@ class Server implements RunningServer {
       this.#retiring.delete(generation);
       this.#current.sending.dispatcher.kick(); // what it had leased is ready again
     });
+  }
+
+  #openWebhooks({ webhooks: hooks, store, data }: Config): Webhooks {
+    const webhooks = new Webhooks({
+      hooks,
+      path: store === "memory" ? ":memory:" : join(data, "webhooks.db"),
+      userAgent: `Postern/${VERSION}`,
+      emit: (event) => this.#bus.emit(event),
+      now: this.#now,
+    });
+    this.#bus.subscribe(webhooks.observe);
+    return webhooks;
   }
 
   // ---- The end -----------------------------------------------------------------------------------------------------
@@ -307,6 +325,7 @@ class Server implements RunningServer {
       this.#generation?.stop(drainTime),
     ]);
     await this.#admin?.stop();
+    await this.#webhooks?.close();
     await this.#ledger?.close();
     await this.#store?.close();
     this.#metrics.stop();
@@ -351,11 +370,9 @@ class Server implements RunningServer {
         startedAt: this.#startedAt,
       },
       ledger: this.#ledger,
-      plugins: () =>
-        [...current().pipelines].map(([listener, { matrix }]) => ({
-          listener,
-          plugins: matrix.map(({ plugin: name, mode, phases }) => ({ name, mode, phases })),
-        })),
+      plugins: () => listenerPlugins(current().config),
+      certificates: () => certificateFacts(current().config, current().certificates?.list ?? []),
+      configuration: () => configurationFacts(current().config),
       token: config.token,
       tokens: () => config.tokens,
       hosts: config.hosts,
@@ -384,6 +401,7 @@ class Server implements RunningServer {
       },
       reload: () => this.reload(),
       inject: (injection) => current().doors.inject(injection),
+      webhooks: () => this.#webhooks?.states() ?? [],
       now: this.#now,
     });
   }

@@ -48,7 +48,8 @@ export async function examineDmarc({ domain, dns, signal }: Patient, findings: F
     findings.warning("No reports are asked for (rua): nobody tells you who sends in your name", { rfc: "RFC 9990 3" });
     return;
   }
-  const allowed = await destinationsOf(found.domain, record.rua, { dns, signal });
+  const others = record.rua.some((each) => each.domain !== found.domain); // itself it need not ask
+  const allowed = others ? await destinationsOf(found.domain, record.rua, { dns, signal }) : record.rua;
   for (const address of record.rua) {
     const text = plain(formatAddress(address));
     if (allowed.some((each) => each.domain === address.domain)) findings.well(`Reports go to ${text}`);

@@ -12,9 +12,9 @@ import type { Address } from "../model/address.ts";
 import type { Rate } from "../model/units.ts";
 import type { Lesson } from "../pipeline/plugin.ts";
 import type { QueueChange, QueueQuery, Store, StoredMessage } from "../store/store.ts";
+import type { WebhookState } from "../webhooks/webhooks.ts";
 import type { AccessToken, Caller } from "./access/scope.ts";
 import type { Ways } from "./queue/ways.ts";
-import type { Gates } from "./ui/explain/gates.ts";
 
 /** What the pages say about this server. */
 export interface Site {
@@ -90,8 +90,6 @@ export interface AdminOptions {
   readonly quarantine?: { readonly keep: number | null; readonly size: number };
   /** Teaches what learns that a message is spam or ham; each says what it learned. Null: nobody learns (default). */
   readonly teach?: ((content: Uint8Array<ArrayBuffer>, as: Lesson) => Promise<readonly string[]>) | null;
-  /** From how many points on a listener's mail is held and refused; null: its plugins count none (default). */
-  gates?(listener: string): Gates | null;
   /** Puts the configuration as it is written now in the place of the running one; with faults nothing has changed; left out: there is none. */
   reload?(): Promise<Reloaded>;
   /** Takes a message as from a client that has logged in; resolves when it is durable or refused (default: nobody does). */
@@ -125,22 +123,6 @@ export interface Reloaded {
   /** Why all stays as it was, `file:line:column: what` each; empty when it was taken. */
   readonly faults: readonly string[];
 }
-/** How a hook fares. */
-export interface WebhookState {
-  readonly name: string;
-  /** Without what a URL can hide: no user, no query. */
-  readonly url: string;
-  readonly events: readonly string[];
-  /** Events that wait for it. */
-  readonly waiting: number;
-  /** Events that it will never hear of, since the start. */
-  readonly dropped: number;
-  /** The last time it took one, milliseconds since 1970; null: never since the start. */
-  readonly delivered: number | null;
-  /** Why it takes nothing now; null: all is well. */
-  readonly fault: string | null;
-}
-
 /** How the queue is steered: what the server said, or what does without one. */
 export type Steering = Required<Pick<AdminOptions, "change" | "destinations" | "ways">>;
 

@@ -14,6 +14,7 @@ import { chaosPages } from "./chaos_pages.ts";
 import { inboxPages } from "./inbox_pages.ts";
 import type { MailReader } from "./messages/reader.ts";
 import type { AdminEnv, AdminOptions, Steering } from "./options.ts";
+import { overviewPages } from "./overview_pages.ts";
 import type { PagesContext } from "./pages_context.ts";
 import { formBody } from "./parameters.ts";
 import { Problem, problemOf } from "./problem.ts";
@@ -65,8 +66,7 @@ export class Pages {
   routes(): Hono<AdminEnv> {
     const app = new Hono<AdminEnv>();
     app.get("/", (c) => {
-      const [first] = this.#names();
-      return c.redirect(`/${this.#admin.site.devInbox ? "inbox" : first}`, 302);
+      return c.redirect(this.#admin.site.devInbox ? "/inbox" : "/overview", 302);
     });
     app.get("/assets/:name", (c) => {
       const asset = Object.hasOwn(ASSETS, c.req.param("name"))
@@ -92,6 +92,7 @@ export class Pages {
     quarantinePages(app, pages);
     deliveryPages(app, { ...pages, health: this.#health, suppression: this.#suppression });
     serverPages(app, { ...pages, faults: this.#faults });
+    overviewPages(app, pages);
     const { ledger = null } = this.#admin;
     if (ledger !== null) sessionsPages(app, { ...pages, ledger });
     this.#paths = new Set(app.routes.filter(({ method }) => method === "GET").map(({ path }) => path));

@@ -8,7 +8,7 @@ import { readId } from "../model/id.ts";
 import { optional } from "./messages/messages.ts";
 import type { AdminEnv } from "./options.ts";
 import type { PagesContext } from "./pages_context.ts";
-import { domainOf, limitOf, stateOf, textOf } from "./parameters.ts";
+import { domainOf, stateOf, textOf } from "./parameters.ts";
 import { Problem } from "./problem.ts";
 import { changeFilter, MOST_TEXT, QUEUE_VERBS, queueChange, type QueueVerb } from "./queue/change.ts";
 import { queueItem } from "./queue/queue.ts";
@@ -93,7 +93,7 @@ function viewOf(get: (name: string) => string | undefined): QueueView {
     q: textOf("q", get("q")?.trim(), MOST_TEXT),
     older: ageOf(get("older")),
     order: orderOf(get("order")),
-    page: limitOf(get("page"), { default: 1, max: MOST_PAGES }),
+    page: pageOf(get("page")),
   };
 }
 
@@ -104,6 +104,13 @@ function filterOf({ state, domain, q, older }: QueueView, now: number): QueueQue
     ...optional("q", q),
     ...optional("receivedBefore", older && now - AGES[older]),
   };
+}
+
+function pageOf(text: string | undefined): number {
+  if (text === undefined || text === "") return 1;
+  const page = /^\d{1,6}$/.test(text) ? Number(text) : 0;
+  if (page < 1 || page > MOST_PAGES) throw new Problem(400, `page is a whole number from 1 to ${MOST_PAGES}.`);
+  return page;
 }
 
 function ageOf(text: string | undefined): Age | undefined {

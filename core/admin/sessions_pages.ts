@@ -34,7 +34,7 @@ export function sessionsPages(app: Hono<AdminEnv>, options: PagesContext & { rea
       throw new Problem(404, "Nothing is known of that id: it was never given, or it is older than what is kept.");
     }
     if (story.id !== id) return c.redirect(`/explain/${story.id}`, 302);
-    const data = { story, gates: admin.gates?.(story.listener) ?? null, links: await linksOf(story), text: null };
+    const data = { story, links: await linksOf(story), text: null };
     return answer(c, explainPage(await context(), data));
   });
 

@@ -14,6 +14,7 @@ import type { Address } from "../model/address.ts";
 import { isLoopback } from "../model/ip.ts";
 import type { Rate } from "../model/units.ts";
 import type { Plugin } from "../pipeline/plugin.ts";
+import type { Hook } from "../webhooks/hook.ts";
 import type { ReadSetting } from "./settings.ts";
 import type { AccessToken } from "./tokens.ts";
 
@@ -319,6 +320,8 @@ export interface Config {
   readonly recordings: RecordingsConfig | null;
   /** Logins. */
   readonly auth: AuthConfig;
+  /** Who is told of events by HTTP. */
+  readonly webhooks: readonly Hook[];
   /** Null: there is no site. */
   readonly admin: AdminConfig | null;
   /** What is written. */
@@ -335,6 +338,8 @@ export interface Config {
   readonly written: Readonly<Record<string, unknown>>;
   /** What works and is probably not meant. One sentence each. */
   readonly warnings: readonly string[];
+  /** When it was read, milliseconds since 1970. */
+  readonly readAt: number;
   /** As it was written, setting by setting, for people; no secret is in it. */
   readonly settings: readonly ReadSetting[];
 }

@@ -18,7 +18,10 @@ export const DEV_INBOX = {
   plugins: [
     { chaos: {} }, // errors on purpose: only for those who ask for them
     { any_login: {} },
-    ...["spf", "dkim", "dmarc"], // as they stand they only note what they find
+    // In earnest they would refuse; here they only say so (SEMANTICS 14)
+    { spf: { fail: "reject" }, mode: "observe" },
+    "dkim",
+    { dmarc: { quarantine: "hold", reject: "reject" }, mode: "observe" },
     { headers: {}, mode: "observe" },
     { spam_score: { bayes: { enabled: false } }, mode: "observe" },
     { inbox: { everything: true } },

@@ -40,8 +40,16 @@ export interface DescribedPlugin {
   readonly note: string;
 }
 
-/** The plugins of a listener in their order; those that nothing there can meet are left out. */
+const described = new WeakMap<ListenerConfig, readonly DescribedPlugin[]>();
+
+/** The plugins of a listener in their order; those that nothing there can meet are left out. Found out once. */
 export function describePlugins(listener: ListenerConfig): readonly DescribedPlugin[] {
+  let found = described.get(listener);
+  if (found === undefined) described.set(listener, found = pluginsOf(listener));
+  return found;
+}
+
+function pluginsOf(listener: ListenerConfig): readonly DescribedPlugin[] {
   const { role, plugins } = listener;
   const conditions = new Map(plugins.flatMap((plugin) => conditionsOf(plugin, listener)));
   const { matrix } = new Pipeline(plugins, { role }); // in the order of the leaves

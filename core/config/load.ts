@@ -22,6 +22,7 @@ import { readSecurity, readTls } from "./security.ts";
 import { settingsOf } from "./settings.ts";
 import { parseTcp, TCP } from "./values.ts";
 import { warningsOf } from "./warnings.ts";
+import { readWebhooks } from "./webhooks.ts";
 
 /** What a configuration is read from. */
 export interface LoadOptions {
@@ -110,6 +111,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     ledger: read.ledger === undefined ? schema.Ledger.parse({}) : read.ledger,
     recordings: readRecordings(read, listeners, faults),
     auth: read.auth ?? schema.Auth.parse({}),
+    webhooks: readWebhooks(read.webhooks ?? [], faults),
     admin: readAdmin(read, { zeroConfig: file === null, env, faults, base, nextHops }),
     log: { ...(read.log ?? schema.Log.parse({})), ...logLevel(env, faults) },
     metrics: read.metrics ?? schema.Metrics.parse({}),
@@ -118,6 +120,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     devInbox: file === null,
     written: raw as Record<string, unknown>,
     warnings: [],
+    readAt: Date.now(),
     settings: settingsOf(raw as Record<string, unknown>, { yaml, env }),
   };
   if (faults.some) throw new ConfigError(faults.all);

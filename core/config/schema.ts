@@ -20,6 +20,7 @@ import {
   timeOfDay,
 } from "./values.ts";
 import { Token } from "./tokens.ts";
+import { Webhook } from "./webhooks.ts";
 
 export const Role = z.enum(["mx", "submission", "lmtp"]);
 
@@ -199,6 +200,7 @@ export const File = z.strictObject({
   recordings: Recordings.optional().describe("Sessions are recorded for `postern replay`; without it none is."),
   auth: Auth.prefault({}).describe("Logins."),
   admin: Admin.optional().describe("The admin site and the HTTP API; without it there is none."),
+  webhooks: z.array(Webhook).prefault([]).describe("Who is told of events by HTTP."),
   log: Log.prefault({}).describe("What is written to standard output."),
   metrics: Metrics.prefault({}).describe("What /metrics shows."),
   tracing: Tracing.prefault({}).describe("What spans of OpenTelemetry hold."),

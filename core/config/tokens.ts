@@ -42,7 +42,7 @@ export const Token = z.strictObject({
   token: z.string().min(SHORTEST, { error: TOO_SHORT }).optional().describe("The token."),
   tokenFile: z.string().min(1).optional().describe("Or a file that holds it."),
   sha256: z.string().regex(/^[0-9a-f]{64}$/i, { error: "must be 64 hexadecimal digits" }).optional()
-    .describe("Or its SHA-256: `printf %s TOKEN | sha256sum`."),
+    .describe("Or its SHA-256 in hexadecimal digits."),
   scopes: z.array(z.enum(SCOPES)).min(1).describe("What it may do."),
   networks: z.array(network).min(1).optional().describe("From where it may be used; from everywhere unless given."),
   account: z.string().min(1).max(320).optional()

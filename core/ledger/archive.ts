@@ -6,19 +6,24 @@ import { randomBytes } from "node:crypto";
 import { readId, readShortId, shortId } from "../model/id.ts";
 import { StoreError } from "../store/store.ts";
 import {
+  COUNT,
   entryOf,
   type Head,
   ID,
   keyOf,
   type Late,
+  MESSAGE_ID,
   type MessagePart,
   RECIPIENTS,
+  SENDER,
   SESSION,
   type SessionPart,
   SLOTS,
   storyOf,
   timeOf,
+  VERDICT,
 } from "./codec.ts";
+import { Finder } from "./finder.ts";
 import { forgetIn } from "./forget.ts";
 import type { LedgerPage, LedgerQuery, PluginCount, RatePoint } from "./ledger.ts";
 import { letterHead } from "./letter.ts";
@@ -29,7 +34,7 @@ import type { Row, Slice } from "./slice.ts";
 import { isDamage, Slices, textOf } from "./slices.ts";
 import type { AuditRow, Entry, Story } from "./story.ts";
 import type { Counted } from "./tally.ts";
-import { matchOf, tokensOf } from "./tokens.ts";
+import { questionOf, tokensOf } from "./tokens.ts";
 
 const MOST = 500, USUAL = 50;
 /** Messages of a session that explain lists. */
@@ -175,8 +180,9 @@ export class Archive {
   // ---- Reading -------------------------------------------------------------------------------------------------------
 
   search(query: LedgerQuery, now: number): LedgerPage {
-    const match = matchOf(this.#asked(query));
-    if (match === null) return { entries: [], more: false };
+    const question = questionOf(this.#asked(query));
+    if (question === null) return { entries: [], more: false };
+    const finder = new Finder(question);
     const limit = Math.max(1, Math.min(query.limit ?? USUAL, MOST));
     const oldest = this.#keep === null ? -Infinity : now - this.#keep;
     const from = Math.max(0, Math.max(oldest, query.since ?? 0) * SLOTS);
@@ -185,12 +191,9 @@ export class Archive {
     const entries: Entry[] = [];
     for (const slice of this.#slices.newestFirst()) {
       if (slice.start * SLOTS >= above) continue;
-      const keys = slice.keys(match, {
-        from: Math.ceil(from),
-        above: Math.ceil(above),
-        limit: limit + 1 - entries.length,
-      });
-      for (const key of keys) entries.push(this.#entry(slice, slice.head(key)));
+      const left = limit + 1 - entries.length;
+      const heads = finder.find(slice, { from: Math.ceil(from), above: Math.ceil(above), limit: left });
+      for (const head of heads) entries.push(this.#entry(slice, head));
       if (entries.length > limit || slice.start * SLOTS <= from) break;
     }
     return { entries: entries.slice(0, limit), more: entries.length > limit };
@@ -224,31 +227,40 @@ export class Archive {
     const slice = this.#slices.at(timeOf(id), false);
     if (slice === null) return null;
     const found = slice.find(id);
-    if (!id.startsWith("s")) {
-      if (found === null) return null;
-      const session = this.#slices.at(timeOf(found.head[SESSION]), false)?.findSession(found.head[SESSION]);
-      return storyOf({
-        head: found.head,
-        message: JSON.parse(found.part) as MessagePart,
-        session: session ? JSON.parse(session.part) as SessionPart : null,
-        late: slice.late(id),
-        audit: this.#auditOf(id),
-        messages: [],
-      });
-    }
-    const session = found ?? slice.findSession(id);
-    if (session === null) return null;
-    const messages = found === null ? this.messagesOf(id) : [];
-    const head = session.head, last = messages.at(-1);
-    if (last !== undefined) head[2] = last.verdict;
+    if (id.startsWith("s")) return this.#sessionStory(id, slice);
+    if (found === null) return null;
+    const message: MessagePart = JSON.parse(found.part);
     return storyOf({
-      head,
-      message: null,
-      session: JSON.parse(session.part) as SessionPart,
-      late: [],
+      head: found.head,
+      message,
+      session: message[5] ?? this.#sessionPart(found.head[SESSION]),
+      late: slice.late(id),
       audit: this.#auditOf(id),
-      messages,
+      messages: [],
     });
+  }
+
+  #sessionPart(id: string): SessionPart | null {
+    const found = this.#slices.at(timeOf(id), false)?.findSession(id) ?? null;
+    return found && JSON.parse(found.part);
+  }
+
+  /** Of a session that brought nothing, or of one that has a row of its own, or that stands with its only message. */
+  #sessionStory(id: string, slice: Slice): Story | null {
+    const alone = slice.find(id), audit = this.#auditOf(id);
+    const own = alone ?? slice.findSession(id);
+    const messages = alone === null ? this.messagesOf(id) : [], last = messages.at(-1);
+    if (own === null) {
+      if (last === undefined) return null;
+      const { head, part } = this.#slices.at(last.at, false)!.find(last.id)!;
+      const [, , , , , session]: MessagePart = JSON.parse(part);
+      return session === undefined
+        ? null
+        : storyOf({ head: sessionHead(head), message: null, session, late: [], audit, messages });
+    }
+    const head: Head = [...own.head];
+    if (last !== undefined) head[VERDICT] = last.verdict;
+    return storyOf({ head, message: null, session: JSON.parse(own.part), late: [], audit, messages });
   }
 
   /** What a session brought, in order. */
@@ -354,6 +366,16 @@ export class Archive {
   close(): void {
     this.#slices.close();
   }
+}
+
+/** Of a session, from what its only message has of it. */
+function sessionHead(message: Head): Head {
+  const head: Head = [...message];
+  head[ID] = message[SESSION];
+  head[SENDER] = head[MESSAGE_ID] = null;
+  head[RECIPIENTS] = [];
+  head[COUNT] = 0;
+  return head;
 }
 
 type LedgerResultsRange = Parameters<typeof ratesOf>[1];

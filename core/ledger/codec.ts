@@ -82,6 +82,8 @@ export type MessagePart = [
   refusals: PackedRefusal[],
   rewritten: (readonly [plugin: string, reason: string])[],
   commitMicros: number | null,
+  /** Of a session that was over when its only message was written; else it has a row of its own. */
+  session?: SessionPart,
 ];
 /** What a session adds to its head; its messages share it. */
 export type SessionPart = [

@@ -111,6 +111,8 @@ export class OpenSession extends OpenStory {
   last: string | null = null;
   /** Those that are over. */
   messages = 0;
+  /** The first of them, while it is not written. */
+  first: { readonly head: Head; readonly part: MessagePart } | null = null;
 
   constructor(id: string, ip: string, listener: string, role: string) {
     super();

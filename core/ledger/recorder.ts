@@ -26,7 +26,7 @@ import {
   timeOf,
   VERDICT,
 } from "./codec.ts";
-import { OpenMessage, OpenSession, type OpenStory } from "./open_story.ts";
+import { type OpenMessage, OpenSession, type OpenStory } from "./open_story.ts";
 import { packStep, short } from "./pack.ts";
 import type { Verdict } from "./story.ts";
 import type { Tally } from "./tally.ts";
@@ -36,6 +36,8 @@ export type Sink = (line: string) => void;
 export interface RecorderOptions {
   readonly tally: Tally;
   readonly sink: Sink;
+  /** Called when something waits for `release`. */
+  waits(): void;
   /** Milliseconds since 1970. */
   now(): number;
   /** Sessions in memory at once; of one more nothing is kept (default 10,000). */
@@ -49,6 +51,8 @@ const HELD = 200_000;
 export class Recorder {
   readonly #options: RecorderOptions;
   readonly #sessions = new Map<string, OpenSession>();
+  /** Whose first message waits for their end, so that both are one row. */
+  readonly #waiting = new Set<OpenSession>();
   #steps = 0;
 
   constructor(options: RecorderOptions) {
@@ -139,6 +143,18 @@ export class Recorder {
   /** The session's part of the stories of its messages. */
   session(id: string): SessionPart | null {
     return this.#sessions.get(id)?.part() ?? null;
+  }
+
+  /** Hands on what waits for the end of its session. */
+  release(): void {
+    for (const session of this.#waiting) this.#release(session);
+  }
+  #release(session: OpenSession): void {
+    if (session.first === null) return;
+    const { head, part } = session.first;
+    session.first = null;
+    this.#waiting.delete(session);
+    this.#write("e", head, part);
   }
 
   /** Writes what is open as it stands: the server stops. */
@@ -241,8 +257,12 @@ export class Recorder {
     session.messages++;
     this.#steps -= message.steps.length;
     const head = session.head(message, verdict ?? this.#verdictOf(message));
-    this.#write("e", head, message.part());
     this.#count(head, message.accepted);
+    this.#release(session);
+    if (session.messages > 1) return this.#write("e", head, message.part());
+    session.first = { head, part: message.part() };
+    this.#waiting.add(session);
+    this.#options.waits();
   }
 
   #verdictOf(message: OpenMessage): Verdict {
@@ -263,6 +283,11 @@ export class Recorder {
     this.#steps -= session.steps.length;
     session.ended = reason;
     session.seconds = seconds;
+    if (session.first !== null && session.messages === 1) {
+      session.first.part[5] = session.part();
+      return this.#release(session);
+    }
+    this.#release(session);
     const { deciding } = session, alone = session.messages === 0;
     const verdict = deciding === null ? "none" : deciding.reply.code < 500 ? "deferred" : "refused";
     const head = session.head(null, verdict);

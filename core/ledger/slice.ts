@@ -27,6 +27,7 @@ const TABLES = `
   create table session (key integer primary key, head text not null, part text not null) strict;
   create virtual table word using fts5 (text, content='', detail=none, columnsize=0,
     tokenize="ascii tokenchars '${WORD_CHARACTERS}'");
+  insert into word (word, rank) values ('automerge', 16);
   create table late (n integer primary key, key integer not null, id text not null, data text not null) strict;
   create index late_key on late (key);
   create table audit (n integer primary key, at integer not null, subject text not null, data text not null) strict;

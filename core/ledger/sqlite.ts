@@ -21,12 +21,12 @@ export interface SqliteLedgerOptions extends Partial<ArchiveSettings> {
   now?(): number;
   /** How much waits in the queue: asked once a minute. */
   waiting?(): Promise<number>;
-  /** Milliseconds that a line waits for others (default 200). */
+  /** Milliseconds that a line waits for others (default 500). */
   readonly wait?: number;
 }
 
 const KEEP = 30 * 86_400_000, SIZE = 2 ** 30;
-const WAIT = 200;
+const WAIT = 500;
 const SAMPLE = 60_000;
 /** Lines and characters of a batch. */
 const LINES = 500, CHARACTERS = 1 << 20;
@@ -67,7 +67,12 @@ class SqliteLedger implements Ledger {
     this.#settings = { folder, keep, size, redact };
     this.#wait = options.wait ?? WAIT;
     this.#now = options.now ?? Date.now;
-    this.#recorder = new Recorder({ tally: this.#tally, now: this.#now, sink: (line) => this.#take(line) });
+    this.#recorder = new Recorder({
+      tally: this.#tally,
+      now: this.#now,
+      sink: (line) => this.#take(line),
+      waits: () => this.#schedule(),
+    });
     this.#start();
     if (options.waiting === undefined) return;
     this.#sampler = setInterval(() => this.#sample(), SAMPLE);
@@ -169,6 +174,7 @@ class SqliteLedger implements Ledger {
   #send(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
+    this.#recorder.release();
     const counted = this.#tally.take(this.#now());
     if (counted !== null) this.#lines.push(`c${JSON.stringify(counted)}`);
     if (this.#lines.length === 0) return;

@@ -28,11 +28,13 @@ import type { LedgerQuery } from "./ledger.ts";
 /** Characters beside letters and digits that stand in a word of the index; any other is `_` there. */
 export const WORD_CHARACTERS = "-_.@:+=!#$%&*/?^|~";
 const FOREIGN = /[^a-z0-9\x80-\uffff\-_.@:+=!#$%&*/?^|~]/g;
+const PLAIN = /^[a-z0-9\-_.@+]*$/;
 /** Of one entry. */
 const WORDS = 60;
 const LONGEST = 128;
 
 function safe(word: string): string {
+  if (word.length <= LONGEST && PLAIN.test(word)) return word; // nearly always
   const text = word.length > LONGEST ? word.slice(0, LONGEST) : word;
   return text.toLowerCase().replace(FOREIGN, "_");
 }
@@ -52,7 +54,7 @@ export function tokensOf(head: Head): string {
   const ip = head[IP], sender = head[SENDER], id = head[ID], session = head[SESSION], plugin = head[PLUGIN];
   let text = `v:${head[VERDICT]} i:${shortId(id).toLowerCase()}`;
   if (session !== id) text += ` s:${shortId(session).toLowerCase()}`;
-  if (ip !== "") text += ` ip:${ip} n:${network(ip)}`;
+  if (ip !== "") text += ` ip:${ip} n:${networkOf(ip)}`;
   if (head[HELO] !== "") text += ` h:${safe(head[HELO])}`;
   if (sender !== null) text += sender === "" ? " f:_" : addressTokens(sender, "f");
   const recipients = head[RECIPIENTS];
@@ -95,8 +97,8 @@ function messageIdToken(id: string): string {
 }
 
 /** The network that most questions are about: /24, or /64 in hex. Wider ones are beginnings of it. */
-function network(ip: string): string {
-  if (isIPv4(ip)) return ip.slice(0, ip.lastIndexOf("."));
+function networkOf(ip: string): string {
+  if (!ip.includes(":")) return ip.slice(0, ip.lastIndexOf("."));
   const canonical = canonicalIp(ip);
   return canonical === null ? "" : ipOctets(canonical).subarray(0, 8).toHex();
 }
@@ -107,26 +109,42 @@ const word = (token: string) => `"${token}"`;
 const beginning = (token: string) => `"${token}"*`;
 /** Where a word of `q` may stand. */
 const PLACES = ["", "f:", "fd:", "t:", "td:", "h:", "ip:", "i:", "s:", "p:", "a:", "m:"];
+const PLACED = new Set(PLACES);
 /** Words of one question. */
 const ASKED = 12;
 
-/** The question as FTS5 has it; empty: all that there is; null: nothing can be found so. */
-export function matchOf(query: LedgerQuery): string | null {
-  const all: string[] = [];
-  if (query.verdict !== undefined) all.push(word(`v:${safe(query.verdict)}`));
+/** Of which one has to find a beginning: as FTS5 has it, and as a look at an entry's words. */
+export interface Beginning {
+  readonly match: string;
+  holds(tokens: readonly string[]): boolean;
+}
+/** What must hold, all of it: what the index has as it is, and beginnings of what it has. */
+export interface Question {
+  readonly exact: readonly string[];
+  readonly beginnings: readonly Beginning[];
+}
+
+/** Null: nothing can be found so. */
+export function questionOf(query: LedgerQuery): Question | null {
+  const exact: string[] = [], beginnings: Beginning[] = [];
+  if (query.verdict !== undefined) exact.push(word(`v:${safe(query.verdict)}`));
   if (query.ip !== undefined) {
     const found = ipMatch(query.ip);
     if (found === null) return null;
-    all.push(found);
+    if (typeof found === "string") exact.push(found);
+    else beginnings.push(found);
   }
-  if (query.from !== undefined) all.push(addressMatch(query.from, "f"));
-  if (query.to !== undefined) all.push(addressMatch(query.to, "t"));
-  if (query.plugin !== undefined) all.push(word(`${query.observed ? "op" : "p"}:${safe(query.plugin)}`));
-  else if (query.observed) all.push(word("o:yes"));
-  if (query.q !== undefined) {
-    for (const each of query.q.trim().split(/\s+/).slice(0, ASKED)) if (each !== "") all.push(...wordMatch(each));
+  if (query.from !== undefined) exact.push(addressMatch(query.from, "f"));
+  if (query.to !== undefined) exact.push(addressMatch(query.to, "t"));
+  if (query.plugin !== undefined) exact.push(word(`${query.observed ? "op" : "p"}:${safe(query.plugin)}`));
+  else if (query.observed) exact.push(word("o:yes"));
+  for (const each of (query.q ?? "").trim().split(/\s+/).slice(0, ASKED)) {
+    if (each === "") continue;
+    const found = wordMatch(each);
+    if (typeof found === "string") exact.push(found);
+    else beginnings.push(...found);
   }
-  return all.join(" AND ");
+  return { exact, beginnings };
 }
 
 function addressMatch(text: string, kind: "f" | "t"): string {
@@ -135,7 +153,7 @@ function addressMatch(text: string, kind: "f" | "t"): string {
   return word(address.startsWith("@") ? `${kind}d:${safe(address.slice(1))}` : `${kind}:${safe(address)}`);
 }
 
-function ipMatch(text: string): string | null {
+function ipMatch(text: string): string | Beginning | null {
   const ip = canonicalIp(text.trim().replace(/^\[(.*)\]$/, "$1"));
   if (ip !== null) return word(`ip:${ip}`);
   if (!isNetwork(text)) return null;
@@ -145,18 +163,35 @@ function ipMatch(text: string): string | null {
     const octets = base.split(".");
     if (bits === "32") return word(`ip:${base}`);
     if (bits === "24") return word(`n:${octets.slice(0, 3).join(".")}`);
-    return bits === "16" || bits === "8" ? beginning(`n:${octets.slice(0, Number(bits) / 8).join(".")}.`) : null;
+    return bits === "16" || bits === "8" ? network(`${octets.slice(0, Number(bits) / 8).join(".")}.`) : null;
   }
   if (bits === "128") return word(`ip:${base}`);
   const hex = ipOctets(base).toHex();
   if (bits === "64") return word(`n:${hex.slice(0, 16)}`);
-  return bits === "48" || bits === "32" ? beginning(`n:${hex.slice(0, Number(bits) / 4)}`) : null;
+  return bits === "48" || bits === "32" ? network(hex.slice(0, Number(bits) / 4)) : null;
 }
 
-function wordMatch(text: string): string[] {
+function network(start: string): Beginning {
+  const token = `n:${start}`;
+  return { match: beginning(token), holds: (tokens) => tokens.some((each) => each.startsWith(token)) };
+}
+
+function wordMatch(text: string): string | readonly Beginning[] {
   const ip = canonicalIp(text.replace(/^\[(.*)\]$/, "$1"));
-  if (ip !== null) return [word(`ip:${ip}`)];
+  if (ip !== null) return word(`ip:${ip}`);
   const id = readId(text.replace(/^s(?=.{26}$)/i, ""));
-  if (id !== null) return [`(${word(`i:${shortId(id).toLowerCase()}`)} OR ${word(`s:${shortId(id).toLowerCase()}`)})`];
-  return wordsOf(text).map((each) => `(${PLACES.map((place) => beginning(`${place}${safe(each)}`)).join(" OR ")})`);
+  if (id !== null) return `(${word(`i:${shortId(id).toLowerCase()}`)} OR ${word(`s:${shortId(id).toLowerCase()}`)})`;
+  return wordsOf(text).map((each): Beginning => {
+    const start = safe(each);
+    return {
+      match: `(${PLACES.map((place) => beginning(`${place}${start}`)).join(" OR ")})`,
+      holds: (tokens) => tokens.some((token) => begins(token, start)),
+    };
+  });
+}
+
+function begins(token: string, start: string): boolean {
+  const colon = token.indexOf(":");
+  if (colon < 0 || colon > 2) return token.startsWith(start);
+  return PLACED.has(token.slice(0, colon + 1)) && token.startsWith(start, colon + 1);
 }

@@ -39,13 +39,17 @@ export function compare(
   options: { readonly unasked: ReadonlySet<string> },
 ): Comparison {
   const changes: Change[] = [], unsure: Change[] = [];
-  const content = { sure: options.unasked.size === 0 };
+  const sure = options.unasked.size === 0;
   let compared = 0, lost = false, over = false;
+  const recipients = { then: 0, now: 0 };
   for (const [at, act] of recording.acts.entries()) {
     const then = codeOf(act.said), verb = verbOf(act);
     if (then === "" || over) continue;
     const inside = verb === "RCPT" || verb === "DATA" || verb === "BDAT" || act.deed.kind === "content";
-    if (!inside) lost = false;
+    if (!inside) {
+      lost = false;
+      recipients.then = recipients.now = 0;
+    }
     const played = now[at] ?? null;
     if (played === null) {
       lost = true; // what it follows from was told already, or is: all recipients are refused, the session is over
@@ -53,10 +57,18 @@ export function compare(
     }
     const said = codeOf(played.said);
     compared++;
-    if (said === then) continue;
-    if (lost && inside) continue;
+    if (verb === "RCPT") {
+      recipients.then += Number(YES.test(then));
+      recipients.now += Number(YES.test(said));
+    }
+    if (said === then || lost && inside) continue;
+    // Without a recipient there is no message, and with one there is: that was told of the recipients
+    if ((verb === "DATA" || verb === "BDAT") && (recipients.then === 0) !== (recipients.now === 0)) {
+      lost = true;
+      continue;
+    }
     const change = { command: commandOf(act), then: wordOf(act), now: wordOf(played) };
-    if (act.deed.kind === "content" && !content.sure) unsure.push(change);
+    if (act.deed.kind === "content" && !sure) unsure.push(change);
     else changes.push(change);
     if (YES.test(then) && !YES.test(said) && verb === "MAIL") lost = true;
     if (/^(?:421|521)/.test(said)) over = true;

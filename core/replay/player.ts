@@ -19,7 +19,8 @@ import { SessionTape } from "./session_tape.ts";
 
 /** What the recording cannot give, and the house must. */
 export type PlayServices = Pick<SessionServices, "dns" | "counters" | "callAhead"> & {
-  emit?(event: Event): void;
+  /** Told what observers would be told; `at`: the place of the act that it belongs to. */
+  emit?(event: Event, at: number): void;
   taken?(transaction: TransactionContext): void;
 };
 /** What became of an act: the same act as it went now; null: it was not played, and why not is `left`. */
@@ -66,6 +67,7 @@ class Player {
       monotonic: () => this.#current.at,
     });
     const now = () => recording.at + this.#current.at, { ip, port } = recording;
+    const at = () => this.#place;
     this.#reception = new Reception(
       { ip, port, tls: null, identity: null },
       house.reception({
@@ -74,7 +76,7 @@ class Player {
         login: () => this.#login(),
         emit(event) {
           tape.observe(event);
-          emit?.(event);
+          emit?.(event, at());
         },
         // A peer that is made to wait has waited already; before the greeting it may have talked
         pause: () => Promise.resolve(this.#current.deed.kind === "connect" && (recording.acts[1]?.early ?? false)),
@@ -194,8 +196,10 @@ class Player {
 
   /** The act of then that the engine is at. */
   get #current(): Act {
-    const { acts } = this.#recording;
-    return acts[this.#fed[Math.min(this.#tape?.count ?? 1, this.#fed.length) - 1] ?? 0] ?? NOTHING;
+    return this.#recording.acts[this.#place] ?? NOTHING;
+  }
+  get #place(): number {
+    return this.#fed[Math.min(this.#tape?.count ?? 1, this.#fed.length) - 1] ?? 0;
   }
 
   #login(): { readonly user: string | null; readonly reply: Reply | null } {

@@ -19,6 +19,8 @@ export interface StageOptions {
   readonly engines: (listener: ListenerConfig, now: () => number) => ReturnType<HouseOptions["engines"]>;
   /** Asked what a recording does not know; null: nobody is, and what is not known is a failure. */
   readonly dns: Resolver | null;
+  /** Scanners and filters beside the server are asked (default: not). */
+  readonly scanners?: boolean;
 }
 /** What came of one recording. */
 export interface Replayed extends Comparison {
@@ -47,13 +49,13 @@ export class Stage {
 
   /** The house for a session that came in there: that listener, else the first of its role. @throws {StageError} */
   houseOf({ listener: name, role }: Pick<Recording, "listener" | "role">): DryHouse {
-    const { config, engines } = this.#options, { listeners } = config;
+    const { config, engines, scanners = false } = this.#options, { listeners } = config;
     const listener = listeners.find((each) => each.name === name && each.role === role) ??
       listeners.find((each) => each.role === role);
     if (listener === undefined) throw new StageError(`the configuration has no listener of the role ${role}`);
     let house = this.#houses.get(listener.name);
     if (house === undefined) {
-      house = new DryHouse({ config, listener, engines: (now) => engines(listener, now), scanners: false });
+      house = new DryHouse({ config, listener, engines: (now) => engines(listener, now), scanners });
       this.#houses.set(listener.name, house);
     }
     return house;

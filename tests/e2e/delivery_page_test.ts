@@ -113,7 +113,7 @@ pageTest("suppression list: added, found, removed, without script, by keyboard",
   await page.goto(`${url}/suppressions`);
   await page.getByText("The list is empty").waitFor();
   await shot("suppressions-empty");
-  await page.getByLabel("Address").focus();
+  await page.getByRole("textbox", { name: "Address" }).focus();
   await page.keyboard.type("Ada@example.org");
   await page.keyboard.press("Tab");
   await page.keyboard.type(HOSTILE);
@@ -124,7 +124,7 @@ pageTest("suppression list: added, found, removed, without script, by keyboard",
   await page.getByText("never").waitFor();
   const entry = await list.get(parseAddress("ada@example.org")!);
   assertEquals([entry?.reason, entry?.until], [HOSTILE, null]);
-  await page.getByLabel("Address").fill("nobody");
+  await page.getByRole("textbox", { name: "Address" }).fill("nobody");
   await page.getByRole("button", { name: "Add" }).press("Enter");
   await page.getByText("An address is like someone@example.org.").waitFor();
   await page.goto(`${url}/suppressions?q=bob`);

@@ -1,7 +1,9 @@
 /** The queue's pages in a real browser: what waits and why, what is asked again, without script too, on a phone too. */
 import { assertEquals } from "@std/assert";
+import type { Ledger } from "../../core/ledger/ledger.ts";
+import type { Attempt, Story } from "../../core/ledger/story.ts";
 import { assertAccessible, pageTest } from "../support/site_page.ts";
-import { NOW, type TestStore } from "../unit/admin/fixture.ts";
+import { HOSTILE, NOW, type TestStore } from "../unit/admin/fixture.ts";
 
 /** What runs in the page sees its globals, of which these are looked at. */
 declare const document: { readonly documentElement: { readonly scrollWidth: number; readonly clientWidth: number } };
@@ -163,6 +165,52 @@ pageTest("nothing chosen, without script: it says so", async ({ page, url }) => 
   await chosen.getByRole("button", { name: "Delete…" }).click();
   await page.getByText("Delete: 1 message").waitFor();
 }, { fill, admin: ADMIN, context: { javaScriptEnabled: false } });
+
+pageTest("a message tells its tries, in the remote's words, and its header; nothing of it is markup", async (site) => {
+  const { page, store, url, shot } = site;
+  const mail = new TextEncoder().encode(HOSTILE.replaceAll("\n", "\r\n"));
+  const id = await store.queueUp([{ address: "turing@example.net", state: "deferred", reply: "421 no" }], mail);
+  await page.goto(`${url}/queue/${id}`);
+  await page.getByText("mx2.example.net[2001:db8::5]:25").waitFor();
+  assertEquals(await page.locator("section[aria-label=Tries] tbody tr").count(), 2);
+  await page.locator("section[aria-label=Header]").getByText("Subject").waitFor();
+  await page.getByRole("link", { name: "How it came in, and who decided what" }).waitFor();
+  assertEquals(await page.title(), `Queue ${id.slice(-8)} · Postern`);
+  await shot("queue-item-tries");
+  await assertAccessible(page);
+}, {
+  admin: {
+    ...ADMIN,
+    ledger: {
+      explain: (id: string) => {
+        const attempt = {
+          recipient: "turing@example.net",
+          outcome: "deferred",
+          status: "4.7.0",
+          tls: "TLSv1.3 verified",
+          next: NOW + 600_000,
+        } as const;
+        const attempts: readonly Attempt[] = [
+          {
+            ...attempt,
+            at: NOW - HOUR,
+            attempts: 1,
+            relay: "mx1.example.net[198.51.100.5]:25",
+            reply: "421 4.7.0 Too many",
+          },
+          {
+            ...attempt,
+            at: NOW - 60_000,
+            attempts: 2,
+            relay: "mx2.example.net[2001:db8::5]:25",
+            reply: "</td><script>document.title='ran'</script>",
+          },
+        ];
+        return Promise.resolve({ id, attempts } as Partial<Story> as Story);
+      },
+    } as Partial<Ledger> as Ledger,
+  },
+});
 
 pageTest("searched, ordered, page by page", async ({ page, url, shot }) => {
   await page.goto(`${url}/queue?order=oldest`);

@@ -114,9 +114,9 @@ pageTest("plugins: order, times, what they did and would have done, errors", asy
   await page.goto(`${url}/plugins`);
   const row = (name: string) => page.locator(".matrix tr", { hasText: name });
   await row("dnsbl").getByText("500").waitFor();
-  await row("spf").getByText("1,454 refused").waitFor();
+  await row("spf").getByText("refused 1,454").waitFor();
   await row("spf").getByText("unless network 192.0.2.0/24").waitFor();
-  await row("attachments").getByText("would have 82 refused, 3 held").waitFor();
+  await row("attachments").getByText("would have refused 82, held 3").waitFor();
   await page.getByText("ran past its 2 s deadline").waitFor();
   assertEquals(await page.title(), "Plugins · Postern");
   await shot("plugins");
@@ -197,7 +197,8 @@ pageTest("the API: every operation of the document is there and opens by keyboar
   );
   assertEquals(shown.toSorted(), wanted.toSorted());
   await page.locator("summary", { hasText: "/api/v1/queue/bounce" }).press("Enter");
-  await page.getByText("curl -X POST -H 'Content-Type: application/json'").waitFor();
+  await page.getByText(`curl -X POST -H 'Content-Type: application/json' -d '{}' '${url}/api/v1/queue/bounce'`)
+    .waitFor();
   await page.locator("summary", { hasText: "GET/api/v1/queue/{id}" }).first().press("Enter");
   await page.locator("summary", { hasText: "/api/v1/queue/bounce" }).scrollIntoViewIfNeeded();
   await shot("api");

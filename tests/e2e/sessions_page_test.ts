@@ -9,8 +9,7 @@ import { aMorning, FakeLedger, hostile, spam } from "../unit/admin/stories.ts";
 declare const document: { readonly documentElement: { readonly scrollWidth: number; readonly clientWidth: number } };
 
 const stories = aMorning(), refused = stories.at(-1)!, sent = stories[0]!;
-const gates = () => ({ plugin: "spam_score", held: 6, refused: 12 });
-const admin = { ledger: new FakeLedger(stories), gates };
+const admin = { ledger: new FakeLedger(stories) };
 const verdicts = (page: Page) => page.locator("#entries tbody .v:not(.v-seen)").allInnerTexts();
 
 pageTest("search, filters, and the way to a story and back, by keyboard alone", async ({ page, url, shot }) => {
@@ -150,7 +149,7 @@ pageTest("strangers' text runs nothing, leads nowhere, and hides nothing", async
     await assertAccessible(page);
   }
   assertEquals(left, []);
-}, { admin: { ledger: new FakeLedger([evil]), gates } });
+}, { admin: { ledger: new FakeLedger([evil]) } });
 
 for (const [width, height] of [[1440, 900], [1000, 900], [390, 844]] as const) {
   pageTest(`${width} px, in light and dark: accessible, and as wide as the window`, async ({ page, url, shot }) => {

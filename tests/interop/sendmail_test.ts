@@ -125,7 +125,7 @@ testWith(["s-nail", "bsd-mailx"], "sendmail: Debian's mailx, both", async () => 
 });
 
 testWith(["php"], "sendmail: PHP's mail()", async () => {
-  await using here = await place();
+  await using here = await place(`- recipients: { accounts: { bob: inbox, eve: inbox } }\n  - inbox`);
   await using server = await here.start();
   const { sendmail } = here;
   const code =
@@ -170,11 +170,11 @@ testUnless(gitLacks(), "sendmail: git send-email", async () => {
 
 function gitLacks(): string | null {
   try {
-    const { success } = new Deno.Command("git", { args: ["send-email", "-h"], stdout: "null", stderr: "null" })
-      .outputSync();
-    return success ? null : "git send-email: apt-get install git-email";
+    const { stdout, stderr } = new Deno.Command("git", { args: ["send-email", "-h"] }).outputSync();
+    const usage = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+    return usage.includes("--smtp-server") ? null : "git send-email: apt-get install git-email";
   } catch {
-    return "git: apt-get install git-email";
+    return "git send-email: apt-get install git-email";
   }
 }
 

@@ -78,6 +78,7 @@ const PAGES: readonly Row[] = [
   ["GET /queue/:id", "messages"], // with its subject
   ["GET /queue/:id/:verb", "messages"],
   ["GET /queue/:verb", "messages"],
+  ["GET /api", "read"],
   ["GET /configuration", "admin"],
   ["GET /audit", "admin"],
   ["POST /queue/:verb/ask", "queue"], // changes nothing yet

@@ -1,5 +1,6 @@
 /** The document at /openapi.json (OpenAPI 3.1): every route of the API that is there, and none that is not. */
 import { CHAOS_PATHS, CHAOS_SCHEMAS } from "./chaos.ts";
+import { EVENT_TYPES } from "../events.ts";
 import { QUEUE_PATHS, QUEUE_SCHEMAS } from "./queue.ts";
 import {
   array,
@@ -303,10 +304,25 @@ export function openapi(version: string): Json {
         }),
       },
       "/api/v1/events": {
-        get: operation("What happens, live: arrived, removed, accepted, refused", {
+        get: operation("What happens, live", {
           tag: "server",
+          parameters: [
+            query(
+              "types",
+              string(),
+              `Some of ${
+                EVENT_TYPES.join(", ")
+              } with commas between, or *; arrived, removed, accepted and refused unless ` +
+                "given. audit takes the scope admin.",
+            ),
+            query(
+              "after",
+              string(),
+              "As the header Last-Event-ID: what happened behind the event with that id comes first.",
+            ),
+          ],
           ok: text("Server-sent events with JSON data.", "text/event-stream"),
-          faults: [503],
+          faults: [400, 503],
         }),
       },
     }),

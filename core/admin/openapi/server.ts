@@ -34,7 +34,7 @@ export const SERVER_PATHS: Record<string, Json> = {
         object({
           items: array(object({
             name: string(),
-            url: string("Without user and query."),
+            url: string("Scheme, host and port."),
             events: array(string()),
             waiting: integer("Events that wait for it."),
             dropped: integer("Events that it will never hear of, since the start."),

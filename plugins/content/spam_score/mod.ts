@@ -19,6 +19,7 @@ import {
 import { HEADERS } from "../headers/key.ts";
 import { Bayes } from "./bayes/bayes.ts";
 import { Judge } from "./judge.ts";
+import { SPAM_LIMITS, type SpamLimits } from "./key.ts";
 import { ownRule, OwnRules } from "./own_rules.ts";
 import { read } from "./reading.ts";
 import type { Rule } from "./rule.ts";
@@ -88,6 +89,7 @@ export const spamScore: PluginFactory<z.input<typeof SpamScoreOptions>, EdgePhas
   options: SpamScoreOptions,
   create: (options) => {
     const rules = rulesOf(options), judge = new Judge(rules);
+    const limits: SpamLimits = { quarantine: options.quarantine, reject: options.reject };
     const bayes = options.bayes.enabled
       ? new Bayes({ ...options.bayes, seconds: options.bayes.remember / 1000 })
       : null;
@@ -106,6 +108,7 @@ export const spamScore: PluginFactory<z.input<typeof SpamScoreOptions>, EdgePhas
 
     return {
       async data(ctx, next) {
+        ctx.set(SPAM_LIMITS, limits);
         const others = ctx.scores, before = sum(others);
         const found = await weigh(ctx);
         for (const { name, points, reason } of found) ctx.score(points, `${name}: ${reason}`);

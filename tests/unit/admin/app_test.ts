@@ -363,12 +363,46 @@ Deno.test("events: arrivals, removals, acceptances and refusals; nobody's text e
       delayedFrom: null,
     });
     const text = await readUntil(reader, (sofar) => sofar.includes("event: refused") && sofar.endsWith("\n\n"));
-    const events = text.split("\n\n").filter((each) => each.startsWith("event: "));
-    assertEquals(events.map((each) => each.split("\n").length), [2, 2, 2]);
-    assertEquals(events.map((each) => each.split("\n")[0]), ["event: arrived", "event: removed", "event: refused"]);
+    const events = text.split("\n\n").filter((each) => each.startsWith("id: "));
+    assertEquals(events.map((each) => each.split("\n").length), [3, 3, 3]);
+    assertEquals(events.map((each) => each.split("\n")[1]), ["event: arrived", "event: removed", "event: refused"]);
     const refused = JSON.parse(events[2]!.split("\ndata: ")[1]!);
     assertEquals([refused.reply, refused.to.length], ["550 5.1.1 No such user", 20]);
     await reader.cancel();
+  }));
+
+Deno.test("events: only those that were asked for, and after a gap those that were missed", () =>
+  withSite(async (call, store, { bus }) => {
+    const notice = (message: string) => bus.emit({ type: "notice", where: "test", message });
+    const open = async (query: string, after?: string) => {
+      const headers = after === undefined ? {} : { "last-event-id": after };
+      return (await call(`/api/v1/events${query}`, { headers })).body!.getReader();
+    };
+    const all = await open("?types=*"), some = await open("?types=notice,alert");
+    await store.deliver(PLAIN);
+    notice("first");
+    bus.emit({ type: "session-closed", session: "s1", ip: "192.0.2.1", reason: "quit", messages: 1, seconds: 2 });
+    notice("second");
+    const heard = await readUntil(all, (text) => text.includes('"second"'));
+    assertEquals([...heard.matchAll(/^event: (.*)$/gm)].map(([, type]) => type), [
+      "arrived",
+      "notice",
+      "session",
+      "notice",
+    ]);
+    assertEquals((await readUntil(some, (text) => text.includes('"second"'))).includes("arrived"), false);
+    const [first] = [...heard.matchAll(/^id: (.*)\nevent: notice$/gm)].map(([, id]) => id!);
+    const again = await open("?types=notice", first);
+    const missed = await readUntil(again, (text) => text.includes('"second"'));
+    assertEquals(missed.includes('"first"'), false);
+    for (let i = 0; i < 2000; i++) notice(`more ${i}`);
+    for (const after of [first!, "00000000-1", `${first!.split("-")[0]}-999999`, "x", "-", `x-${"9".repeat(99)}`]) {
+      const late = await open("?types=notice", after);
+      assertStringIncludes(await readUntil(late, (text) => text.includes("event: ")), "event: missed\ndata: {}");
+      await late.cancel();
+    }
+    await problem(await call("/api/v1/events?types=notice,secrets"), 400);
+    for (const reader of [again, some, all]) await reader.cancel();
   }));
 
 Deno.test("events: heartbeats, at most so many clients, slow ones are cut off, close ends all", async () => {

@@ -68,7 +68,7 @@ export class TestStore extends MemoryStore {
   }
 
   /** Puts a message into the queue and returns its id. Whoever was tried already was tried once. */
-  async queueUp(recipients: readonly Queued[]): Promise<string> {
+  async queueUp(recipients: readonly Queued[], content = new Uint8Array(2048)): Promise<string> {
     const at = NOW - 3_600_000;
     const id = newId(at);
     await this.#commit({
@@ -88,7 +88,7 @@ export class TestStore extends MemoryStore {
         };
       }),
       deposits: [],
-    }, new Uint8Array(2048));
+    }, content);
     for (const lease of await this.lease({ owner: "test", now: at, seconds: 60, limit: 10 })) {
       await this.settle(
         lease,

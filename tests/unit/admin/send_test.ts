@@ -127,7 +127,6 @@ Deno.test("compose: nothing that a program says ends a line, begins a field or f
       assert(error instanceof Problem && error.status === 400, String(error));
       told = error.detail;
     }
-    if (Object.keys(change).includes("__proto__") && told === "") continue; // a spread may lose it
     assertStringIncludes(told, says, JSON.stringify(change).slice(0, 100));
   }
   for (const body of [null, 7, "x", [MINIMAL]]) {

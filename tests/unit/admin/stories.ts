@@ -163,6 +163,7 @@ export function spam(minutes = 3): Story {
         ms: 21.7,
         verdict: "reject",
         reason: "14.5 points, and 12 is where refusal starts.",
+        facts: [["spam_score.limits", "held from 6, refused from 12"]],
         points: [
           { points: 1.5, reason: "subject_capitals: the subject is in capitals" },
           { points: 2.5, reason: "link_target: link text and target differ" },
@@ -297,6 +298,7 @@ export function aMorning(): readonly Story[] {
           offset: 400,
           ms: 18,
           reason: "8.5 points, and 6 is where a message is held.",
+          facts: [["spam_score.limits", "held from 6, refused from 12"]],
           points: [{ points: 4.5, reason: "bulk: bulk phrases" }],
         }),
       ],

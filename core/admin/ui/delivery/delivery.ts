@@ -71,8 +71,8 @@ function none({ q }: DeliveryData): Html {
 
 function table(context: PageContext, { rows, total }: Pick<DeliveryData, "rows" | "total">): Html {
   return markup`
-    <section class="card tw">
-      <table class="rows queue delivery">
+    <section class="card tw" tabindex="0" aria-label="Domains">
+      <table class="rows queue flat delivery">
         <caption>Domains <span>${
     rows.length < total ? `the first ${count(rows.length)} of ${count(total)}` : count(total)
   }</span></caption>
@@ -99,9 +99,12 @@ function row(context: PageContext, { domain, totals, health, state, sts }: Domai
   const waits = totals === null ? 0 : totals.ready + totals.deferred + totals.active;
   const active = Math.max(totals?.active ?? 0, state?.running ?? 0), held = totals?.held ?? 0;
   const said = health === null ? null : lastWords(context, health);
+  const same = state !== null && state.closedUntil !== null && state.reason === health?.last.reply;
   return markup`
     <tr>
-      <th scope="row" class="brk"><bdi>${domain}</bdi>${rest(context, state)}<small class="slim">${said}</small></th>
+      <th scope="row" class="brk"><bdi>${domain}</bdi>${rest(context, state)}${
+    !same && markup`<small class="slim">${said}</small>`
+  }</th>
       <td class="num">${
     waits > 0
       ? markup`<a href="${queuePath({ domain, order: "oldest" })}">${count(waits)}</a><small class="sub">oldest ${
@@ -199,7 +202,7 @@ function buttons(
 /** What has no domain of its own: next hops, and plugins that store. */
 function otherTable({ now }: PageContext, others: readonly DestinationState[]): Html {
   return markup`
-    <section class="card tw gap">
+    <section class="card tw gap" tabindex="0" aria-label="Next hops and storages">
       <table class="rows">
         <caption>Next hops and storages <span>${
     plural(others.length, "of them is", "of them are")

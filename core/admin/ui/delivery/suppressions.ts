@@ -57,8 +57,8 @@ function none({ q, first }: SuppressionsData): Html {
 function table(context: PageContext, { q, entries, next }: SuppressionsData): Html {
   const more = new URLSearchParams({ ...q === undefined ? {} : { q }, after: next ?? "" });
   return markup`
-    <section class="card tw">
-      <table class="rows queue">
+    <section class="card tw" tabindex="0" aria-label="Addresses">
+      <table class="rows queue flat">
         <caption>Addresses <span>in the order of their letters</span></caption>
         <thead>
           <tr>

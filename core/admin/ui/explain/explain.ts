@@ -13,21 +13,19 @@ import { entryTable } from "../sessions/rows.ts";
 import { VERDICT_WORDS } from "../sessions/words.ts";
 import { besideStory } from "./beside.ts";
 import { changesOf, changeTable } from "./change.ts";
-import type { Gates } from "./gates.ts";
+import { gatesOf } from "./gates.ts";
 import { phaseList } from "./phases.ts";
 import { type StoryLinks, verdictCard } from "./verdict.ts";
 
 export interface ExplainData {
   readonly story: Story;
-  /** Where points lead; null: nobody counts them. */
-  readonly gates: Gates | null;
   readonly links: StoryLinks;
   /** The same story for a terminal and a ticket; null: nobody tells it. */
   readonly text: string | null;
 }
 
-export function explainPage(context: PageContext, { story, gates, links, text }: ExplainData): Html {
-  const changes = changesOf(story, gates), beside = besideStory(story);
+export function explainPage(context: PageContext, { story, links, text }: ExplainData): Html {
+  const gates = gatesOf(story), changes = changesOf(story, gates), beside = besideStory(story);
   const word = VERDICT_WORDS[story.verdict][2];
   const main = markup`${crumb(story)}
 ${verdictCard(story, { gates, links, change: changes.length > 0, text: text !== null })}

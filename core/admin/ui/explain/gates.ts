@@ -3,7 +3,7 @@
  */
 import type { Story } from "../../../ledger/story.ts";
 
-/** Limits on points, as the configuration says. Null: points never do that. */
+/** Limits on points that were in force. Null: points never do that. */
 export interface Gates {
   /** The plugin that draws the lines. */
   readonly plugin: string;
@@ -14,6 +14,23 @@ export interface Gates {
 export interface Share {
   readonly plugin: string;
   readonly points: number;
+}
+
+/** The fact in which whoever adds up points says where the lines are (plugins/content/spam_score/key.ts). */
+const LIMITS = "spam_score.limits";
+
+/** Null where nobody counted. */
+export function gatesOf({ steps }: Pick<Story, "steps">): Gates | null {
+  for (const { plugin, facts } of steps) {
+    const words = facts.find(([name]) => name === LIMITS)?.[1];
+    const match = words === undefined ? null : /^held from (\S+), refused from (\S+)$/.exec(words);
+    if (match !== null) return { plugin, held: limit(match[1]!), refused: limit(match[2]!) };
+  }
+  return null;
+}
+function limit(text: string): number | null {
+  const points = Number(text);
+  return Number.isFinite(points) ? points : null;
 }
 
 /** In the order in which plugins gave them. */

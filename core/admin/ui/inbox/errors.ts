@@ -161,17 +161,17 @@ function form(context: PageContext, { fault, form: filled }: ErrorsData): Html {
       <h2 id="add">Add a rule</h2>
       ${fault !== null && markup`<p class="strip warn" role="alert"><span>${icon("warn")}${fault}</span></p>`}
       <form class="rule" method="post" action="/chaos">${hidden(context)}
-        <label><span>Phase</span><select name="phase">${
+        <div><label for="rule-phase">Phase</label><select id="rule-phase" name="phase">${
     PHASES.map(([value, label]) => option(value, label, phase))
-  }</select></label>
-        <label><span>For whom</span><input type="text" name="who" maxlength="320" value="${who}" placeholder="full@*" aria-describedby="who-help" autocomplete="off" spellcheck="false"></label>
-        <label><span>Answer</span><select name="answer">${ANSWERS.map((each) => option(each, labelOf(each), answer))}${
-    option("other", "Another, as written below", answer)
-  }</select></label>
-        <label><span>Another answer</span><input type="text" name="text" maxlength="450" value="${text}" placeholder="450 4.2.1 Come back later" autocomplete="off" spellcheck="false"></label>
-        <label><span>Wait before</span><input type="text" name="delay" maxlength="8" value="${delay}" placeholder="5s" autocomplete="off"></label>
-        <label><span>How often, %</span><input name="rate" type="number" min="0.1" max="100" step="0.1" value="${rate}" placeholder="100"></label>
-        <label><span>First times only</span><input name="times" type="number" min="1" max="1000" value="${times}" placeholder="always"></label>
+  }</select></div>
+        <div><label for="rule-who">For whom</label><input type="text" id="rule-who" name="who" maxlength="320" value="${who}" placeholder="full@*" aria-describedby="who-help" autocomplete="off" spellcheck="false"></div>
+        <div><label for="rule-answer">Answer</label><select id="rule-answer" name="answer">${
+    ANSWERS.map((each) => option(each, labelOf(each), answer))
+  }${option("other", "Another, as written below", answer)}</select></div>
+        <div><label for="rule-text">Another answer</label><input type="text" id="rule-text" name="text" maxlength="450" value="${text}" placeholder="450 4.2.1 Come back later" autocomplete="off" spellcheck="false"></div>
+        <div><label for="rule-delay">Wait before</label><input type="text" id="rule-delay" name="delay" maxlength="8" value="${delay}" placeholder="5s" autocomplete="off"></div>
+        <div><label for="rule-rate">How often, %</label><input id="rule-rate" name="rate" type="number" min="0.1" max="100" step="0.1" value="${rate}" placeholder="100"></div>
+        <div><label for="rule-times">First times only</label><input id="rule-times" name="times" type="number" min="1" max="1000" value="${times}" placeholder="always"></div>
         <button class="btn main">${icon("plus")}Add the rule</button>
       </form>
       <p class="soft" id="who-help">For whom: a recipient for RCPT and DATA, a sender for MAIL, a login for AUTH, a client's network else; <code>full@*</code>, <code>*@example.org</code>. Empty: everybody.</p>

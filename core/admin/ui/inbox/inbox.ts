@@ -117,7 +117,8 @@ function boxes(context: PageContext, data: InboxData, stored: number): Html {
     markup`<li><a href="${inboxPath({ inbox: name, q: undefined, before: undefined })}"${
       data.view.inbox === name && markup` aria-current="page"`
     }${unread > 0 && markup` class="new"`}><span class="name" dir="auto">${label}</span><span>${
-      unread > 0 && markup`<b class="n">${count(unread)}<span class="vh"> unread, </span></b> `
+      unread > 0 &&
+      markup`<b class="n">${count(unread)}<span class="vh"> unread, </span></b><span aria-hidden="true"> / </span>`
     }${count(total)}<span class="vh"> in all</span></span></a></li>`;
   const inbox = data.view.inbox;
   const fresh = inbox === undefined ? context.unread : data.boxes.find((box) => box.name === inbox)?.unread ?? 0;

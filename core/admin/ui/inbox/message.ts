@@ -58,6 +58,7 @@ export function messageView(context: PageContext, options: MessageOptions): Html
     tabs.push({ id: "parts", label: "Parts", n: count(mail.parts.length + mail.omitted), content: parts(mail, api) });
     tabs.push({ id: "headers", label: "Headers", n: count(mail.headerCount), content: headers(mail, content) });
   }
+  tabs.push({ id: "envelope", label: "Envelope", content: envelope(options.opened) });
   const found = checks(message.edits.prepend), { story } = options;
   tabs.push({
     id: "checks",
@@ -65,7 +66,6 @@ export function messageView(context: PageContext, options: MessageOptions): Html
     n: found.length > 0 && count(found.length),
     content: markup`${checksTable(found)}${story !== null && pluginWords(story)}`,
   });
-  tabs.push({ id: "envelope", label: "Envelope", content: envelope(options.opened) });
   const { view: { inbox, q, before } } = options;
   const fields = markup`${kept("inbox", inbox)}${kept("q", q)}${kept("before", before)}`;
   return markup`
@@ -306,9 +306,6 @@ function unnamed(type: string): string {
 function headers(mail: MimeMail, { source }: Content): Html {
   const end = /\r?\n\r?\n/.exec(source)?.index ?? source.length;
   return markup`
-    <details class="rawhead"><summary>As they came, octet by octet</summary><pre class="pad" tabindex="0">${
-    source.slice(0, end)
-  }</pre></details>
     <div class="tw">
       <table class="fields">
         <caption class="vh">Headers in the order received</caption>
@@ -329,5 +326,8 @@ function headers(mail: MimeMail, { source }: Content): Html {
       plural(mail.headerCount - mail.headers.length, "more field")
     }, in the source only.</span></p>`
   }
+    <details class="rawhead"><summary>As they came, octet by octet</summary><pre class="pad" tabindex="0">${
+    source.slice(0, end)
+  }</pre></details>
   `;
 }

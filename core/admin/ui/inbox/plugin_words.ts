@@ -23,10 +23,10 @@ export function inEarnest(story: Story): Html | null {
   const held = story.steps.find((each) => each.observed && isHeld(each));
   const step = worst ?? held;
   if (step === undefined) return null;
-  const what = step.verdict === "reject" ? "refused" : step.verdict === "defer" ? "put off" : "held for a person";
+  const what = step.verdict === "reject" ? "refused" : step.verdict === "defer" ? "put off" : "held";
   return markup`<p class="strip warn"><span>${
     icon("seen")
-  }A strict server would have this message ${what}: <code>${step.plugin}</code> says ${
+  }A strict server would have ${what} this message: <code>${step.plugin}</code> says ${
     step.reason || "no more"
   }</span><a href="/explain/${story.id}">Why?</a></p>`;
 }

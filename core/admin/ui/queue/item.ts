@@ -68,7 +68,7 @@ export function queueItemPage(context: PageContext, { item, content, attempts, t
         <dd>${count(open)} of ${plural(recipients.length, "recipient")}</dd>
       </div>
     </dl>
-    <section class="card tw gap">
+    <section class="card tw gap" tabindex="0" aria-label="Recipients">
       <table class="rows">
         <caption>Recipients</caption>
         <thead>
@@ -98,7 +98,7 @@ function attemptsCard(attempts: readonly Attempt[]): Html {
     return markup`<section class="card pad gap"><h2>Tries</h2><p class="soft">None has been made yet.</p></section>`;
   }
   return markup`
-    <section class="card tw gap">
+    <section class="card tw gap" tabindex="0" aria-label="Tries">
       <table class="rows">
         <caption>Tries <span>${shownOf(shown.length, attempts.length)}, times in UTC</span></caption>
         <thead>
@@ -137,7 +137,7 @@ function headersCard(content: Content | null): Html {
   }
   const shown = fields.slice(0, MOST_FIELDS);
   return markup`
-    <section class="card tw gap">
+    <section class="card tw gap" tabindex="0" aria-label="Header">
       <table class="rows fields">
         <caption>Header <span>${
     shown.length < fields.length

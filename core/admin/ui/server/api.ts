@@ -109,7 +109,7 @@ function scopeOf(value: Json): string | null {
 
 function parameterTable(parameters: readonly Json[]): Html {
   return markup`
-    <div class="tw"><table>
+    <div class="tw" tabindex="0" role="group" aria-label="Parameters"><table>
       <caption class="vh">Parameters</caption>
       <thead>
         <tr><th scope="col">Parameter</th><th scope="col">Where</th><th scope="col">What</th></tr>

@@ -26,7 +26,7 @@ export function certificateWarnings(
   return certificates.toSorted((a, b) => a.notAfter - b.notAfter).flatMap((each) => {
     const tone = toneOf(each, now), who = each.names[0] ?? each.path;
     if (tone === "ok") return [];
-    return [{ tone, text: `The certificate of ${who} ${left(each, now)}.`, href: "/certificates" }];
+    return [{ tone, text: `The certificate of ${who} ${left(each, now)}`, href: "/certificates" }];
   });
 }
 
@@ -38,8 +38,8 @@ function toneOf({ notBefore, notAfter }: CertificateFacts, now: number): "ok" | 
 
 function left({ notBefore, notAfter }: CertificateFacts, now: number): string {
   if (now < notBefore) return "is not valid yet: is the clock right?";
-  if (now > notAfter) return `has expired ${age(now - notAfter)} ago: clients refuse it`;
-  return `expires in ${age(notAfter - now)}`;
+  if (now > notAfter) return `has expired ${age(now - notAfter)} ago: clients refuse it.`;
+  return `expires in ${age(notAfter - now)}.`;
 }
 
 export function certificatesPage(context: PageContext, certificates: readonly CertificateFacts[] | null): Html {
@@ -61,8 +61,8 @@ function none(): Html {
 
 function table({ now }: PageContext, certificates: readonly CertificateFacts[]): Html {
   return markup`
-    <section class="card tw">
-      <table class="rows queue">
+    <section class="card tw" tabindex="0" aria-label="Pairs">
+      <table class="rows queue flat">
         <caption>Pairs <span>${
     count(certificates.length)
   }; the first is for clients that ask for no name, or for one that none has</span></caption>

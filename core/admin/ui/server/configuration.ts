@@ -91,7 +91,7 @@ function settings(all: readonly ReadSetting[]): Html {
   const sections = Map.groupBy(all, ({ path }) => /^[^.[]*/.exec(path)![0]);
   const given = all.filter(({ from }) => from !== "default").length;
   return markup`
-    <section class="card tw">
+    <section class="card tw" tabindex="0" aria-label="Settings">
       <table class="rows settings">
         <caption>Settings <span>${plural(all.length, "value")}, ${
     count(given)

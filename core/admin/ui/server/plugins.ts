@@ -145,16 +145,12 @@ function share(time: number, all: number, mode: string): Html {
 function did({ name, mode }: PluginRow, counts: readonly PluginCount[]): Child {
   const found = counts.find(({ plugin }) => plugin === name);
   if (found === undefined) return markup`<span class="dim">nothing</span>`;
-  const words = mode === "observe"
-    ? wouldHave(found)
-    : [[found.refused, "refused"], [found.deferred, "deferred"], [found.held, "held"]] as const;
-  const told = words.filter(([times]) => times > 0).map(([times, word]) => `${count(times)} ${word}`).join(", ");
+  const { refused, deferred, held, wouldRefuse, wouldDefer, wouldHold } = found;
+  const times = mode === "observe" ? [wouldRefuse, wouldDefer, wouldHold] : [refused, deferred, held];
+  const told = ["refused", "deferred", "held"].map((word, at) => [word, times[at]!] as const)
+    .filter(([, times]) => times > 0).map(([word, times]) => `${word} ${count(times)}`).join(", ");
   if (told === "") return markup`<span class="dim">nothing</span>`;
   return mode === "observe" ? verdict("seen", `would have ${told}`) : told;
-}
-
-function wouldHave({ wouldRefuse, wouldDefer, wouldHold }: PluginCount): readonly (readonly [number, string])[] {
-  return [[wouldRefuse, "refused"], [wouldDefer, "deferred"], [wouldHold, "held"]];
 }
 
 /** What those that only watch would have done in the last day. */
@@ -167,7 +163,7 @@ function watching(context: PageContext, { listeners, counts }: PluginsData): Htm
     return markup`<section class="card pad c7"><h2>Only watching</h2><p class="soft">No plugin does. To try one out, put <code>mode: observe</code> at its entry: it is asked and told as if it counted, and changes nothing.</p></section>`;
   }
   return markup`
-    <section class="card tw c7">
+    <section class="card tw c7" tabindex="0" aria-label="Only watching">
       <table class="rows">
         <caption>Only watching <span>what plugins in mode observe would have done in the last day</span></caption>
         <thead>
@@ -210,7 +206,7 @@ function errors({ now }: PageContext, faults: readonly PluginFault[]): Html {
     return markup`<section class="card pad c5"><h2>Errors</h2><p class="soft">None since the start. A plugin that fails never lets mail in: its client is told to come again, unless <code>onError: skip</code> says otherwise.</p></section>`;
   }
   return markup`
-    <section class="card tw c5">
+    <section class="card tw c5" tabindex="0" aria-label="Errors">
       <table class="rows">
         <caption>Errors <span>since the start; a plugin that fails never lets mail in</span></caption>
         <thead>

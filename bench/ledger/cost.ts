@@ -1,0 +1,101 @@
+/**
+ * What the ledger costs: `deno run -A bench/ledger/cost.ts [--messages N] [--reps R]`.
+ * CPU of all threads of the server for an accepted message of 5 KB in a connection of its own: the dev inbox and a plain mx,
+ * each with the ledger and without it, repetitions interleaved, and what the observer of metrics takes for the same events.
+ * Non-job: searching it (million.ts).
+ */
+import { parseArgs } from "node:util";
+import type { Event } from "../../core/observe/events.ts";
+import { Metrics } from "../../core/observe/metrics.ts";
+import { Happening } from "../../tests/unit/ledger/happenings.ts";
+import { cpuSeconds, describeMachine, untilIdle } from "../machine.ts";
+import { startPostern } from "../postern.ts";
+import type { Running } from "../running.ts";
+import { BUILD, load } from "../tools.ts";
+
+const { values } = parseArgs({
+  args: Deno.args,
+  options: { messages: { type: "string", default: "4000" }, reps: { type: "string", default: "7" } },
+});
+const messages = Number(values.messages), reps = Number(values.reps);
+
+/** Everything that both have. */
+const inbox = (rest: string) =>
+  `hostname: mx.bench.example
+domains: [bench.example]
+listeners: [{ address: "127.0.0.1:2525" }]
+admin: { address: "127.0.0.1:8025", token: "\${POSTERN_ADMIN_TOKEN}" }
+limits: { connectionsPerIp: 1000 }
+plugins:
+${rest}`;
+const SETS: readonly (readonly [name: string, config: string])[] = [
+  ["dev inbox", inbox("  - inbox: { everything: true }\n")],
+  [
+    "plain mx",
+    inbox(`  - rate_limit: { messagesPerIp: 1000000/1m }
+  - helo
+  - headers
+  - inbox: { everything: true }
+`),
+  ],
+];
+
+const LOAD = ["--conns", "20", "--per-conn", "1", "--size", "5120"];
+
+interface Subject {
+  readonly set: string;
+  readonly ledger: boolean;
+  readonly running: Running;
+  readonly cost: number[];
+}
+
+await Deno.mkdir(BUILD, { recursive: true });
+console.log(JSON.stringify(describeMachine(BUILD)), `${messages} messages, ${reps} repetitions`);
+const subjects: Subject[] = [];
+try {
+  for (const [set, config] of SETS) {
+    for (const ledger of [false, true]) {
+      const text = ledger ? config : `${config}ledger: off\n`;
+      subjects.push({ set, ledger, running: await startPostern({ facts: {}, config: text }), cost: [] });
+    }
+  }
+  for (let rep = -1; rep < reps; rep++) { // the first warms up
+    for (const { running, cost } of subjects) {
+      await untilIdle(running.pid);
+      const before = cpuSeconds(running.pid);
+      await load(running.port, ["--messages", `${messages}`, "--to", "rcpt%d@bench.example", ...LOAD]);
+      await untilIdle(running.pid);
+      if (rep >= 0) cost.push((cpuSeconds(running.pid) - before) / messages * 1e6);
+    }
+  }
+  console.log("| configuration | without, us | with, us | the ledger | share |\n| - | -: | -: | -: | -: |");
+  for (const [set] of SETS) {
+    const [off, on] = [false, true].map((ledger) =>
+      median(subjects.find((each) => each.set === set && each.ledger === ledger)!.cost)
+    ) as [number, number];
+    const share = ((on - off) / off * 100).toFixed(1);
+    console.log(`| ${set} | ${off.toFixed(0)} | ${on.toFixed(0)} | ${(on - off).toFixed(0)} | ${share} % |`);
+  }
+} finally {
+  for (const { running } of subjects) await running.stop();
+}
+console.log(`metrics: ${observerCost(new Metrics().observe).toFixed(2)} us of CPU for the events of such a message`);
+
+function median(numbers: readonly number[]): number {
+  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? NaN;
+}
+
+/** Microseconds of this process for the events of one message. */
+function observerCost(observe: (event: Event) => void): number {
+  const events: Event[] = [];
+  for (let i = 0; i < 100; i++) {
+    const session = new Happening((event) => events.push(event), { at: 1.79e12 + i });
+    session.accept("ada@example.net", ["bob@example.org"]);
+    session.close();
+  }
+  const rounds = 2000;
+  for (let round = 0; round < rounds; round++) for (const event of events) observe(event);
+  const before = performance.now();
+  for (let round = 0; round < rounds; round++) for (const event of events) observe(event);
+  return (performance.now() - before) * 1000 / rounds / 100;
+}
