@@ -366,6 +366,7 @@ class Server implements RunningServer {
       listeners: this.#listeners,
       certificates: certificates?.list ?? [],
       ledger: this.#ledger,
+      webhooks: this.#webhooks?.states() ?? [],
     };
   }
 }
