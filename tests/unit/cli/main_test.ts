@@ -55,6 +55,7 @@ Deno.test("the help lists the commands that there are", async () => {
     "check",
     "schema",
     "send",
+    "sendmail",
     "queue",
     "quarantine",
     "suppress",
@@ -63,6 +64,7 @@ Deno.test("the help lists the commands that there are", async () => {
     "user",
     "dkim",
     "dmarc",
+    "doctor",
     "help",
   ]);
 });
