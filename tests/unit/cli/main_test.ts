@@ -56,6 +56,8 @@ Deno.test("the help lists the commands that there are", async () => {
     "schema",
     "send",
     "sendmail",
+    "try",
+    "replay",
     "queue",
     "quarantine",
     "suppress",
