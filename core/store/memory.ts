@@ -3,11 +3,11 @@
  * interface means. The same contract suite runs over it as over the one on disk. Non-job: durability.
  */
 import { applyEdits } from "../model/edits.ts";
-import { idHead, idTime, shortId } from "../model/id.ts";
 import type { Observer } from "../observe/events.ts";
 import { CounterCache } from "./counters.ts";
+import { domainsOf, itemOf, matches, type Message, nextOf, type Recipient, settleOne } from "./memory_message.ts";
 import { MemoryInboxes } from "./memory_inboxes.ts";
-import { claimedLeases, dueAt, folded, readEntryId } from "./rows.ts";
+import { claimedLeases, dueAt, readEntryId } from "./rows.ts";
 import { octetStream, Spool } from "./spool.ts";
 import {
   type Body,
@@ -33,7 +33,6 @@ import {
   type RecipientOutcome,
   type Store,
   type StoredMessage,
-  type StoredRecipient,
   StoreError,
   type StoreHealth,
 } from "./store.ts";
@@ -46,24 +45,6 @@ export interface MemoryOptions {
   readonly now?: () => number;
 }
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-interface Recipient {
-  facts: Mutable<StoredRecipient>;
-  /** When a worker may take it: the next attempt, or the end of a lease. Null: not by itself. */
-  due: number | null;
-  /** The sender chose that moment. */
-  appointed: boolean;
-  owner: string | null;
-}
-interface Message {
-  readonly message: StoredMessage;
-  readonly octets: Uint8Array<ArrayBuffer>;
-  /** What was received, where that is not what goes on. */
-  original?: Uint8Array<ArrayBuffer>;
-  /** Until when it is in quarantine. */
-  expires?: number;
-  readonly recipients: Recipient[];
-}
 /** One destination's part of a message: what a lease covers. */
 interface Part {
   readonly item: Message;
@@ -300,21 +281,7 @@ export class MemoryStore implements Store {
   }
 
   domains({ limit }: { readonly limit: number }): Promise<readonly DomainTotals[]> {
-    return this.#ask(() => {
-      const domains = new Map<string, { -readonly [K in keyof DomainTotals]: DomainTotals[K] }>();
-      for (const { message, recipients } of this.#messages.values()) {
-        for (const { facts: { state, address: { domain } } } of recipients) {
-          if (state !== "ready" && state !== "active" && state !== "deferred" && state !== "held") continue;
-          const oldest = idTime(message.id);
-          const row = domains.get(domain) ?? { domain, ready: 0, active: 0, deferred: 0, held: 0, oldest };
-          row[state]++;
-          row.oldest = Math.min(row.oldest, oldest);
-          domains.set(domain, row);
-        }
-      }
-      const all = ({ ready, active, deferred, held }: DomainTotals) => ready + active + deferred + held;
-      return [...domains.values()].sort((a, b) => all(b) - all(a) || (a.domain < b.domain ? -1 : 1)).slice(0, limit);
-    });
+    return this.#ask(() => domainsOf(this.#messages.values(), limit));
   }
 
   totals({ domain }: Pick<QueueQuery, "domain">): Promise<QueueTotals> {
@@ -446,48 +413,6 @@ export class MemoryStore implements Store {
     }
     if (recipients.length === 0 && !this.inboxes.holds(id)) this.#messages.delete(id);
   }
-}
-
-function settleOne(recipient: Recipient, outcome: RecipientOutcome): void {
-  const { facts } = recipient, { state, nextAttempt, lastReply, attempt = true } = outcome;
-  recipient.appointed = outcome.appointed ?? false;
-  facts.state = state;
-  facts.released ||= state === "held";
-  facts.attempts += attempt ? 1 : 0;
-  facts.nextAttempt = nextAttempt ?? facts.nextAttempt;
-  if (lastReply !== undefined) facts.lastReply = lastReply;
-  if (outcome.destination !== undefined) facts.destination = outcome.destination;
-  if (outcome.deadline !== undefined) facts.deadline = outcome.deadline;
-  if (outcome.told !== undefined) facts.told = outcome.told;
-  recipient.due = state === "ready" || state === "deferred" ? dueAt(facts.nextAttempt, facts.deadline) : null;
-  recipient.owner = null;
-}
-
-function matches({ message }: Message, { facts }: Recipient, query: QueueQuery): boolean {
-  const { state, domain, ids, q, receivedBefore } = query;
-  return (state === undefined || facts.state === state) && (domain === undefined || facts.address.domain === domain) &&
-    (ids === undefined || ids.includes(message.id)) && (q === undefined || says(message, facts, folded(q))) &&
-    (receivedBefore === undefined || message.id < idHead(receivedBefore));
-}
-
-function says({ id, sender }: Message["message"], { address, original }: StoredRecipient, q: string): boolean {
-  const named = q.toUpperCase();
-  return [address, original, sender].some((each) =>
-    each !== null && folded(`${each.local}@${each.domain}`).includes(q)
-  ) || id === named || shortId(id) === named;
-}
-
-/** When something of it that matches is tried next. */
-function nextOf(item: Message, query: QueueQuery): number {
-  return Math.min(
-    ...item.recipients.filter((each) => matches(item, each, query)).map(({ facts: { state, nextAttempt } }) =>
-      state === "ready" || state === "active" || state === "deferred" ? nextAttempt : Infinity
-    ),
-  );
-}
-
-function itemOf({ message, recipients }: Message): QueueItem {
-  return { message, recipients: recipients.map(({ facts }) => structuredClone(facts)) };
 }
 
 function closed(): StoreError {

@@ -23,7 +23,7 @@ import type {
 import { claimedLeases, encodeCommit, entryId, readEntryId } from "./rows.ts";
 import { FileBody, Spool } from "./spool.ts";
 import { StoredBodies } from "./stored_bodies.ts";
-import type { ReaderReply } from "./sqlite_reader.ts";
+import { SqliteReading } from "./sqlite_reading.ts";
 import {
   type Body,
   type BodyWriter,
@@ -69,7 +69,6 @@ export interface SqliteOptions {
   readonly batch?: (operations: number, milliseconds: number) => void;
 }
 
-type ReaderThread = DatabaseThread<ReaderRequest, ReaderReply>;
 type Octets = ReadableStream<Uint8Array<ArrayBuffer>>;
 
 const COUNTERS = 50_000; // in memory
@@ -109,7 +108,7 @@ class SqliteStore implements Store {
   readonly #watchers: Watchers;
   readonly #writer: WriterQueue;
   readonly #bodies: StoredBodies;
-  #reader: Promise<ReaderThread> | null = null;
+  readonly #reader: SqliteReading;
   #counters: CounterCache | null = null;
   #first = true;
   #closed = false;
@@ -131,6 +130,7 @@ class SqliteStore implements Store {
       ...(blobLimit === undefined ? {} : { memoryLimit: blobLimit }),
       ...(headLimit === undefined ? {} : { headLimit }),
     });
+    this.#reader = new SqliteReading(folder, (message) => this.#trouble(message));
     this.#writer = new WriterQueue({
       start: (died, refused) => this.#startWriter(died, refused),
       trouble: (message) => this.#trouble(message),
@@ -176,7 +176,7 @@ class SqliteStore implements Store {
   abandon(): void {
     this.#closed = true;
     this.#writer.end();
-    this.#reader?.then((reader) => reader.end(), () => {});
+    void this.#reader.end();
   }
 
   receive(id: string): BodyWriter {
@@ -397,9 +397,7 @@ class SqliteStore implements Store {
     if (this.#committing > 0) await new Promise<void>((resolve) => this.#quiet = resolve);
     try {
       await this.#counters?.flush();
-      const reader = await this.#reader?.catch(() => null);
-      await reader?.ask({ ask: "close" }).catch(() => {});
-      reader?.end();
+      await this.#reader.end();
       await this.#writer.close();
       await this.#spool.settled();
     } finally {
@@ -417,23 +415,7 @@ class SqliteStore implements Store {
 
   async #read<K extends ReaderRequest["ask"]>(request: Extract<ReaderRequest, { ask: K }>): Promise<ReaderResults[K]> {
     if (this.#closed) throw closed();
-    this.#reader ??= this.#startReader();
-    const reply = await (await this.#reader).ask(request);
-    if (reply.fault) throw new StoreError(reply.fault, reply.message);
-    return reply.value as ReaderResults[K];
-  }
-
-  async #startReader(): Promise<ReaderThread> {
-    const worker = new Worker(new URL("./sqlite_reader.ts", import.meta.url), { type: "module" });
-    const thread: ReaderThread = new DatabaseThread(worker, (why) => {
-      this.#reader = null; // the next question starts another one
-      this.#trouble(`the reader thread ended: ${why}`);
-    });
-    const reply = await thread.ask({ ask: "open", folder: this.#folder });
-    if (!reply.fault) return thread;
-    thread.end();
-    this.#reader = null;
-    throw new StoreError(reply.fault, reply.message);
+    return await this.#reader.ask(request);
   }
 
   async #startWriter(died: (why: string) => void, refused: readonly Refused[]): Promise<WriterThread> {
