@@ -13,17 +13,17 @@ async function send(server: Server, ...args: string[]): Promise<{ code: number; 
 
 Deno.test("a newcomer sees what a strict server would have done, and makes errors on purpose", async () => {
   await using server = await Server.start();
-  const base = `http://127.0.0.1:${server.ports.admin}`;
+  const { api } = server;
   for (const sample of ["hello", "gtube", "spf-fail", "dkim-fail"]) {
     assertEquals(await send(server, "--to", "you@example.org", "--sample", sample).then(({ code }) => code), 0, sample);
   }
-  const { messages } = await (await fetch(`${base}/api/v1/messages`)).json();
+  const { messages } = await api.json<{ messages: { id: string; subject: string }[] }>("/api/v1/messages");
   const told: Record<string, string> = {};
   for (const { id, subject } of messages) {
-    told[subject] = await waitFor(async () => {
-      const page = await (await fetch(`${base}/inbox/${id}`)).text();
+    told[subject] = await waitFor(`the story of ${subject}`, async () => {
+      const page = await (await api.get(`/inbox/${id}`)).text();
       return page.includes("The whole story") ? page : null;
-    }, { what: `the story of ${subject}` }) as string;
+    }, { deadline: 30_000 });
   }
   assertStringIncludes(
     told["Test of the spam filter"]!,
@@ -41,15 +41,15 @@ Deno.test("a newcomer sees what a strict server would have done, and makes error
   const mail = await send(server, "--from", "mail-452@example.org", "--to", "you@example.org");
   assertStringIncludes(mail.said, "452 4.2.2");
   assertEquals((await send(server, "--to", "hangup-data@example.org")).code, 1);
-  const set = await fetch(`${base}/api/v1/chaos`, {
+  const set = await fetch(`${api.base}/api/v1/chaos`, {
     method: "PUT",
-    headers: { "content-type": "application/json" },
+    headers: { "content-type": "application/json", authorization: `Bearer ${api.token}` },
     body: JSON.stringify({ rules: [{ phase: "auth", user: "mallory", answer: "535 5.7.8 Wrong on purpose" }] }),
   });
   assertEquals(set.status, 200);
   await set.body?.cancel();
   assertStringIncludes((await send(server, "--to", "a@example.org", "--auth", "mallory:x")).said, "Wrong on purpose");
   assertEquals((await send(server, "--to", "a@example.org", "--auth", "ada:x")).code, 0);
-  const { rules } = await (await fetch(`${base}/api/v1/chaos`)).json();
-  assertEquals(rules.map((each: { used: number }) => each.used), [1]);
+  const { rules } = await api.json<{ rules: { used: number }[] }>("/api/v1/chaos");
+  assertEquals(rules.map(({ used }) => used), [1]);
 });
