@@ -48,7 +48,7 @@ pageTest(
     await page.getByRole("button", { name: "Go on" }).waitFor();
     await page.clock.install(); // the script's timers go only when they are told to
     await page.evaluate(`new Promise((open) => {
-    const source = new EventSource("/api/v1/events");
+    const source = new EventSource("/api/v1/events?types=session");
     globalThis.heard = new Promise((heard) => source.addEventListener("session", () => heard(source.close())));
     source.onopen = () => open();
   })`);

@@ -28,14 +28,18 @@ addEventListener("DOMContentLoaded", () => {
   function show(page) {
     const rows = (scope) => [...scope.querySelectorAll("#live tr[data-id]")];
     const known = new Set(rows(document).map((row) => row.dataset.id));
+    const marked = new Set(rows(document).filter((row) => row.matches(".fresh")).map((row) => row.dataset.id));
     for (const id of ["live-rate", "live"]) {
       if (page.getElementById(id)) exchange(byId(id), document.adoptNode(page.getElementById(id)), true);
     }
-    for (const row of rows(document)) {
-      if (known.has(row.dataset.id)) continue;
-      row.classList.add("fresh");
+    const news = rows(document).filter((row) => !known.has(row.dataset.id));
+    for (const row of news) {
       const word = row.querySelector(".v").textContent.trim();
       counts.set(word, (counts.get(word) ?? 0) + 1);
+    }
+    // what came last stays marked until something else comes
+    for (const row of news.length > 0 ? news : rows(document).filter((row) => marked.has(row.dataset.id))) {
+      row.classList.add("fresh");
     }
   }
   setInterval(() => { // a busy server would be read aloud without end
@@ -56,8 +60,8 @@ addEventListener("DOMContentLoaded", () => {
     event.preventDefault();
     pause.click();
   };
-  const source = new EventSource("/api/v1/events");
-  for (const type of ["accepted", "refused", "session"]) {
+  const source = new EventSource("/api/v1/events?types=accepted,refused,session");
+  for (const type of ["accepted", "refused", "session", "missed"]) {
     source.addEventListener(type, () => {
       soon(400); // the ledger writes in batches
       setTimeout(() => soon(400), 2000); // and what was late then is there now
