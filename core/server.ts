@@ -4,10 +4,6 @@
  */
 import { hash } from "node:crypto";
 import { join } from "node:path";
-import { type Admin, createAdmin } from "./admin/app.ts";
-import { waysOf } from "./admin/queue/ways.ts";
-import { certificateFacts, configurationFacts, listenerPlugins } from "./admin/facts.ts";
-import { serveAdmin } from "./admin/serve.ts";
 import { type AdminConfig, type Config, formatEndpoint } from "./config/config.ts";
 import { doorOf, maildropOf } from "./config/local_site.ts";
 import { parseEndpoint } from "./config/values.ts";
@@ -16,7 +12,7 @@ import type { Resolver } from "./dns/resolver.ts";
 import { Generation } from "./generation.ts";
 import type { Ledger } from "./ledger/ledger.ts";
 import { openLedger } from "./ledger/open.ts";
-import { type Measured, Measuring } from "./measuring.ts";
+import type { Measured } from "./measuring.ts";
 import { Pickup } from "./maildrop/pickup.ts";
 import { type HandedSocket, Handover } from "./net/handover.ts";
 import { type Listener, ListenError } from "./net/listener.ts";
@@ -26,6 +22,7 @@ import { Metrics } from "./observe/metrics.ts";
 import { openTracing } from "./observe/open_tracing.ts";
 import type { Tracing } from "./observe/tracing.ts";
 import { type Reloaded, reloaded } from "./reload.ts";
+import { Site } from "./site.ts";
 import { MemoryStore } from "./store/memory.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
@@ -85,13 +82,6 @@ interface OpenListener {
   /** As it was configured: port 0 stays 0. */
   readonly place: string;
   readonly listener: Listener;
-}
-interface Site {
-  readonly config: AdminConfig;
-  readonly address: string;
-  /** Another app behind the same port: other tokens, other hosts. */
-  replace(config: AdminConfig): Site;
-  stop(): Promise<void>;
 }
 
 class Server implements RunningServer {
@@ -346,89 +336,25 @@ class Server implements RunningServer {
       this.#admin = opened;
       void running?.stop();
     } else if (running !== null && JSON.stringify(config) !== JSON.stringify(running.config)) {
-      this.#admin = running.replace(config);
+      running.replace(config);
     }
   }
 
-  #adminOf(config: AdminConfig): Admin {
-    const { data } = this.#config, { devInbox } = config;
-    const current = () => this.#current, addresses = () => this.addresses.map((each) => each.address);
-    const measuring = new Measuring({ metrics: this.#metrics, parts: () => this.#parts(), now: this.#now });
-    return createAdmin({
+  #serveAdmin(config: AdminConfig): Promise<Site> {
+    return Site.serve(config, {
       store: this.#opened,
-      bus: this.#bus,
-      site: {
-        version: VERSION,
-        get hostname() {
-          return current().config.hostname;
-        },
-        devInbox,
-        get smtp() {
-          return addresses();
-        },
-        data,
-        startedAt: this.#startedAt,
-      },
       ledger: this.#ledger,
-      plugins: () => listenerPlugins(current().config),
-      certificates: () => certificateFacts(current().config, current().certificates?.list ?? []),
-      configuration: () => configurationFacts(current().config),
-      token: config.token,
-      tokens: () => config.tokens,
-      hosts: config.hosts,
-      limits: {
-        messageSize: this.#config.limits.messageSize,
-        ...config.rate && { rate: config.rate, rateLoopback: true },
-      },
-      metrics: () => measuring.render(),
-      timings: () => this.#metrics.timings(),
-      ready: () => this.#stopping === null,
-      warnings: () => current().config.warnings,
-      change: (what, change) => current().sending.dispatcher.change(what, change),
-      destinations: () => current().sending.dispatcher.destinations(),
-      get ways() {
-        return waysOf(current().config);
-      },
-      get teach() {
-        return current().teach;
-      },
-      get quarantine() {
-        return current().config.quarantine;
-      },
-      release: config.release && {
-        to: config.release.to,
-        send: (message, to) => current().sending.release(message, to),
-      },
-      reload: () => this.reload(),
-      inject: (injection) => current().doors.inject(injection),
-      webhooks: () => this.#webhooks?.states() ?? [],
+      bus: this.#bus,
+      metrics: this.#metrics,
+      startedAt: this.#startedAt,
       now: this.#now,
+      current: () => this.#current,
+      smtp: () => this.addresses.map((each) => each.address),
+      ready: () => this.#stopping === null,
+      webhooks: () => this.#webhooks?.states() ?? [],
+      measured: () => this.#parts(),
+      reload: () => this.reload(),
     });
-  }
-
-  async #serveAdmin(config: AdminConfig): Promise<Site> {
-    let app = this.#adminOf(config);
-    const door: Admin = {
-      fetch: (request, info) => app.fetch(request, info),
-      get routes() {
-        return app.routes;
-      },
-      close: () => app.close(),
-    };
-    const served = await serveAdmin(door, formatEndpoint(config.address), {
-      trouble: (message) => this.#bus.emit({ type: "trouble", where: "admin", message }),
-    });
-    const site = (config: AdminConfig): Site => ({
-      config,
-      address: `http://${formatEndpoint({ host: served.hostname, port: served.port })}`,
-      replace: (next) => {
-        void app.close();
-        app = this.#adminOf(next);
-        return site(next);
-      },
-      stop: () => served.stop(),
-    });
-    return site(config);
   }
 
   #parts(): Measured {

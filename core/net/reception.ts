@@ -86,11 +86,6 @@ export class Reception implements Host {
     this.#emit({ type: "session-opened", session: this.#session, ip: client.ip, listener, role });
   }
 
-  /** The transaction that is under way, or null. */
-  get transaction(): string | null {
-    return this.#context.transaction;
-  }
-
   ask(event: Asking): HostAnswer | Promise<HostAnswer> {
     switch (event.type) {
       case "connect":
@@ -343,7 +338,7 @@ export class Reception implements Host {
         ms: performance.now() - started,
         held: context.held,
         heldBy: context.heldBy,
-        messageId: messageIdOf(context.received),
+        messageId: context.received?.header("Message-ID")?.slice(0, 998) ?? null,
       });
     } else {
       answer = this.#told("message", reply, recipients);
@@ -438,12 +433,6 @@ export class Reception implements Host {
   #emit(event: Event): void {
     this.#options.services.emit(event);
   }
-}
-
-/** As it stands there, cut to a line. */
-function messageIdOf(message: ReceivedMessage | null): string | null {
-  const field = message?.section.first("Message-ID");
-  return field === undefined ? null : message!.section.value(field).slice(0, 998);
 }
 
 // 452, not 552: the peer sends the others in another transaction                               RFC 5321 4.5.3.1.10

@@ -111,14 +111,17 @@ export class Recorder {
 
   async #sweep(): Promise<void> {
     const { folder, config: { keep, size }, now } = this.#options;
+    let total = 0;
     const files: { readonly path: string; readonly octets: number; readonly at: number }[] = [];
     for await (const { name, isFile } of Deno.readDir(folder)) {
-      if (!isFile || !name.endsWith(ENDING) || this.#writing.has(name.slice(0, -ENDING.length))) continue;
+      if (!isFile || !name.endsWith(ENDING)) continue;
       const path = join(folder, name), info = await Deno.stat(path).catch(() => null);
-      if (info !== null) files.push({ path, octets: info.size, at: info.mtime?.getTime() ?? 0 });
+      total += info?.size ?? 0;
+      if (info !== null && !this.#writing.has(name.slice(0, -ENDING.length))) {
+        files.push({ path, octets: info.size, at: info.mtime?.getTime() ?? 0 });
+      }
     }
     files.sort((a, b) => a.at - b.at);
-    let total = files.reduce((sum, { octets }) => sum + octets, 0);
     for (const { path, octets, at } of files) {
       if (at > now() - keep && total <= size) break;
       await Deno.remove(path).catch(() => {});
@@ -129,9 +132,11 @@ export class Recorder {
 
   #write(session: string, lines: Lines): void {
     const path = join(this.#options.folder, `${session}${ENDING}`);
-    const written = lines.writeTo(path, (octets) => {
+    const { size } = this.#options.config;
+    const written = lines.writeTo(path, async (octets) => {
       this.#total += octets;
-      return this.#total <= this.#options.config.size;
+      if (this.#total > size) await this.sweep();
+      return this.#total <= size;
     });
     this.#writing.set(
       session,
@@ -169,7 +174,7 @@ class Lines {
   }
 
   /** Resolves when it is closed and written; one that may not go on, or broke, is removed. */
-  async writeTo(path: string, mayGoOn: (octets: number) => boolean): Promise<void> {
+  async writeTo(path: string, mayGoOn: (octets: number) => Promise<boolean>): Promise<void> {
     while (this.#text.length < BLOCK && !this.#closed) await new Promise<void>((wake) => this.#wake = wake);
     let whole = false, size = 0;
     using file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
@@ -179,8 +184,9 @@ class Lines {
         this.#text = "";
         for (let rest = octets; rest.length > 0;) rest = rest.subarray(await file.write(rest));
         size += octets.length;
-        if (closed && octets.length > 0) whole = true;
-        if (closed || !mayGoOn(octets.length) || size > LONGEST) break;
+        const allowed = await mayGoOn(octets.length) && size <= LONGEST;
+        if (closed) whole = allowed && octets.length > 0;
+        if (closed || !allowed) break;
         while (this.#text.length < BLOCK && !this.#closed) await new Promise<void>((wake) => this.#wake = wake);
       }
     } finally {

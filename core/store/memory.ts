@@ -3,11 +3,11 @@
  * interface means. The same contract suite runs over it as over the one on disk. Non-job: durability.
  */
 import { applyEdits } from "../model/edits.ts";
-import { idHead, idTime, shortId } from "../model/id.ts";
 import type { Observer } from "../observe/events.ts";
 import { CounterCache } from "./counters.ts";
 import { MemoryInboxes } from "./memory_inboxes.ts";
-import { claimedLeases, dueAt, folded, readEntryId } from "./rows.ts";
+import { domainsOf, inOrder, matches, totalsOf } from "./memory_queue.ts";
+import { claimedLeases, dueAt, readEntryId } from "./rows.ts";
 import { octetStream, Spool } from "./spool.ts";
 import {
   type Body,
@@ -23,7 +23,6 @@ import {
   type NewMessage,
   type NewReport,
   type QuarantineStore,
-  QUEUE_STATES,
   type QueueChange,
   type QueueItem,
   type QueueListQuery,
@@ -288,42 +287,18 @@ export class MemoryStore implements Store {
 
   queue(query: QueueListQuery): Promise<QueuePage> {
     return this.#ask(() => {
-      const found = this.#matching(query), { order = "newest", offset = 0 } = query;
-      if (order === "oldest") found.reverse();
-      if (order === "next") {
-        const next = new Map(found.map((each) => [each, nextOf(each, query)]));
-        found.sort((a, b) => next.get(a)! - next.get(b)! || (a.message.id < b.message.id ? -1 : 1));
-      }
+      const found = inOrder(this.#matching(query), query), { offset = 0 } = query;
       const limit = Math.max(0, Math.min(query.limit ?? 100, 1000));
       return { total: found.length, items: found.slice(offset, offset + limit).map(itemOf), corrupt: [] };
     });
   }
 
   domains({ limit }: { readonly limit: number }): Promise<readonly DomainTotals[]> {
-    return this.#ask(() => {
-      const domains = new Map<string, { -readonly [K in keyof DomainTotals]: DomainTotals[K] }>();
-      for (const { message, recipients } of this.#messages.values()) {
-        for (const { facts: { state, address: { domain } } } of recipients) {
-          if (state !== "ready" && state !== "active" && state !== "deferred" && state !== "held") continue;
-          const oldest = idTime(message.id);
-          const row = domains.get(domain) ?? { domain, ready: 0, active: 0, deferred: 0, held: 0, oldest };
-          row[state]++;
-          row.oldest = Math.min(row.oldest, oldest);
-          domains.set(domain, row);
-        }
-      }
-      const all = ({ ready, active, deferred, held }: DomainTotals) => ready + active + deferred + held;
-      return [...domains.values()].sort((a, b) => all(b) - all(a) || (a.domain < b.domain ? -1 : 1)).slice(0, limit);
-    });
+    return this.#ask(() => domainsOf(this.#messages.values()).slice(0, limit));
   }
 
-  totals({ domain }: Pick<QueueQuery, "domain">): Promise<QueueTotals> {
-    return this.#ask(() => {
-      const counted = QUEUE_STATES.map((state) =>
-        [state, this.#matching({ state, ...domain !== undefined && { domain } }).length] as const
-      );
-      return Object.fromEntries(counted.filter(([, count]) => count > 0));
-    });
+  totals(query: Pick<QueueQuery, "domain">): Promise<QueueTotals> {
+    return this.#ask(() => totalsOf([...this.#messages.values()], query));
   }
 
   item(id: string): Promise<QueueItem | null> {
@@ -461,29 +436,6 @@ function settleOne(recipient: Recipient, outcome: RecipientOutcome): void {
   if (outcome.told !== undefined) facts.told = outcome.told;
   recipient.due = state === "ready" || state === "deferred" ? dueAt(facts.nextAttempt, facts.deadline) : null;
   recipient.owner = null;
-}
-
-function matches({ message }: Message, { facts }: Recipient, query: QueueQuery): boolean {
-  const { state, domain, ids, q, receivedBefore } = query;
-  return (state === undefined || facts.state === state) && (domain === undefined || facts.address.domain === domain) &&
-    (ids === undefined || ids.includes(message.id)) && (q === undefined || says(message, facts, folded(q))) &&
-    (receivedBefore === undefined || message.id < idHead(receivedBefore));
-}
-
-function says({ id, sender }: Message["message"], { address, original }: StoredRecipient, q: string): boolean {
-  const named = q.toUpperCase();
-  return [address, original, sender].some((each) =>
-    each !== null && folded(`${each.local}@${each.domain}`).includes(q)
-  ) || id === named || shortId(id) === named;
-}
-
-/** When something of it that matches is tried next. */
-function nextOf(item: Message, query: QueueQuery): number {
-  return Math.min(
-    ...item.recipients.filter((each) => matches(item, each, query)).map(({ facts: { state, nextAttempt } }) =>
-      state === "ready" || state === "active" || state === "deferred" ? nextAttempt : Infinity
-    ),
-  );
 }
 
 function itemOf({ message, recipients }: Message): QueueItem {

@@ -6,6 +6,7 @@
 import { statfsSync } from "node:fs";
 import { concat } from "../model/octets.ts";
 import type { Observer } from "../observe/events.ts";
+import { changeInPieces } from "./changing.ts";
 import { CounterCache } from "./counters.ts";
 import { diskError, durableFolder } from "./durable_write.ts";
 import { type FolderLock, lockFolder } from "./lock.ts";
@@ -23,7 +24,7 @@ import type {
 import { claimedLeases, encodeCommit, entryId, readEntryId } from "./rows.ts";
 import { FileBody, Spool } from "./spool.ts";
 import { StoredBodies } from "./stored_bodies.ts";
-import type { ReaderReply } from "./sqlite_reader.ts";
+import { SqliteReading } from "./sqlite_reading.ts";
 import {
   type Body,
   type BodyWriter,
@@ -69,7 +70,6 @@ export interface SqliteOptions {
   readonly batch?: (operations: number, milliseconds: number) => void;
 }
 
-type ReaderThread = DatabaseThread<ReaderRequest, ReaderReply>;
 type Octets = ReadableStream<Uint8Array<ArrayBuffer>>;
 
 const COUNTERS = 50_000; // in memory
@@ -109,7 +109,7 @@ class SqliteStore implements Store {
   readonly #watchers: Watchers;
   readonly #writer: WriterQueue;
   readonly #bodies: StoredBodies;
-  #reader: Promise<ReaderThread> | null = null;
+  readonly #reader: SqliteReading;
   #counters: CounterCache | null = null;
   #first = true;
   #closed = false;
@@ -131,6 +131,7 @@ class SqliteStore implements Store {
       ...(blobLimit === undefined ? {} : { memoryLimit: blobLimit }),
       ...(headLimit === undefined ? {} : { headLimit }),
     });
+    this.#reader = new SqliteReading(folder, (message) => this.#trouble(message));
     this.#writer = new WriterQueue({
       start: (died, refused) => this.#startWriter(died, refused),
       trouble: (message) => this.#trouble(message),
@@ -176,7 +177,7 @@ class SqliteStore implements Store {
   abandon(): void {
     this.#closed = true;
     this.#writer.end();
-    this.#reader?.then((reader) => reader.end(), () => {});
+    void this.#reader.end();
   }
 
   receive(id: string): BodyWriter {
@@ -314,27 +315,8 @@ class SqliteStore implements Store {
     return this.#read({ ask: "item", id });
   }
 
-  async change(what: { readonly id: string } | QueueQuery, change: QueueChange): Promise<number> {
-    const id = "id" in what ? what.id : null;
-    const query: QueueQuery = "id" in what ? {} : what;
-    const { state = null, domain = null, q = null, limit = Infinity } = query;
-    // What the index does not know is looked for by the reader: a long search holds up no mail
-    const searches = q !== null || query.ids !== undefined || query.receivedBefore !== undefined;
-    let changed = 0, before: string | null = null, left = limit;
-    do {
-      const piece = Math.min(PIECE, left);
-      const ids: readonly string[] | null = searches
-        ? await this.#read({ ask: "matching", query, before, limit: piece })
-        : null;
-      const now = this.#now();
-      const done: Results["change"] = await this.#write(
-        { do: "change", id, ids, state, domain, q, change, now, before, limit: piece },
-      );
-      changed += done.changed;
-      before = done.last;
-      left -= piece;
-    } while (before !== null && left > 0);
-    return changed;
+  change(what: { readonly id: string } | QueueQuery, change: QueueChange): Promise<number> {
+    return changeInPieces(what, change, { now: this.#now, read: (r) => this.#read(r), write: (w) => this.#write(w) });
   }
 
   raw(id: string): Promise<Octets | null> {
@@ -397,9 +379,7 @@ class SqliteStore implements Store {
     if (this.#committing > 0) await new Promise<void>((resolve) => this.#quiet = resolve);
     try {
       await this.#counters?.flush();
-      const reader = await this.#reader?.catch(() => null);
-      await reader?.ask({ ask: "close" }).catch(() => {});
-      reader?.end();
+      await this.#reader.end();
       await this.#writer.close();
       await this.#spool.settled();
     } finally {
@@ -417,23 +397,7 @@ class SqliteStore implements Store {
 
   async #read<K extends ReaderRequest["ask"]>(request: Extract<ReaderRequest, { ask: K }>): Promise<ReaderResults[K]> {
     if (this.#closed) throw closed();
-    this.#reader ??= this.#startReader();
-    const reply = await (await this.#reader).ask(request);
-    if (reply.fault) throw new StoreError(reply.fault, reply.message);
-    return reply.value as ReaderResults[K];
-  }
-
-  async #startReader(): Promise<ReaderThread> {
-    const worker = new Worker(new URL("./sqlite_reader.ts", import.meta.url), { type: "module" });
-    const thread: ReaderThread = new DatabaseThread(worker, (why) => {
-      this.#reader = null; // the next question starts another one
-      this.#trouble(`the reader thread ended: ${why}`);
-    });
-    const reply = await thread.ask({ ask: "open", folder: this.#folder });
-    if (!reply.fault) return thread;
-    thread.end();
-    this.#reader = null;
-    throw new StoreError(reply.fault, reply.message);
+    return await this.#reader.ask(request);
   }
 
   async #startWriter(died: (why: string) => void, refused: readonly Refused[]): Promise<WriterThread> {

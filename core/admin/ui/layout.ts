@@ -63,8 +63,8 @@ const LABELS: Readonly<Record<PageName, string>> = {
   api: "API",
 };
 
-/** The head of every page, the sign-in page's too. */
-export function head(title: string): Html {
+/** The head of every page, the sign-in page's too. `refresh`: seconds after which it loads anew where there is no script. */
+export function head(title: string, refresh?: number): Html {
   return markup`
       <head>
         <meta charset="utf-8">
@@ -73,19 +73,26 @@ export function head(title: string): Html {
         <link rel="icon" href="${ASSETS["mark.svg"].href}" type="image/svg+xml">
         <link rel="stylesheet" href="${ASSETS["site.css"].href}">
         <script src="${ASSETS["site.js"].href}"></script>
+        ${refresh !== undefined && markup`<noscript><meta http-equiv="refresh" content="${refresh}"></noscript>`}
       </head>
   `;
 }
 
 export function page(
   context: PageContext,
-  options: { readonly title: string; readonly current?: PageName; readonly main: Child },
+  options: {
+    readonly title: string;
+    readonly current?: PageName;
+    readonly main: Child;
+    /** Seconds after which it loads anew where there is no script. */
+    readonly refresh?: number;
+  },
 ): Html {
   const { site } = context;
   return markup`
     <!doctype html>
     <html lang="en">
-      ${head(options.title)}
+      ${head(options.title, options.refresh)}
       <body>
         <a class="skip" href="#main">Skip to content</a>
         <header class="bar">

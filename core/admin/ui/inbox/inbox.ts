@@ -9,7 +9,7 @@ import type { Opened } from "../../messages/reader.ts";
 import { count, longTime, plural, shortTime } from "../format.ts";
 import { type Html, markup } from "../html.ts";
 import { icon, MARK, verdict } from "../icons.ts";
-import { action, ask, command, hidden, page, type PageContext } from "../layout.ts";
+import { action, ask, hidden, page, type PageContext } from "../layout.ts";
 import { empty } from "./empty.ts";
 import { messageView } from "./message.ts";
 

@@ -32,6 +32,7 @@ Deno.test("inbox: names from the recipient, or from who signed in", async () => 
     [{ name: "{local}" }, null, "joe"],
     [{ name: "{domain}/{local}" }, null, "example.org/joe"],
     [{ name: "{address}" }, null, "joe@example.org"],
+    [{ name: "{user} {tag}" }, null, "joe default"],
     [{}, "ci", "ci"],
     [{ name: "{local}", identity: false }, "ci", "joe"],
   ];
