@@ -50,6 +50,8 @@ export interface GenerationOptions {
 
 /** How long attempts of a generation that is over may still take, milliseconds: nothing waits for them but their peers. */
 const LAST_ATTEMPTS = 3_600_000;
+/** After the last session was cut, milliseconds until its recording must be whole. */
+const SESSIONS_END = 5_000;
 
 export class Generation {
   readonly config: Config;
@@ -140,20 +142,20 @@ export class Generation {
     this.quarantine.stop();
     this.certificates?.close();
     await this.#errands.stop();
-    await Promise.all([this.sending.stop(LAST_ATTEMPTS), this.#recorder?.stop()]);
+    await Promise.all([this.sending.stop(LAST_ATTEMPTS), this.#recorder?.stop(LAST_ATTEMPTS)]);
   }
 
   /** The server stops: attempts have so many milliseconds. */
   async stop(milliseconds: number): Promise<void> {
     this.quarantine.stop();
     await this.#errands.stop();
-    await Promise.all([this.sending.stop(milliseconds), this.#recorder?.stop()]);
+    await Promise.all([this.sending.stop(milliseconds), this.#recorder?.stop(milliseconds + SESSIONS_END)]);
     this.certificates?.close();
   }
 
   /** Never was at work. */
   abandon(): void {
-    void this.#recorder?.stop();
+    void this.#recorder?.stop(0);
     this.certificates?.close();
   }
 
