@@ -14,6 +14,7 @@ import { network } from "./values.ts";
  * is not named here.
  */
 export const SCOPES = ["read", "messages", "queue", "send", "admin"] as const;
+/** What a token may do. */
 export type Scope = typeof SCOPES[number];
 
 /** A token that may do something. */
@@ -22,6 +23,7 @@ export interface AccessToken {
   readonly name: string;
   /** Of its UTF-8 octets, 64 hexadecimal digits in lower case. */
   readonly sha256: string;
+  /** What it may do. */
   readonly scopes: readonly Scope[];
   /** From where it may be used, as `new Networks` reads them; null: from everywhere. */
   readonly networks: readonly string[] | null;

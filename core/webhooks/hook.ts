@@ -14,12 +14,16 @@ export const HOOK_EVENTS = [
   "notice",
   "audit",
 ] as const;
+/** One of them. */
 export type HookEvent = typeof HOOK_EVENTS[number];
 
 /** Somebody who wants to be told. */
 export interface Hook {
+  /** By which logs and the API know it. */
   readonly name: string;
+  /** Where events are POSTed. */
   readonly url: string;
+  /** What it is told of. */
   readonly events: readonly HookEvent[];
   /** Keys of 24 to 64 octets; one signature for each, so that a new one can come before the old one goes. */
   readonly secrets: readonly Uint8Array<ArrayBuffer>[];
