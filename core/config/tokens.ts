@@ -13,9 +13,9 @@ import { network } from "./values.ts";
  * lists of suppressed addresses and banned clients, teach. `send`: bring in mail. `admin`: reload, forget, and all that
  * is not named here.
  */
-export const SCOPES = ["read", "messages", "queue", "send", "admin"] as const;
+export const SCOPES = ["read", "messages", "queue", "send", "admin"] as const satisfies readonly Scope[];
 /** What a token may do. */
-export type Scope = typeof SCOPES[number];
+export type Scope = "read" | "messages" | "queue" | "send" | "admin";
 
 /** A token that may do something. */
 export interface AccessToken {

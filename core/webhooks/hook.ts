@@ -13,9 +13,19 @@ export const HOOK_EVENTS = [
   "trouble",
   "notice",
   "audit",
-] as const;
+] as const satisfies readonly HookEvent[];
 /** One of them. */
-export type HookEvent = typeof HOOK_EVENTS[number];
+export type HookEvent =
+  | "accepted"
+  | "refused"
+  | "delivered"
+  | "deferred"
+  | "bounced"
+  | "held"
+  | "alert"
+  | "trouble"
+  | "notice"
+  | "audit";
 
 /** Somebody who wants to be told. */
 export interface Hook {
