@@ -271,7 +271,7 @@ class Server implements RunningServer {
     }
     this.#changeSite(config.admin, site);
     await this.#webhooks?.change(config.webhooks);
-    next.start();
+    next.start(before);
     this.#retire(before);
     await this.#pickup?.stop();
     await this.#openMaildrop();
