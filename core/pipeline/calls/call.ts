@@ -158,8 +158,11 @@ class Call {
     }
     this.#close();
     const reason = value.options.reason ?? value.text;
+    if (this.#step.observe) {
+      this.#report(value.verdict, value.verdict === "accept" ? reason : `${reason}. It would have said ${value}`);
+      return this.#pass();
+    }
     this.#report(value.verdict, reason);
-    if (this.#step.observe) return this.#pass();
     if (value.verdict !== "accept") this.#ctx.blame(value, this.#step.name, reason);
     return value;
   }
