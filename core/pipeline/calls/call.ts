@@ -159,7 +159,7 @@ class Call {
     this.#close();
     const reason = value.options.reason ?? value.text;
     if (this.#step.observe) {
-      this.#report(value.verdict, value.verdict === "accept" ? reason : `${reason}. It would have said ${value}`);
+      this.#report(value.verdict, value.verdict === "accept" ? reason : wouldHaveSaid(value));
       return this.#pass();
     }
     this.#report(value.verdict, reason);
@@ -242,6 +242,12 @@ function told(error: unknown): Error {
   } catch {
     return new Error("threw something that cannot be read");
   }
+}
+
+/** What nobody was told, behind why. */
+function wouldHaveSaid(reply: Reply): string {
+  const { reason } = reply.options, said = `It would have said ${reply}`;
+  return reason === undefined || reason === reply.text ? said : `${reason.replace(/\.$/, "")}. ${said}`;
 }
 
 function late(text: string): Error {
