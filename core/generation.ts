@@ -15,6 +15,7 @@ import { SampleNames } from "./dns/sample_names.ts";
 import { systemResolver } from "./dns/system_resolver.ts";
 import { Doors } from "./doors.ts";
 import { Certificates } from "./net/tls/certificates.ts";
+import { PairError } from "./net/tls/pair.ts";
 import { openSelfSigned } from "./net/tls/self_signed.ts";
 import { ServerTls } from "./net/tls/server_tls.ts";
 import type { Event, Observer } from "./observe/events.ts";
@@ -50,6 +51,8 @@ export interface GenerationOptions {
 
 /** How long attempts of a generation that is over may still take, milliseconds: nothing waits for them but their peers. */
 const LAST_ATTEMPTS = 3_600_000;
+/** After the last session was cut, milliseconds until its recording must be whole. */
+const SESSIONS_END = 5_000;
 
 export class Generation {
   readonly config: Config;
@@ -62,6 +65,7 @@ export class Generation {
   readonly observers: readonly Observer[];
   readonly certificates: Certificates | null;
   readonly #errands: Errands;
+  readonly #emit: (event: Event) => void;
   readonly #recorder: Recorder | null;
 
   private constructor(
@@ -76,6 +80,7 @@ export class Generation {
     const { config, store, now, emit, current } = options, { limits } = config;
     const services = servicesOf(options);
     this.config = config;
+    this.#emit = emit;
     this.certificates = certificates;
     this.#recorder = recorder;
     this.pipelines = new Map(config.listeners.map(({ name, plugins, role, delayRefusals }) => [
@@ -115,6 +120,7 @@ export class Generation {
     const logins = await loginsOf(options);
     const certificates = await openCertificates(options);
     try {
+      refuseWorse(certificates, options);
       const { clientCa = null, minVersion = "TLSv1.2" } = options.config.tls ?? {};
       const tls = certificates === null ? null : new ServerTls({
         certificates,
@@ -129,7 +135,14 @@ export class Generation {
     }
   }
 
-  start(): void {
+  /** `previous`: in whose place it stands. */
+  start(previous: Generation | null = null): void {
+    const known = new Set(previous?.certificates?.list.map(({ fingerprint }) => fingerprint) ?? []);
+    for (const { path, fingerprint } of previous === null ? [] : this.certificates?.list ?? []) {
+      if (!known.has(fingerprint)) {
+        this.#emit({ type: "notice", where: "tls", message: `${path}: read again, ${fingerprint}` });
+      }
+    }
     this.sending.start();
     this.#errands.start();
     this.quarantine.start();
@@ -140,20 +153,20 @@ export class Generation {
     this.quarantine.stop();
     this.certificates?.close();
     await this.#errands.stop();
-    await Promise.all([this.sending.stop(LAST_ATTEMPTS), this.#recorder?.stop()]);
+    await Promise.all([this.sending.stop(LAST_ATTEMPTS), this.#recorder?.stop(LAST_ATTEMPTS)]);
   }
 
   /** The server stops: attempts have so many milliseconds. */
   async stop(milliseconds: number): Promise<void> {
     this.quarantine.stop();
     await this.#errands.stop();
-    await Promise.all([this.sending.stop(milliseconds), this.#recorder?.stop()]);
+    await Promise.all([this.sending.stop(milliseconds), this.#recorder?.stop(milliseconds + SESSIONS_END)]);
     this.certificates?.close();
   }
 
   /** Never was at work. */
   abandon(): void {
-    void this.#recorder?.stop();
+    void this.#recorder?.stop(0);
     this.certificates?.close();
   }
 
@@ -209,6 +222,20 @@ async function openRecorder({ config, now, emit }: GenerationOptions): Promise<R
   const recorder = new Recorder({ config: recordings, folder: join(data, "recordings"), hostname, now, trouble });
   await recorder.start();
   return recorder;
+}
+
+/**
+ * What stands in the place of a good certificate must be good now.
+ *
+ * @throws {PairError} when it is not.
+ */
+function refuseWorse(certificates: Certificates | null, { previous, now }: GenerationOptions): void {
+  const known = new Map(previous?.certificates?.list.map((each) => [each.path, each.fingerprint]) ?? []);
+  for (const { path, fingerprint, notBefore, notAfter } of certificates?.list ?? []) {
+    const before = known.get(path), at = now();
+    if (before === undefined || before === fingerprint || at >= notBefore && at <= notAfter) continue;
+    throw new PairError(`${path}: the new certificate is not valid today; the one before stays in use`);
+  }
 }
 
 /** The dev inbox makes a certificate for itself. Null: there is no TLS. */

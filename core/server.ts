@@ -271,7 +271,7 @@ class Server implements RunningServer {
     }
     this.#changeSite(config.admin, site);
     await this.#webhooks?.change(config.webhooks);
-    next.start();
+    next.start(before);
     this.#retire(before);
     await this.#pickup?.stop();
     await this.#openMaildrop();
@@ -366,6 +366,7 @@ class Server implements RunningServer {
       listeners: this.#listeners,
       certificates: certificates?.list ?? [],
       ledger: this.#ledger,
+      webhooks: this.#webhooks?.states() ?? [],
     };
   }
 }

@@ -4,13 +4,15 @@
  * each with the ledger and without it, repetitions interleaved, and what the observer of metrics takes for the same events.
  * Non-job: searching it (million.ts).
  */
+import { cpuUsage } from "node:process";
 import { parseArgs } from "node:util";
+import { openSqliteLedger } from "../../core/ledger/sqlite.ts";
 import type { Event } from "../../core/observe/events.ts";
 import { Metrics } from "../../core/observe/metrics.ts";
 import { Happening } from "../../tests/unit/ledger/happenings.ts";
 import { cpuSeconds, describeMachine, untilIdle } from "../machine.ts";
 import { startPostern } from "../postern.ts";
-import type { Running } from "../running.ts";
+import { freshFolder, remove, type Running } from "../running.ts";
 import { BUILD, load } from "../tools.ts";
 
 const { values } = parseArgs({
@@ -79,10 +81,37 @@ try {
 } finally {
   for (const { running } of subjects) await running.stop();
 }
+console.log(
+  `the ledger alone: ${
+    (await ledgerCost()).toFixed(1)
+  } us of CPU, its thread included, for the events of such a message`,
+);
 console.log(`metrics: ${observerCost(new Metrics().observe).toFixed(2)} us of CPU for the events of such a message`);
 
 function median(numbers: readonly number[]): number {
   return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? NaN;
+}
+
+/** Microseconds of all threads of this process for the events of one message, written to a file. */
+async function ledgerCost(): Promise<number> {
+  const folder = await freshFolder("ledger"), ledger = openSqliteLedger({ folder: `${folder}/ledger` });
+  const some = async (count: number) => {
+    for (let i = 0; i < count; i++) {
+      const session = new Happening(ledger.observe, { at: Date.now(), ip: `192.0.2.${i % 250}` });
+      session.decide("helo", "helo", "next");
+      session.decide("mail", "rate_limit", "next");
+      session.accept(`user${i % 977}@example${i % 61}.net`, [`rcpt${i}@bench.example`]);
+      session.close();
+      if (i % 100 === 99) await ledger.flush(); // some 200 messages a second, in batches of half a second
+    }
+  };
+  await some(5_000);
+  const before = cpuUsage();
+  await some(20_000);
+  const { user, system } = cpuUsage(before);
+  await ledger.close();
+  await remove(folder);
+  return (user + system) / 20_000;
 }
 
 /** Microseconds of this process for the events of one message. */

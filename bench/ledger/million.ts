@@ -5,12 +5,12 @@
  */
 import { cpuUsage } from "node:process";
 import { parseArgs } from "node:util";
-import { Archive } from "../../core/ledger/archive.ts";
+import { Archive } from "../../core/ledger/archive/archive.ts";
 import type { Head, MessagePart, SessionPart } from "../../core/ledger/codec.ts";
 import type { LedgerQuery } from "../../core/ledger/ledger.ts";
 import type { Verdict } from "../../core/ledger/story.ts";
 import { COMMIT_BOUNDS, DELAY_BOUNDS } from "../../core/ledger/ledger.ts";
-import type { Counted } from "../../core/ledger/tally.ts";
+import type { Counted } from "../../core/ledger/recording/tally.ts";
 import { newId, shortId } from "../../core/model/id.ts";
 import { describeMachine } from "../machine.ts";
 import { BUILD } from "../tools.ts";

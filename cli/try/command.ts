@@ -10,12 +10,13 @@ import { SampleNames } from "../../core/dns/sample_names.ts";
 import { systemResolver } from "../../core/dns/system_resolver.ts";
 import { type Address, formatAddress, parseAddress } from "../../core/model/address.ts";
 import { canonicalIp } from "../../core/model/ip.ts";
+import type { Story } from "../../core/ledger/story.ts";
 import { SILENT_RESOLVER } from "../../core/replay/asking.ts";
 import { attempt, type Attempted } from "../../core/replay/attempt.ts";
 import { openStoredCounters } from "../../core/replay/stored_counters.ts";
 import { dryStage } from "../dry_stage.ts";
 import { CommandError, DONE, type ExitCode, NO, type Terminal, USAGE } from "../terminal.ts";
-import { tell } from "./telling.ts";
+import { linesOf, storyOf } from "./telling.ts";
 
 interface TryOptions {
   readonly ip: string;
@@ -69,8 +70,9 @@ async function tryMessage(options: TryOptions, terminal: Terminal): Promise<Exit
     dryStage(config, { dns: live, scanners: true }).houseOf({ listener: listener.name, role: listener.role }),
     { dns: config.devInbox ? new SampleNames(live) : live, counters },
   );
-  if (options.json) terminal.out(JSON.stringify(jsonOf(tried, listener, options), null, 2));
-  else for (const line of [headline(listener, options), ...tell(tried)]) terminal.out(line);
+  const story = await storyOf(tried, () => at);
+  if (options.json) terminal.out(JSON.stringify(jsonOf(tried, { listener, story }, options), null, 2));
+  else for (const line of [headline(listener, options), ...linesOf(tried, story)]) terminal.out(line);
   return tried.kept === null ? NO : DONE;
 }
 
@@ -80,12 +82,17 @@ function headline(listener: ListenerConfig, { ip, helo }: TryOptions): string {
   return `${ip} as ${helo.replace(/\p{C}/gu, "?")}, by ${where}, role ${listener.role}`;
 }
 
-function jsonOf({ turns, kept }: Attempted, { name, role }: ListenerConfig, { ip, helo, from, to }: TryOptions) {
+function jsonOf(
+  { turns, kept }: Attempted,
+  { listener: { name, role }, story }: { readonly listener: ListenerConfig; readonly story: Story | null },
+  { ip, helo, from, to }: TryOptions,
+) {
   return {
     ...{ listener: name, role, ip, helo, from: formatAddress(from), to: to.map(formatAddress) },
     verdict: kept === null ? "refused" : kept.held === null ? "accepted" : "held",
-    turns,
+    turns: turns.map(({ command, reply }) => ({ command, reply })),
     kept,
+    story,
   };
 }
 

@@ -5,6 +5,7 @@ import type { AdminEnv } from "./options.ts";
 import type { PagesContext } from "./pages_context.ts";
 import { actsOf } from "./ui/overview/acts.ts";
 import { type OverviewData, overviewPage } from "./ui/overview/overview.ts";
+import { certificateWarnings } from "./ui/server/certificates.ts";
 import { type Range, rangeOf, spanOf } from "./ui/overview/range.ts";
 
 const LOOKED_AT = 500; // refusals whose reasons are counted
@@ -21,7 +22,7 @@ export function overviewPages(app: Hono<AdminEnv>, options: PagesContext): void 
     ]);
     const acts = actsOf({
       warnings: page.warnings,
-      certificates: [],
+      certificates: certificateWarnings(admin.certificates?.() ?? [], at),
       destinations: steering.destinations(),
       plugins: told?.plugins ?? [],
       range,

@@ -12,6 +12,7 @@ import { deliveryPages } from "./delivery_pages.ts";
 import { PAGE_POLICY, tooMany } from "./guard.ts";
 import { chaosPages } from "./chaos_pages.ts";
 import { inboxPages } from "./inbox_pages.ts";
+import { livePages } from "./live_pages.ts";
 import type { MailReader } from "./messages/reader.ts";
 import type { AdminEnv, AdminOptions, Steering } from "./options.ts";
 import { overviewPages } from "./overview_pages.ts";
@@ -94,7 +95,10 @@ export class Pages {
     serverPages(app, { ...pages, faults: this.#faults });
     overviewPages(app, pages);
     const { ledger = null } = this.#admin;
-    if (ledger !== null) sessionsPages(app, { ...pages, ledger });
+    if (ledger !== null) {
+      sessionsPages(app, { ...pages, ledger });
+      livePages(app, { ...pages, ledger });
+    }
     this.#paths = new Set(app.routes.filter(({ method }) => method === "GET").map(({ path }) => path));
     return app;
   }

@@ -10,7 +10,9 @@ import { Problem } from "./problem.ts";
 const DAY = 86_400_000, LONGEST = 366 * DAY;
 
 export function plugins(
-  { plugins, ledger = null, now }: Pick<AdminOptions, "plugins" | "ledger"> & { readonly now: () => number },
+  { plugins, ledger = null, timings, now }: Pick<AdminOptions, "plugins" | "ledger" | "timings"> & {
+    readonly now: () => number;
+  },
 ): Hono<AdminEnv> {
   return new Hono<AdminEnv>().get("/", async (c) => {
     const text = c.req.query("last"), last = text ? parseDuration(text) ?? 0 : DAY;
@@ -19,6 +21,7 @@ export function plugins(
     return c.json({
       listeners: plugins(),
       since: new Date(since).toISOString(),
+      timings: timings?.().map(({ p95, ...rest }) => ({ ...rest, p95: Number.isFinite(p95) ? p95 : null })) ?? null,
       counts: ledger === null ? null : await ledger.plugins(since),
     });
   });

@@ -5,6 +5,7 @@
 import type { Context, Hono } from "hono";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Entry, Story } from "../ledger/story.ts";
+import { tellStory } from "../ledger/telling.ts";
 import type { AdminEnv } from "./options.ts";
 import type { PagesContext } from "./pages_context.ts";
 import { Problem } from "./problem.ts";
@@ -34,7 +35,7 @@ export function sessionsPages(app: Hono<AdminEnv>, options: PagesContext & { rea
       throw new Problem(404, "Nothing is known of that id: it was never given, or it is older than what is kept.");
     }
     if (story.id !== id) return c.redirect(`/explain/${story.id}`, 302);
-    const data = { story, links: await linksOf(story), text: null };
+    const data = { story, links: await linksOf(story), text: tellStory(story) };
     return answer(c, explainPage(await context(), data));
   });
 

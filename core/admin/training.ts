@@ -3,13 +3,13 @@
  * what is known. Hands it to what learns (`AdminOptions.teach`). Non-job: learning (plugins), the pages' buttons.
  */
 import { Hono } from "hono";
-import { readId } from "../model/id.ts";
 import { concat } from "../model/octets.ts";
 import type { Lesson } from "../pipeline/plugin.ts";
 import type { Store } from "../store/store.ts";
 import type { AdminEnv, AdminOptions } from "./options.ts";
 import { jsonBody, readCopyId } from "./parameters.ts";
 import { Problem } from "./problem.ts";
+import { wholeId } from "./queue/queue.ts";
 
 /** Octets of a message that a lesson looks at, and of one that is taken at all. */
 const LESSON = 1024 * 1024, LARGEST = 10 * 1024 * 1024;
@@ -37,8 +37,9 @@ export function training({ store, teach = null }: Pick<AdminOptions, "store" | "
 
   app.post("/queue/:id/train", async (c) => {
     const as = lessonOf((await jsonBody(c.req.raw) as { as?: unknown } | null)?.as);
-    const text = c.req.param("id"), id = text.length > 40 ? null : readId(text);
+    const id = await wholeId(store, c.req.param("id"));
     if (id === null) throw new Problem(404, "Nothing in the queue has that id.");
+    c.set("subject", id);
     return c.json({ says: await teachStored(store, { teach: teacher(), id, as }) });
   });
   return app;

@@ -278,9 +278,11 @@ export interface TracingConfig {
 }
 /** A mail each day about the day. */
 export interface SummaryConfig {
+  /** Who gets it. */
   readonly to: Address;
   /** Milliseconds since midnight, UTC. */
   readonly at: number;
+  /** `unusual`: only when something wants a person. */
   readonly when: "always" | "unusual";
 }
 

@@ -1,8 +1,8 @@
 /**
  * The decision ledger: who connected, what was asked of whom, what was answered and why, for every message and every
  * session without one. It is an observer: it decides nothing, holds no secrets and no bodies, and is written off the hot
- * path, so what happened in the last second before a crash may be missing. Interface only: sqlite.ts keeps it in a file,
- * memory.ts for a server that keeps nothing.
+ * path, so what happened in the last second before a crash may be missing. Interface only: sqlite.ts keeps it in files,
+ * or in memory for a server that keeps nothing.
  */
 import type { Observer } from "../observe/events.ts";
 import type { AuditRow, Entry, Story, Verdict } from "./story.ts";

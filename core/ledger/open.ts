@@ -4,9 +4,9 @@
  */
 import type { Bus } from "../observe/bus.ts";
 import type { QueueTotals, Store } from "../store/store.ts";
-import { Archive } from "./archive.ts";
+import { Archive } from "./archive/archive.ts";
 import type { Ledger } from "./ledger.ts";
-import type { Redact } from "./protocol.ts";
+import type { Redact } from "./archive/protocol.ts";
 import { openSqliteLedger } from "./sqlite.ts";
 
 export interface LedgerConfiguration {
@@ -32,7 +32,7 @@ export function openLedger({ data, store, ledger: wanted }: LedgerConfiguration,
   const ledger = openSqliteLedger({
     ...wanted,
     ...inMemory && { size: Math.min(wanted.size, MEMORY) },
-    folder: inMemory ? null : folderOf(data),
+    folder: inMemory ? null : ledgerFolder(data),
     observer: (event) => bus.emit(event),
     waiting: async () => waitingOf(await parts.store.totals({})),
     now,
@@ -46,7 +46,8 @@ function waitingOf({ ready = 0, active = 0, deferred = 0 }: QueueTotals): number
   return ready + active + deferred;
 }
 
-function folderOf(data: string): string {
+/** Where it lies in a data folder. */
+export function ledgerFolder(data: string): string {
   return `${data}/ledger`;
 }
 
@@ -61,7 +62,7 @@ export function openLedgerReader(
   data: string,
   { redact = "none" }: { readonly redact?: Redact } = {},
 ): LedgerReader | null {
-  const folder = folderOf(data);
+  const folder = ledgerFolder(data);
   try {
     Deno.statSync(folder);
   } catch (error) {

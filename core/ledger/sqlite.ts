@@ -9,10 +9,10 @@ import { StoreError } from "../store/store.ts";
 import { DatabaseThread } from "../store/thread.ts";
 import { storyOf } from "./codec.ts";
 import type { Ledger, LedgerPage, LedgerQuery, LedgerSize, PluginCount, RatePoint } from "./ledger.ts";
-import type { ArchiveSettings, LedgerReply, LedgerRequest, LedgerResults } from "./protocol.ts";
-import { Recorder } from "./recorder.ts";
+import type { ArchiveSettings, LedgerReply, LedgerRequest, LedgerResults } from "./archive/protocol.ts";
+import { Recorder } from "./recording/recorder.ts";
 import type { AuditRow, Story } from "./story.ts";
-import { Tally } from "./tally.ts";
+import { Tally } from "./recording/tally.ts";
 
 export interface SqliteLedgerOptions extends Partial<ArchiveSettings> {
   /** Told of trouble. */
@@ -129,7 +129,13 @@ class SqliteLedger implements Ledger {
   }
   async forget(address: string): Promise<number> {
     this.#send();
-    return await this.#ask({ ask: "forget", address });
+    let entries = 0;
+    for (let before: number | null = null;;) {
+      const piece: LedgerResults["forget"] = await this.#ask({ ask: "forget", address, before });
+      if (piece.next === null) return entries;
+      entries += piece.entries;
+      before = piece.next;
+    }
   }
   #sample(): void {
     this.#options.waiting!().then((queue) => this.sample(queue), () => {}); // the next minute may know
@@ -204,7 +210,7 @@ class SqliteLedger implements Ledger {
     if (this.#thread !== null) return this.#thread;
     const now = performance.now();
     if (now - this.#broken < AGAIN || this.#closed) return null;
-    const worker = new Worker(new URL("./thread.ts", import.meta.url), { type: "module" });
+    const worker = new Worker(new URL("./archive/thread.ts", import.meta.url), { type: "module" });
     const thread: Thread = this.#thread = new DatabaseThread(worker, (why) => this.#lost(`its thread ended: ${why}`));
     thread.ask({ ask: "open", settings: this.#settings }).then((reply) => {
       this.#tell(reply.trouble);

@@ -6,6 +6,7 @@ import { type Address, formatAddress } from "../model/address.ts";
 import { NO_MAIL_PARAMETERS, NO_RCPT_PARAMETERS } from "../model/envelope.ts";
 import { headerEnd } from "../model/headers.ts";
 import { reject, Reply } from "../model/reply.ts";
+import type { Event } from "../observe/events.ts";
 import type { HostAnswer } from "./inbound.ts";
 import { Reception, type ReceptionOptions } from "./reception.ts";
 
@@ -44,9 +45,26 @@ export async function inject(
   { ip, identity, sender, recipients, content }: Injection,
   { reception: options, size, header }: InjectionOptions,
 ): Promise<InjectionResult> {
-  const reception = new Reception({ ip, port: 0, tls: null, identity }, options);
-  const refused: { address: string; reply: Reply }[] = [];
+  const { services } = options, refused: { address: string; reply: Reply }[] = [];
   let id: string | null = null, why = "a message was refused";
+  const emit = (event: Event) => {
+    services.emit(event);
+    if (event.type === "session-opened") { // a token was shown already
+      services.emit({
+        type: "login",
+        session: event.session,
+        ip,
+        mechanism: "TOKEN",
+        user: identity,
+        ok: true,
+        reason: "",
+      });
+    } else if (event.type === "accepted" || event.type === "refused") id = event.transaction ?? id;
+  };
+  const reception = new Reception({ ip, port: 0, tls: null, identity }, {
+    ...options,
+    services: { ...services, emit },
+  });
   const over = (reply: Reply): InjectionResult => ({ id, accepted: reply.verdict === "accept", reply, refused });
   try {
     const verb = options.role === "lmtp" ? "LHLO" : "EHLO";
@@ -75,7 +93,6 @@ export async function inject(
       }),
     );
     if (mail.verdict !== "accept") return over(mail);
-    id = reception.transaction;
     let taken = 0;
     for (const address of recipients) {
       const reply = last(await reception.ask({ type: "rcpt", asks: true, address, parameters: NO_RCPT_PARAMETERS }));

@@ -86,11 +86,6 @@ export class Reception implements Host {
     this.#emit({ type: "session-opened", session: this.#session, ip: client.ip, listener, role });
   }
 
-  /** The transaction that is under way, or null. */
-  get transaction(): string | null {
-    return this.#context.transaction;
-  }
-
   ask(event: Asking): HostAnswer | Promise<HostAnswer> {
     switch (event.type) {
       case "connect":

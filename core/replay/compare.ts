@@ -51,7 +51,7 @@ export function compare(
       recipients.then = recipients.now = 0;
     }
     const played = now[at] ?? null;
-    if (played === null) {
+    if (played === null || played.said === "") {
       lost = true; // what it follows from was told already, or is: all recipients are refused, the session is over
       continue;
     }

@@ -95,8 +95,8 @@ class Player {
     if (implicit) this.#secure(at++);
     if (!acts[at]?.early) await this.#pump();
     while (at < acts.length && this.#left === null && !this.#closed) at = await this.#next(at);
-    this.#reception.gone("over");
-    this.#tape.end("over");
+    this.#reception.gone(this.#recording.ended);
+    this.#tape.end(this.#recording.ended);
     const { ip, port, at: began, session, listener, role, hostname } = this.#recording;
     const head = headOf({ ip, port, at: began, session, listener, role, hostname, bodies: false });
     return { acts: this.#aligned(parseRecording(head + this.#lines.join("")).acts), left: this.#left };
@@ -239,7 +239,7 @@ class Player {
   /** Of the chunks of this message, one at least is only known by its size. */
   #isPlaceholder(): boolean {
     const { acts } = this.#recording;
-    for (let at = acts.indexOf(this.#current); at >= 0; at--) {
+    for (let at = this.#place; at >= 0; at--) {
       const { deed } = acts[at]!;
       if (deed.kind === "content" && deed.octets === null) return true;
       if (deed.kind !== "content" && verbOf(acts[at]!) !== "BDAT") return false;

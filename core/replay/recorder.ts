@@ -43,6 +43,7 @@ export class Recorder {
   readonly #options: RecorderOptions;
   readonly #networks: Networks | null;
   readonly #writing = new Map<string, Promise<void>>();
+  readonly #lines = new Set<Lines>();
   /** Octets in the folder, as far as is known. */
   #total = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -64,11 +65,13 @@ export class Recorder {
     Deno.unrefTimer(this.#timer as unknown as number);
   }
 
-  /** Resolves when all that was recorded is in its file. */
-  async stop(): Promise<void> {
+  /** Resolves when all that was recorded is in its file; sessions that last longer than that are given up. */
+  async stop(milliseconds: number): Promise<void> {
     clearInterval(this.#timer);
+    const late = setTimeout(() => this.#lines.forEach((each) => each.giveUp()), milliseconds);
     await this.#sweeping;
     await Promise.all(this.#writing.values());
+    clearTimeout(late);
   }
 
   /** Null where this peer is not recorded. */
@@ -111,14 +114,17 @@ export class Recorder {
 
   async #sweep(): Promise<void> {
     const { folder, config: { keep, size }, now } = this.#options;
+    let total = 0;
     const files: { readonly path: string; readonly octets: number; readonly at: number }[] = [];
     for await (const { name, isFile } of Deno.readDir(folder)) {
-      if (!isFile || !name.endsWith(ENDING) || this.#writing.has(name.slice(0, -ENDING.length))) continue;
+      if (!isFile || !name.endsWith(ENDING)) continue;
       const path = join(folder, name), info = await Deno.stat(path).catch(() => null);
-      if (info !== null) files.push({ path, octets: info.size, at: info.mtime?.getTime() ?? 0 });
+      total += info?.size ?? 0;
+      if (info !== null && !this.#writing.has(name.slice(0, -ENDING.length))) {
+        files.push({ path, octets: info.size, at: info.mtime?.getTime() ?? 0 });
+      }
     }
     files.sort((a, b) => a.at - b.at);
-    let total = files.reduce((sum, { octets }) => sum + octets, 0);
     for (const { path, octets, at } of files) {
       if (at > now() - keep && total <= size) break;
       await Deno.remove(path).catch(() => {});
@@ -129,13 +135,19 @@ export class Recorder {
 
   #write(session: string, lines: Lines): void {
     const path = join(this.#options.folder, `${session}${ENDING}`);
-    const written = lines.writeTo(path, (octets) => {
+    const { size } = this.#options.config;
+    this.#lines.add(lines);
+    const written = lines.writeTo(path, async (octets) => {
       this.#total += octets;
-      return this.#total <= this.#options.config.size;
+      if (this.#total > size) await this.sweep();
+      return this.#total <= size;
     });
     this.#writing.set(
       session,
-      written.catch((error) => this.#trouble(error)).finally(() => this.#writing.delete(session)),
+      written.catch((error) => this.#trouble(error)).finally(() => {
+        this.#writing.delete(session);
+        this.#lines.delete(lines);
+      }),
     );
   }
 
@@ -158,18 +170,20 @@ class Lines {
     if (this.#closed) return;
     this.#text += lines;
     if (lines.startsWith('{"ended":')) this.#closed = true;
-    else if (this.#text.length > WAITING) { // the disk is behind: what is not whole is never read
-      this.#closed = true;
-      this.#text = "";
-    }
+    else if (this.#text.length > WAITING) return this.giveUp(); // the disk is behind: what is not whole is never read
     if (this.#closed || this.#text.length >= BLOCK) this.#wake?.();
+  }
+  giveUp(): void {
+    this.#closed = true;
+    this.#text = "";
+    this.#wake?.();
   }
   prepend(line: string): void {
     this.#text = line + this.#text;
   }
 
   /** Resolves when it is closed and written; one that may not go on, or broke, is removed. */
-  async writeTo(path: string, mayGoOn: (octets: number) => boolean): Promise<void> {
+  async writeTo(path: string, mayGoOn: (octets: number) => Promise<boolean>): Promise<void> {
     while (this.#text.length < BLOCK && !this.#closed) await new Promise<void>((wake) => this.#wake = wake);
     let whole = false, size = 0;
     using file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
@@ -179,8 +193,9 @@ class Lines {
         this.#text = "";
         for (let rest = octets; rest.length > 0;) rest = rest.subarray(await file.write(rest));
         size += octets.length;
-        if (closed && octets.length > 0) whole = true;
-        if (closed || !mayGoOn(octets.length) || size > LONGEST) break;
+        const allowed = await mayGoOn(octets.length) && size <= LONGEST;
+        if (closed) whole = allowed && octets.length > 0;
+        if (closed || !allowed) break;
         while (this.#text.length < BLOCK && !this.#closed) await new Promise<void>((wake) => this.#wake = wake);
       }
     } finally {

@@ -5,8 +5,8 @@
 import { applyEdits } from "../model/edits.ts";
 import type { Observer } from "../observe/events.ts";
 import { CounterCache } from "./counters.ts";
-import { domainsOf, itemOf, matches, type Message, nextOf, type Recipient, settleOne } from "./memory_message.ts";
 import { MemoryInboxes } from "./memory_inboxes.ts";
+import { domainsOf, inOrder, matches, totalsOf } from "./memory_queue.ts";
 import { claimedLeases, dueAt, readEntryId } from "./rows.ts";
 import { octetStream, Spool } from "./spool.ts";
 import {
@@ -23,7 +23,6 @@ import {
   type NewMessage,
   type NewReport,
   type QuarantineStore,
-  QUEUE_STATES,
   type QueueChange,
   type QueueItem,
   type QueueListQuery,
@@ -33,6 +32,7 @@ import {
   type RecipientOutcome,
   type Store,
   type StoredMessage,
+  type StoredRecipient,
   StoreError,
   type StoreHealth,
 } from "./store.ts";
@@ -45,6 +45,24 @@ export interface MemoryOptions {
   readonly now?: () => number;
 }
 
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+interface Recipient {
+  facts: Mutable<StoredRecipient>;
+  /** When a worker may take it: the next attempt, or the end of a lease. Null: not by itself. */
+  due: number | null;
+  /** The sender chose that moment. */
+  appointed: boolean;
+  owner: string | null;
+}
+interface Message {
+  readonly message: StoredMessage;
+  readonly octets: Uint8Array<ArrayBuffer>;
+  /** What was received, where that is not what goes on. */
+  original?: Uint8Array<ArrayBuffer>;
+  /** Until when it is in quarantine. */
+  expires?: number;
+  readonly recipients: Recipient[];
+}
 /** One destination's part of a message: what a lease covers. */
 interface Part {
   readonly item: Message;
@@ -269,28 +287,18 @@ export class MemoryStore implements Store {
 
   queue(query: QueueListQuery): Promise<QueuePage> {
     return this.#ask(() => {
-      const found = this.#matching(query), { order = "newest", offset = 0 } = query;
-      if (order === "oldest") found.reverse();
-      if (order === "next") {
-        const next = new Map(found.map((each) => [each, nextOf(each, query)]));
-        found.sort((a, b) => next.get(a)! - next.get(b)! || (a.message.id < b.message.id ? -1 : 1));
-      }
+      const found = inOrder(this.#matching(query), query), { offset = 0 } = query;
       const limit = Math.max(0, Math.min(query.limit ?? 100, 1000));
       return { total: found.length, items: found.slice(offset, offset + limit).map(itemOf), corrupt: [] };
     });
   }
 
   domains({ limit }: { readonly limit: number }): Promise<readonly DomainTotals[]> {
-    return this.#ask(() => domainsOf(this.#messages.values(), limit));
+    return this.#ask(() => domainsOf(this.#messages.values()).slice(0, limit));
   }
 
-  totals({ domain }: Pick<QueueQuery, "domain">): Promise<QueueTotals> {
-    return this.#ask(() => {
-      const counted = QUEUE_STATES.map((state) =>
-        [state, this.#matching({ state, ...domain !== undefined && { domain } }).length] as const
-      );
-      return Object.fromEntries(counted.filter(([, count]) => count > 0));
-    });
+  totals(query: Pick<QueueQuery, "domain">): Promise<QueueTotals> {
+    return this.#ask(() => totalsOf([...this.#messages.values()], query));
   }
 
   item(id: string): Promise<QueueItem | null> {
@@ -413,6 +421,25 @@ export class MemoryStore implements Store {
     }
     if (recipients.length === 0 && !this.inboxes.holds(id)) this.#messages.delete(id);
   }
+}
+
+function settleOne(recipient: Recipient, outcome: RecipientOutcome): void {
+  const { facts } = recipient, { state, nextAttempt, lastReply, attempt = true } = outcome;
+  recipient.appointed = outcome.appointed ?? false;
+  facts.state = state;
+  facts.released ||= state === "held";
+  facts.attempts += attempt ? 1 : 0;
+  facts.nextAttempt = nextAttempt ?? facts.nextAttempt;
+  if (lastReply !== undefined) facts.lastReply = lastReply;
+  if (outcome.destination !== undefined) facts.destination = outcome.destination;
+  if (outcome.deadline !== undefined) facts.deadline = outcome.deadline;
+  if (outcome.told !== undefined) facts.told = outcome.told;
+  recipient.due = state === "ready" || state === "deferred" ? dueAt(facts.nextAttempt, facts.deadline) : null;
+  recipient.owner = null;
+}
+
+function itemOf({ message, recipients }: Message): QueueItem {
+  return { message, recipients: recipients.map(({ facts }) => structuredClone(facts)) };
 }
 
 function closed(): StoreError {

@@ -6,6 +6,7 @@
 import { statfsSync } from "node:fs";
 import { concat } from "../model/octets.ts";
 import type { Observer } from "../observe/events.ts";
+import { changeInPieces } from "./changing.ts";
 import { CounterCache } from "./counters.ts";
 import { diskError, durableFolder } from "./durable_write.ts";
 import { type FolderLock, lockFolder } from "./lock.ts";
@@ -314,27 +315,8 @@ class SqliteStore implements Store {
     return this.#read({ ask: "item", id });
   }
 
-  async change(what: { readonly id: string } | QueueQuery, change: QueueChange): Promise<number> {
-    const id = "id" in what ? what.id : null;
-    const query: QueueQuery = "id" in what ? {} : what;
-    const { state = null, domain = null, q = null, limit = Infinity } = query;
-    // What the index does not know is looked for by the reader: a long search holds up no mail
-    const searches = q !== null || query.ids !== undefined || query.receivedBefore !== undefined;
-    let changed = 0, before: string | null = null, left = limit;
-    do {
-      const piece = Math.min(PIECE, left);
-      const ids: readonly string[] | null = searches
-        ? await this.#read({ ask: "matching", query, before, limit: piece })
-        : null;
-      const now = this.#now();
-      const done: Results["change"] = await this.#write(
-        { do: "change", id, ids, state, domain, q, change, now, before, limit: piece },
-      );
-      changed += done.changed;
-      before = done.last;
-      left -= piece;
-    } while (before !== null && left > 0);
-    return changed;
+  change(what: { readonly id: string } | QueueQuery, change: QueueChange): Promise<number> {
+    return changeInPieces(what, change, { now: this.#now, read: (r) => this.#read(r), write: (w) => this.#write(w) });
   }
 
   raw(id: string): Promise<Octets | null> {

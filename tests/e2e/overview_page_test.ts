@@ -78,7 +78,7 @@ pageTest("what to act on, figures, plots and why mail was refused, by keyboard a
     name: /^Stacked bars: [\d,]+ messages, of which .* refused\. The most in one step/,
   });
   await plot.waitFor();
-  await page.getByRole("img", { name: /^Two lines: half of all took up to 4 ms, 95 of 100/ }).waitFor();
+  await page.getByRole("img", { name: /^Two lines: half of all took up to 9 ms, 95 of 100/ }).waitFor();
   await page.getByRole("img", { name: /recipients in the queue now/ }).waitFor();
   await shot("overview");
   if (Deno.env.has("SCREENSHOTS")) {

@@ -173,7 +173,7 @@ pageTest("a message tells its tries, in the remote's words, and its header; noth
   await page.goto(`${url}/queue/${id}`);
   await page.getByText("mx2.example.net[2001:db8::5]:25").waitFor();
   assertEquals(await page.locator("section[aria-label=Tries] tbody tr").count(), 2);
-  await page.locator("section[aria-label=Header]").getByText("Subject").waitFor();
+  await page.getByRole("rowheader", { name: "Subject" }).waitFor();
   await page.getByRole("link", { name: "How it came in, and who decided what" }).waitFor();
   assertEquals(await page.title(), `Queue ${id.slice(-8)} · Postern`);
   await shot("queue-item-tries");

@@ -163,10 +163,20 @@ testUnless(gitLacks(), "sendmail: git send-email", async () => {
     "--to=bob@example.org",
     `--smtp-server=${sendmail.program}`,
     patch,
-  ], { env: { GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_SYSTEM: "/dev/null" } });
+  ], { env: IDENTITY });
   assertEquals(ran.code, 0, ran.err);
   assertEquals((await received(server, "[PATCH] by git")).to, ["bob@example.org"]);
 });
+
+/** Of nobody on this machine. */
+const IDENTITY = {
+  GIT_CONFIG_GLOBAL: "/dev/null",
+  GIT_CONFIG_SYSTEM: "/dev/null",
+  GIT_AUTHOR_NAME: "Ann",
+  GIT_AUTHOR_EMAIL: "ann@example.org",
+  GIT_COMMITTER_NAME: "Ann",
+  GIT_COMMITTER_EMAIL: "ann@example.org",
+};
 
 function gitLacks(): string | null {
   try {

@@ -60,6 +60,8 @@ const API: readonly Row[] = [
   ["GET /api/v1/audit", "admin"],
   ["GET /api/v1/plugins", "read"],
   ["GET /api/v1/events", "read"],
+  ["GET /api/v1/certificates", "read"],
+  ["GET /api/v1/configuration", "admin"],
   ["GET /api/v1/webhooks", "read"],
   ["GET /api/v1/tokens", "admin"],
   ["POST /api/v1/reload", "admin", "reload"],
@@ -78,6 +80,9 @@ const PAGES: readonly Row[] = [
   ["GET /queue/:id", "messages"], // with its subject
   ["GET /queue/:id/:verb", "messages"],
   ["GET /queue/:verb", "messages"],
+  ["POST /queue/:verb/ask", "messages"], // asks again, with subjects, and changes nothing
+  ["POST /inbox/:id/spam", "queue", "train"],
+  ["POST /inbox/:id/ham", "queue", "train"],
   ["GET /api", "read"],
   ["GET /configuration", "admin"],
   ["GET /audit", "admin"],

@@ -1,6 +1,6 @@
 /**
- * The API of the server itself: POST /api/v1/reload, and what is there: /tokens (never a token), /webhooks. Non-job: what a
- * reload does (the composition root), telling hooks (core/webhooks).
+ * The API of the server itself: POST /api/v1/reload, and what is there: /certificates, /configuration (secrets masked),
+ * /tokens (never a token), /webhooks. Non-job: what a reload does (the composition root), telling hooks (core/webhooks).
  */
 import { Hono } from "hono";
 import type { AccessToken } from "../access/scope.ts";
@@ -8,7 +8,7 @@ import type { AdminEnv, AdminOptions } from "../options.ts";
 import { Problem } from "../problem.ts";
 
 export interface ServerApiOptions {
-  readonly admin: Pick<AdminOptions, "reload" | "webhooks">;
+  readonly admin: Pick<AdminOptions, "reload" | "webhooks" | "certificates" | "configuration">;
   /** Those that are valid now. */
   tokens(): readonly AccessToken[];
 }
@@ -22,6 +22,23 @@ export function serverApi({ admin, tokens }: ServerApiOptions): Hono<AdminEnv> {
     const { changed, faults } = await admin.reload();
     if (faults.length > 0) throw new Problem(422, `Nothing has changed: ${faults.slice(0, 20).join("; ")}`);
     return c.json({ changed });
+  });
+
+  app.get("/certificates", (c) => {
+    const items = (admin.certificates?.() ?? []).map(({ path, key: _, notBefore, notAfter, writtenAt, ...rest }) => ({
+      ...rest,
+      notBefore: new Date(notBefore).toISOString(),
+      notAfter: new Date(notAfter).toISOString(),
+      file: path,
+      writtenAt: writtenAt === null ? null : new Date(writtenAt).toISOString(),
+    }));
+    return c.json({ items });
+  });
+
+  app.get("/configuration", (c) => {
+    if (admin.configuration === undefined) throw new Problem(409, "This server does not tell its configuration.");
+    const { readAt, ...rest } = admin.configuration();
+    return c.json({ ...rest, readAt: new Date(readAt).toISOString() });
   });
 
   app.get("/tokens", (c) =>

@@ -5,6 +5,7 @@
 import { Hono } from "hono";
 import type { Ledger, LedgerQuery } from "../../ledger/ledger.ts";
 import { type Verdict, VERDICTS } from "../../ledger/story.ts";
+import { tellStory } from "../../ledger/telling.ts";
 import { readId, readShortId } from "../../model/id.ts";
 import { canonicalIp, isNetwork } from "../../model/ip.ts";
 import { parseDuration } from "../../model/units.ts";
@@ -42,7 +43,7 @@ export function sessions(
     const id = storyId(c.req.param("id"));
     const story = id === null ? null : await kept().explain(id);
     if (story === null) throw new Problem(404, "No message and no session has that id; it may have been too long ago.");
-    return c.json(story);
+    return c.req.query("format") === "text" ? c.text(tellStory(story)) : c.json(story);
   });
 
   app.get("/rates", async (c) => {

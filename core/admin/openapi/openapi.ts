@@ -10,6 +10,7 @@ import {
   type Json,
   json,
   nullable,
+  number,
   object,
   operation,
   query,
@@ -297,6 +298,21 @@ export function openapi(version: string): Json {
             object({
               listeners: array(ref("Listener")),
               since: time("What the counts begin with."),
+              timings: {
+                type: ["array", "null"],
+                description: "Since the start.",
+                items: object({
+                  plugin: string(),
+                  phase: string(),
+                  calls: integer(),
+                  total: number("Own time of all calls, milliseconds."),
+                  p95: nullable(
+                    "number",
+                    "So long took 95 of 100 calls at most, milliseconds; null: longer than is told.",
+                  ),
+                  verdicts: { type: "object", additionalProperties: integer() },
+                }),
+              },
               counts: { type: ["array", "null"], items: ref("PluginCount"), description: "Null without a ledger." },
             }),
           ),

@@ -17,7 +17,7 @@ import {
   time,
 } from "./terms.ts";
 
-const ITEM = inPath("id", "Message id, 26 characters.");
+const ITEM = inPath("id", "Message id, 26 characters, or its last eight.");
 const FILTER = [
   query("state", { type: "string", enum: QUEUE_STATES }, "A recipient is in this state."),
   query("domain", string(), "A recipient is at this domain."),

@@ -1,6 +1,6 @@
 /** What the document of the API says of the server itself: reload, tokens, webhooks. */
 import { SCOPES } from "../access/scope.ts";
-import { array, integer, type Json, json, nullable, object, operation, string } from "./terms.ts";
+import { array, integer, type Json, json, nullable, object, operation, string, time } from "./terms.ts";
 
 export const SERVER_PATHS: Record<string, Json> = {
   "/api/v1/reload": {
@@ -8,6 +8,48 @@ export const SERVER_PATHS: Record<string, Json> = {
       tag: "server",
       ok: json("What is different now.", object({ changed: array(string()) })),
       faults: [403, 409, 422],
+    }),
+  },
+  "/api/v1/certificates": {
+    get: operation("What TLS clients are shown", {
+      tag: "server",
+      ok: json(
+        "The certificates.",
+        object({
+          items: array(object({
+            names: array(string()),
+            notBefore: time(),
+            notAfter: time(),
+            fingerprint: string("SHA-256."),
+            listeners: array(string("Who shows it.")),
+            issuer: string(),
+            selfSigned: { type: "boolean" },
+            keyType: string("RSA 2048, EC P-256, Ed25519."),
+            file: string(),
+            writtenAt: { type: ["string", "null"], format: "date-time" },
+          })),
+        }),
+      ),
+    }),
+  },
+  "/api/v1/configuration": {
+    get: operation("The configuration in force, secrets masked", {
+      tag: "server",
+      ok: json(
+        "All of it.",
+        object({
+          file: nullable("string"),
+          readAt: time(),
+          settings: array(object({
+            path: string("limits.messageSize"),
+            value: string(),
+            from: { type: "string", enum: ["file", "default", "environment"] },
+          })),
+          warnings: array(string()),
+          summary: array(string("A line of what postern check prints.")),
+        }),
+      ),
+      faults: [409],
     }),
   },
   "/api/v1/tokens": {

@@ -152,8 +152,17 @@ export const SESSION_PATHS: Record<string, Json> = {
   "/api/v1/explain/{id}": {
     get: operation("Who decided what about a message or a session, and why", {
       tag: "sessions",
-      parameters: [inPath("id", "26 characters, a session's id with its s, or the eight of (ref XXXXXXXX).")],
-      ok: json("The story.", ref("Story")),
+      parameters: [
+        inPath("id", "26 characters, a session's id with its s, or the eight of (ref XXXXXXXX)."),
+        query("format", { enum: ["text"] }, "For people instead of programs."),
+      ],
+      ok: {
+        description: "The story.",
+        content: {
+          "application/json": { schema: ref("Story") },
+          "text/plain": { schema: string("With format=text: as postern explain tells it.") },
+        },
+      },
       faults: [404, 409],
     }),
   },

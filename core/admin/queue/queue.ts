@@ -3,10 +3,10 @@
  * bounce, send another way, delete, for one message or for all that match a filter. Non-job: what each of them changes
  * (change.ts), delivering.
  */
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import type { DestinationState } from "../../delivery/destination.ts";
 import { formatAddress } from "../../model/address.ts";
-import { readId } from "../../model/id.ts";
+import { readId, readShortId, shortId } from "../../model/id.ts";
 import type { QueueItem, QueueState, Store } from "../../store/store.ts";
 import { type Caller, may } from "../access/scope.ts";
 import { disposition } from "../messages/messages.ts";
@@ -14,6 +14,9 @@ import type { AdminEnv, Steering } from "../options.ts";
 import { jsonBody, limitOf } from "../parameters.ts";
 import { Problem } from "../problem.ts";
 import { changeFilter, QUEUE_VERBS, queueChange, queueFilter } from "./change.ts";
+
+/** Items that are looked through for a short id. */
+const SHORT_LOOK = 100;
 
 export function queue(store: Store, { change, destinations, ways }: Steering): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();
@@ -38,6 +41,7 @@ export function queue(store: Store, { change, destinations, ways }: Steering): H
   for (const form of ["raw", "received"] as const) {
     app.get(`/:id/${form}`, async (c) => {
       const { message } = await queueItem(store, c.req.param("id"));
+      c.set("subject", message.id);
       const stream = await store[form](message.id);
       if (stream === null) throw new Problem(404, "The message has just left the queue.");
       if (c.req.raw.method === "HEAD") await stream.cancel();
@@ -50,21 +54,23 @@ export function queue(store: Store, { change, destinations, ways }: Steering): H
   for (const verb of QUEUE_VERBS) {
     const asked = async (request: Request) =>
       queueChange(verb, { body: verb === "bounce" || verb === "route" ? await jsonBody(request, {}) : null, ways });
-    const one = async (text: string, request: Request) => {
-      const id = text.length > 40 ? null : readId(text), wanted = await asked(request);
+    const one = async (c: Context<AdminEnv>) => {
+      const text = c.req.param("id")!, request = c.req.raw;
+      const wanted = await asked(request), id = await wholeId(store, text);
       const changed = id === null ? 0 : await change({ id }, wanted);
       if (changed === 0) await queueItem(store, text); // 404, unless it is there; what is corrupt can be changed unread
-      return { changed };
+      if (id !== null) c.set("subject", id);
+      return c.json({ changed });
     };
     const many = async (query: Record<string, string>, request: Request) => ({
       changed: await change(changeFilter(query), await asked(request)),
     });
     if (verb === "delete") {
       app.delete("/", async (c) => c.json(await many(c.req.query(), c.req.raw)));
-      app.delete("/:id", async (c) => c.json(await one(c.req.param("id"), c.req.raw)));
+      app.delete("/:id", one);
     } else {
       app.post(`/${verb}`, async (c) => c.json(await many(c.req.query(), c.req.raw)));
-      app.post(`/:id/${verb}`, async (c) => c.json(await one(c.req.param("id"), c.req.raw)));
+      app.post(`/:id/${verb}`, one);
     }
   }
   return app;
@@ -75,9 +81,18 @@ export function itemOf(caller: Caller, item: QueueItem): Record<string, unknown>
   return { ...queueItemJson(item), ...!may(caller, "messages") && { subject: null } };
 }
 
+/** The id that a person typed, whole or its last eight, of which the newest counts; null when there is none. */
+export async function wholeId(store: Store, text: string): Promise<string | null> {
+  if (text.length > 40) return null;
+  const short = readShortId(text);
+  if (short === null) return readId(text);
+  const { items } = await store.queue({ q: short, limit: SHORT_LOOK }); // addresses may hold it too
+  return items.find(({ message }) => shortId(message.id) === short)?.message.id ?? null;
+}
+
 /** The item with that id as a person typed it. @throws {Problem} 404 */
 export async function queueItem(store: Store, text: string): Promise<QueueItem> {
-  const id = text.length > 40 ? null : readId(text);
+  const id = await wholeId(store, text);
   const item = id === null ? null : await store.item(id);
   if (item === null) throw new Problem(404, `Nothing in the queue has the id ${JSON.stringify(text.slice(0, 64))}.`);
   return item;

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import house from "./house.css" with { type: "text" };
 import houseScript from "./house.js" with { type: "text" };
+import live from "./live.js" with { type: "text" };
 import plots from "./plots.css" with { type: "text" };
 import inbox from "./inbox.css" with { type: "text" };
 import css from "./site.css" with { type: "text" };
@@ -23,6 +24,6 @@ function asset(name: string, type: string, content: string): Asset {
 
 export const ASSETS = {
   "site.css": asset("site.css", "text/css; charset=utf-8", [css, plots, story, inbox, house].join("\n")),
-  "site.js": asset("site.js", "text/javascript; charset=utf-8", [js, houseScript].join("\n")),
+  "site.js": asset("site.js", "text/javascript; charset=utf-8", [js, live, houseScript].join("\n")),
   "mark.svg": asset("mark.svg", "image/svg+xml", MARK_FILE),
 } as const;

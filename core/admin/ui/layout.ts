@@ -63,8 +63,8 @@ const LABELS: Readonly<Record<PageName, string>> = {
   api: "API",
 };
 
-/** The head of every page, the sign-in page's too. */
-export function head(title: string): Html {
+/** The head of every page, the sign-in page's too. `refresh`: seconds after which it loads anew where there is no script. */
+export function head(title: string, refresh?: number): Html {
   return markup`
       <head>
         <meta charset="utf-8">
@@ -73,19 +73,26 @@ export function head(title: string): Html {
         <link rel="icon" href="${ASSETS["mark.svg"].href}" type="image/svg+xml">
         <link rel="stylesheet" href="${ASSETS["site.css"].href}">
         <script src="${ASSETS["site.js"].href}"></script>
+        ${refresh !== undefined && markup`<noscript><meta http-equiv="refresh" content="${refresh}"></noscript>`}
       </head>
   `;
 }
 
 export function page(
   context: PageContext,
-  options: { readonly title: string; readonly current?: PageName; readonly main: Child },
+  options: {
+    readonly title: string;
+    readonly current?: PageName;
+    readonly main: Child;
+    /** Seconds after which it loads anew where there is no script. */
+    readonly refresh?: number;
+  },
 ): Html {
   const { site } = context;
   return markup`
     <!doctype html>
     <html lang="en">
-      ${head(options.title)}
+      ${head(options.title, options.refresh)}
       <body>
         <a class="skip" href="#main">Skip to content</a>
         <header class="bar">
@@ -128,9 +135,9 @@ function nav(context: PageContext, current: PageName | undefined): Html {
   const more = known(MORE), inside = more.some((name) => name === current);
   return markup`<nav class="nav" aria-label="Pages"><ul>${known(BAR).map(link)}${
     more.length > 0 &&
-    markup`<li><details${inside && markup` class="in"`}><summary>${inside ? LABELS[current!] : "More"} ${
-      icon("down")
-    }</summary><ul>${more.map(link)}</ul></details></li>`
+    markup`<li><details${inside && markup` class="in"`}><summary>${
+      inside ? markup`<span class="wide">${LABELS[current!]}</span><span class="phone">More</span>` : "More"
+    } ${icon("down")}</summary><ul>${more.map(link)}</ul></details></li>`
   }</ul></nav>`;
 }
 

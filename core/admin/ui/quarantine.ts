@@ -178,7 +178,9 @@ export function quarantinedPage(
       <div><dt>Goes in</dt><dd>${left(context, item, terms)}</dd></div>
     </dl>
     ${text(content)}
-    <p class="soft gap">Its octets: <a href="/api/v1/queue/${message.id}/raw" download>as they would be delivered</a>, <a href="/api/v1/queue/${message.id}/received" download>as they were received</a>. <a href="/queue/${message.id}">All that the queue knows</a></p>
+    <p class="soft gap">Its octets: <a href="/api/v1/queue/${message.id}/raw" download>as they would be delivered</a>, <a href="/api/v1/queue/${message.id}/received" download>as they were received</a>. <a href="/queue/${message.id}">All that the queue knows</a>${
+    context.pages.includes("sessions") && markup`. <a href="/explain/${message.id}">Why it is held: its story</a>`
+  }</p>
   `;
   return page(context, { title: `Quarantine ${shortId(message.id)}`, current: "quarantine", main });
 }

@@ -122,10 +122,10 @@ function exchange(old, fresh, keep) {
   const focused = keep && old.contains(document.activeElement) ? same(document.activeElement) : null;
   if (keep) {
     for (const question of old.querySelectorAll("details[open]")) same(question)?.setAttribute("open", "");
-    for (const ticked of old.querySelectorAll(".msgs input:checked")) {
-      const again = [...fresh.querySelectorAll(".msgs input")].find(({ value }) => value === ticked.value);
-      if (again) again.checked = true;
-    }
+  }
+  for (const ticked of old.querySelectorAll(".msgs input:checked")) {
+    const again = [...fresh.querySelectorAll(".msgs input")].find(({ value }) => value === ticked.value);
+    if (again) again.checked = true;
   }
   old.replaceWith(fresh);
   wire(fresh);

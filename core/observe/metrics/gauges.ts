@@ -36,8 +36,16 @@ export interface Gauges {
     readonly notAfter: number;
   }[];
   readonly ledger?: { readonly entries: number; readonly octets: number; readonly dropped: number };
-  /** Calls of others for events: still to be made, and what became of those that were. */
-  readonly webhooks?: { readonly waiting: number; readonly outcomes: Readonly<Record<string, number>> };
+  /** Web hooks by their names in the configuration. */
+  readonly webhooks?: readonly {
+    readonly name: string;
+    /** Events that wait for it. */
+    readonly waiting: number;
+    /** Events that it will never hear of, since the start. */
+    readonly dropped: number;
+    /** Why it takes nothing now; null: all is well. */
+    readonly fault: string | null;
+  }[];
   /** Sentences that an operator should act on. */
   readonly warnings?: number;
 }
@@ -104,11 +112,18 @@ export function writeGauges(to: Exposition, gauges: Gauges, now: number): void {
       ledger.dropped,
     );
   }
+  to.gauge(
+    { name: "postern_webhooks_waiting", help: "Events that wait for a web hook." },
+    webhooks?.map(({ name, waiting }) => [{ hook: name }, waiting]),
+  );
+  to.gauge(
+    { name: "postern_webhooks_failing", help: "1: the web hook takes nothing now." },
+    webhooks?.map(({ name, fault }) => [{ hook: name }, fault === null ? 0 : 1]),
+  );
   if (webhooks) {
-    to.gauge({ name: "postern_webhooks_waiting", help: "Calls of web hooks that are to be made." }, webhooks.waiting);
     to.counter(
-      { name: "postern_webhooks", help: "Calls of web hooks, by what became of them." },
-      Object.entries(webhooks.outcomes).map(([outcome, n]) => [{ outcome }, n]),
+      { name: "postern_webhooks_dropped", help: "Events that a web hook will never hear of." },
+      webhooks.map(({ name, dropped }) => [{ hook: name }, dropped]),
     );
   }
   to.gauge({ name: "postern_warnings", help: "Sentences that an operator should act on." }, gauges.warnings);

@@ -89,6 +89,22 @@ Deno.test("scopes: what no rule names is closed; the main token may do everythin
       await response.body?.cancel();
     }
     assertEquals(ruleOf("GET", "/api/v1/messages/x/y/z/raw"), { scope: "admin" });
+    const pages = [
+      ["GET", "/inbox/X", "messages", "read"],
+      ["POST", "/inbox/X/release", "send", "release"],
+      ["POST", "/inbox/X/spam", "queue", "train"],
+      ["POST", "/queue/delete/ask", "messages", undefined],
+      ["POST", "/queue/X/delete", "queue", "delete"],
+      ["POST", "/quarantine/X/release", "queue", "release"],
+      ["POST", "/delivery/retry", "queue", "retry"],
+      ["POST", "/configuration/reload", "admin", "reload"],
+      ["POST", "/something/new", "admin", "new"],
+      ["GET", "/explain/X", "read", undefined],
+    ] as const;
+    for (const [method, path, scope, action] of pages) {
+      const rule = ruleOf(method, path);
+      assertEquals([rule.scope, rule.action], [scope, action], path);
+    }
     assertEquals(ruleOf("HEAD", "/api/v1/messages/x/raw"), { scope: "messages", action: "read" });
   }, { limits: { rate: null } }));
 

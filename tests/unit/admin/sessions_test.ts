@@ -2,6 +2,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { createAdmin } from "../../../core/admin/app.ts";
 import { storyId } from "../../../core/admin/api/sessions.ts";
+import { tellStory } from "../../../core/ledger/telling.ts";
 import type { Ledger } from "../../../core/ledger/ledger.ts";
 import { entry, LiteralLedger, story } from "../../support/literal_ledger.ts";
 import { adminOptions, jsonCaller, NOW, TestStore } from "./fixture.ts";
@@ -15,6 +16,14 @@ async function withSite(ledger: Ledger | null, body: (call: Call) => Promise<voi
   } finally {
     await admin.close();
   }
+}
+
+async function text(ledger: Ledger, path: string): Promise<string> {
+  const admin = createAdmin(adminOptions(new TestStore(), { ledger }));
+  const response = await admin.fetch(new Request(`http://127.0.0.1:8025/api/v1${path}`), { remote: "127.0.0.1" });
+  await admin.close();
+  assertEquals(response.headers.get("content-type")?.split(";")[0], "text/plain");
+  return await response.text();
 }
 
 Deno.test("sessions: what is asked is what the ledger is asked", () => {
@@ -60,6 +69,8 @@ Deno.test("explain: the story as it is, by any form of an id; 404 in words", () 
       const { status, body } = await call("GET", `/explain/${name}`);
       assertEquals([status, status === 200 && body], [200, JSON.parse(JSON.stringify(story()))], name);
     }
+    const told = await text(ledger, `/explain/${id}?format=text`);
+    assertEquals(told, tellStory(story()));
     for (const name of ["01ARZ3NDEKTSV4RRFFQ69G5FAV", "x", "%00", "..%2f..", "x".repeat(9999)]) {
       assertEquals((await call("GET", `/explain/${name}`)).status, 404, name);
     }

@@ -55,6 +55,9 @@ Deno.test("the help lists the commands that there are", async () => {
     "check",
     "schema",
     "send",
+    "sendmail",
+    "try",
+    "replay",
     "queue",
     "quarantine",
     "suppress",
@@ -63,6 +66,7 @@ Deno.test("the help lists the commands that there are", async () => {
     "user",
     "dkim",
     "dmarc",
+    "doctor",
     "help",
   ]);
 });

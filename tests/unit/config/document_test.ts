@@ -102,7 +102,12 @@ Deno.test("every configuration in the manual and the README loads, without a war
     await Deno.writeTextFile(`${cwd}/recipients.yaml`, "accounts: [ops]\n");
     await Deno.copyFile(new URL("../../../examples/accounts.txt", import.meta.url), `${cwd}/accounts.txt`);
     await Deno.writeTextFile(`${cwd}/s2026.pem`, key, { mode: 0o600 });
-    const env = { POSTERN_ADMIN_TOKEN: "0123456789abcdef", RELAY_PASSWORD: "hunter2-hunter2" };
+    const env = {
+      POSTERN_ADMIN_TOKEN: "0123456789abcdef",
+      RELAY_PASSWORD: "hunter2-hunter2",
+      SHOP_TOKEN: "fedcba9876543210",
+      HOOK_SECRET: `whsec_${new Uint8Array(32).fill(7).toBase64()}`,
+    };
     const config = await loadConfig({ env, cwd });
     assertEquals(config.warnings, [], text);
   }

@@ -16,7 +16,7 @@ const FAMILIES: readonly MetricFamily[] = parseOpenMetrics(
     brokenTls: 0,
     certificates: [],
     ledger: { entries: 0, octets: 0, dropped: 0 },
-    webhooks: { waiting: 0, outcomes: {} },
+    webhooks: [],
     warnings: 0,
   }),
 );

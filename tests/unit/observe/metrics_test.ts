@@ -96,7 +96,7 @@ Deno.test("events become counters, histograms and gauges", () => {
     brokenTls: 6,
     certificates: [{ path: "/etc/a.pem", names: ["mx.example.org"], notAfter: NOW }],
     ledger: { entries: 8, octets: 9, dropped: 1 },
-    webhooks: { waiting: 2, outcomes: { delivered: 5 } },
+    webhooks: [{ name: "crm", waiting: 2, dropped: 5, fault: "503" }],
     warnings: 1,
   }, NOW));
   const expected: Record<string, number> = {
@@ -172,7 +172,9 @@ Deno.test("events become counters, histograms and gauges", () => {
     'postern_certificate_not_after_seconds{path="/etc/a.pem",name="mx.example.org"}': NOW / 1000,
     "postern_ledger_entries": 8,
     "postern_ledger_dropped_total": 1,
-    'postern_webhooks_total{outcome="delivered"}': 5,
+    'postern_webhooks_waiting{hook="crm"}': 2,
+    'postern_webhooks_dropped_total{hook="crm"}': 5,
+    'postern_webhooks_failing{hook="crm"}': 1,
     "postern_warnings": 1,
   };
   for (const [series, value] of Object.entries(expected)) assertEquals(valueOf(families, series), value, series);

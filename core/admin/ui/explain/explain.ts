@@ -20,15 +20,15 @@ import { type StoryLinks, verdictCard } from "./verdict.ts";
 export interface ExplainData {
   readonly story: Story;
   readonly links: StoryLinks;
-  /** The same story for a terminal and a ticket; null: nobody tells it. */
-  readonly text: string | null;
+  /** The same story for a terminal and a ticket. */
+  readonly text: string;
 }
 
 export function explainPage(context: PageContext, { story, links, text }: ExplainData): Html {
   const gates = gatesOf(story), changes = changesOf(story, gates), beside = besideStory(story);
   const word = VERDICT_WORDS[story.verdict][2];
   const main = markup`${crumb(story)}
-${verdictCard(story, { gates, links, change: changes.length > 0, text: text !== null })}
+${verdictCard(story, { gates, links, change: changes.length > 0 })}
 ${
     story.messages.length > 0 && markup`<section class="card gap">${
       entryTable(story.messages, {
@@ -43,14 +43,12 @@ ${
   ${beside.length > 0 && markup`<div class="side">${beside}</div>`}
 </div>
 ${changes.length > 0 && changeTable(changes, gates)}
-${
-    text !== null && markup`<section class="card gap" id="text" aria-labelledby="text-title">
+${markup`<section class="card gap" id="text" aria-labelledby="text-title">
   <header><h2 id="text-title">As text</h2><button class="btn quiet" type="button" data-copy="as-text" hidden>${
-      icon("copy")
-    }<span>Copy</span></button></header>
+    icon("copy")
+  }<span>Copy</span></button></header>
   <pre class="term" id="as-text" tabindex="0" role="region" aria-label="The story as text">${text}</pre>
-</section>`
-  }`;
+</section>`}`;
   return page(context, {
     title: `${word[0]!.toUpperCase()}${word.slice(1)} ${foreign(shortId(story.id), 8)}`,
     current: "sessions",

@@ -51,7 +51,7 @@ export function stepItem(step: Step, view: StepView): Html {
         view.decided === "hold" ? "held" : word,
         step.verdict === "error" ? "warn" : undefined,
       )
-  }${observed && markup`<span class="tag seen">observe: held back</span>`}${
+  }${observed && markup`<span class="tag seen">${watched ? "observe: held back" : "observe"}</span>`}${
     step.recipient !== null && markup`<span class="dim"><bdi>${foreign(step.recipient, 120)}</bdi></span>`
   }${view.beside.length > 0 && markup`<span class="par">beside ${foreign(view.beside.join(", "), 120)}</span>`}</h4>${
     total !== 0 && markup`<span class="pt">${points(total)}</span>`
@@ -62,10 +62,8 @@ ${step.reason !== "" && markup`<p><bdi>${foreign(step.reason, 600)}</bdi></p>`}$
     step.dns.length > 0 && markup`<ul class="dns" aria-label="DNS answers">${step.dns.map(lookup)}</ul>`
   }${
     step.held.length > 0 &&
-    markup`<p>It would have changed: ${
-      step.held.slice(0, 8).map((change, i) =>
-        markup`${i > 0 && ", "}<code>${foreign(JSON.stringify(change) ?? "", 160)}</code>`
-      )
+    markup`<p>It would have ${
+      step.held.slice(0, 8).map((change, i) => markup`${i > 0 && "; "}<bdi>${foreign(changeWords(change), 240)}</bdi>`)
     }${step.held.length > 8 && ` and ${step.held.length - 8} more`}</p>`
   }</li>`;
 }
@@ -82,6 +80,17 @@ function wouldHave(step: Step): string {
 }
 function isHold(change: unknown): boolean {
   return typeof change === "object" && change !== null && "do" in change && change.do === "hold";
+}
+
+/** A change that was held back, behind "It would have"; what is not known here, as it stands. */
+function changeWords(change: unknown): string {
+  const { do: what, name, value, points: given, reason } = typeof change === "object" && change !== null
+    ? change as Readonly<Record<string, unknown>>
+    : {};
+  if (what === "header") return value === null ? `removed ${name}` : `written ${name}: ${value}`;
+  if (what === "score" && typeof given === "number") return `given ${points(given)} points, ${reason}`;
+  if (what === "hold") return `held it, ${reason}`;
+  return `done ${JSON.stringify(change) ?? "something"}`;
 }
 
 /** What each of several points was for; of a single one the step says it itself. */

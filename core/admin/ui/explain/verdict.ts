@@ -1,5 +1,6 @@
 /** The head of a story: what came of it, why in one sentence, the reply as it was given, and six facts. */
 import type { Story } from "../../../ledger/story.ts";
+import { whyOf } from "../../../ledger/telling.ts";
 import { shortId } from "../../../model/id.ts";
 import { longTime, plural, size } from "../format.ts";
 import { address, foreign } from "../foreign.ts";
@@ -21,10 +22,9 @@ export interface VerdictOptions {
   readonly links: StoryLinks;
   /** There is a section that says what would have to change. */
   readonly change: boolean;
-  readonly text: boolean;
 }
 
-export function verdictCard(story: Story, { gates, links, change, text }: VerdictOptions): Html {
+export function verdictCard(story: Story, { gates, links, change }: VerdictOptions): Html {
   const [tone, sign, word] = VERDICT_WORDS[story.verdict];
   const steps = ladder(story, gates);
   const [code, said] = story.reply === null ? ["", ""] : replyParts(story.reply);
@@ -37,7 +37,7 @@ export function verdictCard(story: Story, { gates, links, change, text }: Verdic
   }${foreign(shortId(story.id), 8)}</code></h1>
       <p class="why"><bdi>${why(story)}</bdi></p>
       ${
-    story.observed !== null &&
+    story.observed !== null && story.verdict !== "accepted" &&
     markup`<p class="note v-seen">${icon("seen")}A plugin that only watches would have had it ${story.observed}.</p>`
   }
       ${
@@ -52,9 +52,7 @@ export function verdictCard(story: Story, { gates, links, change, text }: Verdic
     links.quarantine && markup`<a class="btn" href="/quarantine/${id}">In the quarantine</a>`
   }${links.queue && !links.quarantine && markup`<a class="btn" href="/queue/${id}">In the queue</a>`}${
     links.inbox && markup`<a class="btn" href="/inbox/${id}">In the inbox</a>`
-  }${
-    text && markup`<a class="btn" href="#text">As text</a>`
-  }<a class="btn quiet" href="/api/v1/explain/${id}">JSON</a></div>
+  }${markup`<a class="btn" href="#text">As text</a>`}<a class="btn quiet" href="/api/v1/explain/${id}">JSON</a></div>
     </div>
     ${steps}
   </div>
@@ -67,34 +65,11 @@ function told({ verdict }: Story): boolean {
   return verdict === "refused" || verdict === "deferred";
 }
 
-/** One sentence. */
-export function why(story: Story): Html {
-  const { verdict, plugin, phase, recipientCount: n } = story;
-  const reason = story.reason === "" ? "" : `: ${foreign(story.reason, 400).replace(/\.$/, "")}`;
-  const by = plugin === null || plugin === "core" ? "" : markup` <code>${foreign(plugin, 64)}</code> decided.`;
-  switch (verdict) {
-    case "refused":
-    case "deferred": {
-      const what = phase === "data" || phase === "queue"
-        ? `The message was read and then ${verdict}`
-        : phase === "connect" || phase === "helo" || phase === "auth"
-        ? `The client was ${verdict} before it could name a sender`
-        : `It was ${verdict} before the message was sent`;
-      return markup`${what}${reason}.${by}${verdict === "deferred" && " The sender may come again."}`;
-    }
-    case "held":
-      return markup`The message was taken and waits for a person${reason}.${by}`;
-    case "accepted": {
-      const became = outcomes(story);
-      return markup`The message was taken for ${plural(n, "recipient")}${became !== "" && `: ${became}`}${reason}.`;
-    }
-    case "abandoned":
-      return markup`The client began a message and never sent it${reason}.`;
-    case "none":
-      return story.messages.length > 0
-        ? markup`The session brought ${plural(story.messages.length, "message")}${reason}.`
-        : markup`The client connected and brought no message${reason}.`;
-  }
+/** One sentence, as the text form has it; and of what was taken, what became of it. */
+function why(story: Story): string {
+  const { messages, verdict } = story, became = outcomes(story);
+  if (verdict === "none" && messages.length > 0) return `The session brought ${plural(messages.length, "message")}.`;
+  return `${whyOf(story)}${verdict === "accepted" && became !== "" ? ` Since then: ${became}.` : ""}`;
 }
 
 function facts(story: Story): Html {

@@ -9,7 +9,7 @@ import type { Opened } from "../../messages/reader.ts";
 import { count, longTime, plural, shortTime } from "../format.ts";
 import { type Html, markup } from "../html.ts";
 import { icon, MARK, verdict } from "../icons.ts";
-import { action, ask, command, hidden, page, type PageContext } from "../layout.ts";
+import { action, ask, hidden, page, type PageContext } from "../layout.ts";
 import { empty } from "./empty.ts";
 import { messageView } from "./message.ts";
 
@@ -154,7 +154,7 @@ function boxes(context: PageContext, data: InboxData, stored: number): Html {
     context.site.devInbox &&
     markup`<div class="use"><b>A new inbox</b> is made when somebody signs in under its name, with any password.</div>`
   }
-    ${data.chaos && markup`<div class="use"><a href="/chaos">Errors on purpose</a></div>`}
+    ${data.chaos && markup`<div class="use stays"><a href="/chaos">Errors on purpose</a></div>`}
     <div class="use keys" aria-hidden="true">
       <p><kbd>j</kbd> <kbd>k</kbd> next, previous</p>
       <p><kbd>Enter</kbd> to the message</p>

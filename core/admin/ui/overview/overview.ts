@@ -3,7 +3,7 @@ import type { LedgerPage, PluginCount } from "../../../ledger/ledger.ts";
 import type { QueueTotals } from "../../../store/store.ts";
 import { count } from "../format.ts";
 import { type Html, markup } from "../html.ts";
-import { icon, MARK } from "../icons.ts";
+import { MARK } from "../icons.ts";
 import { command, page, type PageContext } from "../layout.ts";
 import { sessionsPath } from "../sessions/filters.ts";
 import { type Act, actsList } from "./acts.ts";
@@ -50,7 +50,11 @@ ${told === null ? unkept() : !fresh && plots(told)}`;
 function figures(context: PageContext, { totals, told }: Omit<OverviewData, "acts">): Html {
   const waits = (totals.ready ?? 0) + (totals.deferred ?? 0);
   const queue = markup`<div><dt>Queue</dt><dd>${count(waits)}<small><a href="/queue">${
-    (totals.deferred ?? 0) > 0 ? `${count(totals.deferred!)} to be tried again` : "all of it"
+    (totals.deferred ?? 0) > 0
+      ? `${count(totals.deferred!)} to be tried again`
+      : waits === 0
+      ? "nothing waits"
+      : "not tried yet"
   }</a></small></dd></div>`;
   const kept = markup`<dt><i class="sw hold"></i>Held</dt>`;
   const quarantine = markup`<small>${
@@ -124,8 +128,6 @@ function first({ site }: PageContext): Html {
   }</li>
     <li><h2>Read why</h2><p>Put its id, the sender or the address of the client into the search field above (<kbd>/</kbd>). What was refused ends with a short id: <code>(ref XXXXXXXX)</code>.</p></li>
   </ol>
-  <section class="card pad gap"><h2>What this page becomes</h2><p class="soft">${
-    icon("pass")
-  } Rates, verdicts, the queue and what is worth acting on, as soon as the first session has ended. Plots need about 15 minutes of traffic.</p></section>
+  <section class="card pad gap"><h2>What this page becomes</h2><p class="soft">Rates, verdicts, the queue and what is worth acting on, as soon as the first session has ended. Plots need about 15 minutes of traffic.</p></section>
 </div>`;
 }

@@ -22,11 +22,11 @@ export function linear(max: number): Scale {
   };
 }
 
-/** Decades that hold all values, with a line between two where there are few. `unit`: a number's words. */
+/** Decades that hold all values, with a line between two where there are few; of none, three of them. `words`: how a number is said. */
 export function logarithmic(values: readonly number[], words: (value: number) => string): Scale {
   const known = values.filter((value) => value > 0);
-  const low = Math.floor(Math.log10(Math.max(0.1, Math.min(...known, 1e9))));
-  const high = Math.max(low + 1, Math.ceil(Math.log10(Math.max(...known, 0.1))));
+  const low = known.length === 0 ? 0 : Math.floor(Math.log10(Math.max(0.1, Math.min(...known))));
+  const high = known.length === 0 ? 3 : Math.max(low + 1, Math.ceil(Math.log10(Math.max(...known))));
   const place = (value: number) => Math.min(1, Math.max(0, (Math.log10(Math.max(value, 1e-9)) - low) / (high - low)));
   const decades = Array.from({ length: high - low + 1 }, (_, i) => 10 ** (low + i));
   const thin = Math.ceil(decades.length / 5);

@@ -479,7 +479,11 @@ Deno.test("what a plugin notes, asks and leaves is told with its decision", asyn
     "colour",
     "it is red",
   ]]]);
-  assertEquals(told!.asked!.map(({ ms: _, ...each }) => each), [
+  assert(
+    told!.asked!.every(({ began }) => began! >= told!.began!),
+    "a question lies behind the plugin's own beginning",
+  );
+  assertEquals(told!.asked!.map(({ ms: _, began: __, ...each }) => each), [
     { type: "TXT", name: "example.org", records: ["v=spf1 -all"], fault: null },
     { type: "A", name: "nowhere.example", records: null, fault: "nxdomain" },
   ]);

@@ -32,6 +32,7 @@ Deno.test("inbox: names from the recipient, or from who signed in", async () => 
     [{ name: "{local}" }, null, "joe"],
     [{ name: "{domain}/{local}" }, null, "example.org/joe"],
     [{ name: "{address}" }, null, "joe@example.org"],
+    [{ name: "{user} {tag}" }, null, "joe default"],
     [{}, "ci", "ci"],
     [{ name: "{local}", identity: false }, "ci", "joe"],
   ];
@@ -74,7 +75,7 @@ Deno.test("inbox: from the durable queue the identity is gone, the name is the r
 });
 
 Deno.test("inbox: a bad name is told", () => {
-  for (const name of ["", " ", "{user}", "a\nb"]) {
+  for (const name of ["", " ", "{nobody}", "a\nb"]) {
     const error = assertThrows(() => inbox({ name }), OptionsError);
     assertEquals(error.issues.map(({ path }) => path.join(".")), ["inbox.name"], name);
   }

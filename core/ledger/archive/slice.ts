@@ -4,12 +4,12 @@
  * Non-job: which stretch (slices.ts), what is asked (archive.ts).
  */
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
-import { Statements } from "../store/statements.ts";
-import { StoreError } from "../store/store.ts";
-import { type Head, ID, keyOf, type Late, SLOTS, timeOf } from "./codec.ts";
-import type { PluginCount } from "./ledger.ts";
-import { type Counted, COUNTS, PLUGIN_COUNTS } from "./tally.ts";
-import { COMMIT_BOUNDS, DELAY_BOUNDS } from "./ledger.ts";
+import { Statements } from "../../store/statements.ts";
+import { StoreError } from "../../store/store.ts";
+import { type Head, ID, keyOf, type Late, SLOTS, timeOf } from "../codec.ts";
+import type { PluginCount } from "../ledger.ts";
+import { type Counted, COUNTS, PLUGIN_COUNTS } from "../recording/tally.ts";
+import { COMMIT_BOUNDS, DELAY_BOUNDS } from "../ledger.ts";
 import { WORD_CHARACTERS } from "./tokens.ts";
 
 const APPLICATION = 0x504f4c47; // "POLG"
@@ -237,18 +237,18 @@ export class Slice {
   }
 
   minutes(since: number, until: number, step: number): MinuteRow[] {
-    const rows = this.#sql.all<Record<string, number | null>>(
-      `select cast((at - ?) / ? as integer) as step, max(at), queue, ${NUMBERS.map((each) => `sum(${each}) as ${each}`)}
+    const rows = this.#sql.all<{ step: number; queue: number | null; numbers: string }>(
+      `select cast((at - ?) / ? as integer) as step, max(at), queue, ${SUMS} as numbers
        from minute where at >= ? and at < ? group by 1 order by 1`,
       since,
       step,
       since,
       until,
     );
-    return rows.map((row) => ({
-      at: since + Number(row.step) * step,
-      queue: row.queue ?? null,
-      numbers: NUMBERS.map((name) => Number(row[name])),
+    return rows.map(({ step: at, queue, numbers }) => ({
+      at: since + at * step,
+      queue,
+      numbers: numbers.split(",").map(Number),
     }));
   }
 
@@ -257,7 +257,7 @@ export class Slice {
       `select plugin, ${
         PLUGIN_COUNTS.map((each) => `sum(${each}) as ${each}`)
       } from plugin where at >= ? group by plugin`,
-      since,
+      Math.floor(since / PLUGIN_STEP) * PLUGIN_STEP,
     );
   }
 
@@ -272,11 +272,20 @@ export class Slice {
     return row === null || row.key === null ? null : Math.floor(row.key / SLOTS);
   }
 
+  /** Moves the log into the file and gives its room back: from now on others are written. */
+  rest(): void {
+    try {
+      this.#db.prepare("pragma wal_checkpoint(truncate)").get();
+    } catch { /* the log still has it all */ }
+  }
+
   close(): void {
     this.#db.close();
   }
 }
 
+/** One text for a row: forty columns would cost ten times as much to hand over. */
+const SUMS = NUMBERS.map((each) => `sum(${each})`).join(" || ',' || ");
 const ADD_MINUTE = `insert into minute values (?, ?, ${NUMBERS.map(() => "?")})
   on conflict do update set queue = coalesce(excluded.queue, queue),
   ${NUMBERS.map((each) => `${each} = ${each} + excluded.${each}`)}`;

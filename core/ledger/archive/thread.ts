@@ -42,7 +42,7 @@ function answer(
     case "audits":
       return archive.audits(request.query);
     case "forget":
-      return archive.forget(request.address);
+      return archive.forget(request.address, request.before);
     case "size":
       return archive.size();
     case "close":

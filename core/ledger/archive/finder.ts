@@ -4,7 +4,7 @@
  * looking at the newest entries, and what is not found there is rare, and the index is fast at it.
  * Non-job: which words (tokens.ts).
  */
-import type { Head } from "./codec.ts";
+import type { Head } from "../codec.ts";
 import type { Slice } from "./slice.ts";
 import { type Question, tokensOf } from "./tokens.ts";
 

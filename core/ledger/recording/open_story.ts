@@ -2,10 +2,10 @@
  * A session and a transaction that are under way: the events as they came, and their rows as far as they are known.
  * Encoding waits until the end, so an event costs a push. Non-job: when something ends (recorder.ts).
  */
-import type { Abandoned, Accepted, Decision, Refused, Scored } from "../observe/events.ts";
-import type { Head, MessagePart, PackedLogin, PackedRefusal, PackedStep, SessionPart } from "./codec.ts";
+import type { Abandoned, Accepted, Decision, Refused, Scored } from "../../observe/events.ts";
+import type { Head, MessagePart, PackedLogin, PackedRefusal, PackedStep, SessionPart } from "../codec.ts";
 import { packRefusal, packStep, short } from "./pack.ts";
-import type { Entry, Verdict } from "./story.ts";
+import type { Entry, Verdict } from "../story.ts";
 
 /** Steps, refusals and points of one story. */
 const MOST = 500;

@@ -2,9 +2,9 @@
  * The stretches of time that the ledger keeps, a file each in one folder: which one a moment belongs to, making one, setting
  * aside what cannot be read, unlinking what is too old or too much. Non-job: what stands in them (slice.ts).
  */
-import { diskFault } from "../store/durable_write.ts";
-import { FULL, sqliteCode } from "../store/schema.ts";
-import { StoreError } from "../store/store.ts";
+import { diskFault } from "../../store/durable_write.ts";
+import { FULL, sqliteCode } from "../../store/schema.ts";
+import { StoreError } from "../../store/store.ts";
 import { Slice } from "./slice.ts";
 
 export interface SlicesOptions {
@@ -68,6 +68,7 @@ export class Slices {
 
   #make(start: number): Slice | null {
     const { folder } = this.#options;
+    for (const { slice } of this.#known) slice?.rest();
     const place: Place = { start, path: folder === null ? null : `${folder}/${nameOf(start)}`, slice: null };
     this.#known = [...this.#known, place].sort((a, b) => a.start - b.start);
     return this.#open(place);

@@ -1,7 +1,6 @@
 /** What the ledger and its thread say to each other: plain values. */
-import type { LedgerPage, LedgerQuery, LedgerSize, PluginCount, RatePoint } from "./ledger.ts";
-import type { SessionPart } from "./codec.ts";
-import type { AuditRow, Story } from "./story.ts";
+import type { LedgerPage, LedgerQuery, LedgerSize, PluginCount, RatePoint } from "../ledger.ts";
+import type { AuditRow, Story } from "../story.ts";
 
 /** How addresses stand in the file. */
 export type Redact = "none" | "local-part" | "hash";
@@ -21,12 +20,11 @@ export type LedgerRequest =
   /** Lines: a letter for the kind, then JSON. See Archive.write. */
   | { readonly ask: "write"; readonly lines: string; readonly now: number }
   | { readonly ask: "search"; readonly query: LedgerQuery; readonly now: number }
-  /** `session`: of a session that is open still. */
   | { readonly ask: "explain"; readonly id: string; readonly now: number }
   | { readonly ask: "rates"; readonly range: { readonly since: number; readonly until: number; readonly step: number } }
   | { readonly ask: "plugins"; readonly since: number }
   | { readonly ask: "audits"; readonly query: { readonly limit: number; readonly before?: number } }
-  | { readonly ask: "forget"; readonly address: string }
+  | { readonly ask: "forget"; readonly address: string; readonly before: number | null }
   | { readonly ask: "size" }
   | { readonly ask: "close" };
 
@@ -38,7 +36,8 @@ export interface LedgerResults {
   rates: readonly RatePoint[];
   plugins: readonly PluginCount[];
   audits: readonly AuditRow[];
-  forget: number;
+  /** `next`: where the stretch begins that was looked through; null: there was none. */
+  forget: { readonly entries: number; readonly next: number | null };
   size: Omit<LedgerSize, "dropped">;
   close: null;
 }
@@ -49,4 +48,3 @@ export type LedgerReply =
     readonly trouble: readonly string[];
   }
   | { readonly fault: "full" | "io"; readonly message: string; readonly trouble: readonly string[] };
-export type { SessionPart };

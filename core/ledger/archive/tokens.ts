@@ -4,8 +4,8 @@
  * recipients, `i:` and `s:` the ends of ids, `h:` HELO, `p:` who decided, `op:` who would have, `a:` who logged in, `m:`
  * Message-ID, none: words of replies and reasons. Both sides are pure, so an entry's words can be taken out again.
  */
-import { canonicalIp, ipOctets, isIPv4, isNetwork } from "../model/ip.ts";
-import { readId, shortId } from "../model/id.ts";
+import { canonicalIp, ipOctets, isIPv4, isNetwork } from "../../model/ip.ts";
+import { readId, shortId } from "../../model/id.ts";
 import {
   type Head,
   HELO,
@@ -22,8 +22,8 @@ import {
   SENDER,
   SESSION,
   VERDICT,
-} from "./codec.ts";
-import type { LedgerQuery } from "./ledger.ts";
+} from "../codec.ts";
+import type { LedgerQuery } from "../ledger.ts";
 
 /** Characters beside letters and digits that stand in a word of the index; any other is `_` there. */
 export const WORD_CHARACTERS = "-_.@:+=!#$%&*/?^|~";

@@ -1,5 +1,5 @@
 /** The row of a letter of this site's own, which no session brought: what its deliveries tell of it. */
-import { COUNT, type Head, RECIPIENTS } from "./codec.ts";
+import { COUNT, type Head, RECIPIENTS } from "../codec.ts";
 
 export interface LetterFacts {
   readonly id: string;

@@ -3,7 +3,7 @@
  * that is open stays in memory, bounded: sessions, steps of a story, octets of a string. What explain needs of open
  * sessions is asked here. Non-job: batches and the file (sqlite.ts), counting (tally.ts).
  */
-import { newId, shortId } from "../model/id.ts";
+import { newId, shortId } from "../../model/id.ts";
 import type {
   Accepted,
   Bounced,
@@ -15,7 +15,7 @@ import type {
   Login,
   Refused,
   Scored,
-} from "../observe/events.ts";
+} from "../../observe/events.ts";
 import {
   type Head,
   type Late,
@@ -25,10 +25,10 @@ import {
   type SessionPart,
   timeOf,
   VERDICT,
-} from "./codec.ts";
+} from "../codec.ts";
 import { type OpenMessage, OpenSession, type OpenStory } from "./open_story.ts";
 import { packStep, short } from "./pack.ts";
-import type { Verdict } from "./story.ts";
+import type { Verdict } from "../story.ts";
 import type { Tally } from "./tally.ts";
 
 /** Takes lines: kind, then JSON, no line end in it. */

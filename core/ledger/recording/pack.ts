@@ -2,10 +2,10 @@
  * Events as the arrays that codec.ts has: strings cut, DNS records in words, effects as plain data. What peers sent is kept
  * as it is; making it safe to print is for who prints it. Non-job: which story they belong to (recorder.ts).
  */
-import { formatAddress } from "../model/address.ts";
-import { cut } from "../observe/escape.ts";
-import type { Asked, Decision, Refused } from "../observe/events.ts";
-import type { PackedRefusal, PackedStep, StepMore } from "./codec.ts";
+import { formatAddress } from "../../model/address.ts";
+import { cut } from "../../observe/escape.ts";
+import type { Asked, Decision, Refused } from "../../observe/events.ts";
+import type { PackedRefusal, PackedStep, StepMore } from "../codec.ts";
 
 /** The longest value. */
 const LONGEST = 512;

@@ -1,7 +1,7 @@
 /** Minutes of all files as steps of time, empty ones included. Non-job: counting (tally.ts). */
-import { COMMIT_BOUNDS, DELAY_BOUNDS, type RatePoint } from "./ledger.ts";
+import { COMMIT_BOUNDS, DELAY_BOUNDS, type RatePoint } from "../ledger.ts";
 import { MINUTE, type Slice } from "./slice.ts";
-import { COUNTS } from "./tally.ts";
+import { COUNTS } from "../recording/tally.ts";
 
 /** Steps of one answer. */
 const MOST = 10_000;

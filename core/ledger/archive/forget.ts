@@ -2,7 +2,7 @@
  * Takes an address out of one file: from every row that names it, and from the index. Reads all of it, for an address may
  * stand in any sentence. Non-job: what an address looks like (redaction.ts).
  */
-import type { Head } from "./codec.ts";
+import type { Head } from "../codec.ts";
 import { FORGOTTEN, mapStrings, replaceAddresses } from "./redaction.ts";
 import type { Slice } from "./slice.ts";
 import { tokensOf } from "./tokens.ts";

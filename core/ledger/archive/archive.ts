@@ -3,8 +3,8 @@
  * Runs in the ledger's thread; a command line opens it to read. Non-job: one file (slice.ts), open sessions (recorder.ts).
  */
 import { randomBytes } from "node:crypto";
-import { readId, readShortId, shortId } from "../model/id.ts";
-import { StoreError } from "../store/store.ts";
+import { readId, readShortId, shortId } from "../../model/id.ts";
+import { StoreError } from "../../store/store.ts";
 import {
   COUNT,
   entryOf,
@@ -22,21 +22,22 @@ import {
   storyOf,
   timeOf,
   VERDICT,
-} from "./codec.ts";
+} from "../codec.ts";
 import { Finder } from "./finder.ts";
 import { forgetIn } from "./forget.ts";
-import type { LedgerPage, LedgerQuery, PluginCount, RatePoint } from "./ledger.ts";
+import type { LedgerPage, LedgerQuery, PluginCount, RatePoint } from "../ledger.ts";
 import { letterHead } from "./letter.ts";
 import type { ArchiveSettings, LedgerResults } from "./protocol.ts";
 import { ratesOf } from "./rates.ts";
 import { mapStrings, redactor, replaceAddresses } from "./redaction.ts";
-import type { Row, Slice } from "./slice.ts";
+import { MINUTE, type Row, type Slice } from "./slice.ts";
 import { isDamage, Slices, textOf } from "./slices.ts";
-import type { AuditRow, Entry, Story } from "./story.ts";
-import type { Counted } from "./tally.ts";
+import type { AuditRow, Entry, Story } from "../story.ts";
+import type { Counted } from "../recording/tally.ts";
 import { questionOf, tokensOf } from "./tokens.ts";
 
 const MOST = 500, USUAL = 50;
+const TIDY = 1 << 18;
 /** Messages of a session that explain lists. */
 const LISTED = 100;
 
@@ -51,6 +52,9 @@ export class Archive {
   readonly #keep: number | null;
   readonly #address: ((address: string) => string) | null;
   #trouble: string[] = [];
+  /** Characters since it was last looked whether something has to go, and when that was. */
+  #written = 0;
+  #tidied = -Infinity;
 
   constructor(settings: ArchiveSettings, options: { readonly readOnly?: boolean } = {}) {
     const { folder, keep, redact } = settings;
@@ -96,6 +100,10 @@ export class Archive {
         for (const each of then) each(slice);
       });
     }
+    this.#written += lines.length;
+    if (this.#written < TIDY && Math.abs(now - this.#tidied) < MINUTE) return;
+    this.#written = 0;
+    this.#tidied = now;
     this.#slices.tidy(now);
   }
 
@@ -355,12 +363,13 @@ export class Archive {
     return { entries, octets, oldest };
   }
 
-  /** Takes an address out of everything. Returns how many entries named it. */
-  forget(address: string): number {
+  /** Takes an address out of one stretch, the newest that begins before `before`: others are served between two of them. */
+  forget(address: string, before: number | null): LedgerResults["forget"] {
     const written = this.#address?.(address) ?? address;
-    let entries = 0;
-    for (const slice of this.#slices.newestFirst()) entries += forgetIn(slice, written);
-    return entries;
+    for (const slice of this.#slices.newestFirst()) {
+      if (before === null || slice.start < before) return { entries: forgetIn(slice, written), next: slice.start };
+    }
+    return { entries: 0, next: null };
   }
 
   close(): void {

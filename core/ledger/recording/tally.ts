@@ -2,10 +2,10 @@
  * Counts of a minute while it lasts, and of plugins: what plots need, so that they read no entries. Handed on with each
  * batch, then empty again. Non-job: keeping them (slice.ts).
  */
-import type { Accepted, Bounced, Decision, Deferred, Delivered, Held } from "../observe/events.ts";
-import { COMMIT_BOUNDS, DELAY_BOUNDS } from "./ledger.ts";
+import type { Accepted, Bounced, Decision, Deferred, Delivered, Held } from "../../observe/events.ts";
+import { COMMIT_BOUNDS, DELAY_BOUNDS } from "../ledger.ts";
 import { wouldHave } from "./open_story.ts";
-import type { Verdict } from "./story.ts";
+import type { Verdict } from "../story.ts";
 
 /** In the order of their columns. */
 export const COUNTS = [
