@@ -117,7 +117,9 @@ export const recipients: PluginFactory<z.input<typeof Options>> = definePlugin({
         }
         const found = directory.find(address, host, targetsOf(above));
         if (found === null) {
-          return unknown === "next" ? next() : reject("5.1.1", "No such user here", { reason: `Nobody here is called ${formatAddress(address)}` });
+          return unknown === "next"
+            ? next()
+            : reject("5.1.1", "No such user here", { reason: `Nobody here is called ${formatAddress(address)}` });
         }
         if (found.kind === "account" && equal(found.mailbox, address)) {
           ctx.set(MAILBOX, { name: formatAddress(address), detail: above?.kind === "account" ? above.detail : "" });

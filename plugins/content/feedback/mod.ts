@@ -205,7 +205,9 @@ export const feedback: PluginFactory<z.input<typeof Options>> = definePlugin({
         const told = complaints ?? (mayBounce ? await bounce(ctx, entities) : null);
         if (told !== null) {
           ctx.set(FEEDBACK, { kind: complaints === null ? "dsn" : "arf", told });
-          ctx.note(complaints === null ? "A report that mail of ours was not delivered" : "A complaint about mail of ours");
+          ctx.note(
+            complaints === null ? "A report that mail of ours was not delivered" : "A complaint about mail of ours",
+          );
         }
         return next();
       },

@@ -191,7 +191,9 @@ function inWords({ total, found, before, others }: Weighed, { quarantine, reject
   if (found.length > 0) {
     parts.push(`content rules ${sum(found)}${heaviest(found, ({ name }) => name)}`);
   }
-  if (others.length > 0) parts.push(`others ${before}${heaviest(others, ({ reason }) => reason.slice(0, MOST_REASON))}`);
+  if (others.length > 0) {
+    parts.push(`others ${before}${heaviest(others, ({ reason }) => reason.slice(0, MOST_REASON))}`);
+  }
   return parts.length === 0 ? said : `${said}: ${parts.join(", ")}`;
 }
 const MOST_TOLD = 3, MOST_REASON = 100;

@@ -97,7 +97,9 @@ export const helo: PluginFactory<z.input<typeof Options>> = definePlugin({
         ctx.note(sentenceOf(found));
         const fault = found.faults.find((each) => options[each] === "reject");
         if (fault === undefined) return next();
-        return reject("5.7.1", `The name that you greeted with ${WORDS[fault]}`, { reason: `${sentenceOf(found)} (helo=${fault})` });
+        return reject("5.7.1", `The name that you greeted with ${WORDS[fault]}`, {
+          reason: `${sentenceOf(found)} (helo=${fault})`,
+        });
       },
       data(ctx, next) {
         const found = ctx.get(HELO);

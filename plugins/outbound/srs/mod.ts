@@ -41,7 +41,9 @@ const Options = z.strictObject({
 });
 
 const BOUNCES_ONLY = reject("5.7.1", "This return path takes bounces only");
-const FORGED = reject("5.1.1", "No such return path here", { reason: "This return path was not written here: its hash is not ours" });
+const FORGED = reject("5.1.1", "No such return path here", {
+  reason: "This return path was not written here: its hash is not ours",
+});
 const EXPIRED = reject("5.1.1", "This return path has expired");
 
 /**
