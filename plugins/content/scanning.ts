@@ -61,6 +61,9 @@ export interface ScanningOptions {
   readonly authenticated: boolean;
 }
 
+const LOGGED_IN = "Not looked at: the client has logged in";
+const LEFT_ALONE = "Not looked at: the client is in a network that is left alone";
+
 /** The engines of one plugin instance. */
 export class Scanning<S> {
   readonly #servers: Failover<S>;
@@ -74,6 +77,11 @@ export class Scanning<S> {
     this.#options = options;
     this.#setup = setup;
     this.#networks = new Networks(options.networks);
+  }
+
+  /** Says that this client's mail is not looked at. */
+  skip(ctx: Pick<DataContext, "client" | "note">): void {
+    ctx.note(ctx.client.identity !== null ? LOGGED_IN : LEFT_ALONE);
   }
 
   /** Whether mail of this client is looked at. */
