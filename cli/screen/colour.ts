@@ -19,11 +19,12 @@ const CODES: Readonly<Record<Tone, number>> = {
 };
 
 /** https://no-color.org first, then FORCE_COLOR (0 means no), then what standard output is. */
-export function isColoured({ env, screen }: Pick<Terminal, "env" | "screen">): boolean {
+export function isColoured(terminal: Pick<Terminal, "env" | "screen">): boolean {
+  const { env } = terminal;
   if (env["NO_COLOR"]) return false;
   const forced = env["FORCE_COLOR"];
   if (forced !== undefined && forced !== "") return forced !== "0" && forced !== "false";
-  return env["TERM"] !== "dumb" && screen() !== null;
+  return env["TERM"] !== "dumb" && terminal.screen() !== null;
 }
 
 export function painter(terminal: Pick<Terminal, "env" | "screen">): Paint {
