@@ -51,3 +51,15 @@ function cutBack(text: string, columns: number): string {
   while (parts.length > 0 && widthOf(parts.join("")) > columns) parts.pop();
   return parts.join("");
 }
+
+/** `1 message`, `2 messages`. */
+export function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+const AGES = [[86_400_000, "d"], [3_600_000, "h"], [60_000, "m"]] as const;
+/** A time that passed, in its largest unit: `3d`, `12m`, `40s`. */
+export function ageOf(milliseconds: number): string {
+  for (const [unit, letter] of AGES) if (milliseconds >= unit) return `${Math.floor(milliseconds / unit)}${letter}`;
+  return `${Math.max(0, Math.floor(milliseconds / 1000))}s`;
+}
