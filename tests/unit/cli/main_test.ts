@@ -33,7 +33,11 @@ Deno.test("exit codes: 0 done, 1 the answer is no or the input is bad, 2 usage; 
     ],
     ["queue list --limit 0", 2, /^postern: --limit: must be 1 to 1000$/],
     ["queue show short", 2, /^postern: "short" is no message id; it has 26 letters and digits, or 8$/],
-    ["queue retry", 2, /^postern: queue retry: name messages by id, or all that match --state or --domain$/],
+    [
+      "queue retry",
+      2,
+      /^postern: queue retry: name messages by id, or all that match --state, --domain, --from, --to, --older$/,
+    ],
   ];
   await folder(async (cwd) => {
     await Deno.mkdir(`${cwd}/data`);
@@ -54,8 +58,14 @@ Deno.test("the help lists the commands that there are", async () => {
     "serve",
     "check",
     "schema",
+    "reload",
     "send",
     "sendmail",
+    "explain",
+    "sessions",
+    "ledger",
+    "top",
+    "events",
     "try",
     "replay",
     "queue",
@@ -67,6 +77,7 @@ Deno.test("the help lists the commands that there are", async () => {
     "dkim",
     "dmarc",
     "doctor",
+    "completion",
     "help",
   ]);
 });
