@@ -38,14 +38,19 @@ export interface GenerationOptions {
   readonly resolver: Resolver | null;
   now(): number;
   emit(event: Event): void;
-  /** Counts phases, questions to name service, and TLS with mail hosts. */
   /** What the daily summary is made from; absent: nobody keeps one. */
   readonly ledger?: Ledger | null;
+  /** Counts phases, questions to name service, and TLS with mail hosts. */
   readonly metrics: Pick<Metrics, "phase" | "question" | "tls">;
   /** The one that is at work now: what is asked for late, is asked of it. */
   current(): Generation;
-  /** The one before; null at the start. */
-  readonly previous: Generation | null;
+}
+/** What is made before a generation is. */
+interface Parts {
+  readonly logins: LoginServices;
+  readonly certificates: Certificates | null;
+  readonly tls: ServerTls | null;
+  readonly recorder: Recorder | null;
 }
 
 /** How long attempts of a generation that is over may still take, milliseconds: nothing waits for them but their peers. */
@@ -66,14 +71,11 @@ export class Generation {
   readonly #errands: Errands;
   readonly #recorder: Recorder | null;
 
+  /** `previous` is in no closure's reach: each would hold the one before, and all of them would stay. */
   private constructor(
     options: GenerationOptions,
-    { logins, certificates, tls, recorder }: {
-      readonly recorder: Recorder | null;
-      readonly logins: LoginServices;
-      readonly certificates: Certificates | null;
-      readonly tls: ServerTls | null;
-    },
+    { logins, certificates, tls, recorder }: Parts,
+    previous: Generation | null,
   ) {
     const { config, store, now, emit, current } = options, { limits } = config;
     const services = servicesOf(options);
@@ -109,11 +111,15 @@ export class Generation {
       place: (recipient) => current().sending.place(recipient),
       quarantine: () => current().quarantine,
       dispatcher: () => current().sending.dispatcher,
-    }, options.previous?.doors ?? null);
+    }, previous?.doors ?? null);
   }
 
-  /** @throws {Error} when certificates or keys cannot be used. Nothing has begun then. */
-  static async prepare(options: GenerationOptions): Promise<Generation> {
+  /**
+   * `previous`: the one before; null at the start.
+   *
+   * @throws {Error} when certificates or keys cannot be used. Nothing has begun then.
+   */
+  static async prepare(options: GenerationOptions, previous: Generation | null): Promise<Generation> {
     const logins = await loginsOf(options);
     const certificates = await openCertificates(options);
     try {
@@ -124,7 +130,7 @@ export class Generation {
         clientCa: clientCa === null ? null : await certificates.trust(clientCa),
         now: options.now,
       });
-      return new Generation(options, { logins, certificates, tls, recorder: await openRecorder(options) });
+      return new Generation(options, { logins, certificates, tls, recorder: await openRecorder(options) }, previous);
     } catch (error) {
       certificates?.close();
       throw error;

@@ -187,8 +187,7 @@ class Server implements RunningServer {
       metrics: this.#metrics,
       ledger: this.#ledger,
       current: () => this.#current,
-      previous: this.#generation,
-    });
+    }, this.#generation);
   }
 
   /** Its plugins are told from now on, those of the one before no more. */
