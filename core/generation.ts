@@ -94,6 +94,7 @@ export class Generation {
       store,
       services,
       tls: options.metrics.tls,
+      ...previous !== null && { jobs: previous.sending.jobs },
       pipelineOf: (listener) => this.#pipelineOf(listener),
     });
     this.#errands = new Errands(plugins, { ...services, send: (letter) => current().sending.send(letter) });
@@ -148,7 +149,7 @@ export class Generation {
     this.quarantine.stop();
     this.certificates?.close();
     await this.#errands.stop();
-    await Promise.all([this.sending.stop(LAST_ATTEMPTS), this.#recorder?.stop(LAST_ATTEMPTS)]);
+    await Promise.all([this.sending.stop(LAST_ATTEMPTS, { patient: true }), this.#recorder?.stop(LAST_ATTEMPTS)]);
   }
 
   /** The server stops: attempts have so many milliseconds. */
