@@ -10,6 +10,7 @@ import type { Config } from "../../core/config/config.ts";
 import type { Event } from "../../core/observe/events.ts";
 import { type RunningServer, startServer } from "../../core/server.ts";
 import { mail } from "../support/bytes.ts";
+import { freePort } from "../support/ports.ts";
 import { RawSink } from "../support/raw_sink.ts";
 import { SmtpClient } from "../support/smtp_client.ts";
 import { TempFolder } from "../support/temp.ts";
@@ -118,3 +119,58 @@ delivery: { routes: [{ domain: "*", to: remote, via: up }] }
   assertEquals([begun, sink.taken.length], [1, 1]);
   assertEquals(house.troubles, []);
 });
+
+Deno.test("what goes wrong while the change is made leaves no half of it: socket files, hooks, doubled addresses", async () => {
+  const socket = (path: string) => `  - { address: "unix:${path}", name: local, mode: "660" }\n`;
+  await using house = await House.open(HEAD + LISTENER + PLUGINS);
+  const path = house.folder.at("local.sock");
+  const two = `${HEAD}listeners:\n  - { address: "127.0.0.1:0", name: a }\n  - { address: "127.0.0.1:0", name: b }\n`;
+  await house.reload(two + socket(path) + PLUGINS);
+  assertEquals(house.server.addresses.map(({ listener }) => listener), ["a", "b", "local"]);
+  const ports = [house.port(0), house.port(1)];
+  await Deno.remove(path);
+  await Deno.mkdir(house.folder.at("data/webhooks.db"));
+  await house.reload(
+    `${two}${
+      socket(path)
+    }${PLUGINS}limits: { messageSize: 1MiB }\nwebhooks: [{ url: "http://127.0.0.1:9/", events: [alert], secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw }]\n`,
+  );
+  assertEquals([house.port(0), house.port(1)], ports);
+  assertMatch(house.troubles.join("\n"), /local: .*local\.sock[^]*webhooks: .*webhooks\.db cannot be had/);
+  for (const port of ports) {
+    using client = await SmtpClient.ready(port);
+    assertMatch((await client.command("EHLO client.example", 250)).raw, /SIZE 1048576/);
+    await client.quit();
+  }
+  await house.send("far@example.net"); // whoever takes mail away has begun as well
+  await waitFor("an attempt", () => house.events.some(({ type }) => type === "deferred" || type === "bounced"), {
+    deadline: 30_000,
+  });
+  await house.reload(HEAD + LISTENER + PLUGINS);
+  assertEquals(house.server.addresses.length, 1);
+});
+
+Deno.test({
+  name: "a server that is stopped in the middle of a reload is stopped: no port and no job is left",
+  sanitizeOps: true,
+  sanitizeResources: true,
+  fn: async () => {
+    for (let moment = 0; moment < 12; moment++) {
+      const house = await House.open(HEAD + LISTENER + PLUGINS), smtp = freePort(), site = freePort();
+      await house.configure(`${HEAD}listeners: [{ address: "127.0.0.1:${smtp}", name: other }]
+admin: { address: "127.0.0.1:${site}", token: token-of-the-tests }
+${PLUGINS}`);
+      const reload = house.server.reload();
+      for (let turn = 0; turn < moment; turn++) await new Promise((next) => setTimeout(next, 2));
+      await house[Symbol.asyncDispose]();
+      await reload;
+      assertEquals([await isOpen(smtp), await isOpen(site)], [false, false]);
+    }
+  },
+});
+
+async function isOpen(port: number): Promise<boolean> {
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port }).catch(() => null);
+  connection?.close();
+  return connection !== null;
+}
