@@ -127,7 +127,7 @@ export class Generation {
     const logins = await loginsOf(options);
     const certificates = await openCertificates(options);
     try {
-      refuseWorse(certificates, options);
+      refuseWorse(certificates, previous?.certificates ?? null, options.now());
       const { clientCa = null, minVersion = "TLSv1.2" } = options.config.tls ?? {};
       const tls = certificates === null ? null : new ServerTls({
         certificates,
@@ -236,10 +236,10 @@ async function openRecorder({ config, now, emit }: GenerationOptions): Promise<R
  *
  * @throws {PairError} when it is not.
  */
-function refuseWorse(certificates: Certificates | null, { previous, now }: GenerationOptions): void {
-  const known = new Map(previous?.certificates?.list.map((each) => [each.path, each.fingerprint]) ?? []);
+function refuseWorse(certificates: Certificates | null, previous: Certificates | null, at: number): void {
+  const known = new Map(previous?.list.map((each) => [each.path, each.fingerprint]) ?? []);
   for (const { path, fingerprint, notBefore, notAfter } of certificates?.list ?? []) {
-    const before = known.get(path), at = now();
+    const before = known.get(path);
     if (before === undefined || before === fingerprint || at >= notBefore && at <= notAfter) continue;
     throw new PairError(`${path}: the new certificate is not valid today; the one before stays in use`);
   }
