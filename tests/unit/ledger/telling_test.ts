@@ -1,5 +1,5 @@
 /** A story as text: everything is there, in order, and nothing that a peer sent reaches the terminal as it came. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Story } from "../../../core/ledger/story.ts";
 import { tellStory, whyOf } from "../../../core/ledger/telling.ts";
 
