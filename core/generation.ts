@@ -39,14 +39,19 @@ export interface GenerationOptions {
   readonly resolver: Resolver | null;
   now(): number;
   emit(event: Event): void;
-  /** Counts phases, questions to name service, and TLS with mail hosts. */
   /** What the daily summary is made from; absent: nobody keeps one. */
   readonly ledger?: Ledger | null;
+  /** Counts phases, questions to name service, and TLS with mail hosts. */
   readonly metrics: Pick<Metrics, "phase" | "question" | "tls">;
   /** The one that is at work now: what is asked for late, is asked of it. */
   current(): Generation;
-  /** The one before; null at the start. */
-  readonly previous: Generation | null;
+}
+/** What is made before a generation is. */
+interface Parts {
+  readonly logins: LoginServices;
+  readonly certificates: Certificates | null;
+  readonly tls: ServerTls | null;
+  readonly recorder: Recorder | null;
 }
 
 /** How long attempts of a generation that is over may still take, milliseconds: nothing waits for them but their peers. */
@@ -68,14 +73,11 @@ export class Generation {
   readonly #emit: (event: Event) => void;
   readonly #recorder: Recorder | null;
 
+  /** `previous` is in no closure's reach: each would hold the one before, and all of them would stay. */
   private constructor(
     options: GenerationOptions,
-    { logins, certificates, tls, recorder }: {
-      readonly recorder: Recorder | null;
-      readonly logins: LoginServices;
-      readonly certificates: Certificates | null;
-      readonly tls: ServerTls | null;
-    },
+    { logins, certificates, tls, recorder }: Parts,
+    previous: Generation | null,
   ) {
     const { config, store, now, emit, current } = options, { limits } = config;
     const services = servicesOf(options);
@@ -95,6 +97,7 @@ export class Generation {
       store,
       services,
       tls: options.metrics.tls,
+      ...previous !== null && { jobs: previous.sending.jobs },
       pipelineOf: (listener) => this.#pipelineOf(listener),
     });
     this.#errands = new Errands(plugins, { ...services, send: (letter) => current().sending.send(letter) });
@@ -112,15 +115,19 @@ export class Generation {
       place: (recipient) => current().sending.place(recipient),
       quarantine: () => current().quarantine,
       dispatcher: () => current().sending.dispatcher,
-    }, options.previous?.doors ?? null);
+    }, previous?.doors ?? null);
   }
 
-  /** @throws {Error} when certificates or keys cannot be used. Nothing has begun then. */
-  static async prepare(options: GenerationOptions): Promise<Generation> {
+  /**
+   * `previous`: the one before; null at the start.
+   *
+   * @throws {Error} when certificates or keys cannot be used. Nothing has begun then.
+   */
+  static async prepare(options: GenerationOptions, previous: Generation | null): Promise<Generation> {
     const logins = await loginsOf(options);
     const certificates = await openCertificates(options);
     try {
-      refuseWorse(certificates, options);
+      refuseWorse(certificates, previous?.certificates ?? null, options.now());
       const { clientCa = null, minVersion = "TLSv1.2" } = options.config.tls ?? {};
       const tls = certificates === null ? null : new ServerTls({
         certificates,
@@ -128,7 +135,7 @@ export class Generation {
         clientCa: clientCa === null ? null : await certificates.trust(clientCa),
         now: options.now,
       });
-      return new Generation(options, { logins, certificates, tls, recorder: await openRecorder(options) });
+      return new Generation(options, { logins, certificates, tls, recorder: await openRecorder(options) }, previous);
     } catch (error) {
       certificates?.close();
       throw error;
@@ -153,7 +160,7 @@ export class Generation {
     this.quarantine.stop();
     this.certificates?.close();
     await this.#errands.stop();
-    await Promise.all([this.sending.stop(LAST_ATTEMPTS), this.#recorder?.stop(LAST_ATTEMPTS)]);
+    await Promise.all([this.sending.stop(LAST_ATTEMPTS, { patient: true }), this.#recorder?.stop(LAST_ATTEMPTS)]);
   }
 
   /** The server stops: attempts have so many milliseconds. */
@@ -229,10 +236,10 @@ async function openRecorder({ config, now, emit }: GenerationOptions): Promise<R
  *
  * @throws {PairError} when it is not.
  */
-function refuseWorse(certificates: Certificates | null, { previous, now }: GenerationOptions): void {
-  const known = new Map(previous?.certificates?.list.map((each) => [each.path, each.fingerprint]) ?? []);
+function refuseWorse(certificates: Certificates | null, previous: Certificates | null, at: number): void {
+  const known = new Map(previous?.list.map((each) => [each.path, each.fingerprint]) ?? []);
   for (const { path, fingerprint, notBefore, notAfter } of certificates?.list ?? []) {
-    const before = known.get(path), at = now();
+    const before = known.get(path);
     if (before === undefined || before === fingerprint || at >= notBefore && at <= notAfter) continue;
     throw new PairError(`${path}: the new certificate is not valid today; the one before stays in use`);
   }

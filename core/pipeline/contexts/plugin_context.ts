@@ -30,6 +30,7 @@ import type {
   Signer,
 } from "./contexts.ts";
 import { AskingResolver } from "./asking_resolver.ts";
+import { isQuestion, OutsideError } from "./outside.ts";
 import type { ReceivedMessage } from "./received_message.ts";
 import type { TransactionContext } from "./transaction_context.ts";
 
@@ -195,6 +196,18 @@ export class PluginContext implements Every {
     const { address, route } = recipient;
     const question = { sender: options.sender ?? null, recipient: address, route, parameters };
     return await services.callAhead(question, this.signal);
+  }
+
+  async outside(question: string, ask: (signal: AbortSignal) => Promise<string>): Promise<string> {
+    if (!isQuestion(question)) throw new TypeError("outside(): a question has 1 to 200 printable ASCII characters");
+    if (this.#late("outside()")) throw new OutsideError("nobody is asked: the call is over");
+    const { services, phase } = this.#ctx, { signal } = this, plugin = this.#plugin;
+    const asking = async () => {
+      const answer: unknown = await ask(signal);
+      if (typeof answer !== "string") throw new TypeError("outside(): an answer is text");
+      return answer;
+    };
+    return await (services.outside?.({ plugin, question, phase, signal }, asking) ?? asking());
   }
 
   async pause(milliseconds: number): Promise<boolean> {

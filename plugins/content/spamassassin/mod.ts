@@ -18,7 +18,7 @@ import { askEngine, enginePlace, formatEnginePlace } from "../engine.ts";
 import { Failover } from "../failover.ts";
 import { isForPostmaster, SCANNING, Scanning, sizeOption } from "../scanning.ts";
 import { envelopeFields } from "./envelope.ts";
-import { isSpamdUser, isWhole, LONGEST_ANSWER, parseAnswer, type SpamdAnswer, symbols } from "./spamc.ts";
+import { isSpamdUser, isWhole, LONGEST_ANSWER, parseAnswer, symbols, textOf } from "./spamc.ts";
 
 const line = z.union([z.number().positive(), z.literal("never").transform(() => Infinity)]);
 
@@ -56,7 +56,6 @@ const MOST_NAMED = 40;
  */
 export const spamassassin: PluginFactory<z.input<typeof Options>> = definePlugin({
   name: "spamassassin",
-  asksEngine: true,
   options: Options,
   create(options, setup) {
     const { user, maxSize } = options;
@@ -75,9 +74,13 @@ export const spamassassin: PluginFactory<z.input<typeof Options>> = definePlugin
         return null;
       }
       const fields = envelopeFields(ctx, await clientName(ctx));
-      const answer = await scanning.ask(ctx, async (place, signal): Promise<SpamdAnswer> => {
-        const request = symbols({ fields, size: message.size, message: message.stream(), user: userFor(ctx) });
-        return parseAnswer(await askEngine(place, { request, longest: LONGEST_ANSWER, whole: isWhole, signal }));
+      const answer = await scanning.ask(ctx, {
+        question: "spamd symbols",
+        async ask(place, signal) {
+          const request = symbols({ fields, size: message.size, message: message.stream(), user: userFor(ctx) });
+          return textOf(await askEngine(place, { request, longest: LONGEST_ANSWER, whole: isWhole, signal }));
+        },
+        read: parseAnswer,
       });
       if (answer === null || answer instanceof Reply) return answer;
       const { score, required, rules } = answer;
