@@ -4,7 +4,7 @@
  * process nor its token. Non-job: what a request may do (guard.ts).
  */
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-import { networkOf, Networks } from "../model/ip.ts";
+import { canonicalIp, networkOf, Networks } from "../model/ip.ts";
 import { type AccessToken, type Caller, digestOf } from "./access/scope.ts";
 import { Problem } from "./problem.ts";
 
@@ -139,5 +139,5 @@ function cookie(value: string, seconds: number, secure: boolean): string {
   return `${COOKIE}=${value}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Strict${secure ? "; Secure" : ""}`;
 }
 function network(remote: string): string {
-  return networkOf(remote, { v6: 64 });
+  return networkOf(canonicalIp(remote) ?? remote, { v6: 64 }); // ::ffff:192.0.2.1 is in no network with ::ffff:192.0.2.2
 }

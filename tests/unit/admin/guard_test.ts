@@ -114,6 +114,16 @@ Deno.test("token: too many wrong ones lock a network for a minute, not the sessi
   }, { token: TOKEN, now: () => now });
 });
 
+Deno.test("token: IPv4 clients of a socket for both families are locked out one by one", () =>
+  withSite(async (call) => {
+    const bearer = (token: string, remote: string) =>
+      call("/metrics", { headers: { authorization: `Bearer ${token}` }, remote });
+    for (let i = 0; i < 10; i++) assertEquals((await bearer("wrong", "::ffff:192.0.2.1")).status, 401);
+    assertEquals((await bearer(TOKEN, "::ffff:192.0.2.1")).status, 429);
+    assertEquals((await bearer(TOKEN, "192.0.2.1")).status, 429);
+    assertEquals((await bearer(TOKEN, "::ffff:192.0.2.2")).status, 200);
+  }, { token: TOKEN }));
+
 type Call = Parameters<Parameters<typeof withSite>[0]>[0];
 /** Signs in as a browser does and returns the Cookie header. */
 async function login(call: Call, secret: string): Promise<string> {
