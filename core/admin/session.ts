@@ -48,8 +48,15 @@ export class Sessions {
   get formToken(): string {
     return this.#sign("form");
   }
+  /** The one of the form that everybody can read. */
+  get loginToken(): string {
+    return this.#sign("login");
+  }
   isFormToken(text: string): boolean {
     return sameSecret(text, this.formToken);
+  }
+  isLoginToken(text: string): boolean {
+    return sameSecret(text, this.loginToken);
   }
 
   /** Seconds to wait when `remote` gave too many wrong tokens, else 0. */
