@@ -10,6 +10,7 @@ import type { ReceptionOptions } from "../net/reception.ts";
 import type { Event } from "../observe/events.ts";
 import { COMBINED, type Combined } from "../pipeline/compile.ts";
 import type { CallAhead } from "../pipeline/contexts/contexts.ts";
+import type { Outside } from "../pipeline/contexts/outside.ts";
 import type { TransactionContext } from "../pipeline/contexts/transaction_context.ts";
 import { Pipeline } from "../pipeline/pipeline.ts";
 import type { Answer, Handlers, Phase, Plugin } from "../pipeline/plugin.ts";
@@ -33,6 +34,8 @@ export interface SessionServices {
   readonly dns: Resolver;
   readonly counters: Counters;
   readonly callAhead: CallAhead;
+  /** Absent: what plugins ask outside is asked. */
+  readonly outside?: Outside;
   /** How the login that is under way ends. */
   login(): LoginOutcome;
   now(): number;

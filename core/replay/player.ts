@@ -7,6 +7,7 @@ import { concat } from "../model/octets.ts";
 import { defer, type Reply } from "../model/reply.ts";
 import { Reception } from "../net/reception.ts";
 import type { Event } from "../observe/events.ts";
+import type { Outside } from "../pipeline/contexts/outside.ts";
 import type { TransactionContext } from "../pipeline/contexts/transaction_context.ts";
 import type { Asking, Challenge } from "../smtp/events.ts";
 import { ServerSession } from "../smtp/server.ts";
@@ -19,6 +20,8 @@ import { SessionTape } from "./session_tape.ts";
 
 /** What the recording cannot give, and the house must. */
 export type PlayServices = Pick<SessionServices, "dns" | "counters" | "callAhead"> & {
+  /** Answers in the place of those outside, given the place of the act that is played; null: they are asked. */
+  outside: ((act: () => number) => Outside) | null;
   /** Told what observers would be told; `at`: the place of the act that it belongs to. */
   emit?(event: Event, at: number): void;
   taken?(transaction: TransactionContext): void;
@@ -59,7 +62,7 @@ class Player {
   #closed = false;
   #left: string | null = null;
 
-  constructor(recording: Recording, house: DryHouse, { emit, taken, ...services }: PlayServices) {
+  constructor(recording: Recording, house: DryHouse, { emit, taken, outside, ...services }: PlayServices) {
     this.#recording = recording;
     const tape = this.#tape = new SessionTape({
       bodies: false,
@@ -72,6 +75,7 @@ class Player {
       { ip, port, tls: null, identity: null },
       house.reception({
         ...services,
+        ...outside && { outside: outside(at) },
         now,
         login: () => this.#login(),
         emit(event) {
