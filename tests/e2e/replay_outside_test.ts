@@ -3,6 +3,7 @@
  * and another configuration changes them without anybody being asked.
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { jsonOf, linesOf } from "../../cli/replay/report.ts";
 import { SILENT_RESOLVER } from "../../core/replay/asking.ts";
 import { attempt } from "../../core/replay/attempt.ts";
 import { DryHouse } from "../../core/replay/house.ts";
@@ -153,7 +154,7 @@ Deno.test("what the recording does not know is nobody's verdict, and what may co
   await visit(site, [["bob@example.org", "1"], ["eve@example.org", "1"]]);
   const recording = await only(site);
   const scanned = await configIn(site.folder, config([asking(engine.port)], true, "{ bob: maildir }"), "scanned.yaml");
-  const { changes, unsure, unasked, missing } = await stageOf(scanned).replay(recording);
+  const replayed = await stageOf(scanned).replay(recording), { changes, unsure, unasked, missing } = replayed;
   assertEquals([unasked, missing], [["rspamd"], ["rspamd checkv2"]]);
   assertEquals(
     changes.map(({ command }) => command),
@@ -162,6 +163,9 @@ Deno.test("what the recording does not know is nobody's verdict, and what may co
   );
   assertEquals(unsure.map(({ command, now }) => [command, now!.plugin]), [["the message", "rspamd"]]);
   assertMatch(unsure[0]!.now!.reply, /^451 4\.3\.0 /);
+  const lines = linesOf(jsonOf("file", recording, replayed));
+  assert(lines.includes("  the message, not comparable: rspamd was not asked"), lines.join("\n"));
+  assertEquals(lines.at(-1), "  the recording does not know: rspamd checkv2");
   assertEquals(engine.connections, 0, "a replay asked");
 });
 
