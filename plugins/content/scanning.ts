@@ -62,6 +62,8 @@ export interface ScanningOptions {
   readonly authenticated: boolean;
 }
 
+const LOGGED_IN = "Not looked at: the client has logged in";
+const LEFT_ALONE = "Not looked at: the client is in a network that is left alone";
 /** What an engine is asked about one message. */
 export interface Examination<S, T extends object> {
   /** What a recording calls it, the same for every message: `rspamd checkv2`. */
@@ -85,6 +87,11 @@ export class Scanning<S> {
     this.#options = options;
     this.#setup = setup;
     this.#networks = new Networks(options.networks);
+  }
+
+  /** Says that this client's mail is not looked at. */
+  skip(ctx: Pick<DataContext, "client" | "note">): void {
+    ctx.note(ctx.client.identity !== null ? LOGGED_IN : LEFT_ALONE);
   }
 
   /** Whether mail of this client is looked at. */

@@ -57,6 +57,7 @@ const API: readonly Row[] = [
   ["DELETE /api/v1/sessions", "admin", "forget"],
   ["GET /api/v1/explain/:id", "read"],
   ["GET /api/v1/rates", "read"],
+  ["GET /api/v1/ledger", "read"],
   ["GET /api/v1/audit", "admin"],
   ["GET /api/v1/plugins", "read"],
   ["GET /api/v1/events", "read"],

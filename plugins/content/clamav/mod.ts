@@ -67,12 +67,16 @@ export const clamav: PluginFactory<z.input<typeof Options>> = definePlugin({
         read: parseAnswer,
       });
       if (answer === null || answer instanceof Reply) return answer;
-      if (answer.said === "clean") return null;
+      if (answer.said === "clean") {
+        ctx.note("No malware that clamd knows");
+        return null;
+      }
       return answer.said === "infected" ? found(ctx, answer.name) : tooLarge(ctx);
     }
 
     function found(ctx: DataContext, name: string): Reply<Verdict> | null {
       const reason = `${setup.name}: ${name}`;
+      ctx.note(`clamd found ${name}`);
       if (infected === "score" || harmless.some((matches) => matches(name))) ctx.score(points, reason);
       else if (infected === "hold" || isForPostmaster(ctx)) ctx.hold(reason);
       else return reject("5.7.1", `The message contains malware (${name})`, { reason });
@@ -90,7 +94,11 @@ export const clamav: PluginFactory<z.input<typeof Options>> = definePlugin({
     }
 
     return {
-      data: (ctx, next) => scanning.concerns(ctx) ? look(ctx).then((refusal) => refusal ?? next()) : next(),
+      data(ctx, next) {
+        if (scanning.concerns(ctx)) return look(ctx).then((refusal) => refusal ?? next());
+        scanning.skip(ctx);
+        return next();
+      },
     };
   },
 });

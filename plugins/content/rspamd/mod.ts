@@ -108,6 +108,7 @@ export const rspamd: PluginFactory<z.input<typeof Options>> = definePlugin({
       if (verdict === null || verdict instanceof Reply) return verdict;
       const reason = `${setup.name}: ${verdict.action} ${verdict.reason}`;
       ctx.score(options.score ? verdict.score : 0, reason); // every verdict stands in the log
+      ctx.note(`rspamd says "${verdict.action}", ${verdict.score} points`);
       const refusal = options.score ? null : await obey(ctx, verdict, reason);
       return refusal ?? (edit(ctx, verdict), null);
     }
@@ -143,7 +144,11 @@ export const rspamd: PluginFactory<z.input<typeof Options>> = definePlugin({
     }
 
     return {
-      data: (ctx, next) => scanning.concerns(ctx) ? look(ctx).then((refusal) => refusal ?? next()) : next(),
+      data(ctx, next) {
+        if (scanning.concerns(ctx)) return look(ctx).then((refusal) => refusal ?? next());
+        scanning.skip(ctx);
+        return next();
+      },
     };
   },
 });

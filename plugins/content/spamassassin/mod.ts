@@ -86,6 +86,7 @@ export const spamassassin: PluginFactory<z.input<typeof Options>> = definePlugin
       const { score, required, rules } = answer;
       const reason = `${setup.name}: ${score}/${required} ${rules.slice(0, MOST_NAMED).join(",") || "none"}`;
       ctx.score(score, reason);
+      ctx.note(`SpamAssassin gives it ${score} points`);
       if (isForPostmaster(ctx)) return null;
       if (score >= options.reject) return reject("5.7.1", "Message looks like spam", { reason });
       if (score >= options.quarantine) ctx.hold(reason);
@@ -93,7 +94,11 @@ export const spamassassin: PluginFactory<z.input<typeof Options>> = definePlugin
     }
 
     return {
-      data: (ctx, next) => scanning.concerns(ctx) ? look(ctx).then((refusal) => refusal ?? next()) : next(),
+      data(ctx, next) {
+        if (scanning.concerns(ctx)) return look(ctx).then((refusal) => refusal ?? next());
+        scanning.skip(ctx);
+        return next();
+      },
     };
   },
 });
