@@ -39,7 +39,9 @@ function safe(text: string): string {
  * ```
  */
 export function whyOf(
-  entry: Pick<Entry, "verdict" | "plugin" | "phase" | "reason" | "observed"> & Partial<Pick<Story, "steps">>,
+  entry:
+    & Pick<Entry, "verdict" | "plugin" | "phase" | "reason" | "observed">
+    & Partial<Pick<Story, "steps" | "refusals">>,
 ): string {
   const { verdict, phase } = entry, reason = safe(entry.reason);
   const who = entry.plugin === null || entry.plugin === "core" ? "Postern itself" : safe(entry.plugin);
@@ -57,8 +59,16 @@ export function whyOf(
     case "none":
       return "The client came and went without a message, and nobody refused it anything.";
     case "accepted":
-      return entry.observed === null ? "Nobody had anything against it." : ended(`It was taken; ${watching(entry)}`);
+      return ended(`${taken(entry)}${entry.observed === null ? "" : `; ${watching(entry)}`}`);
   }
+}
+/** Of a message that has its 250: for whom it was refused all the same. */
+function taken({ observed, refusals = [] }: Parameters<typeof whyOf>[0]): string {
+  const refused = refusals.filter(({ recipients }) => recipients.length > 0), [first] = refused;
+  if (first === undefined) return observed === null ? "Nobody had anything against it" : "It was taken";
+  const all = new Set(refused.flatMap(({ recipients }) => recipients)), [one] = all;
+  const more = all.size === 1 ? "" : ` and ${all.size - 1} more`;
+  return `It was taken, but not for ${safe(one!)}${more}: ${safe(first.reply)}`;
 }
 /** Who would have had it otherwise, and why, as far as its steps are at hand. */
 function watching({ observed, steps = [] }: Parameters<typeof whyOf>[0]): string {

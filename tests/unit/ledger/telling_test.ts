@@ -149,6 +149,14 @@ Deno.test("tellStory: what was held back is told in words, and the sentence name
     whyOf({ ...story, steps: steps.slice(0, 1), observed: "deferred" }),
     "It was taken; greylist, which only watches, would have deferred it: first time.",
   );
+  const refusal = { command: "RCPT", plugin: "recipients", reason: null, delayedFrom: null, offset: 1 };
+  const refusals = ["carol", "dave"].map((name) => (
+    { ...refusal, reply: "550 5.1.1 No such user", recipients: [`${name}@example.org`] }
+  ));
+  assertEquals(
+    whyOf({ ...story, observed: null, refusals }),
+    "It was taken, but not for carol@example.org and 1 more: 550 5.1.1 No such user.",
+  );
   const text = tellStory(story);
   assertStringIncludes(text, "would have written X-Spam: Yes\n");
   assertStringIncludes(text, 'would have done {"do":"somersault","times":2}\n');
@@ -216,7 +224,7 @@ Deno.test("tellStory: what the queue did, who looked, what a session brought, an
   for (
     const line of [
       "ACCEPTED  01M819XM9WH6C9QF4M8W3KQ7XN   2026-11-22 09:38:12 UTC",
-      "It was taken; a plugin in mode observe would have deferred it.",
+      "It was taken, but not for eve@example.org: 550 5.1.1 No such user; a plugin in mode observe would have deferred it.",
       "from     <> (a report)",
       "report   about 01M819XM9WH6C9QF4M8W3KQ7XA",
       "lasted   the session is open, or its end was not written",
