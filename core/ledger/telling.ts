@@ -75,8 +75,11 @@ function watching({ observed, steps = [] }: Parameters<typeof whyOf>[0]): string
   const watched = watchedOf(steps);
   if (watched === null) return `a plugin in mode observe would have ${observed} it`;
   const { what, plugin, reason, others } = watched;
-  const also = others.length === 0 ? ", which only watches," : ` and ${others.map(safe).join(", ")}, which only watch,`;
-  return `${safe(plugin)}${also} would have ${what} it${reason === "" ? "" : `: ${safe(reason)}`}`;
+  const names = [plugin, ...others].map(safe), last = names.pop()!;
+  const who = names.length === 0
+    ? `${last}, which only watches,`
+    : `${names.join(", ")} and ${last}, which only watch,`;
+  return `${who} would have ${what} it${reason === "" ? "" : `: ${safe(reason)}`}`;
 }
 function ended(sentence: string): string {
   return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;

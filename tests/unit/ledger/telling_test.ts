@@ -139,11 +139,12 @@ Deno.test("tellStory: what was held back is told in words, and the sentence name
     { ...greylist!, held: [] },
     { ...spf!, verdict: "reject" as const, observed: true, reason, held: [header, rare] },
     { ...spf!, plugin: "dmarc", verdict: "reject" as const, observed: true },
+    { ...spf!, plugin: "headers", verdict: "reject" as const, observed: true },
   ];
   const story = { ...REFUSED, verdict: "accepted" as const, plugin: null, observed: "refused" as const, steps };
   assertEquals(
     whyOf(story),
-    "It was taken; spf and dmarc, which only watch, would have refused it: SPF failed: no such host.",
+    "It was taken; spf, dmarc and headers, which only watch, would have refused it: SPF failed: no such host.",
   );
   assertEquals(
     whyOf({ ...story, steps: steps.slice(0, 1), observed: "deferred" }),
