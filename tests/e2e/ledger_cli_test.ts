@@ -3,12 +3,14 @@
  * server and from its folder after it has stopped.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { run } from "../../cli/main.ts";
 import { mail } from "../support/bytes.ts";
 import { type CliResult, postern } from "../support/cli.ts";
 import { freePort } from "../support/ports.ts";
 import { Server } from "../support/server.ts";
 import { SmtpClient } from "../support/smtp_client.ts";
 import { TempFolder } from "../support/temp.ts";
+import { FakeTerminal } from "../unit/cli/fake_terminal.ts";
 import { waitFor, within } from "../support/wait.ts";
 
 const DEADLINE = 60_000;
@@ -45,7 +47,13 @@ plugins: [${await folder.file("judge.ts", JUDGE)}, { inbox: { everything: true }
     POSTERN_SMTP: `127.0.0.1:${freePort()}`,
     POSTERN_ADMIN_TOKEN: server.api.token,
   };
-  return { server, file, text, data, run: (...args) => postern([...args, "-c", file], { env, deadline: DEADLINE }) };
+  // In this process: what a child adds is tested by others, and costs seconds for each of some fifty commands
+  const command = async (...args: string[]): Promise<CliResult> => {
+    const terminal = new FakeTerminal({ env, cwd: folder.path });
+    const code = await run([...args, "-c", file], terminal), lines = (all: string[]) => all.map((each) => `${each}\n`);
+    return { code, out: lines(terminal.printed).join(""), err: lines(terminal.complaints).join("") };
+  };
+  return { server, file, text, data, run: command };
 }
 async function send(server: Server, from: string): Promise<string> {
   using client = await SmtpClient.ready(server.ports.smtp);
