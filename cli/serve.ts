@@ -42,6 +42,7 @@ export async function serve(file: string | undefined, terminal: Terminal, start:
   for (const warning of config.warnings) terminal.err(`postern: warning: ${warning}`);
   log = openLog(config.log, terminal.log);
   const unguard = guard(log);
+  const hangups = onHangups(log, terminal);
   try {
     const server = await start(config, {
       observers: [log.observe],
@@ -50,6 +51,7 @@ export async function serve(file: string | undefined, terminal: Terminal, start:
     });
     announce(config, server, log, terminal);
     const release = onSignals(server, log, terminal);
+    hangups.begin(server);
     try {
       await server.done;
     } finally {
@@ -62,6 +64,7 @@ export async function serve(file: string | undefined, terminal: Terminal, start:
     terminal.err(`postern: ${text}`);
     return NO;
   } finally {
+    hangups.release();
     await log.close();
     unguard(); // last: up to the exit only promises follow, and no plugin's timer fires between them
   }
@@ -122,16 +125,34 @@ function onSignals(server: RunningServer, log: Log, terminal: Terminal): () => v
     log.logger.info("stopping: new mail is refused, messages under way may finish; a second signal ends at once");
     server.stop().catch((error) => log.logger.error("stopping failed", { error: String(error) }));
   };
-  const reload = () => {
+  const releases = [
+    terminal.onSignal("SIGTERM", stop("SIGTERM")),
+    terminal.onSignal("SIGINT", stop("SIGINT")),
+  ];
+  return () => releases.forEach((release) => release());
+}
+
+/** SIGHUP reads the configuration again. One that comes while the server starts must not end it, and waits. */
+function onHangups(
+  log: Log,
+  terminal: Terminal,
+): { begin(server: RunningServer): void; release(): void } {
+  let running: RunningServer | null = null, asked = false;
+  const reload = (server: RunningServer) => {
     log.logger.info("SIGHUP: the configuration is read again, certificates and keys with it");
     void server.reload().then(({ faults }) => {
       for (const fault of faults) log.logger.error("nothing was changed", { fault });
     });
   };
-  const releases = [
-    terminal.onSignal("SIGTERM", stop("SIGTERM")),
-    terminal.onSignal("SIGINT", stop("SIGINT")),
-    terminal.onSignal("SIGHUP", reload),
-  ];
-  return () => releases.forEach((release) => release());
+  const release = terminal.onSignal("SIGHUP", () => {
+    if (running === null) asked = true;
+    else reload(running);
+  });
+  return {
+    begin(server) {
+      running = server;
+      if (asked) reload(server);
+    },
+    release,
+  };
 }

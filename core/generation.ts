@@ -15,6 +15,7 @@ import { SampleNames } from "./dns/sample_names.ts";
 import { systemResolver } from "./dns/system_resolver.ts";
 import { Doors } from "./doors.ts";
 import { Certificates } from "./net/tls/certificates.ts";
+import { PairError } from "./net/tls/pair.ts";
 import { openSelfSigned } from "./net/tls/self_signed.ts";
 import { ServerTls } from "./net/tls/server_tls.ts";
 import type { Event, Observer } from "./observe/events.ts";
@@ -38,18 +39,25 @@ export interface GenerationOptions {
   readonly resolver: Resolver | null;
   now(): number;
   emit(event: Event): void;
-  /** Counts phases, questions to name service, and TLS with mail hosts. */
   /** What the daily summary is made from; absent: nobody keeps one. */
   readonly ledger?: Ledger | null;
+  /** Counts phases, questions to name service, and TLS with mail hosts. */
   readonly metrics: Pick<Metrics, "phase" | "question" | "tls">;
   /** The one that is at work now: what is asked for late, is asked of it. */
   current(): Generation;
-  /** The one before; null at the start. */
-  readonly previous: Generation | null;
+}
+/** What is made before a generation is. */
+interface Parts {
+  readonly logins: LoginServices;
+  readonly certificates: Certificates | null;
+  readonly tls: ServerTls | null;
+  readonly recorder: Recorder | null;
 }
 
 /** How long attempts of a generation that is over may still take, milliseconds: nothing waits for them but their peers. */
 const LAST_ATTEMPTS = 3_600_000;
+/** After the last session was cut, milliseconds until its recording must be whole. */
+const SESSIONS_END = 5_000;
 
 export class Generation {
   readonly config: Config;
@@ -62,20 +70,19 @@ export class Generation {
   readonly observers: readonly Observer[];
   readonly certificates: Certificates | null;
   readonly #errands: Errands;
+  readonly #emit: (event: Event) => void;
   readonly #recorder: Recorder | null;
 
+  /** `previous` is in no closure's reach: each would hold the one before, and all of them would stay. */
   private constructor(
     options: GenerationOptions,
-    { logins, certificates, tls, recorder }: {
-      readonly recorder: Recorder | null;
-      readonly logins: LoginServices;
-      readonly certificates: Certificates | null;
-      readonly tls: ServerTls | null;
-    },
+    { logins, certificates, tls, recorder }: Parts,
+    previous: Generation | null,
   ) {
     const { config, store, now, emit, current } = options, { limits } = config;
     const services = servicesOf(options);
     this.config = config;
+    this.#emit = emit;
     this.certificates = certificates;
     this.#recorder = recorder;
     this.pipelines = new Map(config.listeners.map(({ name, plugins, role, delayRefusals }) => [
@@ -90,6 +97,7 @@ export class Generation {
       store,
       services,
       tls: options.metrics.tls,
+      ...previous !== null && { jobs: previous.sending.jobs },
       pipelineOf: (listener) => this.#pipelineOf(listener),
     });
     this.#errands = new Errands(plugins, { ...services, send: (letter) => current().sending.send(letter) });
@@ -107,14 +115,19 @@ export class Generation {
       place: (recipient) => current().sending.place(recipient),
       quarantine: () => current().quarantine,
       dispatcher: () => current().sending.dispatcher,
-    }, options.previous?.doors ?? null);
+    }, previous?.doors ?? null);
   }
 
-  /** @throws {Error} when certificates or keys cannot be used. Nothing has begun then. */
-  static async prepare(options: GenerationOptions): Promise<Generation> {
+  /**
+   * `previous`: the one before; null at the start.
+   *
+   * @throws {Error} when certificates or keys cannot be used. Nothing has begun then.
+   */
+  static async prepare(options: GenerationOptions, previous: Generation | null): Promise<Generation> {
     const logins = await loginsOf(options);
     const certificates = await openCertificates(options);
     try {
+      refuseWorse(certificates, previous?.certificates ?? null, options.now());
       const { clientCa = null, minVersion = "TLSv1.2" } = options.config.tls ?? {};
       const tls = certificates === null ? null : new ServerTls({
         certificates,
@@ -122,14 +135,21 @@ export class Generation {
         clientCa: clientCa === null ? null : await certificates.trust(clientCa),
         now: options.now,
       });
-      return new Generation(options, { logins, certificates, tls, recorder: await openRecorder(options) });
+      return new Generation(options, { logins, certificates, tls, recorder: await openRecorder(options) }, previous);
     } catch (error) {
       certificates?.close();
       throw error;
     }
   }
 
-  start(): void {
+  /** `previous`: in whose place it stands. */
+  start(previous: Generation | null = null): void {
+    const known = new Set(previous?.certificates?.list.map(({ fingerprint }) => fingerprint) ?? []);
+    for (const { path, fingerprint } of previous === null ? [] : this.certificates?.list ?? []) {
+      if (!known.has(fingerprint)) {
+        this.#emit({ type: "notice", where: "tls", message: `${path}: read again, ${fingerprint}` });
+      }
+    }
     this.sending.start();
     this.#errands.start();
     this.quarantine.start();
@@ -140,20 +160,20 @@ export class Generation {
     this.quarantine.stop();
     this.certificates?.close();
     await this.#errands.stop();
-    await Promise.all([this.sending.stop(LAST_ATTEMPTS), this.#recorder?.stop()]);
+    await Promise.all([this.sending.stop(LAST_ATTEMPTS, { patient: true }), this.#recorder?.stop(LAST_ATTEMPTS)]);
   }
 
   /** The server stops: attempts have so many milliseconds. */
   async stop(milliseconds: number): Promise<void> {
     this.quarantine.stop();
     await this.#errands.stop();
-    await Promise.all([this.sending.stop(milliseconds), this.#recorder?.stop()]);
+    await Promise.all([this.sending.stop(milliseconds), this.#recorder?.stop(milliseconds + SESSIONS_END)]);
     this.certificates?.close();
   }
 
   /** Never was at work. */
   abandon(): void {
-    void this.#recorder?.stop();
+    void this.#recorder?.stop(0);
     this.certificates?.close();
   }
 
@@ -209,6 +229,20 @@ async function openRecorder({ config, now, emit }: GenerationOptions): Promise<R
   const recorder = new Recorder({ config: recordings, folder: join(data, "recordings"), hostname, now, trouble });
   await recorder.start();
   return recorder;
+}
+
+/**
+ * What stands in the place of a good certificate must be good now.
+ *
+ * @throws {PairError} when it is not.
+ */
+function refuseWorse(certificates: Certificates | null, previous: Certificates | null, at: number): void {
+  const known = new Map(previous?.list.map((each) => [each.path, each.fingerprint]) ?? []);
+  for (const { path, fingerprint, notBefore, notAfter } of certificates?.list ?? []) {
+    const before = known.get(path);
+    if (before === undefined || before === fingerprint || at >= notBefore && at <= notAfter) continue;
+    throw new PairError(`${path}: the new certificate is not valid today; the one before stays in use`);
+  }
 }
 
 /** The dev inbox makes a certificate for itself. Null: there is no TLS. */

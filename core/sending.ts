@@ -11,6 +11,7 @@ import { openFileLimit } from "./config/open_files.ts";
 import { CallAhead } from "./delivery/call_ahead.ts";
 import { Delivery } from "./delivery/delivery.ts";
 import { Dispatcher } from "./delivery/dispatcher.ts";
+import { Jobs } from "./delivery/jobs.ts";
 import { ownHost } from "./delivery/own_host.ts";
 import { RemoteDelivery, type RemoteOptions } from "./delivery/remote.ts";
 import { type Place, Reports } from "./delivery/reports.ts";
@@ -49,6 +50,8 @@ export interface SendingOptions {
   pipelineOf(listener: string): Pipeline;
   /** Told of each session with a mail host: the kind of its policy, and what was wrong with its TLS or null. */
   readonly tls?: (policy: string, failure: string | null) => void;
+  /** What the sending that this one stands in for has in hand. */
+  readonly jobs?: Jobs;
   /** From 0 up to and without 1 (default `Math.random`). */
   readonly random?: () => number;
   /** Milliseconds on a clock that never jumps (default `performance.now`). */
@@ -69,6 +72,8 @@ export class Sending {
   readonly suppression: Suppression;
   /** Asks the next hops of recipients about them. */
   readonly callAhead: CallAhead;
+  /** What is in hand. */
+  readonly jobs: Jobs;
   readonly #options: SendingOptions;
   readonly #broken: BrokenTls;
   readonly #terms: Terms;
@@ -82,6 +87,7 @@ export class Sending {
 
   constructor(options: SendingOptions) {
     this.#options = options;
+    this.jobs = options.jobs ?? new Jobs();
     const { config, store, services, pipelineOf, random = Math.random, monotonic } = options,
       { delivery, hostname } = config;
     const { counters } = store, { dns, now } = services, deadlines = new Deadlines(), families = new GoodFamilies();
@@ -149,6 +155,7 @@ export class Sending {
     const { hardBounces } = delivery.suppress, rates = new DomainMap(Object.entries(delivery.rates));
     this.dispatcher = new Dispatcher({
       store,
+      jobs: this.jobs,
       forget: () => walks.forget(),
       services,
       targets: this.#targets,
@@ -215,10 +222,14 @@ export class Sending {
     this.dispatcher.kick();
   }
 
-  /** Attempts under way may finish for so long; then connections are cut. */
-  async stop(milliseconds: number): Promise<void> {
+  /** Attempts under way may finish for so long; then connections are cut. `patient`: the process goes on. */
+  async stop(milliseconds: number, options: { readonly patient?: boolean } = {}): Promise<void> {
     clearInterval(this.#daily);
-    await Promise.all([this.dispatcher.stop(milliseconds), this.#pool.close(milliseconds), this.#reporter?.stop()]);
+    await Promise.all([
+      this.dispatcher.stop(milliseconds, options),
+      this.#pool.close(milliseconds),
+      this.#reporter?.stop(),
+    ]);
     await this.#counts?.save();
   }
 

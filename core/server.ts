@@ -187,8 +187,7 @@ class Server implements RunningServer {
       metrics: this.#metrics,
       ledger: this.#ledger,
       current: () => this.#current,
-      previous: this.#generation,
-    });
+    }, this.#generation);
   }
 
   /** Its plugins are told from now on, those of the one before no more. */
@@ -237,44 +236,43 @@ class Server implements RunningServer {
   async #change(config: Config): Promise<void> {
     if (this.#stopping !== null) throw new Error("the server stops");
     const next = await this.#prepare(config);
-    const known = new Map(this.#listeners.map((each) => [each.place, each]));
-    const opened: OpenListener[] = [];
+    const gone = [...this.#listeners];
+    const planned = config.listeners.map((each) => {
+      const place = formatEndpoint(each.address), at = gone.findIndex((known) => known.place === place);
+      return { config: each, place, kept: at < 0 ? null : gone.splice(at, 1)[0]! };
+    });
+    const opened = new Map<string, Listener>();
     let site: Site | null = null;
     try {
-      for (const each of config.listeners) {
-        const place = formatEndpoint(each.address);
-        if (known.has(place)) continue;
-        opened.push({ name: each.name, place, listener: await next.doors.open(each, new Handover([])) });
+      for (const { config: each, kept } of planned) {
+        if (kept === null) opened.set(each.name, await next.doors.open(each, new Handover([])));
       }
       if (config.admin !== null && !this.#isServedAt(config.admin)) site = await this.#serveAdmin(config.admin);
       if (this.#stopping !== null) throw new Error("the server stops");
     } catch (error) {
       next.abandon();
-      await Promise.all(opened.map(({ listener }) => listener.drain(0)));
+      await Promise.all([...[...opened.values()].map((listener) => listener.drain(0)), site?.stop()]);
       throw error;
     }
+    // From here to the next wait nothing fails and nobody sees half of it
     const before = this.#current;
     this.#generation = next;
     this.#config = config;
     this.#observe(next);
-    const fresh = new Map(opened.map((each) => [each.place, each]));
-    this.#listeners = config.listeners.map((each) => {
-      const place = formatEndpoint(each.address), kept = known.get(place);
-      if (kept === undefined) return fresh.get(place)!;
-      kept.listener.renew(next.doors.behind(each));
-      known.delete(place);
-      return { ...kept, name: each.name };
+    this.#listeners = planned.map(({ config: each, place, kept }) => {
+      kept?.listener.renew(next.doors.behind(each));
+      return { name: each.name, place, listener: kept?.listener ?? opened.get(each.name)! };
     });
-    for (const { listener } of known.values()) {
+    for (const { listener } of gone) {
       this.#leaving.add(listener);
       void listener.retire().finally(() => this.#leaving.delete(listener));
     }
     this.#changeSite(config.admin, site);
-    await this.#webhooks?.change(config.webhooks);
-    next.start();
+    next.start(before);
     this.#retire(before);
+    await this.#webhooks?.change(config.webhooks);
     await this.#pickup?.stop();
-    await this.#openMaildrop();
+    if (this.#stopping === null) await this.#openMaildrop();
   }
 
   #retire(generation: Generation): void {

@@ -36,6 +36,11 @@ export interface DispatcherOptions {
   readonly window: WindowOptions;
   /** Milliseconds on a clock that never jumps (default `performance.now`). */
   readonly monotonic?: () => number;
+  /**
+   * What is in hand, shared with the dispatcher that this one stands in for: what is under way there longer than its lease
+   * is not begun here once more.
+   */
+  readonly jobs?: Jobs;
 }
 
 /** What waited for a destination that has just died, and when that is asked again, on the wall clock. */
@@ -54,7 +59,7 @@ export class Dispatcher {
   readonly #window: Window<Job>;
   readonly #monotonic: () => number;
   /** Waiting or under way, until what came of them is written. */
-  readonly #jobs = new Jobs();
+  readonly #jobs: Jobs;
   readonly #running = new Set<Promise<void>>();
   readonly #recorder: Recorder;
   readonly #cut = new AbortController();
@@ -76,6 +81,7 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.#jobs = options.jobs ?? new Jobs();
     this.#window = new Window(options.window);
     this.#monotonic = options.monotonic ?? (() => performance.now());
     this.#recorder = new Recorder({
@@ -157,11 +163,14 @@ export class Dispatcher {
     }));
   }
 
-  /** No new attempts; those under way may finish for so long, then they are ended and count for nothing. */
-  async stop(milliseconds = 0): Promise<void> {
+  /**
+   * No new attempts; those under way may finish for so long, then they are ended and count for nothing. `patient`: what came
+   * of them is written as long as it takes also where the store fails for a while, since the process goes on.
+   */
+  async stop(milliseconds = 0, { patient = false }: { readonly patient?: boolean } = {}): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    this.#recorder.stop();
+    if (!patient) this.#recorder.stop();
     await this.#looking;
     await Promise.all(this.#window.drain(this.#monotonic()).map((job) => this.#giveBack(job, null).catch(ignore)));
     if (this.#running.size === 0) return;

@@ -8,6 +8,9 @@ import { z } from "zod";
 import { newId } from "../model/id.ts";
 import { diskError, durableFolder, syncFolder, writeAll } from "../store/durable_write.ts";
 
+/** The end of the year 9999: what is later is no date that a report could tell. */
+const LAST_MOMENT = 253_402_300_799_999;
+
 const Envelope = z.strictObject({
   /** Empty: the null sender. */
   from: z.string().max(1000),
@@ -16,7 +19,7 @@ const Envelope = z.strictObject({
   ret: z.enum(["FULL", "HDRS"]).nullable(),
   envid: z.string().max(100).nullable(),
   /** When it was handed in, milliseconds since 1970. */
-  at: z.number(),
+  at: z.int().min(0).max(LAST_MOMENT),
   /** Octets of the message: what is shorter was not written whole. */
   size: z.int().min(0),
 });

@@ -25,19 +25,22 @@ export interface PickupOptions {
   now(): number;
   /** Milliseconds from one look to the next (default 2,000). */
   readonly every?: number;
+  /** Messages that one look takes up (default 10,000). */
+  readonly most?: number;
 }
 
 /** Waits after a message was put off, milliseconds: doubled each time. */
 const FIRST_WAIT = 15_000, LONGEST_WAIT = 15 * 60_000;
 /** What was begun so long ago was never said to be written, milliseconds. */
 const ABANDONED = 36 * 3_600_000;
-/** Names that one look takes up. */
 const MOST = 10_000;
 
 export class Pickup {
   readonly #options: PickupOptions;
   readonly #stop = new AbortController();
   readonly #waits = new Map<string, { readonly until: number; readonly wait: number }>();
+  /** Recipients of a file who are done with, though the file is still there: they do not get it again. */
+  readonly #done = new Map<string, Set<string>>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #looking: Promise<void> | null = null;
   #told = "";
@@ -78,25 +81,33 @@ export class Pickup {
   }
 
   async #look(): Promise<void> {
-    const names = await this.#names(), { now } = this.#options;
-    for (const name of this.#waits.keys()) if (!names.includes(name)) this.#waits.delete(name);
-    for (const name of names) {
+    for (const name of await this.#names()) {
       if (this.#stop.signal.aborted) return;
-      if ((this.#waits.get(name)?.until ?? 0) <= now()) await this.#take(name);
+      try {
+        await this.#take(name);
+      } catch (error) { // one file that makes trouble keeps no other waiting
+        this.#putOff(name, `${name}: ${(error as Error).message}`);
+      }
     }
   }
 
-  /** Of whole messages, the oldest first. */
+  /** Of whole messages that are due, the oldest first. */
   async #names(): Promise<string[]> {
-    const { folder, now } = this.#options, names: string[] = [];
+    const { folder, now, most = MOST } = this.#options, names: string[] = [], there = new Set<string>();
     for await (const { name } of Deno.readDir(folder)) {
-      if (isDropName(name)) names.push(name);
-      else if (name.startsWith("tmp-")) {
+      if (isDropName(name)) {
+        there.add(name);
+        if ((this.#waits.get(name)?.until ?? 0) <= now()) names.push(name);
+      } else if (name.startsWith("tmp-")) {
         const { mtime } = await Deno.lstat(`${folder}/${name}`).catch(() => ({ mtime: null }));
-        if (mtime !== null && now() - mtime.getTime() > ABANDONED) await this.#remove(name);
+        if (mtime !== null && now() - mtime.getTime() > ABANDONED) {
+          await this.#remove(name).catch((error) => this.#trouble(`${name}: ${(error as Error).message}`));
+        }
       }
-      if (names.length === MOST) break;
+      if (names.length === most) return names.sort(); // the others next time
     }
+    for (const name of this.#waits.keys()) if (!there.has(name)) this.#waits.delete(name);
+    for (const name of this.#done.keys()) if (!there.has(name)) this.#done.delete(name);
     return names.sort();
   }
 
@@ -114,17 +125,29 @@ export class Pickup {
       if (!(error instanceof DropError)) throw error;
       return await this.#setAside(name, error.message);
     }
-    const outcomes = await submit(drop, { door, hostname, signal: this.#stop.signal });
+    const done = this.#done.get(name) ?? new Set();
+    drop = { ...drop, to: drop.to.filter((each) => !done.has(each)) };
+    const outcomes = drop.to.length === 0 ? [] : await submit(drop, { door, hostname, signal: this.#stop.signal });
     if (this.#stop.signal.aborted && outcomes.every(({ verdict }) => verdict !== "accept")) return;
     const { left, failed } = this.#sort(drop, outcomes);
-    if (left.length === drop.to.length) return this.#putOff(name, outcomes);
+    if (left.length > 0 && left.length === drop.to.length) {
+      const why = outcomes.find(({ verdict }) => verdict === "defer")?.text ?? "try again";
+      return this.#putOff(name, `mail is put off: ${why}`);
+    }
+    this.#done.set(name, done); // each step may be the one that the disk refuses
+    const settle = (recipients: Iterable<string>) => {
+      for (const each of recipients) done.add(each);
+    };
+    settle(drop.to.filter((_, at) => outcomes[at]?.verdict === "accept"));
     if (left.length > 0) await leaveDrop(folder, { ...drop, to: left }); // before this one goes
+    settle(left);
     if (failed.length > 0 && !await this.#tell(drop, failed)) {
       const [{ to, outcome }] = failed as [Failed];
       return await this.#setAside(name, `${to} was refused, and its sender cannot be told: ${outcome.text}`);
     }
+    settle(failed.map(({ to }) => to));
     await this.#remove(name);
-    this.#waits.delete(name);
+    this.#done.delete(name);
     const taken = outcomes.length - failed.length - left.length;
     emit({
       type: "notice",
@@ -153,18 +176,20 @@ export class Pickup {
     return outcome?.verdict === "accept";
   }
 
-  #putOff(name: string, outcomes: readonly Outcome[]): void {
+  #putOff(name: string, why: string): void {
     const wait = Math.min((this.#waits.get(name)?.wait ?? FIRST_WAIT / 2) * 2, LONGEST_WAIT);
     this.#waits.set(name, { until: this.#options.now() + wait, wait });
-    this.#trouble(`mail is put off: ${outcomes.find(({ verdict }) => verdict === "defer")?.text ?? "try again"}`);
+    this.#trouble(why);
   }
 
   /** Into a folder beside the messages, for a person to look at. */
   async #setAside(name: string, why: string): Promise<void> {
     const { folder } = this.#options, aside = asideOf(folder);
-    await Deno.rename(`${folder}/${name}`, `${aside}/${name}`).catch((error) => {
-      if (!(error instanceof Deno.errors.NotFound)) throw error; // its owner took it back
-    });
+    const move = (to: string) =>
+      Deno.rename(`${folder}/${name}`, `${aside}/${to}`).catch((error) => {
+        if (!(error instanceof Deno.errors.NotFound)) throw error; // its owner took it back
+      });
+    await move(name).catch(() => move(`${name}-${crypto.randomUUID()}`)); // one of that name may lie there
     await syncFolder(folder);
     this.#told = "";
     this.#trouble(`${name} is set aside in ${aside}: ${why}`);

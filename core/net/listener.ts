@@ -89,7 +89,7 @@ export class Listener {
     }
     listener.#endWatch = watchAccept(listener.#server, {
       again: () => listener.#again(),
-      trouble: options.trouble,
+      trouble: (sentence) => listener.#options.trouble(sentence), // whoever is at work by then
     });
     for (const socket of adopted?.early ?? []) if (!socket.destroyed) listener.#accept(socket);
     return listener;
@@ -114,8 +114,7 @@ export class Listener {
   }
 
   #listening(): void {
-    const { trouble } = this.#options;
-    this.#server.on("error", (error) => trouble(`accept failed: ${error.message}`));
+    this.#server.on("error", (error) => this.#options.trouble(`accept failed: ${error.message}`));
     this.#address = textOf(this.#server.address());
   }
 
@@ -123,6 +122,15 @@ export class Listener {
   #permit(): void {
     const { address, mode } = this.#options;
     if ("path" in address && mode !== undefined) chmodSync(address.path, mode);
+  }
+
+  #permitOrTell(): void {
+    const { address, trouble } = this.#options;
+    try {
+      this.#permit();
+    } catch (error) {
+      trouble(explain(address, error as Error));
+    }
   }
 
   /** As it was bound: the port is known even if 0 was asked for. */
@@ -133,11 +141,14 @@ export class Listener {
     return this.#open.size;
   }
 
-  /** Whoever comes from now on finds this behind it; who is here keeps what he found. The address stays. */
+  /**
+   * Whoever comes from now on finds this behind it; who is here keeps what he found. The address stays. Never throws: what
+   * is wrong with a socket file is told.
+   */
   renew(options: Omit<ListenerOptions, "address" | "adopted">): void {
     const { address, adopted = null } = this.#options;
     this.#options = { ...options, address, adopted };
-    this.#permit();
+    this.#permitOrTell();
   }
 
   /** Takes nobody any more; who is here may stay. Resolves when the last one has gone. */
@@ -171,13 +182,7 @@ export class Listener {
     this.#server.close();
     this.#server.listen(
       placeOf("path" in address || bound === null || typeof bound === "string" ? address : { ...address, ...bound }),
-      () => {
-        try {
-          this.#permit();
-        } catch (error) {
-          trouble(explain(address, error as Error));
-        }
-      },
+      () => this.#permitOrTell(),
     );
   }
 

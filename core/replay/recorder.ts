@@ -8,7 +8,7 @@ import type { RecordingsConfig } from "../config/config.ts";
 import { Networks } from "../model/ip.ts";
 import type { Event } from "../observe/events.ts";
 import type { TransactionContext } from "../pipeline/contexts/transaction_context.ts";
-import { recordingCallAhead, RecordingCounters, recordingResolver } from "./asking.ts";
+import { recordingCallAhead, RecordingCounters, recordingOutside, recordingResolver } from "./asking.ts";
 import { headOf } from "./format.ts";
 import type { Place } from "./recording.ts";
 import { SessionTape } from "./session_tape.ts";
@@ -43,6 +43,7 @@ export class Recorder {
   readonly #options: RecorderOptions;
   readonly #networks: Networks | null;
   readonly #writing = new Map<string, Promise<void>>();
+  readonly #lines = new Set<Lines>();
   /** Octets in the folder, as far as is known. */
   #total = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -64,11 +65,13 @@ export class Recorder {
     Deno.unrefTimer(this.#timer as unknown as number);
   }
 
-  /** Resolves when all that was recorded is in its file. */
-  async stop(): Promise<void> {
+  /** Resolves when all that was recorded is in its file; sessions that last longer than that are given up. */
+  async stop(milliseconds: number): Promise<void> {
     clearInterval(this.#timer);
+    const late = setTimeout(() => this.#lines.forEach((each) => each.giveUp()), milliseconds);
     await this.#sweeping;
     await Promise.all(this.#writing.values());
+    clearTimeout(late);
   }
 
   /** Null where this peer is not recorded. */
@@ -94,6 +97,7 @@ export class Recorder {
       services: {
         ...rest,
         ...callAhead && { callAhead: recordingCallAhead(callAhead, tape) },
+        outside: recordingOutside(services.outside, { tape, bodies }),
         dns: recordingResolver(services.dns, tape),
         counters: new RecordingCounters(services.counters, tape),
         emit(event) {
@@ -133,6 +137,7 @@ export class Recorder {
   #write(session: string, lines: Lines): void {
     const path = join(this.#options.folder, `${session}${ENDING}`);
     const { size } = this.#options.config;
+    this.#lines.add(lines);
     const written = lines.writeTo(path, async (octets) => {
       this.#total += octets;
       if (this.#total > size) await this.sweep();
@@ -140,7 +145,10 @@ export class Recorder {
     });
     this.#writing.set(
       session,
-      written.catch((error) => this.#trouble(error)).finally(() => this.#writing.delete(session)),
+      written.catch((error) => this.#trouble(error)).finally(() => {
+        this.#writing.delete(session);
+        this.#lines.delete(lines);
+      }),
     );
   }
 
@@ -163,11 +171,13 @@ class Lines {
     if (this.#closed) return;
     this.#text += lines;
     if (lines.startsWith('{"ended":')) this.#closed = true;
-    else if (this.#text.length > WAITING) { // the disk is behind: what is not whole is never read
-      this.#closed = true;
-      this.#text = "";
-    }
+    else if (this.#text.length > WAITING) return this.giveUp(); // the disk is behind: what is not whole is never read
     if (this.#closed || this.#text.length >= BLOCK) this.#wake?.();
+  }
+  giveUp(): void {
+    this.#closed = true;
+    this.#text = "";
+    this.#wake?.();
   }
   prepend(line: string): void {
     this.#text = line + this.#text;

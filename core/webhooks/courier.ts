@@ -35,6 +35,8 @@ export class Courier {
   #failures = 0;
   #gone = false;
   #fault: string | null = null;
+  /** It is out of our hands, and the file could not be told. */
+  #done: number | null = null;
 
   constructor(options: CourierOptions) {
     this.#options = options;
@@ -48,7 +50,10 @@ export class Courier {
   /** There may be something to take. */
   kick(): void {
     if (this.#running !== null || this.#timer !== undefined || this.#gone || this.#stop.signal.aborted) return;
-    this.#running = this.#run().finally(() => this.#running = null);
+    this.#running = this.#run().catch((error) => {
+      this.#tell(`the file of what waits: ${wordsOf(error, 0)}`);
+      this.#later(null);
+    }).finally(() => this.#running = null);
   }
 
   /** An attempt that is under way is cut; what was not taken stays. */
@@ -63,18 +68,24 @@ export class Courier {
     while (!this.#stop.signal.aborted) {
       const event = spool.first(hook.name);
       if (event === null) return;
+      if (this.#done === event.seq) {
+        this.#remove(event.seq);
+        this.#failures = 0;
+        this.#tell(null);
+        continue;
+      }
       if (now() - event.at > hook.expire) {
-        spool.remove(event.seq);
         settled("expired");
+        this.#remove(event.seq);
         continue;
       }
       const result = await this.#attempt(event);
       if (this.#stop.signal.aborted && result.fault !== null) return;
       if (result.fault === null) {
-        spool.remove(event.seq);
+        settled("taken");
+        this.#remove(event.seq);
         this.#failures = 0;
         this.#tell(null);
-        settled("taken");
         continue;
       }
       this.#tell(`${shownUrl(hook.url)}: ${result.fault}`);
@@ -84,7 +95,15 @@ export class Courier {
     }
   }
 
+  /** Once it is settled: a file that cannot be written does not make us say it again and again. */
+  #remove(seq: number): void {
+    this.#done = seq;
+    this.#options.spool.remove(seq);
+    this.#done = null;
+  }
+
   #later(wished: number | null): void {
+    if (this.#stop.signal.aborted) return;
     const { retry, random } = this.#options, step = retry[Math.min(this.#failures++, retry.length - 1)]!;
     const wait = Math.max(wished ?? 0, step * (0.75 + random() / 2)); // not all hooks at once
     this.#timer = setTimeout(() => {

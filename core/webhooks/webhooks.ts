@@ -64,7 +64,7 @@ export class Webhooks {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
-  /** Begins with what the file holds. @throws {Error} when the file cannot be had. */
+  /** Begins with what the file holds. Never throws: mail comes in without it, and what is wrong is told. */
   constructor(options: WebhooksOptions) {
     this.#options = options;
     this.#begin(options.hooks);
@@ -84,7 +84,7 @@ export class Webhooks {
     }
   };
 
-  /** Other hooks from now on; what waits for one of the same name goes to it. */
+  /** Other hooks from now on; what waits for one of the same name goes to it. Never rejects. */
   async change(hooks: readonly Hook[]): Promise<void> {
     const before = this.#rows;
     if (this.#closed || JSON.stringify(hooks, keys) === JSON.stringify(before.map(({ hook }) => hook), keys)) return;
@@ -97,8 +97,14 @@ export class Webhooks {
   #begin(hooks: readonly Hook[]): void {
     const { now, random = Math.random, retry = RETRY, userAgent, path } = this.#options;
     if (hooks.length === 0 && this.#spool === null) return;
-    const spool = this.#spool ??= new WebhookSpool(path);
-    const lost = spool.keepOnly(hooks.map(({ name }) => name)), counts = spool.counts();
+    const spool = this.#spool ??= WebhookSpool.open(path, (sentence) => this.#trouble(sentence));
+    let lost = 0, counts = new Map<string, number>();
+    try {
+      lost = spool.keepOnly(hooks.map(({ name }) => name));
+      counts = spool.counts();
+    } catch (error) { // what happens from now on is put there all the same, as soon as it can be
+      this.#trouble(`what waits for hooks cannot be read: ${error instanceof Error ? error.message : error}`);
+    }
     if (lost > 0) this.#notice(`${lost} events waited for hooks that are not in the configuration any more`);
     this.#rows = hooks.map((hook) => {
       const row: Row = {
@@ -193,7 +199,7 @@ export class Webhooks {
   }
 
   #settled(row: Row, how: "taken" | "expired"): void {
-    row.waiting--;
+    row.waiting = Math.max(0, row.waiting - 1);
     if (how === "taken") row.delivered = this.#options.now();
     else {
       row.dropped++;

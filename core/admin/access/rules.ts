@@ -87,7 +87,6 @@ const PAGES: readonly Row[] = [
   ["GET /api", "read"],
   ["GET /configuration", "admin"],
   ["GET /audit", "admin"],
-  ["POST /queue/:verb/ask", "queue"], // changes nothing yet
   ["GET /chaos", "messages"],
   ["POST /chaos", "admin", "chaos"],
   ["POST /chaos/:verb", "admin", "chaos"],

@@ -135,9 +135,9 @@ function nav(context: PageContext, current: PageName | undefined): Html {
   const more = known(MORE), inside = more.some((name) => name === current);
   return markup`<nav class="nav" aria-label="Pages"><ul>${known(BAR).map(link)}${
     more.length > 0 &&
-    markup`<li><details${inside && markup` class="in"`}><summary>${inside ? LABELS[current!] : "More"} ${
-      icon("down")
-    }</summary><ul>${more.map(link)}</ul></details></li>`
+    markup`<li><details${inside && markup` class="in"`}><summary>${
+      inside ? markup`<span class="wide">${LABELS[current!]}</span><span class="phone">More</span>` : "More"
+    } ${icon("down")}</summary><ul>${more.map(link)}</ul></details></li>`
   }</ul></nav>`;
 }
 

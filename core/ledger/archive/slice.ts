@@ -4,9 +4,9 @@
  * Non-job: which stretch (slices.ts), what is asked (archive.ts).
  */
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
-import { Statements } from "../../store/statements.ts";
 import { StoreError } from "../../store/store.ts";
 import { type Head, ID, keyOf, type Late, SLOTS, timeOf } from "../codec.ts";
+import { Damage, SliceStatements } from "./damage.ts";
 import type { PluginCount } from "../ledger.ts";
 import { type Counted, COUNTS, PLUGIN_COUNTS } from "../recording/tally.ts";
 import { COMMIT_BOUNDS, DELAY_BOUNDS } from "../ledger.ts";
@@ -43,6 +43,9 @@ const TABLES = `
   pragma application_id = ${APPLICATION};
 `;
 
+/** Pages that one row takes to fill them. */
+const FILL = 4096;
+
 /** A row as it is written. */
 export interface Row {
   readonly key: number;
@@ -64,7 +67,7 @@ export class Slice {
   readonly start: number;
   readonly path: string | null;
   readonly #db: DatabaseSync;
-  readonly #sql: Statements;
+  readonly #sql: SliceStatements;
 
   /** @throws when the file is none of ours, damaged, or cannot be had. `path` null: in memory. */
   constructor(start: number, path: string | null, options: { readonly readOnly?: boolean } = {}) {
@@ -75,7 +78,7 @@ export class Slice {
       Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 }).close(); // SQLite would: 0644
     }
     this.#db = new DatabaseSync(path ?? ":memory:", { readOnly });
-    this.#sql = new Statements(this.#db);
+    this.#sql = new SliceStatements(this.#db, start);
     try {
       this.#db.exec("pragma busy_timeout = 5000");
       if (!readOnly) this.#prepare();
@@ -90,7 +93,8 @@ export class Slice {
     const fresh = this.#number("pragma user_version") === 0 && this.#number("select count(*) from sqlite_schema") === 0;
     // The last second may be lost in a power cut; the file is whole all the same
     this.#db.exec(`pragma journal_mode = wal; pragma synchronous = normal; pragma wal_autocheckpoint = 2000;
-      pragma journal_size_limit = ${16 * 1024 * 1024}; pragma cache_size = -4096; pragma temp_store = memory`);
+      pragma journal_size_limit = ${16 * 1024 * 1024}; pragma cache_size = -4096; pragma temp_store = memory;
+      pragma secure_delete = fast`); // what is replaced leaves nothing in its page
     if (fresh) this.#db.exec(`begin; ${TABLES} commit`);
   }
 
@@ -101,7 +105,7 @@ export class Slice {
   }
 
   #number(sql: string): number {
-    return Number(Object.values(this.#db.prepare(sql).get() ?? { none: 0 })[0]);
+    return Number(Object.values(this.#sql.get(sql) ?? { none: 0 })[0]);
   }
 
   // ---- Writing -------------------------------------------------------------------------------------------------------
@@ -165,8 +169,28 @@ export class Slice {
     this.#sql.run("insert into word (rowid, text) values (?, ?)", key, row.words);
   }
 
+  /** Whether pages that become free are written over too: dear, so only while something has to go. */
+  overwrites(on: boolean): void {
+    this.#db.exec(`pragma secure_delete = ${on ? "on" : "fast"}`);
+  }
+
+  /** Writes over what once stood in free pages, and gives the log back. Outside of a transaction. */
+  scrub(): void {
+    const free = this.#number("pragma freelist_count"), octets = this.#number("pragma page_size") - 4; // 4: the next one
+    if (free > 0) {
+      this.transact(() => {
+        this.#db.exec("create table nothing (octets blob not null)");
+        for (let left = free; left > 0; left -= FILL) {
+          this.#sql.run("insert into nothing values (zeroblob(?))", Math.min(left, FILL) * octets);
+        }
+        this.#db.exec("drop table nothing");
+      });
+    }
+    this.rest();
+  }
+
   /** Statements for what is seldom done (forget.ts). */
-  get sql(): Statements {
+  get sql(): SliceStatements {
     return this.#sql;
   }
 
@@ -174,7 +198,12 @@ export class Slice {
 
   #headAt(key: number): Head | null {
     const row = this.#sql.get<{ head: string }>("select head from entry where key = ?", key);
-    return row && JSON.parse(row.head);
+    if (row === null) return null;
+    try {
+      return JSON.parse(row.head);
+    } catch {
+      throw new Damage(this.start, "an entry in it is no JSON");
+    }
   }
 
   /** Keys that match, the newest first, from `above` (exclusive) down to `from`. */
@@ -200,7 +229,9 @@ export class Slice {
   }
 
   head(key: number): Head {
-    return this.#headAt(key)!;
+    const head = this.#headAt(key);
+    if (head === null) throw new Damage(this.start, "its index names an entry that is not there");
+    return head;
   }
 
   /** The entry of an identifier, or null. */
@@ -212,14 +243,19 @@ export class Slice {
   }
   #find(table: "entry" | "session", id: string): { key: number; head: Head; part: string } | null {
     const from = timeOf(id) * SLOTS;
-    const rows = this.#sql.iterate<{ key: number; head: string; part: string }>(
-      `select key, head, part from ${table} where key >= ? and key < ?`,
+    const rows = this.#sql.all<{ key: number; head: string }>(
+      `select key, head from ${table} where key >= ? and key < ?`,
       from,
       from + 2 * SLOTS,
     );
-    for (const { key, head, part } of rows) {
+    for (const { key, head } of rows) {
       const read: Head = JSON.parse(head);
-      if (read[ID] === id) return { key, head: read, part };
+      if (read[ID] !== id) continue;
+      return {
+        key,
+        head: read,
+        part: this.#sql.get<{ part: string }>(`select part from ${table} where key = ?`, key)!.part,
+      };
     }
     return null;
   }

@@ -326,6 +326,27 @@ Deno.test("the JSON Schema knows every plugin, its options and the host's words"
   assertEquals(schema.properties.limits.properties.messageSize.default, "50MiB");
 });
 
+Deno.test("SIGHUP while the server starts does not end it: the configuration is read again once it runs", async () => {
+  await folder(async (cwd) => {
+    const server = fakeServer(), terminal = new FakeTerminal({ cwd });
+    const go = Promise.withResolvers<void>(), asked = Promise.withResolvers<void>();
+    const code = serve(undefined, terminal, async (config, options) => {
+      asked.resolve();
+      await go.promise;
+      return await server.start(config, options);
+    });
+    await asked.promise;
+    assertEquals(terminal.signal("SIGHUP"), 1);
+    assertEquals(server.reloads(), 0);
+    go.resolve();
+    await server.running;
+    assertEquals(server.reloads(), 1);
+    server.end();
+    assertEquals(await code, 0);
+    assertEquals(terminal.signal("SIGHUP"), 0, "still listening after the end");
+  });
+});
+
 /** A server that runs until it is told to stop. */
 function fakeServer() {
   let end = () => {};

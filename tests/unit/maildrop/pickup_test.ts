@@ -4,6 +4,7 @@ import { type Drop, leaveDrop, makeMaildrop } from "../../../core/maildrop/drop.
 import { Pickup, type PickupOptions } from "../../../core/maildrop/pickup.ts";
 import type { Event } from "../../../core/observe/events.ts";
 import { octets } from "../../support/bytes.ts";
+import { ReadOnly, testWithMounts } from "../../support/small_disk.ts";
 import { TempFolder } from "../../support/temp.ts";
 
 /** A server that answers RCPT by what the local part says, and keeps what it takes. */
@@ -210,4 +211,59 @@ Deno.test("what nobody finished writing goes after a day and a half", async () =
   await Deno.utime(`${house.maildrop}/${young}`, house.time / 1000 - day, house.time / 1000 - day);
   await house.pickup.look();
   assertEquals(house.left, [young]);
+});
+
+testWithMounts("who has it does not get it again while the folder takes no writing", async () => {
+  await using house = await House.open();
+  await house.drop({ to: ["a@example.net", "later@example.net", "no@example.net"] });
+  await using lid = await ReadOnly.over(house.maildrop);
+  for (let hour = 0; hour < 4; hour++) {
+    await house.pickup.look();
+    house.time += 600_000;
+  }
+  assertEquals(house.peer.taken.map(({ to }) => to), [["a@example.net"]]);
+  assertEquals(house.left.length, 1);
+  await lid.lift();
+  house.time += 3_600_000;
+  await house.pickup.look(); // the time is over for who was put off
+  assertEquals(house.peer.taken.map(({ to }) => to), [["a@example.net"], ["me@example.org"]]);
+  assertEquals([house.left, house.aside], [[], []]);
+});
+
+Deno.test("whatever a stranger puts there, the others get through", async () => {
+  await using house = await House.open();
+  const at = (digit: string) => `${house.maildrop}/${digit.repeat(26)}-${digit.repeat(24)}`;
+  const folder = async (path: string) => {
+    await Deno.mkdir(path);
+    await Deno.writeTextFile(`${path}/something`, "x");
+  };
+  const old = house.time / 1000 - 200_000;
+  await folder(`${house.maildrop}/tmp-folder`);
+  await Deno.utime(`${house.maildrop}/tmp-folder`, old, old);
+  for (const round of ["first", "again"]) {
+    await folder(at("0"));
+    await new Deno.Command("mkfifo", { args: [at("1")] }).output();
+    await Deno.symlink("/etc/passwd", at("2"));
+    const envelope = { from: "no@example.org", to: ["a@example.net", "no@example.net"], notify: null, ret: null };
+    for (const [digit, moment] of [["3", 1e300], ["4", -1], ["5", 1.5]] as const) {
+      const head = JSON.stringify({ ...envelope, envid: null, at: moment, size: 1 });
+      await Deno.writeTextFile(at(digit), `postern drop 1\n${head}\nx`);
+    }
+    await house.drop({ to: [`${round}@example.net`] });
+    house.time += 3_600_000;
+    await house.pickup.look();
+    await house.pickup.look();
+    assertEquals(house.peer.taken.at(-1)?.to, [`${round}@example.net`]);
+    assertEquals(house.left, ["tmp-folder"]);
+  }
+  assertEquals([house.peer.taken.length, house.aside.length], [2, 7]); // a file of the same name takes the place of one
+});
+
+Deno.test("however many wait, those that are due have their turn", async () => {
+  await using house = await House.open({ most: 3 });
+  for (let n = 0; n < 10; n++) await house.drop({ to: ["later@example.net"] });
+  await house.drop({ to: ["a@example.net"], at: house.time + 1 });
+  for (let look = 0; look < 4; look++) await house.pickup.look();
+  assertEquals(house.peer.taken.map(({ to }) => to), [["a@example.net"]]);
+  assertEquals(house.left.length, 10);
 });

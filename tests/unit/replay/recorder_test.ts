@@ -47,7 +47,7 @@ Deno.test("a file for each session, for nobody else to read", async () => {
   const folder = temp.at("data/recordings"), { recorder } = await recorderIn(folder);
   visit(recorder, "s01A");
   visit(recorder, "s01B");
-  await recorder.stop();
+  await recorder.stop(10_000);
   assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["s01A.jsonl", "s01B.jsonl"]);
   assertEquals((await Deno.stat(folder)).mode! & 0o777, 0o700);
   assertEquals((await Deno.stat(`${folder}/s01A.jsonl`)).mode! & 0o777, 0o600);
@@ -73,7 +73,7 @@ Deno.test("what plugins asked stands in it: name service, failures too, and coun
   await services.counters.put("m", "x", { seconds: 60 });
   await services.counters.get("m");
   tape.end("quit");
-  await recorder.stop();
+  await recorder.stop(10_000);
   const { known, counted } = parseRecording(await Deno.readTextFile(temp.at("recordings/s01A.jsonl")));
   assertEquals(known.map(({ question }) => question), ["TXT a.example", "MX a.example", "A slow.example"]);
   assertEquals((known[2]!.answer as { fault: string }).fault, "timeout");
@@ -87,7 +87,7 @@ Deno.test("what is older than is kept goes, and nothing that is not a recording"
   const old = new Date(Date.now() - 8 * DAY);
   for (const name of ["old.jsonl", "notes.txt"]) await Deno.utime(`${folder}/${name}`, old, old);
   await recorder.sweep();
-  await recorder.stop();
+  await recorder.stop(10_000);
   assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["new.jsonl", "notes.txt"]);
 });
 
@@ -100,7 +100,7 @@ Deno.test("all together they keep to their size: the oldest go first", async () 
     await Deno.utime(`${folder}/${name}.jsonl`, at, at);
   }
   await recorder.sweep();
-  await recorder.stop();
+  await recorder.stop(10_000);
   assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["c.jsonl", "d.jsonl"]);
 });
 
@@ -115,7 +115,7 @@ Deno.test("one that outgrows what all may have is given up, and leaves nothing",
     if (count % 50 === 0) await waitFor("some of it", () => [...Deno.readDirSync(folder)].length <= 1);
   }
   tape.end("quit");
-  await recorder.stop();
+  await recorder.stop(10_000);
   assertEquals([...Deno.readDirSync(folder)].length, 0);
 });
 
@@ -125,7 +125,16 @@ Deno.test("a folder that cannot be written is told, and no session fails for it"
   await Deno.remove(folder, { recursive: true });
   visit(recorder, "s01A");
   visit(recorder, "s01B");
-  await recorder.stop();
+  await recorder.stop(10_000);
   assertEquals(troubles.length, 1);
   assert(troubles[0]!.startsWith("cannot record: "));
+});
+
+Deno.test("a session that does not end keeps nobody from stopping", async () => {
+  await using temp = await TempFolder.make();
+  const folder = temp.at("recordings"), { recorder } = await recorderIn(folder);
+  const { services } = recorder.begin(PEER, servicesIn(new MemoryResolver()))!;
+  services.emit({ type: "session-opened", session: "s01A", ip: PEER.ip, listener: "in", role: "mx" });
+  await recorder.stop(1);
+  assertEquals([...Deno.readDirSync(folder)], []);
 });

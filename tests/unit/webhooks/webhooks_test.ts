@@ -1,4 +1,5 @@
 /** Hooks against a receiver that fails, hangs and comes back: what it hears, in which order, signed, and what is lost. */
+import { DatabaseSync } from "node:sqlite";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { reject } from "../../../core/model/reply.ts";
 import type { Event } from "../../../core/observe/events.ts";
@@ -219,4 +220,59 @@ Deno.test("webhooks: its own troubles are no news to it, and without a hook ther
   await waitFor("one", () => receiver.heard.length === 1);
   assertEquals(receiver.heard[0]!.data["message"], "of others");
   await one.all.close();
+});
+
+Deno.test("webhooks: while the file takes no writing what was heard is not said again, and the next one comes after it", async () => {
+  await using temp = await TempFolder.make();
+  await using receiver = HookReceiver.start(KEY);
+  const path = temp.at("webhooks.db");
+  receiver.answer = new Response(null, { status: 500 });
+  const { all, told } = webhooks([hook(receiver.url)], { path });
+  all.observe(notice("first"));
+  all.observe(notice("second"));
+  await waitFor("an attempt", () => receiver.requests >= 1);
+  const other = new DatabaseSync(path);
+  await waitFor("the file to be held by another", () => {
+    try {
+      other.exec("BEGIN IMMEDIATE");
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  receiver.answer = new Response();
+  await waitFor("the first", () => receiver.heard.length === 1);
+  const before = receiver.requests;
+  await waitFor("the word about the file", () => /the file of what waits: .*locked/.test(all.states()[0]!.fault ?? ""));
+  assert(all.states()[0]!.delivered !== null);
+  other.exec("ROLLBACK");
+  other.close();
+  await waitFor("the second", () => all.states()[0]!.waiting === 0);
+  assertEquals(receiver.heard.map(({ data }) => data["message"]), ["first", "second"]);
+  assertEquals(receiver.requests, before + 1);
+  assertEquals(told.at(-1), "notice: the hook hook takes events again");
+  await all.close();
+});
+
+Deno.test("webhooks: a file that is damaged goes aside, one that cannot be had is memory: events are told all the same", async () => {
+  await using temp = await TempFolder.make();
+  await using receiver = HookReceiver.start(KEY);
+  const whole = temp.at("whole.db"), away = hook("http://127.0.0.1:1/", { timeout: 2000 });
+  const before = webhooks([away], { path: whole, retry: [60_000] });
+  for (let i = 0; i < 200; i++) before.all.observe(notice(`${i} ${"x".repeat(200)}`));
+  await before.all.close();
+  const holed = await Deno.readFile(whole);
+  holed.fill(0xff, 8192, holed.length - 4096);
+  await Deno.writeFile(temp.at("holed.db"), holed);
+  await Deno.writeTextFile(temp.at("garbage.db"), "no database at all\n".repeat(500));
+  await Deno.mkdir(temp.at("folder.db"));
+  for (const [name, says] of [["holed", "set aside"], ["garbage", "set aside"], ["folder", "in memory"]] as const) {
+    const { all, told } = webhooks([hook(receiver.url)], { path: temp.at(`${name}.db`) });
+    assertStringIncludes(told[0] ?? "", says, name);
+    all.observe(notice(name));
+    await waitFor(`the event of ${name}`, () => receiver.heard.some(({ data }) => data["message"] === name));
+    await all.close();
+  }
+  const aside = [...Deno.readDirSync(temp.path)].filter((each) => each.name.includes(".corrupt-"));
+  assertEquals(aside.length, 2);
 });

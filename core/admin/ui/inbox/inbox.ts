@@ -154,7 +154,7 @@ function boxes(context: PageContext, data: InboxData, stored: number): Html {
     context.site.devInbox &&
     markup`<div class="use"><b>A new inbox</b> is made when somebody signs in under its name, with any password.</div>`
   }
-    ${data.chaos && markup`<div class="use"><a href="/chaos">Errors on purpose</a></div>`}
+    ${data.chaos && markup`<div class="use stays"><a href="/chaos">Errors on purpose</a></div>`}
     <div class="use keys" aria-hidden="true">
       <p><kbd>j</kbd> <kbd>k</kbd> next, previous</p>
       <p><kbd>Enter</kbd> to the message</p>
