@@ -27,6 +27,19 @@ export function serveCommand(terminal: Terminal, finish: (code: ExitCode) => voi
 
 /** Runs until the server has ended. */
 export async function serve(file: string | undefined, terminal: Terminal, start: Start): Promise<ExitCode> {
+  const hangUps = new HangUps(terminal);
+  try {
+    return await run(file, terminal, { start, hangUps });
+  } finally {
+    hangUps.release();
+  }
+}
+
+async function run(
+  file: string | undefined,
+  terminal: Terminal,
+  { start, hangUps }: { readonly start: Start; readonly hangUps: HangUps },
+): Promise<ExitCode> {
   let log: Log | null = null;
   const load = () =>
     loadConfig({
@@ -50,6 +63,7 @@ export async function serve(file: string | undefined, terminal: Terminal, start:
     });
     announce(config, server, log, terminal);
     const release = onSignals(server, log, terminal);
+    hangUps.to(() => reload(server, log!));
     try {
       await server.done;
     } finally {
@@ -122,16 +136,39 @@ function onSignals(server: RunningServer, log: Log, terminal: Terminal): () => v
     log.logger.info("stopping: new mail is refused, messages under way may finish; a second signal ends at once");
     server.stop().catch((error) => log.logger.error("stopping failed", { error: String(error) }));
   };
-  const reload = () => {
-    log.logger.info("SIGHUP: the configuration is read again, certificates and keys with it");
-    void server.reload().then(({ faults }) => {
-      for (const fault of faults) log.logger.error("nothing was changed", { fault });
-    });
-  };
   const releases = [
     terminal.onSignal("SIGTERM", stop("SIGTERM")),
     terminal.onSignal("SIGINT", stop("SIGINT")),
-    terminal.onSignal("SIGHUP", reload),
   ];
   return () => releases.forEach((release) => release());
+}
+
+/**
+ * SIGHUP, which ends a process that does not listen for it: heard from the first moment on, since a reload may well be
+ * asked for while the server still starts.
+ */
+class HangUps {
+  readonly release: () => void;
+  #reload: (() => void) | null = null;
+  #missed = false;
+
+  constructor(terminal: Terminal) {
+    this.release = terminal.onSignal(
+      "SIGHUP",
+      () => this.#reload === null ? void (this.#missed = true) : this.#reload(),
+    );
+  }
+
+  /** Where they go from now on; what came before goes there too. */
+  to(reload: () => void): void {
+    this.#reload = reload;
+    if (this.#missed) reload();
+  }
+}
+
+function reload(server: RunningServer, log: Log): void {
+  log.logger.info("SIGHUP: the configuration is read again, certificates and keys with it");
+  void server.reload().then(({ faults }) => {
+    for (const fault of faults) log.logger.error("nothing was changed", { fault });
+  });
 }

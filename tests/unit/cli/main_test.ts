@@ -359,6 +359,22 @@ Deno.test("case 78: the first signal drains, the second ends at once, SIGHUP rea
   });
 });
 
+Deno.test("SIGHUP while the server starts does not end it: the configuration is read again once it runs", async () => {
+  await folder(async (cwd) => {
+    const server = fakeServer(), terminal = new FakeTerminal({ cwd }), heard: number[] = [];
+    const code = serve(undefined, terminal, (config, options) => {
+      heard.push(terminal.signal("SIGHUP"));
+      return server.start(config, options);
+    });
+    heard.push(terminal.signal("SIGHUP")); // before the configuration is read
+    await server.running;
+    assertEquals([heard, server.reloads()], [[1, 1], 1]);
+    server.end();
+    assertEquals(await code, 0);
+    assertEquals(terminal.signal("SIGHUP"), 0);
+  });
+});
+
 Deno.test("case 77: a plugin's timer that throws while the last lines are written does not change the exit code", async () => {
   await folder(async (cwd) => {
     const server = fakeServer(), terminal = new FakeTerminal({ cwd });
