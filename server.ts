@@ -39,3 +39,6 @@ export type { TlsLevel, TlsRule } from "./core/delivery/tls/rules.ts";
 export type { Server as NameServer } from "./core/dns/exchange.ts";
 export type { Family } from "./core/dns/host_addresses.ts";
 export type { StubOptions } from "./core/dns/stub.ts";
+export type { AccessToken, Scope as TokenScope } from "./core/config/tokens.ts";
+export type { ReadSetting, SettingSource } from "./core/config/settings.ts";
+export type { Hook, HookEvent } from "./core/webhooks/hook.ts";

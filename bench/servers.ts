@@ -1,5 +1,5 @@
 /**
- * The servers under measurement: Postern as it is shipped, and the peers; all of them accept, none hands on. Job: start
+ * The servers under measurement: Postern plain and as it is shipped, and the peers; all of them accept, none hands on. Job: start
  * each on a loopback port of its own with data on a real disk under .build/, say what it is, stop it. Non-job: load and
  * figures (main.ts), relaying (relays.ts).
  */
@@ -9,11 +9,34 @@ import { installed, moduleVersion, postfixMissing, startHaraka, startPostfix } f
 import { posternVersion, startPostern } from "./postern.ts";
 import { RELAYS } from "./relays.ts";
 import { type Candidate, freshFolder, runProgram } from "./running.ts";
-import { BENCH, BUILD, compiled, keyPair } from "./tools.ts";
+import { BENCH, BUILD, compiled, type KeyPair, keyPair } from "./tools.ts";
+
+/** What the peers do: take mail and keep it. The ledger is on, as it is unless told otherwise. */
+const INBOX = ({ key, cert }: KeyPair) =>
+  `hostname: mx.bench.example
+domains: ["*"]
+listeners:
+  - { address: "127.0.0.1:2525" }
+tls: { certificates: [{ cert: ${cert}, key: ${key} }] }
+admin: { address: "127.0.0.1:8025", token: "\${POSTERN_ADMIN_TOKEN}" }
+limits: { connectionsPerIp: 10000 }
+plugins:
+  - inbox: { everything: true }
+`;
 
 const postern: Candidate = {
   name: "postern",
   promise: "durable",
+  over: "both",
+  missing: () => null,
+  version: posternVersion,
+  start: async ({ under } = {}) =>
+    await startPostern({ under, config: INBOX(await keyPair()), facts: { configuration: "everything into an inbox" } }),
+};
+
+const dev: Candidate = {
+  name: "postern-dev",
+  promise: "durable, with SPF, DKIM, DMARC, header checks and a spam filter that only note",
   over: "both",
   missing: () => null,
   version: posternVersion,
@@ -91,6 +114,7 @@ const sink: Candidate = {
 /** In the order of the report. */
 export const CANDIDATES: readonly Candidate[] = [
   postern,
+  dev,
   postfix,
   smtpServer,
   haraka("haraka", 0),

@@ -12,6 +12,19 @@ export async function runningServer(config: Config): Promise<AdminApi | null> {
 /** For a change of a million recipients, milliseconds. */
 const PATIENCE = 600_000;
 
+/** What the server says is wrong. */
+export class ApiError extends CommandError {
+  /** One for each thing that is wrong, where the server tells them apart. */
+  readonly faults: readonly string[];
+  readonly status: number;
+
+  constructor(message: string, { status, faults }: { readonly status: number; readonly faults: readonly string[] }) {
+    super(message);
+    this.status = status;
+    this.faults = faults;
+  }
+}
+
 export class AdminApi {
   constructor(readonly base: string, readonly token: string | null, readonly patience: number = PATIENCE) {}
 
@@ -43,11 +56,29 @@ export class AdminApi {
       if ((error as Error).name !== "TimeoutError") throw error;
       throw new CommandError(`${this.base} takes its time: what was asked for may still be done`);
     });
-    const answer: unknown = await response.json().catch(() => null);
-    if (response.ok) return answer;
-    if (response.status === 404) return null;
-    if (response.status === 401) throw new CommandError(`${this.base} wants another token: set POSTERN_ADMIN_TOKEN`);
-    const detail = (answer as { detail?: string; title?: string } | null)?.detail;
-    throw new CommandError(`${this.base} answered ${response.status}${detail ? `: ${detail}` : ""}`);
+    if (response.status === 404) await response.body?.cancel();
+    else if (response.ok) return await response.json().catch(() => null);
+    else throw await this.#fault(response);
+    return null;
+  }
+
+  /** The body of a GET as it is: metrics, a stream of events. `signal` ends it. @throws {CommandError} as `call`. */
+  async open(path: string, signal: AbortSignal): Promise<Response> {
+    const headers: Record<string, string> = this.token === null ? {} : { Authorization: `Bearer ${this.token}` };
+    const response = await fetch(`${this.base}${path}`, { headers, signal });
+    if (!response.ok) throw await this.#fault(response);
+    return response;
+  }
+
+  async #fault(response: Response): Promise<ApiError> {
+    const problem: unknown = await response.json().catch(() => null);
+    if (response.status === 401) {
+      return new ApiError(`${this.base} wants another token: set POSTERN_ADMIN_TOKEN`, { status: 401, faults: [] });
+    }
+    const { detail = "", faults = [] } = (problem ?? {}) as { detail?: unknown; faults?: unknown };
+    return new ApiError(`${this.base} answered ${response.status}${detail ? `: ${detail}` : ""}`, {
+      status: response.status,
+      faults: Array.isArray(faults) ? faults.map(String) : [],
+    });
   }
 }

@@ -9,11 +9,18 @@ import about from "../deno.json" with { type: "json" };
 import { ConfigError } from "../core/config/issue.ts";
 import { banCommand } from "./ban/command.ts";
 import { checkCommand } from "./check/command.ts";
+import { complete } from "./completion/complete.ts";
+import { completionCommand } from "./completion/command.ts";
 import { dkimCommand } from "./dkim.ts";
 import { dmarcCommand } from "./dmarc.ts";
 import { doctorCommand } from "./doctor/command.ts";
+import { eventsCommand } from "./events/command.ts";
+import { ledgerCommand } from "./ledger/command.ts";
+import { explainCommand } from "./ledger/explain.ts";
+import { sessionsCommand } from "./ledger/sessions.ts";
 import { quarantineCommand } from "./quarantine.ts";
 import { queueCommand } from "./queue/command.ts";
+import { reloadCommand } from "./reload.ts";
 import { replayCommand } from "./replay/command.ts";
 import { schemaCommand } from "./schema.ts";
 import { sendCommand } from "./send/command.ts";
@@ -21,6 +28,7 @@ import { NAMES, sendmail, sendmailCommand } from "./sendmail/command.ts";
 import { serveCommand } from "./serve.ts";
 import { suppressCommand } from "./suppress/command.ts";
 import { CommandError, DONE, type ExitCode, NO, processTerminal, type Terminal, USAGE } from "./terminal.ts";
+import { topCommand } from "./top/command.ts";
 import { trainCommand } from "./train/command.ts";
 import { tryCommand } from "./try/command.ts";
 import { userCommand } from "./user/command.ts";
@@ -31,7 +39,20 @@ const SHOWN = new Set(["commander.helpDisplayed", "commander.help", "commander.v
 /** Runs one command line and answers its exit code. Never throws for what a user can cause. */
 export async function run(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
   let code: ExitCode = DONE;
-  const finish = (result: ExitCode) => void (code = result);
+  const program = programOf(terminal, (result) => void (code = result));
+  try {
+    const [first, ...words] = args;
+    if (first === "sendmail" && words[0] !== "--help") return await sendmail(words, "sendmail", terminal);
+    if (first === "__complete") return await complete(words, program, terminal); // shells ask so
+    await program.parseAsync([...args], { from: "user" });
+    return code;
+  } catch (error) {
+    return explain(error, terminal);
+  }
+}
+
+/** All commands. `finish` is told the exit code of the one that ran. */
+export function programOf(terminal: Terminal, finish: (code: ExitCode) => void): Command {
   const program = new Command("postern")
     .description("An SMTP server whose policy you write yourself")
     .version(about.version);
@@ -39,8 +60,14 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     serveCommand,
     checkCommand,
     schemaCommand,
+    reloadCommand,
     sendCommand,
     sendmailCommand,
+    explainCommand,
+    sessionsCommand,
+    ledgerCommand,
+    topCommand,
+    eventsCommand,
     tryCommand,
     replayCommand,
     queueCommand,
@@ -52,19 +79,13 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     dkimCommand,
     dmarcCommand,
     doctorCommand,
+    completionCommand,
   ];
   for (const make of commands) {
     program.addCommand(make(terminal, finish));
   }
   settle(program, terminal);
-  try {
-    const [first, ...words] = args;
-    if (first === "sendmail" && words[0] !== "--help") return await sendmail(words, "sendmail", terminal);
-    await program.parseAsync([...args], { from: "user" });
-    return code;
-  } catch (error) {
-    return explain(error, terminal);
-  }
+  return program;
 }
 
 /** Throw instead of exit, and one line instead of a page on a usage error. */
@@ -73,6 +94,8 @@ function settle(command: Command, terminal: Terminal): void {
   command.configureOutput({
     writeOut: (text) => terminal.out(text.trimEnd()),
     writeErr: (text) => terminal.err(text.trimEnd()),
+    getOutHelpWidth: () => terminal.screen()?.columns ?? 80,
+    getErrHelpWidth: () => terminal.screen()?.columns ?? 80,
     outputError: (text, write) => {
       const what = text.replace(/^error: /, "").replace(/\s*\n\s*/g, " ").trim();
       write(`postern: ${what}; see ${titleOf(command)} --help`);

@@ -3,8 +3,12 @@
  * held, in words of its own (queue/command.ts). Non-job: why mail is held (plugins), training (`postern train`).
  */
 import { Command } from "commander";
-import { at, change, idOf, limitOf, list, type QueueOptions, show, wholeId } from "./queue/command.ts";
+import { change } from "./queue/change.ts";
+import { at, limitOf, type QueueOptions } from "./queue/command.ts";
 import type { QueueDoor } from "./queue/door.ts";
+import { filterOf } from "./queue/filter.ts";
+import { idOf, wholeId } from "./queue/ids.ts";
+import { list, show } from "./queue/listing.ts";
 import { CommandError, type ExitCode, type Terminal, USAGE } from "./terminal.ts";
 
 export function quarantineCommand(terminal: Terminal, finish: (code: ExitCode) => void): Command {
@@ -18,8 +22,8 @@ export function quarantineCommand(terminal: Terminal, finish: (code: ExitCode) =
     .option("--domain <domain>", "only recipients of this domain")
     .option("--limit <n>", "at most so many messages", "100")
     .action(async (options: QueueOptions) => {
-      const limit = limitOf(options);
-      finish(await at(options, terminal, (door) => list(door, { ...options, state: "held", limit }, terminal)));
+      const limit = limitOf(options), filter = filterOf({ ...options, state: "held" });
+      finish(await at(options, terminal, (door) => list(door, { filter, limit, json: options.json }, terminal)));
     });
   add("show", "everything about a message").argument("<id>")
     .action(async (text: string, options: QueueOptions) => {
@@ -34,16 +38,18 @@ export function quarantineCommand(terminal: Terminal, finish: (code: ExitCode) =
   ) {
     add(verb, description).argument("[id...]")
       .option("--domain <domain>", "all that is held for recipients of this domain")
+      .option("--dry-run", "change nothing: print what would be changed")
+      .option("-y, --yes", "do not ask before many are changed")
       .action(async (texts: string[], options: QueueOptions) => {
         const ids = texts.map(idOf), { domain } = options;
         if (ids.length > 0 === (domain !== undefined)) {
           throw new CommandError(`quarantine ${verb}: name messages by id, or all of a --domain`, USAGE);
         }
-        const filter = ids.length > 0 ? {} : { state: "held" };
+        const filter = ids.length > 0 ? {} : filterOf({ ...options, state: "held" });
         finish(
           await at(options, terminal, async (door) => {
             for (const id of verb === "delete" ? ids : []) await mustBeHeld(door, id);
-            return await change(door, { verb }, ids, { ...options, ...filter }, terminal);
+            return await change(door, { ...options, wanted: { verb }, ids, filter }, terminal);
           }),
         );
       });

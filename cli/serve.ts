@@ -27,19 +27,6 @@ export function serveCommand(terminal: Terminal, finish: (code: ExitCode) => voi
 
 /** Runs until the server has ended. */
 export async function serve(file: string | undefined, terminal: Terminal, start: Start): Promise<ExitCode> {
-  const hangUps = new HangUps(terminal);
-  try {
-    return await run(file, terminal, { start, hangUps });
-  } finally {
-    hangUps.release();
-  }
-}
-
-async function run(
-  file: string | undefined,
-  terminal: Terminal,
-  { start, hangUps }: { readonly start: Start; readonly hangUps: HangUps },
-): Promise<ExitCode> {
   let log: Log | null = null;
   const load = () =>
     loadConfig({
@@ -55,6 +42,7 @@ async function run(
   for (const warning of config.warnings) terminal.err(`postern: warning: ${warning}`);
   log = openLog(config.log, terminal.log);
   const unguard = guard(log);
+  const hangups = onHangups(log, terminal);
   try {
     const server = await start(config, {
       observers: [log.observe],
@@ -63,7 +51,7 @@ async function run(
     });
     announce(config, server, log, terminal);
     const release = onSignals(server, log, terminal);
-    hangUps.to(() => reload(server, log!));
+    hangups.begin(server);
     try {
       await server.done;
     } finally {
@@ -76,6 +64,7 @@ async function run(
     terminal.err(`postern: ${text}`);
     return NO;
   } finally {
+    hangups.release();
     await log.close();
     unguard(); // last: up to the exit only promises follow, and no plugin's timer fires between them
   }
@@ -143,32 +132,27 @@ function onSignals(server: RunningServer, log: Log, terminal: Terminal): () => v
   return () => releases.forEach((release) => release());
 }
 
-/**
- * SIGHUP, which ends a process that does not listen for it: heard from the first moment on, since a reload may well be
- * asked for while the server still starts.
- */
-class HangUps {
-  readonly release: () => void;
-  #reload: (() => void) | null = null;
-  #missed = false;
-
-  constructor(terminal: Terminal) {
-    this.release = terminal.onSignal(
-      "SIGHUP",
-      () => this.#reload === null ? void (this.#missed = true) : this.#reload(),
-    );
-  }
-
-  /** Where they go from now on; what came before goes there too. */
-  to(reload: () => void): void {
-    this.#reload = reload;
-    if (this.#missed) reload();
-  }
-}
-
-function reload(server: RunningServer, log: Log): void {
-  log.logger.info("SIGHUP: the configuration is read again, certificates and keys with it");
-  void server.reload().then(({ faults }) => {
-    for (const fault of faults) log.logger.error("nothing was changed", { fault });
+/** SIGHUP reads the configuration again. One that comes while the server starts must not end it, and waits. */
+function onHangups(
+  log: Log,
+  terminal: Terminal,
+): { begin(server: RunningServer): void; release(): void } {
+  let running: RunningServer | null = null, asked = false;
+  const reload = (server: RunningServer) => {
+    log.logger.info("SIGHUP: the configuration is read again, certificates and keys with it");
+    void server.reload().then(({ faults }) => {
+      for (const fault of faults) log.logger.error("nothing was changed", { fault });
+    });
+  };
+  const release = terminal.onSignal("SIGHUP", () => {
+    if (running === null) asked = true;
+    else reload(running);
   });
+  return {
+    begin(server) {
+      running = server;
+      if (asked) reload(server);
+    },
+    release,
+  };
 }

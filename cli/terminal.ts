@@ -20,6 +20,14 @@ export interface Terminal {
   stream(): AsyncIterable<Uint8Array>;
   /** Asks whoever sits there for a line that is not shown; null when standard input is no terminal. */
   secret(prompt: string): Promise<string | null>;
+  /** A person can be asked: standard input and standard error are terminals. */
+  readonly interactive: boolean;
+  /** Asks for a line that is shown; null where nobody can be asked. */
+  ask(question: string): Promise<string | null>;
+  /** Keys as they are pressed, not shown, until they are let go of; null when standard input is no terminal. */
+  keys(): Keys | null;
+  /** How large the terminal is that standard output is; null where it is none. */
+  screen(): Screen | null;
   /** Standard output for the log, which does not wait. */
   readonly log: Output;
   /** Calls `handler` on each such signal until the function it returns is called. */
@@ -29,6 +37,14 @@ export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
 }
+
+/** In characters. */
+export interface Screen {
+  readonly columns: number;
+  readonly rows: number;
+}
+/** What is typed, octets as they come. Disposing of it gives the terminal back as it was. */
+export interface Keys extends AsyncIterable<Uint8Array>, Disposable {}
 
 /** Done; the answer is no or the input is bad; the command line is wrong. */
 export const DONE = 0, NO = 1, USAGE = 2;
@@ -79,6 +95,20 @@ export function processTerminal(): Terminal {
         writeAll(Deno.stderr, "\n");
       }
     },
+    interactive: Deno.stdin.isTerminal() && Deno.stderr.isTerminal(),
+    ask: async (question) => {
+      if (!Deno.stdin.isTerminal() || !Deno.stderr.isTerminal()) return null;
+      writeAll(Deno.stderr, question);
+      const line: number[] = [], octet = new Uint8Array(1);
+      while (await Deno.stdin.read(octet) !== null && octet[0] !== 0x0a) if (line.length < 1000) line.push(octet[0]!);
+      return new TextDecoder().decode(Uint8Array.from(line)).trim();
+    },
+    keys: rawKeys,
+    screen: () => {
+      if (!Deno.stdout.isTerminal()) return null;
+      const { columns, rows } = Deno.consoleSize();
+      return { columns: columns || 80, rows: rows || 24 }; // a terminal that does not know its size says 0
+    },
     log: Deno.stdout,
     onSignal: (signal, handler) => {
       Deno.addSignalListener(signal, handler);
@@ -87,6 +117,18 @@ export function processTerminal(): Terminal {
     exit: (code) => Deno.exit(code),
     env: environment(),
     cwd: Deno.cwd(),
+  };
+}
+
+function rawKeys(): Keys | null {
+  if (!Deno.stdin.isTerminal()) return null;
+  Deno.stdin.setRaw(true);
+  return {
+    async *[Symbol.asyncIterator]() {
+      const buffer = new Uint8Array(64);
+      for (let length; (length = await Deno.stdin.read(buffer)) !== null;) yield buffer.slice(0, length);
+    },
+    [Symbol.dispose]: () => Deno.stdin.setRaw(false),
   };
 }
 

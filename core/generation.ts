@@ -15,6 +15,7 @@ import { SampleNames } from "./dns/sample_names.ts";
 import { systemResolver } from "./dns/system_resolver.ts";
 import { Doors } from "./doors.ts";
 import { Certificates } from "./net/tls/certificates.ts";
+import { PairError } from "./net/tls/pair.ts";
 import { openSelfSigned } from "./net/tls/self_signed.ts";
 import { ServerTls } from "./net/tls/server_tls.ts";
 import type { Event, Observer } from "./observe/events.ts";
@@ -69,6 +70,7 @@ export class Generation {
   readonly observers: readonly Observer[];
   readonly certificates: Certificates | null;
   readonly #errands: Errands;
+  readonly #emit: (event: Event) => void;
   readonly #recorder: Recorder | null;
 
   /** `previous` is in no closure's reach: each would hold the one before, and all of them would stay. */
@@ -80,6 +82,7 @@ export class Generation {
     const { config, store, now, emit, current } = options, { limits } = config;
     const services = servicesOf(options);
     this.config = config;
+    this.#emit = emit;
     this.certificates = certificates;
     this.#recorder = recorder;
     this.pipelines = new Map(config.listeners.map(({ name, plugins, role, delayRefusals }) => [
@@ -124,6 +127,7 @@ export class Generation {
     const logins = await loginsOf(options);
     const certificates = await openCertificates(options);
     try {
+      refuseWorse(certificates, previous?.certificates ?? null, options.now());
       const { clientCa = null, minVersion = "TLSv1.2" } = options.config.tls ?? {};
       const tls = certificates === null ? null : new ServerTls({
         certificates,
@@ -138,7 +142,14 @@ export class Generation {
     }
   }
 
-  start(): void {
+  /** `previous`: in whose place it stands. */
+  start(previous: Generation | null = null): void {
+    const known = new Set(previous?.certificates?.list.map(({ fingerprint }) => fingerprint) ?? []);
+    for (const { path, fingerprint } of previous === null ? [] : this.certificates?.list ?? []) {
+      if (!known.has(fingerprint)) {
+        this.#emit({ type: "notice", where: "tls", message: `${path}: read again, ${fingerprint}` });
+      }
+    }
     this.sending.start();
     this.#errands.start();
     this.quarantine.start();
@@ -218,6 +229,20 @@ async function openRecorder({ config, now, emit }: GenerationOptions): Promise<R
   const recorder = new Recorder({ config: recordings, folder: join(data, "recordings"), hostname, now, trouble });
   await recorder.start();
   return recorder;
+}
+
+/**
+ * What stands in the place of a good certificate must be good now.
+ *
+ * @throws {PairError} when it is not.
+ */
+function refuseWorse(certificates: Certificates | null, previous: Certificates | null, at: number): void {
+  const known = new Map(previous?.list.map((each) => [each.path, each.fingerprint]) ?? []);
+  for (const { path, fingerprint, notBefore, notAfter } of certificates?.list ?? []) {
+    const before = known.get(path);
+    if (before === undefined || before === fingerprint || at >= notBefore && at <= notAfter) continue;
+    throw new PairError(`${path}: the new certificate is not valid today; the one before stays in use`);
+  }
 }
 
 /** The dev inbox makes a certificate for itself. Null: there is no TLS. */

@@ -272,7 +272,7 @@ class Server implements RunningServer {
       void listener.retire().finally(() => this.#leaving.delete(listener));
     }
     this.#changeSite(config.admin, site);
-    next.start();
+    next.start(before);
     this.#retire(before);
     await this.#webhooks?.change(config.webhooks);
     await this.#pickup?.stop();

@@ -6,6 +6,8 @@ import { Command } from "commander";
 import { LONGEST_BAN, subjectIn } from "../../core/config/bans.ts";
 import { loadConfig } from "../../core/config/load.ts";
 import { parseDuration } from "../../core/model/units.ts";
+import { painter } from "../screen/colour.ts";
+import { type Column, table } from "../screen/table.ts";
 import { CommandError, DONE, type ExitCode, NO, type Terminal, USAGE } from "../terminal.ts";
 import { type BanDoor, type BanRow, openBans } from "./door.ts";
 
@@ -85,9 +87,21 @@ async function list(
   const items = await door.list({ limit });
   if (json) terminal.out(JSON.stringify({ items }, null, 2));
   else if (items.length === 0) terminal.out("Nobody is banned.");
-  else for (const row of items) terminal.out(lineOf(row));
+  else for (const line of linesOf(items, terminal)) terminal.out(line);
   return DONE;
 }
+
+/** A table on a terminal; elsewhere the lines that scripts know. */
+function linesOf(items: readonly BanRow[], terminal: Terminal): readonly string[] {
+  const screen = terminal.screen();
+  if (screen === null) return items.map(lineOf);
+  return table(items, COLUMNS, { width: screen.columns, paint: painter(terminal) });
+}
+const COLUMNS: readonly Column<BanRow>[] = [
+  { title: "client", text: ({ subject }) => subject },
+  { title: "until", text: ({ until }) => until },
+  { title: "why", text: ({ reason }) => reason, cut: true },
+];
 
 function lineOf({ subject, reason, until }: BanRow): string {
   return `${subject} until ${until}${reason && `: ${reason.replace(/\p{C}/gu, "?")}`}`;

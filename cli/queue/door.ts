@@ -14,6 +14,10 @@ export interface Wanted {
 export interface QueueFilter {
   readonly state?: string;
   readonly domain?: string;
+  readonly from?: string;
+  readonly to?: string;
+  /** It came before: a moment. */
+  readonly before?: string;
 }
 /** A message as the HTTP API shows it. */
 export interface QueueRow {

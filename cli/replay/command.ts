@@ -10,7 +10,7 @@ import { StageError } from "../../core/replay/stage.ts";
 import { dryStage } from "../dry_stage.ts";
 import { CommandError, DONE, type ExitCode, NO, type Terminal, USAGE } from "../terminal.ts";
 import { filesOf, readFile } from "./files.ts";
-import { Progress } from "./progress.ts";
+import { Progress } from "../screen/progress.ts";
 import { jsonOf, linesOf, plain, type ReplayJson } from "./report.ts";
 
 interface ReplayOptions {
@@ -46,7 +46,7 @@ async function replay(named: readonly string[], options: ReplayOptions, terminal
   const stage = dryStage(config, { dns, scanners: false });
   const all: ReplayJson[] = [];
   let bad = 0;
-  using progress = new Progress(files.length);
+  using progress = new Progress({ total: files.length, what: "recordings" });
   for (const [index, name] of files.entries()) {
     progress.at(index);
     try {

@@ -1,5 +1,6 @@
 /** `mailq`: the queue in the form that people and scripts know from other servers. Non-job: reading it (cli/queue). */
 import { shortId } from "../../core/model/id.ts";
+import { plain } from "../screen/text.ts";
 import type { QueueList, QueueRow } from "../queue/door.ts";
 
 const HEAD = "-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------";
@@ -57,9 +58,4 @@ function whenOf(moment: Date): string {
     moment.toTimeString().slice(0, 8),
   ];
   return `${day} ${month} ${date} ${time}`;
-}
-
-/** Peers wrote some of this. */
-function plain(text: string): string {
-  return text.replace(/\p{C}/gu, "?");
 }

@@ -6,6 +6,9 @@ import { Command } from "commander";
 import { loadConfig } from "../../core/config/load.ts";
 import { LONGEST_SUPPRESSION } from "../../core/delivery/suppression.ts";
 import { type Address, parseAddress } from "../../core/model/address.ts";
+import { painter } from "../screen/colour.ts";
+import { type Column, table } from "../screen/table.ts";
+import { plain } from "../screen/text.ts";
 import { CommandError, DONE, type ExitCode, NO, type Terminal, USAGE } from "../terminal.ts";
 import { openSuppressions, type SuppressDoor, type SuppressRow } from "./door.ts";
 
@@ -87,9 +90,22 @@ async function list(door: SuppressDoor, options: Listing, terminal: Terminal): P
   const items = await door.list({ limit, ...prefix === undefined ? {} : { prefix } });
   if (options.json) terminal.out(JSON.stringify({ items }, null, 2));
   else if (items.length === 0) terminal.out("Nobody is on the list.");
-  else for (const row of items) terminal.out(lineOf(row));
+  else for (const line of linesOf(items, terminal)) terminal.out(line);
   return DONE;
 }
+
+/** A table on a terminal; elsewhere the lines that scripts know. */
+function linesOf(items: readonly SuppressRow[], terminal: Terminal): readonly string[] {
+  const screen = terminal.screen();
+  if (screen === null) return items.map(lineOf);
+  return table(items, COLUMNS, { width: screen.columns, paint: painter(terminal) });
+}
+const COLUMNS: readonly Column<SuppressRow>[] = [
+  { title: "address", text: ({ address }) => `<${address}>` },
+  { title: "until", text: ({ until }) => until ?? "without an end" },
+  { title: "since", text: ({ since }) => since, tone: () => "dim" },
+  { title: "why", text: ({ reason }) => reason, cut: true },
+];
 
 function lineOf({ address, reason, until }: SuppressRow): string {
   return plain(`<${address}> ${until === null ? "without an end" : `until ${until}`}${reason && `: ${reason}`}`);
@@ -105,9 +121,4 @@ function numberOf(name: string, text: string, most: number): number {
   const value = /^\d{1,6}$/.test(text) ? Number(text) : 0;
   if (value >= 1 && value <= most) return value;
   throw new CommandError(`--${name}: must be 1 to ${most}`, USAGE);
-}
-
-/** Peers wrote some of this. */
-function plain(text: string): string {
-  return text.replace(/\p{C}/gu, "?");
 }

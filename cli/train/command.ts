@@ -5,6 +5,8 @@
 import { Command } from "commander";
 import { loadConfig } from "../../core/config/load.ts";
 import type { Lesson } from "../../core/pipeline/plugin.ts";
+import { Progress } from "../screen/progress.ts";
+import { plain } from "../screen/text.ts";
 import { CommandError, DONE, type ExitCode, NO, type Terminal } from "../terminal.ts";
 import { openTraining, type TrainDoor } from "./door.ts";
 import { messagesIn } from "./sources.ts";
@@ -63,7 +65,9 @@ async function teach(
   terminal: Terminal,
 ): Promise<ExitCode> {
   let shown = 0, code: ExitCode = DONE, says: readonly string[] = [];
+  using progress = new Progress({ what: "messages shown" });
   const passed = (fault: CommandError) => {
+    progress.clear();
     terminal.err(`postern: ${plain(fault.message)}`); // the others may be good
     code = NO;
   };
@@ -71,22 +75,18 @@ async function teach(
     try {
       for await (const { content } of messagesIn(path, terminal, { passed })) {
         says = await door.teach(content, as);
-        shown++;
+        progress.at(++shown);
       }
     } catch (error) {
       if (!(error instanceof CommandError)) throw error;
       passed(error);
     }
   }
+  progress.clear();
   if (json) terminal.out(JSON.stringify({ messages: shown, as, says }));
   else {
     terminal.out(`${shown} message${shown === 1 ? "" : "s"} shown as ${as}`);
     for (const line of says) terminal.out(plain(line));
   }
   return shown === 0 ? NO : code;
-}
-
-/** Other programs wrote some of this. */
-function plain(text: string): string {
-  return text.replace(/\p{C}/gu, "?");
 }

@@ -106,6 +106,12 @@ export class Pages {
   /** The page that an error is told on. */
   async fault(error: unknown, c: Context<AdminEnv>): Promise<Response> {
     const problem = problemOf(error);
+    // Around it a page tells of the whole house, which is not for who has not said who he is
+    if (this.#sessions.required && c.get("caller") === undefined) {
+      if (c.req.path !== "/login") return problem.toResponse();
+      const { loginToken: formToken } = this.#sessions;
+      return this.#answer(c, loginPage({ then: "/", formToken, fault: problem.detail }), problem.status);
+    }
     const context = await this.#context().catch(() => null);
     if (context === null) return problem.toResponse();
     const page = notice(context, { title: problem.title, text: problem.detail });
@@ -116,13 +122,13 @@ export class Pages {
   // ---- Who ---------------------------------------------------------------------------------------------------------
 
   #session(app: Hono<AdminEnv>): void {
-    const { formToken } = this.#sessions;
+    const { loginToken: formToken } = this.#sessions;
     app.get("/login", (c) => {
       if (!this.#sessions.required) return c.redirect("/", 303);
       return this.#answer(c, loginPage({ then: localPath(c.req.query("then")), formToken }));
     });
     app.post("/login", async (c) => {
-      const form = await this.#form(c);
+      const form = await this.#form(c, (token) => this.#sessions.isLoginToken(token));
       const then = localPath(form.get("then") ?? undefined);
       if (!this.#sessions.required) return c.redirect("/", 303);
       const wait = this.#sessions.lockedFor(c.env.remote);
@@ -147,9 +153,12 @@ export class Pages {
   }
 
   /** The fields of a form of ours. */
-  async #form(c: Context<AdminEnv>): Promise<URLSearchParams> {
+  async #form(
+    c: Context<AdminEnv>,
+    isOurs = (token: string) => this.#sessions.isFormToken(token),
+  ): Promise<URLSearchParams> {
     const form = await formBody(c.req.raw);
-    if (!this.#sessions.isFormToken(form.get("token") ?? "")) {
+    if (!isOurs(form.get("token") ?? "")) {
       throw new Problem(403, "The page was too old or not ours: go back, load it again, and try once more.");
     }
     c.set("form", form);

@@ -27,6 +27,8 @@ export class Problem extends Error {
     readonly status: number,
     readonly detail: string,
     readonly headers: Readonly<Record<string, string>> = {},
+    /** More for programs (RFC 9457 3.2). */
+    readonly members: Readonly<Record<string, unknown>> = {},
   ) {
     super(detail);
   }
@@ -36,7 +38,7 @@ export class Problem extends Error {
   }
 
   toResponse(): Response {
-    const body = JSON.stringify({ title: this.title, status: this.status, detail: this.detail });
+    const body = JSON.stringify({ ...this.members, title: this.title, status: this.status, detail: this.detail });
     return new Response(body, {
       status: this.status,
       headers: { ...this.headers, "Content-Type": "application/problem+json" },

@@ -23,6 +23,8 @@ export interface ServeOptions {
   readonly headTime?: number;
   readonly requestTime?: number;
   readonly idleTime?: number;
+  /** Milliseconds in which a client takes each 64 KiB of an answer (default 30 s). */
+  readonly takeTime?: number;
   /** Told of what goes wrong with the port. */
   trouble?(message: string): void;
 }
@@ -39,14 +41,18 @@ export async function serveAdmin(admin: Admin, address: string, options: ServeOp
     throw new Error(`admin.address "${address}" is no host:port; write it like 127.0.0.1:8025`);
   }
   const host = match[1] ?? (match[2] || "0.0.0.0");
-  const { connections = 128, headTime = 10_000, requestTime = 30_000, idleTime = 30_000, trouble = () => {} } = options;
+  const { connections = 128, headTime = 10_000, requestTime = 30_000, idleTime = 30_000, takeTime = 30_000 } = options;
+  const { trouble = () => {} } = options;
   const server = createServer({
     headersTimeout: headTime,
     requestTimeout: requestTime,
     keepAliveTimeout: idleTime,
     connectionsCheckingInterval: Math.min(5000, headTime),
     maxHeaderSize: 16 * 1024,
-  }, (request, response) => void answer(admin, request, response));
+  }, (incoming, outgoing) => {
+    if (!isWaiting(incoming.socket, outgoing)) return void incoming.socket.destroy();
+    void answer(admin, { incoming, outgoing, takeTime });
+  });
   server.maxConnections = connections;
   try {
     await listen(server, { host, port: wanted });
@@ -83,8 +89,27 @@ function listen(server: Server, place: { readonly host: string; readonly port: n
   });
 }
 
+/** Requests of a connection that are not answered yet. */
+const waiting = new WeakMap<object, number>();
+const MOST_WAITING = 16;
+
+/** False for one more request on a connection than may wait: browsers send one at a time, and each takes memory. */
+function isWaiting(connection: object, outgoing: ServerResponse): boolean {
+  const count = waiting.get(connection) ?? 0;
+  if (count >= MOST_WAITING) return false;
+  waiting.set(connection, count + 1);
+  outgoing.once("close", () => waiting.set(connection, waiting.get(connection)! - 1));
+  return true;
+}
+
+interface Exchange {
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+  readonly takeTime: number;
+}
+
 /** One request as the site's app wants it, and its answer back on the wire. Never rejects. */
-async function answer(admin: Admin, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+async function answer(admin: Admin, { incoming, outgoing, takeTime }: Exchange): Promise<void> {
   const gone = new AbortController();
   outgoing.on("close", () => gone.abort());
   outgoing.on("error", () => gone.abort());
@@ -93,8 +118,8 @@ async function answer(admin: Admin, incoming: IncomingMessage, outgoing: ServerR
     if (request === null) return void outgoing.writeHead(400, { Connection: "close" }).end();
     const response = await admin.fetch(request, { remote: incoming.socket.remoteAddress ?? "" });
     outgoing.writeHead(response.status, headersOf(response));
-    if (response.body === null) return void outgoing.end();
-    await pour(response.body, outgoing, gone.signal);
+    if (response.body !== null) await pour(response.body, { outgoing, takeTime, signal: gone.signal });
+    await taken(outgoing, { takeTime, how: (done) => outgoing.end(done) });
   } catch {
     if (outgoing.headersSent) outgoing.destroy();
     else outgoing.writeHead(500).end();
@@ -128,22 +153,43 @@ function headersOf(response: Response): Record<string, string | string[]> {
   return headers;
 }
 
-/** Writes the stream as fast as the client reads it; a client that leaves ends the stream. */
-async function pour(body: ReadableStream<Uint8Array>, outgoing: ServerResponse, signal: AbortSignal): Promise<void> {
+/** Octets that are written at once: of a long answer each of them is a sign of life. */
+const PIECE = 65_536;
+
+/** Writes the stream as fast as the client reads it; a client that leaves, or takes nothing, ends the stream. */
+async function pour(
+  body: ReadableStream<Uint8Array>,
+  { outgoing, takeTime, signal }: Omit<Exchange, "incoming"> & { readonly signal: AbortSignal },
+): Promise<void> {
   const reader = body.getReader();
   const leave = () => void reader.cancel().catch(() => {});
   if (signal.aborted) return leave();
   signal.addEventListener("abort", leave, { once: true });
   for (;;) {
     const { done, value } = await reader.read();
-    if (done || signal.aborted) break;
-    if (outgoing.write(value)) continue;
-    await new Promise<void>((resolve) => {
-      outgoing.once("drain", resolve);
-      signal.addEventListener("abort", () => resolve(), { once: true });
-    });
+    if (done) return;
+    for (let at = 0; at < value.length && !signal.aborted; at += PIECE) {
+      if (outgoing.write(value.subarray(at, at + PIECE))) continue;
+      await taken(outgoing, { takeTime, how: (done) => outgoing.once("drain", done) });
+    }
+    if (signal.aborted) return;
   }
-  outgoing.end();
+}
+
+/** Until the client has taken what was written; who does not in time holds a connection that others want, and is cut. */
+function taken(
+  outgoing: ServerResponse,
+  { takeTime, how }: { readonly takeTime: number; how(done: () => void): void },
+): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(() => outgoing.destroy(), takeTime);
+  outgoing.once("close", resolve);
+  how(resolve);
+  return promise.finally(() => {
+    clearTimeout(timer);
+    outgoing.off("close", resolve);
+    outgoing.off("drain", resolve);
+  });
 }
 
 function reason(error: unknown): string {

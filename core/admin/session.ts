@@ -4,7 +4,7 @@
  * process nor its token. Non-job: what a request may do (guard.ts).
  */
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-import { networkOf, Networks } from "../model/ip.ts";
+import { canonicalIp, networkOf, Networks } from "../model/ip.ts";
 import { type AccessToken, type Caller, digestOf } from "./access/scope.ts";
 import { Problem } from "./problem.ts";
 
@@ -48,8 +48,15 @@ export class Sessions {
   get formToken(): string {
     return this.#sign("form");
   }
+  /** The one of the form that everybody can read. */
+  get loginToken(): string {
+    return this.#sign("login");
+  }
   isFormToken(text: string): boolean {
     return sameSecret(text, this.formToken);
+  }
+  isLoginToken(text: string): boolean {
+    return sameSecret(text, this.loginToken);
   }
 
   /** Seconds to wait when `remote` gave too many wrong tokens, else 0. */
@@ -139,5 +146,5 @@ function cookie(value: string, seconds: number, secure: boolean): string {
   return `${COOKIE}=${value}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Strict${secure ? "; Secure" : ""}`;
 }
 function network(remote: string): string {
-  return networkOf(remote, { v6: 64 });
+  return networkOf(canonicalIp(remote) ?? remote, { v6: 64 }); // ::ffff:192.0.2.1 is in no network with ::ffff:192.0.2.2
 }

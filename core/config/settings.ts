@@ -18,6 +18,7 @@ export interface ReadSetting {
   readonly path: string;
   /** In one line, as a file has it; MASK for a secret. */
   readonly value: string;
+  /** Where it came from. */
   readonly from: SettingSource;
 }
 

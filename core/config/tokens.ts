@@ -13,8 +13,9 @@ import { network } from "./values.ts";
  * lists of suppressed addresses and banned clients, teach. `send`: bring in mail. `admin`: reload, forget, and all that
  * is not named here.
  */
-export const SCOPES = ["read", "messages", "queue", "send", "admin"] as const;
-export type Scope = typeof SCOPES[number];
+export const SCOPES = ["read", "messages", "queue", "send", "admin"] as const satisfies readonly Scope[];
+/** What a token may do. */
+export type Scope = "read" | "messages" | "queue" | "send" | "admin";
 
 /** A token that may do something. */
 export interface AccessToken {
@@ -22,6 +23,7 @@ export interface AccessToken {
   readonly name: string;
   /** Of its UTF-8 octets, 64 hexadecimal digits in lower case. */
   readonly sha256: string;
+  /** What it may do. */
   readonly scopes: readonly Scope[];
   /** From where it may be used, as `new Networks` reads them; null: from everywhere. */
   readonly networks: readonly string[] | null;

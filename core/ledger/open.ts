@@ -1,6 +1,6 @@
 /**
  * The ledger of a server: in its data folder, or in memory where the server keeps nothing; told of every event, and once a
- * minute of how much waits. And the one of a stopped server, to read. Non-job: everything else (sqlite.ts).
+ * minute of how much waits. And the one of a stopped server, to read and to forget addresses in. Non-job: everything else (sqlite.ts).
  */
 import type { Bus } from "../observe/bus.ts";
 import type { QueueTotals, Store } from "../store/store.ts";
@@ -73,4 +73,31 @@ export function openLedgerReader(
     throw error;
   }
   return new Archive({ folder, keep: null, size: null, redact }, { readOnly: true });
+}
+
+/**
+ * Takes an address out of every entry of a server that does not run: whoever calls it holds the lock of the data folder.
+ * How many entries named it; null when there is no ledger.
+ *
+ * @throws {StoreError} when it cannot be written.
+ */
+export function forgetInFolder(
+  data: string,
+  { address, redact }: { readonly address: string; readonly redact: Redact },
+): number | null {
+  const reader = openLedgerReader(data, { redact });
+  if (reader === null) return null; // opening it to write would make one
+  reader.close();
+  const archive = new Archive({ folder: ledgerFolder(data), keep: null, size: null, redact });
+  try {
+    let entries = 0;
+    for (let before: number | null = null;;) {
+      const piece = archive.forget(address, before);
+      if (piece.next === null) return entries;
+      entries += piece.entries;
+      before = piece.next;
+    }
+  } finally {
+    archive.close();
+  }
 }

@@ -183,7 +183,7 @@ function stepLines(step: Step, paint: Paint): string[] {
   const sum = step.points.reduce((all, each) => all + each.points, 0);
   const about = step.recipient === null ? "" : `${safe(step.recipient)}: `;
   const head = `  ${(sum === 0 ? "" : points(sum)).padStart(6)}  ${safe(step.plugin).padEnd(16)} ${
-    paint(toneOf(step), decision(step).padEnd(20))
+    paint(toneOf(step), decision(step).padEnd(22))
   }${milliseconds(step.ms).padStart(10)}  ${about}${safe(step.reason)}`;
   const lines = [head];
   const inner = (text: string) => lines.push(`${" ".repeat(27)}${text}`);
@@ -204,7 +204,8 @@ const FAULTS: Readonly<Record<string, string>> = {
   timeout: "no answer in time",
 };
 
-function decision({ verdict, observed }: Step): string {
+function decision(step: Step): string {
+  const { verdict, observed } = step;
   const words = {
     next: "no objection",
     accept: "accepted",
@@ -212,7 +213,11 @@ function decision({ verdict, observed }: Step): string {
     reject: observed ? "would have refused" : "REFUSED",
     error: "FAILED",
   }[verdict];
+  if (observed && verdict === "next" && step.held.some(isHold)) return "would have held";
   return observed && (verdict === "next" || verdict === "accept") ? `${words} (observe)` : words;
+}
+function isHold(effect: unknown): boolean {
+  return typeof effect === "object" && effect !== null && (effect as { do?: unknown }).do === "hold";
 }
 function toneOf({ verdict, observed }: Step): Tone {
   if (observed) return "seen";

@@ -145,7 +145,7 @@ export interface Plugin<P = Phases> {
   readonly roles?: readonly Role[];
   /** Holds senders to their logins: `check` warns where logins are taken and no plugin says so. */
   readonly bindsSender?: true;
-  /** Asks a program beside the server, over connections of its own: a replay goes without it, and says so. */
+  /** Talks to a program beside the server in a way that `ctx.outside` cannot hold: a replay goes without it, and says so. */
   readonly asksEngine?: true;
   /** What the operator said beside it. */
   readonly policy?: Policy;
@@ -223,7 +223,7 @@ export interface Definition<In, Out, P> {
   readonly roles?: readonly Role[];
   /** Holds senders to their logins: `check` warns where logins are taken and no plugin says so. */
   readonly bindsSender?: true;
-  /** Asks a program beside the server, over connections of its own: a replay goes without it, and says so. */
+  /** Talks to a program beside the server in a way that `ctx.outside` cannot hold: a replay goes without it, and says so. */
   readonly asksEngine?: true;
   /** Called once per thread. May throw OptionsError (paths relative to the options) or Error. */
   create(options: Out, setup: Setup): Creation<P>;

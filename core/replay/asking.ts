@@ -1,6 +1,6 @@
 /**
  * The doors through which plugins learn of the world, with somebody who writes down what came through: name service,
- * counters, other hosts' words about recipients. And the same doors with what was written down behind them. Non-job: the
+ * counters, other hosts' words about recipients, whatever `ctx.outside` asks. And the same doors with what was written down behind them. Non-job: the
  * file, what replay does with what it was not told (player.ts).
  */
 import { type Answer, type NameService, type RecordType, unanswered } from "../dns/answer.ts";
@@ -9,8 +9,10 @@ import type { Resolver } from "../dns/resolver.ts";
 import { formatAddress } from "../model/address.ts";
 import { Reply } from "../model/reply.ts";
 import type { CallAhead, Question } from "../pipeline/contexts/contexts.ts";
+import { type Inquiry, type Outside, OutsideError } from "../pipeline/contexts/outside.ts";
 import type { CounterEntry, CounterOptions, CounterQuery, Counters } from "../store/store.ts";
-import type { Counted, Heard, Known } from "./recording.ts";
+import { LONGEST_ANSWER } from "./format.ts";
+import type { Counted, Heard, Known, Told } from "./recording.ts";
 import type { SessionTape } from "./session_tape.ts";
 
 /** Name service whose answers are written down. */
@@ -110,6 +112,80 @@ export function recordingCallAhead(ask: CallAhead, tape: Pick<SessionTape, "hear
 export function heardCallAhead(heard: readonly Heard[], unheard: (question: Question) => Reply): CallAhead {
   const replies = new Map(heard.map(({ question, reply }) => [question, parseReply(reply)]));
   return (question) => Promise.resolve(replies.get(questionKey(question)) ?? unheard(question));
+}
+
+/** Counts how often a plugin asks the same in one act. */
+class Turns {
+  #act = -1;
+  readonly #counts = new Map<string, number>();
+
+  of(act: number, { plugin, question }: Inquiry): number {
+    if (act !== this.#act) this.#counts.clear(); // acts go one way
+    this.#act = act;
+    const asker = JSON.stringify([plugin, question]), turn = this.#counts.get(asker) ?? 0;
+    this.#counts.set(asker, turn + 1);
+    return turn;
+  }
+}
+
+/**
+ * What is asked outside is asked, and the answer written down. Not in `auth`, where it may be about a password; not what is
+ * about a message whose content is not kept, nor in `queue`: no replay asks there. What came too late is not known either.
+ *
+ * @param options.bodies contents are kept
+ */
+export function recordingOutside(
+  outside: Outside | undefined,
+  { tape, bodies }: { readonly tape: Pick<SessionTape, "told" | "count">; readonly bodies: boolean },
+): Outside {
+  const turns = new Turns();
+  return async (inquiry, ask) => {
+    const asking = () => outside?.(inquiry, ask) ?? ask();
+    const { plugin: by, question, phase, signal } = inquiry;
+    if (phase === "auth" || phase === "queue" || phase === "data" && !bodies) return await asking();
+    const act = tape.count - 1, turn = turns.of(act, inquiry);
+    try {
+      const answer = await asking();
+      if (!signal.aborted && isKept(answer)) tape.told({ by, question, act, turn, answer, failed: "" });
+      return answer;
+    } catch (error) {
+      if (!signal.aborted) tape.told({ by, question, act, turn, answer: null, failed: wordsOf(error) });
+      throw error;
+    }
+  };
+}
+
+function isKept(answer: string): boolean {
+  return answer.length <= LONGEST_ANSWER && UTF8.encode(answer).length <= LONGEST_ANSWER;
+}
+/** Without addresses on the web, in which a token may be. */
+function wordsOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.slice(0, 2000).replace(/\b[A-Za-z]{1,20}:\/\/[^\s"'<>]{1,2000}/g, "(address)").slice(0, 300);
+}
+const UTF8 = new TextEncoder();
+
+/**
+ * Nobody is asked: what was answered then is answered now, what failed then fails.
+ *
+ * @param options.act the place of the act that is played
+ * @param options.missing told of a question that has no answer here
+ */
+export function toldOutside(
+  told: readonly Told[],
+  { act: current, missing }: { act(): number; missing(inquiry: Inquiry, act: number): void },
+): Outside {
+  const key = (...parts: readonly [by: string, question: string, act: number, turn: number]) => JSON.stringify(parts);
+  const answers = new Map(told.map((each) => [key(each.by, each.question, each.act, each.turn), each]));
+  const turns = new Turns();
+  return (inquiry) => {
+    const act = current(), found = answers.get(key(inquiry.plugin, inquiry.question, act, turns.of(act, inquiry)));
+    if (found === undefined) {
+      missing(inquiry, act);
+      return Promise.reject(new OutsideError("the recording has no answer"));
+    }
+    return found.answer === null ? Promise.reject(new OutsideError(found.failed)) : Promise.resolve(found.answer);
+  };
 }
 
 /** A reply as a recording has it: `550 5.1.1 No such user`, or as it was on the wire. Null for any other text. */

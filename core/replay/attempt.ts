@@ -58,6 +58,7 @@ export async function attempt(
     counters: new OverlayCounters(services.counters, () => scene.at),
     // Another host would learn of a message that there is not
     callAhead: () => Promise.resolve(NOT_ASKED),
+    outside: null, // asking is reading
     emit: (event, at) => void told[at]!.push(event),
     taken: (transaction) => void (kept = keptOf(transaction)),
   });

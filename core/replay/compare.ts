@@ -32,20 +32,25 @@ export interface Comparison {
 
 const YES = /^[23]/;
 
-/** @param options.unasked plugins that a replay goes without */
+/**
+ * @param options.unasked plugins that a replay goes without
+ * @param options.unanswered places of acts in which a plugin asked what the recording does not know
+ */
 export function compare(
   recording: Recording,
   { acts: now }: Played,
-  options: { readonly unasked: ReadonlySet<string> },
+  options: { readonly unasked: ReadonlySet<string>; readonly unanswered: ReadonlySet<number> },
 ): Comparison {
   const changes: Change[] = [], unsure: Change[] = [];
   const sure = options.unasked.size === 0;
-  let compared = 0, lost = false, over = false;
+  let compared = 0, lost = false, over = false, doubt: "session" | "transaction" | null = null;
   const recipients = { then: 0, now: 0 };
   for (const [at, act] of recording.acts.entries()) {
     const then = codeOf(act.said), verb = verbOf(act);
-    if (then === "" || over) continue;
     const inside = verb === "RCPT" || verb === "DATA" || verb === "BDAT" || act.deed.kind === "content";
+    if (!inside && doubt === "transaction") doubt = null;
+    if (options.unanswered.has(at) && doubt === null) doubt = inside || verb === "MAIL" ? "transaction" : "session";
+    if (then === "" || over) continue;
     if (!inside) {
       lost = false;
       recipients.then = recipients.now = 0;
@@ -68,7 +73,7 @@ export function compare(
       continue;
     }
     const change = { command: commandOf(act), then: wordOf(act), now: wordOf(played) };
-    if (act.deed.kind === "content" && !sure) unsure.push(change);
+    if (doubt !== null || act.deed.kind === "content" && !sure) unsure.push(change);
     else changes.push(change);
     if (YES.test(then) && !YES.test(said) && verb === "MAIL") lost = true;
     if (/^(?:421|521)/.test(said)) over = true;

@@ -3,11 +3,13 @@
  * strict: what is cut, foreign or of another version is refused in one sentence. Non-job: when and where (recorder.ts).
  */
 import { z } from "zod";
-import type { Act, Counted, Heard, Known, Place, Recording } from "./recording.ts";
+import type { Act, Counted, Heard, Known, Place, Recording, Told } from "./recording.ts";
 
 export const VERSION = 1;
 /** A larger file is no recording of ours: the recorder ends one long before. */
 export const LARGEST = 256 * 1024 * 1024;
+/** UTF-8 octets of the longest answer from outside that is kept. */
+export const LONGEST_ANSWER = 65_536;
 /** Lines of one file. */
 const LINES = 2_000_000;
 
@@ -68,6 +70,14 @@ const Line = z.union([
   z.strictObject({ plugin: z.string().nullable(), reason: z.string().nullable() }),
   z.strictObject({ question: z.string(), answer: Answer }),
   z.strictObject({ asked: z.string(), reply: z.string() }),
+  z.strictObject({
+    outside: z.string().max(200),
+    by: z.string(),
+    act: count,
+    turn: count,
+    answer: z.string().max(LONGEST_ANSWER).nullable(),
+    failed: z.string(),
+  }),
   z.strictObject({ counter: z.string(), value: z.string().nullable() }),
   z.strictObject({ ended: z.string() }),
 ]);
@@ -90,7 +100,7 @@ export function parseRecording(text: string): Recording {
   if (lines.length > LINES + 1) throw new RecordingError(`it has more than ${LINES} lines`);
   const place = headIn(lines[0]!);
   if (lines.pop() !== "") throw cut(lines.length + 1);
-  const acts: Making[] = [], known: Known[] = [], heard: Heard[] = [], counted: Counted[] = [];
+  const acts: Making[] = [], known: Known[] = [], heard: Heard[] = [], told: Told[] = [], counted: Counted[] = [];
   let ended: string | null = null;
   for (const [index, written] of lines.entries()) {
     if (index === 0) continue;
@@ -99,7 +109,10 @@ export function parseRecording(text: string): Recording {
     if ("ended" in line) ended = line.ended;
     else if ("question" in line) known.push(line);
     else if ("asked" in line) heard.push({ question: line.asked, reply: line.reply });
-    else if ("counter" in line) counted.push([line.counter, line.value]);
+    else if ("outside" in line) {
+      const { outside: question, ...rest } = line;
+      told.push({ question, ...rest });
+    } else if ("counter" in line) counted.push([line.counter, line.value]);
     else if ("deed" in line) acts.push(begun(line));
     else {
       const act = acts.at(-1);
@@ -108,7 +121,7 @@ export function parseRecording(text: string): Recording {
     }
   }
   if (ended === null) throw cut(lines.length);
-  return { ...place, acts: acts.map(finished), known, heard, counted, ended };
+  return { ...place, acts: acts.map(finished), known, heard, told, counted, ended };
 }
 
 function headIn(line: string): Place {

@@ -10,6 +10,7 @@ import type { ReceptionOptions } from "../net/reception.ts";
 import type { Event } from "../observe/events.ts";
 import { COMBINED, type Combined } from "../pipeline/compile.ts";
 import type { CallAhead } from "../pipeline/contexts/contexts.ts";
+import type { Outside } from "../pipeline/contexts/outside.ts";
 import type { TransactionContext } from "../pipeline/contexts/transaction_context.ts";
 import { Pipeline } from "../pipeline/pipeline.ts";
 import type { Answer, Handlers, Phase, Plugin } from "../pipeline/plugin.ts";
@@ -25,7 +26,7 @@ export interface HouseOptions {
   readonly listener: ListenerConfig;
   /** The engine's settings for a peer, with a clock. */
   engines(now: () => number): (ip: string) => ServerOptions;
-  /** Scanners and filters beside the server are asked. */
+  /** Plugins that talk to a program beside the server, and not by `ctx.outside`, are asked. */
   readonly scanners: boolean;
 }
 /** What a session is given. */
@@ -33,6 +34,8 @@ export interface SessionServices {
   readonly dns: Resolver;
   readonly counters: Counters;
   readonly callAhead: CallAhead;
+  /** Absent: what plugins ask outside is asked. */
+  readonly outside?: Outside;
   /** How the login that is under way ends. */
   login(): LoginOutcome;
   now(): number;

@@ -7,6 +7,7 @@ import { concat } from "../model/octets.ts";
 import { defer, type Reply } from "../model/reply.ts";
 import { Reception } from "../net/reception.ts";
 import type { Event } from "../observe/events.ts";
+import type { Outside } from "../pipeline/contexts/outside.ts";
 import type { TransactionContext } from "../pipeline/contexts/transaction_context.ts";
 import type { Asking, Challenge } from "../smtp/events.ts";
 import { ServerSession } from "../smtp/server.ts";
@@ -19,6 +20,8 @@ import { SessionTape } from "./session_tape.ts";
 
 /** What the recording cannot give, and the house must. */
 export type PlayServices = Pick<SessionServices, "dns" | "counters" | "callAhead"> & {
+  /** Answers in the place of those outside, given the place of the act that is played; null: they are asked. */
+  outside: ((act: () => number) => Outside) | null;
   /** Told what observers would be told; `at`: the place of the act that it belongs to. */
   emit?(event: Event, at: number): void;
   taken?(transaction: TransactionContext): void;
@@ -59,7 +62,7 @@ class Player {
   #closed = false;
   #left: string | null = null;
 
-  constructor(recording: Recording, house: DryHouse, { emit, taken, ...services }: PlayServices) {
+  constructor(recording: Recording, house: DryHouse, { emit, taken, outside, ...services }: PlayServices) {
     this.#recording = recording;
     const tape = this.#tape = new SessionTape({
       bodies: false,
@@ -72,6 +75,7 @@ class Player {
       { ip, port, tls: null, identity: null },
       house.reception({
         ...services,
+        ...outside && { outside: outside(at) },
         now,
         login: () => this.#login(),
         emit(event) {
@@ -117,6 +121,7 @@ class Player {
     if (this.#session.inContent && act.deed.kind !== "content" && act.deed.kind !== "rest") {
       return this.#leave(at, LOST);
     }
+    if (this.#isStuck(act)) await this.#reset(at);
     const octets: Uint8Array[] = [];
     let end = at;
     do {
@@ -137,6 +142,18 @@ class Player {
   #leave(at: number, why: string): number {
     this.#left = why;
     return at;
+  }
+
+  /** A new transaction begins, and the one before it has come to no end as it did then: all recipients are refused now. */
+  #isStuck(act: Act): boolean {
+    if (verbOf(act) !== "MAIL" || !/^2/.test(act.said)) return false;
+    return this.#session.inTransaction || this.#session.state === "spoiled";
+  }
+  /** What any client does before the next message. Stands in the place of the act that follows. */
+  async #reset(at: number): Promise<void> {
+    this.#fed.push(at);
+    this.#session.receive(UTF8.encode("RSET\r\n"));
+    await this.#pump();
   }
 
   /** Whether the peer can have said that, as things stand now. */

@@ -8,7 +8,7 @@ import type { RecordingsConfig } from "../config/config.ts";
 import { Networks } from "../model/ip.ts";
 import type { Event } from "../observe/events.ts";
 import type { TransactionContext } from "../pipeline/contexts/transaction_context.ts";
-import { recordingCallAhead, RecordingCounters, recordingResolver } from "./asking.ts";
+import { recordingCallAhead, RecordingCounters, recordingOutside, recordingResolver } from "./asking.ts";
 import { headOf } from "./format.ts";
 import type { Place } from "./recording.ts";
 import { SessionTape } from "./session_tape.ts";
@@ -97,6 +97,7 @@ export class Recorder {
       services: {
         ...rest,
         ...callAhead && { callAhead: recordingCallAhead(callAhead, tape) },
+        outside: recordingOutside(services.outside, { tape, bodies }),
         dns: recordingResolver(services.dns, tape),
         counters: new RecordingCounters(services.counters, tape),
         emit(event) {

@@ -71,6 +71,20 @@ export interface Heard {
   /** "550 5.1.1 No such user" */
   readonly reply: string;
 }
+/** What somebody other than name service answered a plugin (`ctx.outside`). */
+export interface Told {
+  /** The plugin that asked. */
+  readonly by: string;
+  readonly question: string;
+  /** The act in which it was asked, by its place in `acts`. */
+  readonly act: number;
+  /** Which time it was that the plugin asked this in that act, from 0. */
+  readonly turn: number;
+  /** Null: it failed. */
+  readonly answer: string | null;
+  /** Why it failed, in the words of then; empty where it did not. */
+  readonly failed: string;
+}
 /** What a counter held before the session touched it; null: nothing. */
 export type Counted = readonly [name: string, value: string | null];
 
@@ -78,6 +92,7 @@ export interface Recording extends Place {
   readonly acts: readonly Act[];
   readonly known: readonly Known[];
   readonly heard: readonly Heard[];
+  readonly told: readonly Told[];
   readonly counted: readonly Counted[];
   /** Why the session ended. */
   readonly ended: string;

@@ -57,7 +57,7 @@ export function recordingOf(scene: Scene): Recording {
   const session = `s${newId(at)}`;
   return {
     ...{ session, at, listener, role, ip, port: PORT, hostname, bodies: true, acts, ended: "quit" },
-    ...{ known: [], heard: [], counted: [] },
+    ...{ known: [], heard: [], told: [], counted: [] },
   };
 }
 

@@ -8,6 +8,7 @@ import type { Reply } from "../model/reply.ts";
 import type { TlsFacts } from "../pipeline/contexts/contexts.ts";
 import type { Taken, Tape } from "../smtp/tape.ts";
 import { type Line, lineOf } from "./format.ts";
+import type { Told } from "./recording.ts";
 
 export interface TapeOptions {
   /** Contents are kept. */
@@ -126,6 +127,9 @@ export class SessionTape implements Tape {
   }
   heard(asked: string, reply: Reply): void {
     this.#note({ asked, reply: String(reply) });
+  }
+  told({ question: outside, ...rest }: Told): void {
+    this.#note({ outside, ...rest });
   }
   counted(counter: string, value: string | null): void {
     this.#note({ counter, value });

@@ -3,11 +3,11 @@
  * session, with the recording's answers. Non-job: playing (player.ts).
  */
 import type { Config, ListenerConfig } from "../config/config.ts";
-import { type RecordType, unanswered } from "../dns/answer.ts";
+import { type RecordType, unanswered as silence } from "../dns/answer.ts";
 import type { Resolver } from "../dns/resolver.ts";
 import { defer } from "../model/reply.ts";
 import type { Event } from "../observe/events.ts";
-import { countedCounters, heardCallAhead, knownResolver, OverlayCounters } from "./asking.ts";
+import { countedCounters, heardCallAhead, knownResolver, OverlayCounters, toldOutside } from "./asking.ts";
 import { compare, type Comparison } from "./compare.ts";
 import { DryHouse, type HouseOptions } from "./house.ts";
 import { play, type Played } from "./player.ts";
@@ -19,7 +19,7 @@ export interface StageOptions {
   readonly engines: (listener: ListenerConfig, now: () => number) => ReturnType<HouseOptions["engines"]>;
   /** Asked what a recording does not know; null: nobody is, and what is not known is a failure. */
   readonly dns: Resolver | null;
-  /** Scanners and filters beside the server are asked (default: not). */
+  /** Plugins that talk to a program beside the server, and not by `ctx.outside`, are asked (default: not). */
   readonly scanners?: boolean;
 }
 /** What came of one recording. */
@@ -27,7 +27,7 @@ export interface Replayed extends Comparison {
   readonly listener: string;
   /** Questions that the recording has no answer to. */
   readonly missing: readonly string[];
-  /** Plugins that would have asked a program beside the server. */
+  /** Plugins that asked, or would have asked, somebody of whom the recording knows no answer. */
   readonly unasked: readonly string[];
   /** Why the rest was left out; null: it was played to its end. */
   readonly left: string | null;
@@ -64,12 +64,13 @@ export class Stage {
   /** Plays one. One at a time. @throws {StageError} */
   async replay(recording: Recording, observe: (event: Event) => void = () => {}): Promise<Replayed> {
     const house = this.houseOf(recording), missing = new Set<string>(), { dns } = this.#options;
+    const unanswered = { plugins: new Set<string>(), acts: new Set<number>() };
     house.unasked.clear();
     const played = await play(recording, house, {
       dns: knownResolver(recording.known, {
         async missing(type: RecordType, name, signal) {
           missing.add(`${type} ${name}`);
-          if (dns === null) return unanswered("servfail", name);
+          if (dns === null) return silence("servfail", name);
           return await dns.lookup(name, type, signal ? { signal } : undefined);
         },
       }),
@@ -78,14 +79,23 @@ export class Stage {
         missing.add(`whether ${domain} takes the recipient`);
         return defer("4.4.1", "A replay asks no other server");
       }),
+      outside: (act) =>
+        toldOutside(recording.told, {
+          act,
+          missing({ plugin, question }, at) {
+            missing.add(question);
+            unanswered.plugins.add(plugin);
+            unanswered.acts.add(at);
+          },
+        }),
       emit: observe,
     });
     const { unasked } = house;
     return {
-      ...compare(recording, played, { unasked }),
+      ...compare(recording, played, { unasked, unanswered: unanswered.acts }),
       listener: house.listener.name,
       missing: [...missing],
-      unasked: [...unasked],
+      unasked: [...unasked.union(unanswered.plugins)],
       left: played.left,
       played,
     };

@@ -23,13 +23,14 @@ export async function changeInPieces(
   { now, read, write }: ChangeSteps,
 ): Promise<number> {
   const id = "id" in what ? what.id : null, query: QueueQuery = "id" in what ? {} : what;
-  const { state = null, domain = null, q = null, limit: most = Infinity } = query;
-  const searches = q !== null || query.ids !== undefined || query.receivedBefore !== undefined;
+  const { state = null, domain = null, q = null, to = null, limit: most = Infinity } = query;
+  const searches = q !== null || to !== null || query.from !== undefined || query.ids !== undefined ||
+    query.receivedBefore !== undefined;
   let changed = 0, before: string | null = null, left = most;
   do {
     const limit = Math.min(PIECE, left);
     const ids: readonly string[] | null = searches ? await read({ ask: "matching", query, before, limit }) : null;
-    const piece = { do: "change", id, ids, state, domain, q, change, now: now(), before, limit } as const;
+    const piece = { do: "change", id, ids, state, domain, q, to, change, now: now(), before, limit } as const;
     const done: Results["change"] = await write(piece);
     changed += done.changed;
     before = done.last;

@@ -2,7 +2,9 @@
  * What the store in memory finds of its queue: whether a recipient matches, in which order, how much for each domain.
  * Values only. Non-job: changing any of it (memory.ts).
  */
+import type { Address } from "../model/address.ts";
 import { idHead, idTime, shortId } from "../model/id.ts";
+import { named } from "./queue_filter.ts";
 import { folded } from "./rows.ts";
 import {
   type DomainTotals,
@@ -26,10 +28,19 @@ export interface Listed {
 
 /** Whether all of a question holds for that recipient. */
 export function matches({ message }: Listed, { facts }: ListedRecipient, query: QueueQuery): boolean {
-  const { state, domain, ids, q, receivedBefore } = query;
+  const { state, domain, ids, q, from, to, receivedBefore } = query;
   return (state === undefined || facts.state === state) && (domain === undefined || facts.address.domain === domain) &&
     (ids === undefined || ids.includes(message.id)) && (q === undefined || says(message, facts, folded(q))) &&
+    (from === undefined || isNamed(message.sender, named(from))) &&
+    (to === undefined || isNamed(facts.address, named(to)) || isNamed(facts.original, named(to))) &&
     (receivedBefore === undefined || message.id < idHead(receivedBefore));
+}
+
+/** `name` is folded. */
+function isNamed(address: Address | null, name: string): boolean {
+  if (address === null) return name === "";
+  const domain = folded(`@${address.domain}`);
+  return domain === name || folded(address.local) + domain === name;
 }
 
 function says({ id, sender }: StoredMessage, { address, original }: StoredRecipient, q: string): boolean {

@@ -23,7 +23,7 @@ import {
   type RecipientRow,
   ROW_VERSION,
 } from "./rows.ts";
-import { says } from "./queue_filter.ts";
+import { isTo, named, says } from "./queue_filter.ts";
 import { Filter, type SQLInputValue } from "./schema.ts";
 import { SetAside } from "./set_aside.ts";
 import { Statements } from "./statements.ts";
@@ -307,7 +307,7 @@ export class Operations {
     if (gone?.file) this.#files.push(gone.file);
   }
 
-  #change({ id, ids: given, state, domain, q, change, now, before, limit }: Of<"change">): Results["change"] {
+  #change({ id, ids: given, state, domain, q, to, change, now, before, limit }: Of<"change">): Results["change"] {
     const filter = new Filter().equal("message", id).equal("state", state).equal("domain", domain)
       .add("message < ?", before);
     const ids = given ?? this.#sql.all<{ message: string }>(
@@ -316,7 +316,7 @@ export class Operations {
     ).map(({ message }) => message);
     let changed = 0;
     for (const message of ids) {
-      changed += this.#changeOne(message, { state, domain, q, change, now });
+      changed += this.#changeOne(message, { state, domain, q, to, change, now });
       this.#leaveQuarantine(message);
       this.#destinations.lookAtAll(message);
     }
@@ -326,11 +326,11 @@ export class Operations {
 
   #changeOne(
     id: string,
-    { state, domain, q, change, now }: Pick<Of<"change">, "state" | "domain" | "q" | "change" | "now">,
+    { state, domain, q, to, change, now }: Pick<Of<"change">, "state" | "domain" | "q" | "to" | "change" | "now">,
   ): number {
     const where = `message = ?1 and (?2 is null or state = ?2) and (?3 is null or domain = ?3)
-      and (?5 is null or ${says("?5")})`;
-    const given: SQLInputValue[] = [id, state, domain, now, q === null ? null : folded(q)];
+      and (?5 is null or ${says("?5")}) and (?6 is null or ${isTo("?6")})`;
+    const given: SQLInputValue[] = [id, state, domain, now, q === null ? null : folded(q), named(to)];
     // Somebody works on an active recipient until its lease ends: whatever he reports must still fit the row.
     const idle = (states: string) => `(state in (${states}) or (state = 'active' and due <= ?4))`;
     switch (change.do) {
@@ -343,7 +343,7 @@ export class Operations {
         );
       case "hold":
         return this.#sql.run(
-          `update recipient set state = 'held', released = 1, due = null, appointed = null, owner = null, last_reply = ?6
+          `update recipient set state = 'held', released = 1, due = null, appointed = null, owner = null, last_reply = ?7
            where ${where} and ${idle("'ready', 'deferred'")}`,
           ...[...given, change.reason],
         );
@@ -354,8 +354,8 @@ export class Operations {
         );
       case "route":
         return this.#sql.run(
-          `update recipient set facts = json_set(facts, '$.route', json(?6)),
-             destination = coalesce(?7, 'mx:' || lower(domain)),
+          `update recipient set facts = json_set(facts, '$.route', json(?7)),
+             destination = coalesce(?8, 'mx:' || lower(domain)),
              state = iif(state = 'held', 'held', 'ready'), owner = null, appointed = null,
              next_attempt = iif(state = 'held', next_attempt, ?4),
              due = iif(state = 'held', null, min(?4, coalesce(deadline, ?4)))
@@ -364,7 +364,7 @@ export class Operations {
         );
       case "bounce":
         return this.#sql.run(
-          `update recipient set facts = json_set(facts, '$.route', json(?6)), destination = 'report', state = 'ready',
+          `update recipient set facts = json_set(facts, '$.route', json(?7)), destination = 'report', state = 'ready',
              ${NOW} where ${where} and ${idle(WAITS)} and json_valid(facts)`,
           ...[...given, JSON.stringify({ to: "report", action: "failed", reason: change.reason })],
         );

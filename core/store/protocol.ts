@@ -50,6 +50,7 @@ export type Operation =
     readonly domain: string | null;
     /** As in QueueQuery. */
     readonly q: string | null;
+    readonly to: string | null;
     /** Only these, which the reader found; null: whatever matches. */
     readonly ids: readonly string[] | null;
     readonly change: QueueChange;

@@ -187,6 +187,10 @@ export interface QueueQuery {
   readonly ids?: readonly string[];
   /** Text in the recipient's address or in the sender's, ASCII letters of either case; or the message's id, whole or its last eight. */
   readonly q?: string;
+  /** The sender: an address, `@domain`, or `<>`; ASCII letters of either case. */
+  readonly from?: string;
+  /** The recipient, as he is or as the client named him: an address or `@domain`. */
+  readonly to?: string;
   /** Only messages that came before, milliseconds since 1970, as their ids say. */
   readonly receivedBefore?: number;
   /** At most this many items (default 100, at most 1000). */

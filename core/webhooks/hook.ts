@@ -13,13 +13,27 @@ export const HOOK_EVENTS = [
   "trouble",
   "notice",
   "audit",
-] as const;
-export type HookEvent = typeof HOOK_EVENTS[number];
+] as const satisfies readonly HookEvent[];
+/** One of them. */
+export type HookEvent =
+  | "accepted"
+  | "refused"
+  | "delivered"
+  | "deferred"
+  | "bounced"
+  | "held"
+  | "alert"
+  | "trouble"
+  | "notice"
+  | "audit";
 
 /** Somebody who wants to be told. */
 export interface Hook {
+  /** By which logs and the API know it. */
   readonly name: string;
+  /** Where events are POSTed. */
   readonly url: string;
+  /** What it is told of. */
   readonly events: readonly HookEvent[];
   /** Keys of 24 to 64 octets; one signature for each, so that a new one can come before the old one goes. */
   readonly secrets: readonly Uint8Array<ArrayBuffer>[];

@@ -10,6 +10,7 @@ import {
   isNetwork,
   type MessageContext,
   Networks,
+  OutsideError,
   parseDuration,
   parseSize,
   type Reply,
@@ -61,6 +62,18 @@ export interface ScanningOptions {
   readonly authenticated: boolean;
 }
 
+const LOGGED_IN = "Not looked at: the client has logged in";
+const LEFT_ALONE = "Not looked at: the client is in a network that is left alone";
+/** What an engine is asked about one message. */
+export interface Examination<S, T extends object> {
+  /** What a recording calls it, the same for every message: `rspamd checkv2`. */
+  readonly question: string;
+  /** Asks one server. */
+  readonly ask: (server: S, signal: AbortSignal) => Promise<string>;
+  /** What its words mean. @throws {EngineError} when that is nothing: another server is asked. */
+  readonly read: (answer: string) => T;
+}
+
 /** The engines of one plugin instance. */
 export class Scanning<S> {
   readonly #servers: Failover<S>;
@@ -76,6 +89,11 @@ export class Scanning<S> {
     this.#networks = new Networks(options.networks);
   }
 
+  /** Says that this client's mail is not looked at. */
+  skip(ctx: Pick<DataContext, "client" | "note">): void {
+    ctx.note(ctx.client.identity !== null ? LOGGED_IN : LEFT_ALONE);
+  }
+
   /** Whether mail of this client is looked at. */
   concerns({ client }: Pick<DataContext, "client">): boolean {
     return (this.#options.authenticated || client.identity === null) && !this.#networks.has(client.ip);
@@ -84,18 +102,22 @@ export class Scanning<S> {
   /** What the engine says; a deferral, or null for "go on without", when none says anything. */
   async ask<T extends object>(
     ctx: DataContext,
-    question: (server: S, signal: AbortSignal) => Promise<T>,
+    { question, ask, read }: Examination<S, T>,
   ): Promise<T | Reply<"defer"> | null> {
-    const now = () => ctx.now();
+    const now = () => ctx.now(), { timeout } = this.#options;
+    const failed = (name: string, why: string) => this.#tell(name, why, now());
+    const understood = new Map<string, T>();
     try {
-      return await this.#servers.ask(question, {
-        timeout: this.#options.timeout,
-        signal: ctx.signal,
-        now,
-        failed: (name, why) => this.#tell(name, why, now()),
-      });
+      const answer = await ctx.outside(question, (signal) =>
+        this.#servers.ask(async (server, stop) => {
+          const text = await ask(server, stop);
+          understood.set(text, read(text));
+          return text;
+        }, { timeout, signal, now, failed }));
+      return understood.get(answer) ?? read(answer);
     } catch (error) {
-      if (!(error instanceof EngineError) || ctx.signal.aborted) throw error;
+      const away = error instanceof EngineError || error instanceof OutsideError;
+      if (!away || ctx.signal.aborted) throw error;
       if (this.#options.unavailable === "defer") {
         return defer("4.3.0", "The message cannot be checked at the moment, try again later", {
           reason: error.message,

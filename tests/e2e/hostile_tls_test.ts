@@ -187,7 +187,7 @@ testWith(
 
     await Deno.writeTextFile(keyFile, young.key); // not this certificate's
     server.signal("SIGHUP");
-    await waitFor("the word about the bad pair", () => /trouble +tls /.test(server.output));
+    await waitFor("the word about the bad pair", () => /trouble +reload .*key\.pem/.test(server.output));
     assertEquals([await takes(authority.ca), await takes(successor.ca)], [true, false]);
 
     await Deno.writeTextFile(certFile, young.cert);

@@ -76,7 +76,7 @@ Deno.test("postern train teaches the running server, else the data folder, and w
       "/api/v1/queue?state=held",
     );
     assertEquals(items.length, 1);
-    assertMatch(items[0]!.recipients[0]!.lastReply, /^spam_score: score=\d+ tests=\S*bayes/);
+    assertMatch(items[0]!.recipients[0]!.lastReply, /^spam_score: \d+ points, held from 6, .*bayes/);
     const { messages } = await back.api.json<{ messages: { subject: string }[] }>("/api/v1/messages");
     assert(messages.length === 1 && HAM.includes(messages[0]!.subject.split(" ")[0]!));
   });

@@ -40,7 +40,14 @@ export function difference(a: Uint8Array, b: Uint8Array): number {
 export function addedOnly(
   stored: Uint8Array,
   sent: Uint8Array,
-  only: readonly string[] = ["received", "return-path", "delivered-to", "x-original-to", "received-spf"],
+  only: readonly string[] = [
+    "received",
+    "return-path",
+    "delivered-to",
+    "x-original-to",
+    "received-spf",
+    "authentication-results",
+  ],
 ): string | null {
   const front = stored.length - sent.length;
   if (front < 0) return `${stored.length} octets of ${sent.length}`;

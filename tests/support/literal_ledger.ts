@@ -1,5 +1,5 @@
 /** A ledger that says what a test put there, and remembers what it was asked. Non-job: observing, searching. */
-import type { Ledger, LedgerQuery, PluginCount, RatePoint } from "../../core/ledger/ledger.ts";
+import type { Ledger, LedgerQuery, LedgerSize, PluginCount, RatePoint } from "../../core/ledger/ledger.ts";
 import type { AuditRow, Entry, Story } from "../../core/ledger/story.ts";
 
 export class LiteralLedger implements Ledger {
@@ -37,7 +37,7 @@ export class LiteralLedger implements Ledger {
     return Promise.resolve(this.forgotten.push(address));
   }
   sample() {}
-  size() {
+  size(): Promise<LedgerSize> {
     return Promise.resolve({ entries: this.entries.length, octets: 0, oldest: null, dropped: 0 });
   }
   flush() {

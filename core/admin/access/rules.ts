@@ -57,6 +57,7 @@ const API: readonly Row[] = [
   ["DELETE /api/v1/sessions", "admin", "forget"],
   ["GET /api/v1/explain/:id", "read"],
   ["GET /api/v1/rates", "read"],
+  ["GET /api/v1/ledger", "read"],
   ["GET /api/v1/audit", "admin"],
   ["GET /api/v1/plugins", "read"],
   ["GET /api/v1/events", "read"],
@@ -86,7 +87,6 @@ const PAGES: readonly Row[] = [
   ["GET /api", "read"],
   ["GET /configuration", "admin"],
   ["GET /audit", "admin"],
-  ["POST /queue/:verb/ask", "queue"], // changes nothing yet
   ["GET /chaos", "messages"],
   ["POST /chaos", "admin", "chaos"],
   ["POST /chaos/:verb", "admin", "chaos"],

@@ -7,6 +7,9 @@ import type { AccessToken } from "../access/scope.ts";
 import type { AdminEnv, AdminOptions } from "../options.ts";
 import { Problem } from "../problem.ts";
 
+/** Faults of a configuration that one answer tells. */
+const MOST_FAULTS = 20;
+
 export interface ServerApiOptions {
   readonly admin: Pick<AdminOptions, "reload" | "webhooks" | "certificates" | "configuration">;
   /** Those that are valid now. */
@@ -20,7 +23,10 @@ export function serverApi({ admin, tokens }: ServerApiOptions): Hono<AdminEnv> {
     c.set("subject", "configuration");
     if (admin.reload === undefined) throw new Problem(409, "This server has no configuration to read again.");
     const { changed, faults } = await admin.reload();
-    if (faults.length > 0) throw new Problem(422, `Nothing has changed: ${faults.slice(0, 20).join("; ")}`);
+    if (faults.length > 0) {
+      const first = faults.slice(0, MOST_FAULTS);
+      throw new Problem(422, `Nothing has changed: ${first.join("; ")}`, {}, { faults: first });
+    }
     return c.json({ changed });
   });
 

@@ -1,5 +1,5 @@
 /**
- * /api/v1/sessions, /explain, /rates and /audit: what the ledger knows, as it tells it. Times in a query are RFC 3339 or
+ * /api/v1/sessions, /explain, /rates, /ledger and /audit: what the ledger knows, as it tells it. Times in a query are RFC 3339 or
  * milliseconds since 1970. Non-job: keeping and finding it (core/ledger), pages of it.
  */
 import { Hono } from "hono";
@@ -55,6 +55,11 @@ export function sessions(
       throw new Problem(400, `From since to until are at most ${MAX_STEPS} steps, and one at least.`);
     }
     return c.json({ step, points: await kept().rates({ since: begin, until: end, step }) });
+  });
+
+  app.get("/ledger", async (c) => {
+    const { oldest, ...rest } = await kept().size();
+    return c.json({ ...rest, oldest: oldest === null ? null : new Date(oldest).toISOString() });
   });
 
   app.get("/audit", async (c) => {

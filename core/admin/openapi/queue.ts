@@ -22,6 +22,8 @@ const FILTER = [
   query("state", { type: "string", enum: QUEUE_STATES }, "A recipient is in this state."),
   query("domain", string(), "A recipient is at this domain."),
   query("q", string(), "Text in the recipient's address or in the sender's; or the id, whole or its last eight."),
+  query("from", string(), "Its sender: an address, @domain, or <>."),
+  query("to", string(), "A recipient: an address or @domain."),
   query("before", time(), "It came before."),
 ];
 const CHANGED = json("How many recipients it changed.", object({ changed: integer() }));

@@ -178,6 +178,21 @@ export const SESSION_PATHS: Record<string, Json> = {
       faults: [400, 409],
     }),
   },
+  "/api/v1/ledger": {
+    get: operation("How much the ledger holds", {
+      tag: "sessions",
+      ok: json(
+        "Its size.",
+        object({
+          entries: integer(),
+          octets: integer("On the disk."),
+          oldest: nullable("string", "When the oldest entry began."),
+          dropped: integer("Entries that were lost since the start: the writer was behind."),
+        }),
+      ),
+      faults: [409],
+    }),
+  },
   "/api/v1/audit": {
     get: operation("What people and programs read and changed here, newest first", {
       tag: "sessions",

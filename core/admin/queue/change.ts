@@ -17,6 +17,8 @@ export const BOUNCE_REASON = "returned by the postmaster";
 export const MOST_REASON = 300;
 /** Characters of a text that is looked for. */
 export const MOST_TEXT = 200;
+/** Characters of an address that is looked for. */
+const MOST_ADDRESS = 320;
 
 /**
  * The change of a verb. `body` is what came with the request: nothing but for `bounce` and `route`.
@@ -61,6 +63,8 @@ export function queueFilter(query: Readonly<Record<string, string | undefined>>)
     ...optional("state", stateOf(query["state"])),
     ...optional("domain", domainOf(query["domain"])),
     ...optional("q", textOf("q", query["q"]?.trim(), MOST_TEXT)),
+    ...optional("from", textOf("from", query["from"]?.trim(), MOST_ADDRESS)),
+    ...optional("to", textOf("to", query["to"]?.trim(), MOST_ADDRESS)),
     ...optional("receivedBefore", timeOf("before", query["before"])),
   };
 }
@@ -69,7 +73,7 @@ export function queueFilter(query: Readonly<Record<string, string | undefined>>)
 export function changeFilter(query: Readonly<Record<string, string | undefined>>): QueueQuery {
   const filter = queueFilter(query);
   if (Object.keys(filter).length === 0) {
-    throw new Problem(400, "Name a state, a domain, a text that addresses have, or before when it came.");
+    throw new Problem(400, "Name a state, a domain, a text that addresses have, from, to, or before when it came.");
   }
   return filter;
 }

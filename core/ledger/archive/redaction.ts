@@ -29,7 +29,8 @@ function beginOf(text: string, at: number, from: number): number {
   const least = Math.max(from, at - LONGEST);
   let begin = at;
   if (text.charCodeAt(at - 1) === QUOTE) {
-    const open = text.lastIndexOf('"', at - 2);
+    let open = text.lastIndexOf('"', at - 2);
+    while (open > least && text[open - 1] === "\\") open = text.lastIndexOf('"', open - 1); // one of its own characters
     return open >= least ? open : at;
   }
   while (begin > least && isLocal(text.charCodeAt(begin - 1))) begin--;

@@ -43,6 +43,9 @@ const TABLES = `
   pragma application_id = ${APPLICATION};
 `;
 
+/** Pages that one row takes to fill them. */
+const FILL = 4096;
+
 /** A row as it is written. */
 export interface Row {
   readonly key: number;
@@ -90,7 +93,8 @@ export class Slice {
     const fresh = this.#number("pragma user_version") === 0 && this.#number("select count(*) from sqlite_schema") === 0;
     // The last second may be lost in a power cut; the file is whole all the same
     this.#db.exec(`pragma journal_mode = wal; pragma synchronous = normal; pragma wal_autocheckpoint = 2000;
-      pragma journal_size_limit = ${16 * 1024 * 1024}; pragma cache_size = -4096; pragma temp_store = memory`);
+      pragma journal_size_limit = ${16 * 1024 * 1024}; pragma cache_size = -4096; pragma temp_store = memory;
+      pragma secure_delete = fast`); // what is replaced leaves nothing in its page
     if (fresh) this.#db.exec(`begin; ${TABLES} commit`);
   }
 
@@ -163,6 +167,26 @@ export class Slice {
     this.#sql.run("insert into word (word, rowid, text) values ('delete', ?, ?)", key, before);
     this.#sql.run("update entry set head = ?, part = ? where key = ?", row.headText, row.part, key);
     this.#sql.run("insert into word (rowid, text) values (?, ?)", key, row.words);
+  }
+
+  /** Whether pages that become free are written over too: dear, so only while something has to go. */
+  overwrites(on: boolean): void {
+    this.#db.exec(`pragma secure_delete = ${on ? "on" : "fast"}`);
+  }
+
+  /** Writes over what once stood in free pages, and gives the log back. Outside of a transaction. */
+  scrub(): void {
+    const free = this.#number("pragma freelist_count"), octets = this.#number("pragma page_size") - 4; // 4: the next one
+    if (free > 0) {
+      this.transact(() => {
+        this.#db.exec("create table nothing (octets blob not null)");
+        for (let left = free; left > 0; left -= FILL) {
+          this.#sql.run("insert into nothing values (zeroblob(?))", Math.min(left, FILL) * octets);
+        }
+        this.#db.exec("drop table nothing");
+      });
+    }
+    this.rest();
   }
 
   /** Statements for what is seldom done (forget.ts). */

@@ -158,8 +158,11 @@ class Call {
     }
     this.#close();
     const reason = value.options.reason ?? value.text;
+    if (this.#step.observe) {
+      this.#report(value.verdict, value.verdict === "accept" ? reason : wouldHaveSaid(value));
+      return this.#pass();
+    }
     this.#report(value.verdict, reason);
-    if (this.#step.observe) return this.#pass();
     if (value.verdict !== "accept") this.#ctx.blame(value, this.#step.name, reason);
     return value;
   }
@@ -239,6 +242,12 @@ function told(error: unknown): Error {
   } catch {
     return new Error("threw something that cannot be read");
   }
+}
+
+/** What nobody was told, behind why. */
+function wouldHaveSaid(reply: Reply): string {
+  const { reason } = reply.options, said = `It would have said ${reply}`;
+  return reason === undefined || reason === reply.text ? said : `${reason.replace(/\.$/, "")}. ${said}`;
 }
 
 function late(text: string): Error {

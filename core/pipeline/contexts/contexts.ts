@@ -22,6 +22,7 @@ import type { Resolver } from "../../dns/resolver.ts";
 import type { Phase } from "../../observe/events.ts";
 import type { Counters } from "../../store/store.ts";
 import type { Key, Scope } from "../key.ts";
+import type { AsksOutside } from "./outside.ts";
 
 /** What a listener is for. `edge` is an edge platform's email event. */
 export type Role = "mx" | "submission" | "lmtp" | "edge";
@@ -143,7 +144,7 @@ export interface Deposit {
 }
 
 /** What every phase's context has. */
-export interface Context<S extends Scope = "connection"> {
+export interface Context<S extends Scope = "connection"> extends AsksOutside {
   /** The transaction's id, before MAIL the session's (which begins with `s`). */
   readonly id: string;
   /** The session's id, the same from the first phase to the last. */

@@ -10,6 +10,7 @@ import type { MailParameters, Origin, PluginRoute } from "../../model/envelope.t
 import type { Reply } from "../../model/reply.ts";
 import type { Resolver } from "../../dns/resolver.ts";
 import type { Body, BodyWriter, CounterEntry, CounterOptions, CounterQuery, Counters } from "../../store/store.ts";
+import { cut } from "../../observe/escape.ts";
 import type { Asked, Fact } from "../../observe/events.ts";
 import type { Effect } from "../effect.ts";
 import type { Key, Scope } from "../key.ts";
@@ -29,11 +30,15 @@ import type {
   Signer,
 } from "./contexts.ts";
 import { AskingResolver } from "./asking_resolver.ts";
+import { isQuestion, OutsideError } from "./outside.ts";
 import type { ReceivedMessage } from "./received_message.ts";
 import type { TransactionContext } from "./transaction_context.ts";
 
 /** It is every phase's context at once; which of it a handler may know is said by the handler's type. */
 type Every = Omit<AuthContext & RcptContext & DataContext & QueueContext & DeliverContext, "get" | "set">;
+
+/** Characters of what a call noted, and of one value in words: peers have a say in both. */
+const MAX_TOLD = 300;
 
 export class PluginContext implements Every {
   readonly #ctx: TransactionContext;
@@ -168,11 +173,12 @@ export class PluginContext implements Every {
   set<T>(key: Key<T, Scope>, value: NoInfer<T>): void {
     if (this.#late(`set(${key.name})`)) return;
     this.#ctx.keysOf(key.scope).set(key.name, value);
-    if (key.tell !== undefined) (this.facts ??= []).push([key.name, key.tell(value)]);
+    if (key.tell !== undefined) (this.facts ??= []).push([key.name, cut(key.tell(value), MAX_TOLD)]);
   }
 
   note(sentence: string): void {
-    if (!this.#ended) this.noted = this.noted === "" ? sentence : `${this.noted}; ${sentence}`;
+    if (this.#ended || this.noted.length >= MAX_TOLD) return;
+    this.noted = cut(this.noted === "" ? sentence : `${this.noted}; ${sentence}`, MAX_TOLD);
   }
 
   attest(result: AuthResult): void {
@@ -190,6 +196,18 @@ export class PluginContext implements Every {
     const { address, route } = recipient;
     const question = { sender: options.sender ?? null, recipient: address, route, parameters };
     return await services.callAhead(question, this.signal);
+  }
+
+  async outside(question: string, ask: (signal: AbortSignal) => Promise<string>): Promise<string> {
+    if (!isQuestion(question)) throw new TypeError("outside(): a question has 1 to 200 printable ASCII characters");
+    if (this.#late("outside()")) throw new OutsideError("nobody is asked: the call is over");
+    const { services, phase } = this.#ctx, { signal } = this, plugin = this.#plugin;
+    const asking = async () => {
+      const answer: unknown = await ask(signal);
+      if (typeof answer !== "string") throw new TypeError("outside(): an answer is text");
+      return answer;
+    };
+    return await (services.outside?.({ plugin, question, phase, signal }, asking) ?? asking());
   }
 
   async pause(milliseconds: number): Promise<boolean> {

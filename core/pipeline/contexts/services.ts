@@ -8,6 +8,7 @@ import type { Event } from "../../observe/events.ts";
 import type { BodyWriter, Counters } from "../../store/store.ts";
 import type { Phase } from "../plugin.ts";
 import type { CallAhead, Client, Host, Role } from "./contexts.ts";
+import type { Outside } from "./outside.ts";
 import type { TransactionContext } from "./transaction_context.ts";
 
 /** What the pipeline needs from the house; given once per listener. */
@@ -27,6 +28,8 @@ export interface Services {
   commit(ctx: TransactionContext): Promise<Reply<"defer"> | null>;
   /** Absent: nobody here asks other hosts. */
   readonly callAhead?: CallAhead;
+  /** Stands between `ctx.outside` and what it asks; absent: nobody does. */
+  readonly outside?: Outside;
   /** Room for the octets of another body; absent: nobody here can rewrite. */
   receive?(id: string): BodyWriter;
   /** Puts an address on the suppression list; resolves when it is durable. Absent: there is none. */

@@ -4,6 +4,7 @@
  */
 import { concat } from "../../model/octets.ts";
 import { DnsError, type Resolver } from "../../dns/resolver.ts";
+import { type Outside, OutsideError } from "../contexts/outside.ts";
 import type { Body, BodyWriter, CounterEntry, CounterOptions, CounterQuery, Counters } from "../../store/store.ts";
 
 /** Where a simulated clock stands still: 2026-01-01. */
@@ -18,6 +19,15 @@ export const EMPTY_DNS: Resolver = {
   ptr: (ip) => Promise.reject(new DnsError("nxdomain", `PTR ${ip}`)),
   lookup: (name) => Promise.resolve({ fault: "nxdomain", ttl: 0, name, authentic: false }),
 };
+
+/** What is outside answers by a table; what does not stand there is not answered. */
+export function answering(table: Readonly<Record<string, string | Error>>): Outside {
+  const answers = new Map(Object.entries(table));
+  return ({ question }) => {
+    const answer = answers.get(question) ?? new OutsideError(`nobody answers "${question}"`);
+    return typeof answer === "string" ? Promise.resolve(answer) : Promise.reject(answer);
+  };
+}
 
 /** Counters in memory that expire by the simulated clock. */
 export class SimulatedCounters implements Counters {

@@ -28,7 +28,7 @@ import type { Key, Scope } from "../key.ts";
 import { Pipeline, type PipelineOptions } from "../pipeline.ts";
 import type { Phase, Plugin } from "../plugin.ts";
 import { repliesPerRecipient, type Row, rows } from "../endings/settlement.ts";
-import { EMPTY_DNS, memoryBody, MemoryWriter, SimulatedCounters, START } from "./simulated_house.ts";
+import { answering, EMPTY_DNS, memoryBody, MemoryWriter, SimulatedCounters, START } from "./simulated_house.ts";
 import { type NextHopAnswer, SimulatedAttempt, type SimulatedDeparture } from "./simulated_departure.ts";
 
 export { memoryBody, SimulatedCounters } from "./simulated_house.ts";
@@ -99,6 +99,8 @@ export interface Simulated {
   readonly tries?: number;
   /** What `ctx.callAhead` asks; default: nobody here asks other hosts. */
   readonly callAhead?: CallAhead;
+  /** What `ctx.outside` is answered, by question; an error: it fails. Default: what is asked is asked. */
+  readonly outside?: Readonly<Record<string, string | Error>>;
   /** What `ctx.pause` does; default: the time is over at once, and the peer has not talked. */
   readonly pause?: (milliseconds: number) => Promise<boolean>;
   /** Of an attempt in `deliver`; default: the first recipient's domain, by its own hosts. */
@@ -194,6 +196,7 @@ class Stage {
         return refusal;
       },
       ...(facts.callAhead ? { callAhead: facts.callAhead } : {}),
+      ...(facts.outside ? { outside: answering(facts.outside) } : {}),
       receive: () => new MemoryWriter(),
       suppress: (address, options) => Promise.resolve(void this.suppressed.push({ address, ...options })),
       pause: (milliseconds) => {

@@ -168,15 +168,18 @@ export const account_guard: PluginFactory<z.input<typeof Options>> = definePlugi
 
 /** Counts one more under each rate, and refuses when it is one too many. */
 async function exceeded(
-  { store }: Ctx,
+  ctx: Ctx & Pick<Context<Lasting>, "note">,
   what: "messages" | "recipients",
   rates: readonly Rate[],
   account: string,
 ): Promise<Refusal | null> {
   let refusal: Refusal | null = null;
   for (const { count, seconds, period } of rates) {
-    const sum = await store.add(`${what} ${seconds}s ${account}`, 1, { seconds });
-    if (sum <= count) continue;
+    const sum = await ctx.store.add(`${what} ${seconds}s ${account}`, 1, { seconds });
+    if (sum <= count) {
+      ctx.note(`${sum} of ${count} ${what} in ${period}`);
+      continue;
+    }
     refusal ??= defer("4.7.1", `Too many ${what} from your account, at most ${count} in ${period}; try again later`, {
       code: 450,
       reason: `${what} of ${account}: ${sum}, at most ${count} in ${period}`,

@@ -12,7 +12,11 @@ export interface Tagged {
 }
 
 /** Set for a recipient that a tag of ours led to: who wrote to it has seen mail that left here. */
-export const TAGGED: Key<Tagged, "recipient"> = key("bounce.tagged", "recipient");
+export const TAGGED: Key<Tagged, "recipient"> = key(
+  "bounce.tagged",
+  "recipient",
+  ({ expired }) => expired ? "a tag of ours that has expired" : "a tag of ours that counts",
+);
 
 const TAG = /^prvs=/i, WHOLE = /^prvs=[0-9]{4}[0-9a-f]{6}=/i;
 

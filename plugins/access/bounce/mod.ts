@@ -132,7 +132,8 @@ export const bounce: PluginFactory<z.input<typeof Options>> = definePlugin({
           const read = await tags.read(address, ctx.now());
           if (read === null) return FORGED;
           ctx.expand([read.address]);
-          return accept(); // the address itself is asked everything
+          const reason = `The address carries a tag of ours${read.expired ? ", which has expired" : ""}`;
+          return accept("OK", { reason }); // the address itself is asked everything
         }
         for (let above = origin; above !== null; above = above.origin) {
           if (!isTagged(above.address) || !isSigned(above.address, host)) continue;
@@ -169,6 +170,9 @@ export const bounce: PluginFactory<z.input<typeof Options>> = definePlugin({
           const written = formatAddress(path);
           if (!signed.has(written)) signed.set(written, tags.sign(path, ctx.now()));
           ctx.reversePath(await signed.get(written)!, recipient);
+        }
+        if (signed.size > 0) {
+          ctx.note("Its return path is signed, so that a bounce can be told from one of mail that was never sent");
         }
         return next();
       },

@@ -19,6 +19,7 @@ import {
   type Reply,
 } from "../../../core/pipeline/mod.ts";
 import { PRIVATE } from "../schema.ts";
+import { unchecked } from "../unchecked.ts";
 import { DNSWL, LISTED, LISTED_HELO, LISTED_SENDER, type ListedBy } from "./key.ts";
 import { type Asking, List } from "./list.ts";
 import { namesOf, Options, settingsOf } from "./options.ts";
@@ -100,7 +101,7 @@ export const dnsbl: PluginFactory<z.input<typeof Options>> = definePlugin({
       silent: readonly string[],
     ): Promise<Reply<"defer" | "reject"> | null> {
       const good = ctx.get(DNSWL) ?? [], total = weightOf(bad) - weightOf(good), [first] = bad;
-      const reason = `weight=${total} ${[...bad, ...good].map(told).join(" ")}`;
+      const reason = `${inWords(bad, good)}; together ${total}, and refusal starts at ${options.reject}`;
       if (first !== undefined && total >= options.reject) {
         const { zone, subject } = first, list = listOf(first);
         // Who may be on a list of good clients that does not answer now is not sent away for good
@@ -126,12 +127,17 @@ export const dnsbl: PluginFactory<z.input<typeof Options>> = definePlugin({
     return {
       connect(ctx, next) {
         const { ip } = ctx.client;
-        if (bad.length + good.length === 0 || exempt.has(ip)) return next(); // and no promise
+        if (bad.length + good.length === 0) return next(); // and no promise
+        if (exempt.has(ip)) {
+          ctx.note(unchecked(ctx.client));
+          return next();
+        }
         return timed(ctx, (asking) => Promise.all([ask(bad, ip, asking), ask(good, ip, asking)]))
           .then(async ([{ listed, silent }, allowed]) => {
             ctx.set(LISTED, listed);
             ctx.set(DNSWL, allowed.listed);
             ctx.set(UNHEARD, allowed.silent);
+            noteAll(ctx, listed, allowed.listed, [...silent, ...allowed.silent]);
             return await judge(ctx, listed, silent) ?? next();
           });
       },
@@ -140,6 +146,7 @@ export const dnsbl: PluginFactory<z.input<typeof Options>> = definePlugin({
         if (heloLists.length === 0 || name === null || identity !== null || exempt.has(ip)) return next();
         return timed(ctx, (asking) => ask(heloLists, name, asking)).then(async ({ listed, silent }) => {
           ctx.set(LISTED_HELO, listed);
+          noteAll(ctx, listed, [], silent);
           if (listed.length + silent.length === 0) return next();
           return await judge(ctx, [...listed, ...ctx.get(LISTED) ?? []], silent) ?? next();
         });
@@ -149,6 +156,7 @@ export const dnsbl: PluginFactory<z.input<typeof Options>> = definePlugin({
         if (senderLists.length === 0 || name === null || identity !== null || exempt.has(ip)) return next();
         return timed(ctx, (asking) => ask(senderLists, name, asking)).then(async ({ listed, silent }) => {
           ctx.set(LISTED_SENDER, listed);
+          noteAll(ctx, listed, [], silent);
           if (listed.length + silent.length === 0) return next();
           const before = [...ctx.get(LISTED_HELO) ?? [], ...ctx.get(LISTED) ?? []];
           return await judge(ctx, [...listed, ...before], silent) ?? next();
@@ -176,6 +184,28 @@ export const dnsbl: PluginFactory<z.input<typeof Options>> = definePlugin({
 
 const weightOf = (listed: readonly ListedBy[]): number => listed.reduce((sum, { weight }) => sum + weight, 0);
 const told = ({ zone, subject, codes }: ListedBy): string => `${zone}:${subject}(${codes.join(",")})`;
+
+/** `192.0.2.66 is listed by two.example (127.0.0.4, weight 3), one.example (127.0.0.2, weight 2)`. */
+function inWords(bad: readonly ListedBy[], good: readonly ListedBy[]): string {
+  const by = (all: readonly ListedBy[]) =>
+    all.map(({ zone, codes, weight }) => `${zone} (${codes.join(" ")}, weight ${weight})`).join(", ");
+  const subjects = [...new Set(bad.map(({ subject }) => subject))].join(" and ");
+  const sentences = [];
+  if (bad.length > 0) sentences.push(`${subjects} is listed by ${by(bad)}`);
+  if (good.length > 0) sentences.push(`${good[0]!.subject} is on a list of good clients: ${by(good)}`);
+  return sentences.join("; ");
+}
+
+function noteAll(
+  ctx: Pick<Context, "note">,
+  bad: readonly ListedBy[],
+  good: readonly ListedBy[],
+  silent: readonly string[],
+): void {
+  if (bad.length + good.length > 0) ctx.note(inWords(bad, good));
+  else if (silent.length === 0) ctx.note("On none of the lists");
+  if (silent.length > 0) ctx.note(`No answer from ${silent.join(", ")}`);
+}
 
 /** The domain to ask about: no literal, no bare address, no single label, which nobody has registered. */
 function nameIn(text: string): string | null {

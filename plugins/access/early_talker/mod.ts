@@ -65,10 +65,21 @@ export const early_talker: PluginFactory<z.input<typeof Options>> = definePlugin
     return {
       async connect(ctx, next) {
         const { ip } = ctx.client;
-        if (isLoopback(ip) || own.has(ip) || (ctx.get(DNSWL) ?? []).length > 0 || await isKnown(ctx)) return next();
+        const why = isLoopback(ip) || own.has(ip)
+          ? "Greeted at once: this machine, or a network that is left alone"
+          : (ctx.get(DNSWL) ?? []).length > 0
+          ? "Greeted at once: it is on a list of good clients"
+          : await isKnown(ctx)
+          ? "Greeted at once: it has waited for its greeting before"
+          : null;
+        if (why !== null) {
+          ctx.note(why);
+          return next();
+        }
         const begun = ctx.now();
         const talked = await ctx.pause(pause);
         ctx.set(EARLY_TALKER, talked);
+        ctx.note(talked ? "It talked before it was greeted" : `It waited ${pause / 1000} s for its greeting`);
         if (talked) return action === "reject" ? TALKED : next();
         // Where the listener is crowded nobody waits, and nobody has shown anything
         if (ctx.now() - begun >= pause * HALF) {

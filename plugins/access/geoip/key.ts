@@ -11,4 +11,10 @@ export interface GeoFinding {
 }
 
 /** Set at `connect`, when at least one database was there. */
-export const GEOIP: Key<GeoFinding, "connection"> = key("geoip", "connection");
+export const GEOIP: Key<GeoFinding, "connection"> = key("geoip", "connection", told);
+
+/** Told as `DE, AS64500 (Example)`. */
+function told({ country, asn, organization }: GeoFinding): string {
+  const network = asn === null ? "no known network" : `AS${asn}${organization === null ? "" : ` (${organization})`}`;
+  return `${country ?? "no known country"}, ${network}`;
+}

@@ -7,4 +7,4 @@ import { type Key, key } from "../../../core/pipeline/mod.ts";
 export type Greylisted = "waiting" | "passed" | "known";
 
 /** Set for each recipient that the greylist was asked about; absent for all others. */
-export const GREYLIST: Key<Greylisted, "recipient"> = key("greylist", "recipient");
+export const GREYLIST: Key<Greylisted, "recipient"> = key("greylist", "recipient", (found) => found);

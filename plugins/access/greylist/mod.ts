@@ -130,7 +130,9 @@ export const greylist: PluginFactory<z.input<typeof Options>> = definePlugin({
 
     function later(wait: number): Reply<"defer"> {
       const seconds = `${wait} second${wait === 1 ? "" : "s"}`;
-      return defer("4.7.1", `Greylisted: please come again in ${seconds}`, { reason: `greylisted for ${seconds}` });
+      return defer("4.7.1", `Greylisted: please come again in ${seconds}`, {
+        reason: `${WORDS.waiting}: it may come again in ${seconds}`,
+      });
     }
 
     return {
@@ -139,12 +141,15 @@ export const greylist: PluginFactory<z.input<typeof Options>> = definePlugin({
         const { recipient, sender } = ctx, { original, origin, copy } = recipient;
         if (reply.verdict !== "accept" || origin !== null || copy || isQuestion(sender)) return reply;
         if (!isAsked(ctx) || exempt(original) || isPostmaster(original) || recipient.get(RELAY) === "network") {
+          ctx.note("Not asked to come again: the client, the sender or the recipient is left alone");
           return reply;
         }
         const client = clientOf(ctx.client.ip, ctx.get(SPF));
         const { known, wait } = await ask(ctx, client, await nameOf(client, sender, original));
         ctx.set(GREYLIST, known);
-        return wait > 0 ? later(wait) : reply;
+        if (wait > 0) return later(wait);
+        ctx.note(WORDS[known]);
+        return reply;
       },
       /** Who only asks has gone by now: a question that is put off would put off the mail that it is about. */
       async data(ctx, next) {
@@ -162,6 +167,12 @@ export const greylist: PluginFactory<z.input<typeof Options>> = definePlugin({
     };
   },
 });
+
+const WORDS: Readonly<Record<Greylisted, string>> = {
+  waiting: "This client, sender and recipient have not met before",
+  passed: "It has come again, as a mail server does",
+  known: "Mail like this, or its client, has come again before",
+};
 
 function isQuestion(sender: Address | null): boolean {
   return sender === null || ASKS.has(sender.local.toLowerCase());

@@ -41,16 +41,19 @@ export const null_mx: PluginFactory<z.input<typeof Options>> = definePlugin({
   create({ temperror }) {
     /** Null: nothing against it. */
     async function verdict(
-      { dns, signal }: MailContext | RcptContext,
+      ctx: MailContext | RcptContext,
       domain: string,
       refusal: Reply<"reject">,
     ): Promise<Reply<"defer" | "reject"> | null> {
       try {
-        const [record, ...more] = await dns.mx(domain, { signal });
+        const [record, ...more] = await ctx.dns.mx(domain, { signal: ctx.signal });
         return record?.exchange === "" && more.length === 0 ? refusal : null; // one beside others is a mistake: 3
       } catch (error) {
         if (!(error instanceof DnsError)) throw error;
-        return error.temporary && temperror === "defer" ? NO_ANSWER : null; // never a permanent refusal
+        if (!error.temporary) return null; // no mail hosts are no null MX
+        if (temperror === "defer") return NO_ANSWER;
+        ctx.note(`Whether ${domain} takes mail is not known: name service failed`);
+        return null; // never a permanent refusal
       }
     }
 

@@ -30,7 +30,7 @@ const Options = z.strictObject({
   exempt: z.array(network).default(["127.0.0.0/8", "::1"]).describe("Clients that are not counted"),
 });
 
-type Limited = Pick<Context<Lasting>, "store">;
+type Limited = Pick<Context<Lasting>, "store" | "note">;
 
 /**
  * @example
@@ -97,12 +97,15 @@ type Limit = (
 function limit(what: "connections" | "messages" | "recipients", text: string | undefined): Limit | null {
   if (text === undefined) return null;
   const { count, seconds, period } = parseRate(text);
-  return async ({ store }, kind, subject, code = 450) => {
-    const sum = await store.add(`${what} ${kind} ${subject}`, 1, { seconds });
-    if (sum <= count) return null;
+  return async (ctx, kind, subject, code = 450) => {
+    const sum = await ctx.store.add(`${what} ${kind} ${subject}`, 1, { seconds });
+    if (sum <= count) {
+      ctx.note(`${sum} of ${count} ${what} in ${period} from ${subject}`);
+      return null;
+    }
     return defer("4.7.1", `Too many ${what} from ${subject}, at most ${count} in ${period}; try again in ${period}`, {
       code,
-      reason: `${what} per ${kind}: ${sum} of ${text} for ${subject}`,
+      reason: `${sum} ${what} in ${period} from ${subject}, and ${count} are allowed (per ${kind})`,
     });
   };
 }

@@ -66,17 +66,26 @@ export const relay: PluginFactory<z.input<typeof Options>> = definePlugin({
     return {
       rcpt(ctx, next) {
         const { address, route } = ctx.recipient;
+        if (route !== null) return next();
         // No domain is <Postmaster> (RFC 5321 4.5.1): ours, like the local domains, and not for this plugin to send away.
-        if (route !== null || address.domain === "" || DomainSet.of(ctx.host.domains).has(address.domain)) {
+        if (address.domain === "" || DomainSet.of(ctx.host.domains).has(address.domain)) {
+          ctx.note(`${address.domain || "Postmaster"} is ours`);
           return next();
         }
         const why = reason(ctx);
         if (why !== null) {
           ctx.set(RELAY, why);
           ctx.route({ to: "remote" });
-        }
+          ctx.note(SENTENCES[why]);
+        } else ctx.note(`${address.domain} is none of our domains, and nothing lets this client send there`);
         return next();
       },
     };
   },
 });
+
+const SENTENCES: Readonly<Record<RelayReason, string>> = {
+  identity: "It may leave: the client has logged in",
+  network: "It may leave: the client is in a network that may send anywhere",
+  domain: "It may leave: this host is backup for that domain",
+};

@@ -12,4 +12,12 @@ export interface ReputationFinding {
 }
 
 /** Set at `mail`, and again at `data`, when the domain is known. Absent for clients that are exempt. */
-export const REPUTATION: Key<ReputationFinding> = key("reputation");
+export const REPUTATION: Key<ReputationFinding> = key("reputation", "transaction", told);
+
+const rounded = (value: number): number => Math.round(value * 100) / 100;
+
+/** Told as `client 0.6, network 0.2, domain unknown`; 1 is nothing but bad, -1 nothing but good. */
+function told({ address, network, domain }: ReputationFinding): string {
+  const named = domain === null ? "none" : rounded(domain);
+  return `client ${rounded(address)}, network ${rounded(network)}, domain ${named} (-1 good, 1 bad)`;
+}

@@ -91,7 +91,7 @@ export const reputation: PluginFactory<z.input<typeof Options>> = definePlugin({
     }
 
     function refusal(index: number, subject: string): Reply<"defer" | "reject"> | null {
-      const about = { reason: `reputation of ${subject}: ${rounded(index)}` };
+      const about = { reason: `The reputation of ${subject} is ${rounded(index)}, where 1 is nothing but bad` };
       if (index >= options.reject) return reject("5.7.1", `Too much spam has come from ${subject}`, about);
       if (index < options.defer) return null;
       return defer("4.7.1", `Too much spam has come from ${subject} lately, try again later`, about);
@@ -110,6 +110,7 @@ export const reputation: PluginFactory<z.input<typeof Options>> = definePlugin({
       const domain = domainOf(ctx), client = ctx.get(REPUTATION) ?? await findClient(history, ip);
       const ofDomain = domain === null ? null : indexOf(await history.of(`domain ${domain}`));
       ctx.set(REPUTATION, { ...client, domain: ofDomain });
+      if (ofDomain !== null) ctx.note(sentenceOf(ofDomain, domain!));
       const given = score(ctx, client.address, ip) + (ofDomain === null ? 0 : score(ctx, ofDomain, domain!));
       // Whoever has trouble with us must reach somebody                                              RFC 5321 4.5.1
       const stop = !ctx.recipients.every(({ original }) => original.local.toLowerCase() === "postmaster");
@@ -151,6 +152,7 @@ export const reputation: PluginFactory<z.input<typeof Options>> = definePlugin({
         if (identity !== null || exempt.has(ip)) return next();
         return findClient(new History(ctx.store, { now: ctx.now(), halfLife }), ip).then((found) => {
           ctx.set(REPUTATION, found);
+          ctx.note(sentenceOf(found.address, ip));
           return refusal(found.address, ip) ?? next();
         });
       },
@@ -171,5 +173,10 @@ export const reputation: PluginFactory<z.input<typeof Options>> = definePlugin({
     };
   },
 });
+
+function sentenceOf(index: number, subject: string): string {
+  if (Math.abs(index) < FAINT) return `Little is known of ${subject}, or as much good as bad`;
+  return `What came from ${subject} before was mostly ${index > 0 ? "bad" : "good"} (${rounded(index)})`;
+}
 
 const rounded = (value: number): number => Math.round(value * 100) / 100;

@@ -91,7 +91,9 @@ export const sender_login: PluginFactory<z.input<typeof Options>> = definePlugin
         const { client: { identity }, sender } = ctx;
         if (identity === null) return next();
         if (sender === null) return nullSender === "allow" ? next() : NO_NULL_SENDER;
-        return may(sender, identity, ctx) ? next() : refusal(sender, "sender address", identity, 553);
+        if (!may(sender, identity, ctx)) return refusal(sender, "sender address", identity, 553);
+        ctx.note(`${identity} may send as ${formatAddress(sender)}`);
+        return next();
       },
       ...(header === "off" ? {} : {
         data(ctx, next) {

@@ -40,7 +40,7 @@ interface Waited {
 const WAITED: Key<Waited, "connection"> = key("tarpit", "connection");
 
 /** What the phases have in common that a peer waits in. */
-type Ctx = Pick<MailContext, "client" | "store" | "pause"> & Pick<Context<"connection">, "get" | "set">;
+type Ctx = Pick<MailContext, "client" | "store" | "pause" | "note"> & Pick<Context<"connection">, "get" | "set">;
 
 /**
  * @example
@@ -72,6 +72,7 @@ export const tarpit: PluginFactory<z.input<typeof Options>> = definePlugin({
       const next = Math.min(first * 2 ** Math.min(times, 20), longest, total - milliseconds);
       if (next <= 0) return;
       ctx.set(WAITED, { times: times + 1, milliseconds: milliseconds + next });
+      ctx.note(`Made to wait ${next / 1000} s, because the client behaves badly`);
       await ctx.pause(next);
     }
 

@@ -123,10 +123,16 @@ export const verify_recipient: PluginFactory<z.input<typeof Options>> = definePl
         const found = await known(ctx, hop);
         if ("taken" in found) {
           const { taken, status, at } = found;
-          return taken ? reply : refusal(status, hop, `${hop} said so at ${new Date(at).toISOString()}`);
+          const when = new Date(at).toISOString();
+          if (!taken) return refusal(status, hop, `${hop} said so at ${when}`);
+          ctx.note(`${hop} takes this recipient, as it said at ${when}`);
+          return reply;
         }
         if (found === LOOP) return LOOP;
-        if ("verdict" in found && found.verdict === "accept") return reply;
+        if ("verdict" in found && found.verdict === "accept") {
+          ctx.note(`${hop} takes this recipient, as it said just now`);
+          return reply;
+        }
         if ("verdict" in found && found.verdict === "reject") return refusal(found.status, hop, String(found));
         const reason = `not verified: ${"unanswered" in found ? found.unanswered : found}`;
         if (onDefer === "accept") return accept("OK", { reason });

@@ -110,7 +110,10 @@ export const address_map: PluginFactory<z.input<typeof Options>> = definePlugin(
     return {
       mail(ctx, next) {
         const other = ctx.sender && mapped(ctx.sender, senders, placeOf(ctx), true);
-        if (other !== null) ctx.reversePath(other);
+        if (other !== null) {
+          ctx.reversePath(other);
+          ctx.note(`The sender becomes ${formatAddress(other)}`);
+        }
         return next();
       },
       rcpt(ctx, next) {
@@ -120,7 +123,7 @@ export const address_map: PluginFactory<z.input<typeof Options>> = definePlugin(
           const other = mapped(address, recipients, placeOf(ctx), false);
           if (other === null) return next();
           ctx.expand([other]); // one member: what the sender wants to hear of it passes on     RFC 3461 5.2.7.2
-          return accept();
+          return accept("OK", { reason: `It becomes ${formatAddress(other)}` });
         }
         // A name of ours that leads elsewhere: the operator wrote it, and that is the authority
         if (origin.origin === null && isOurs(origin.address, host) && !isOurs(address, host)) {
@@ -143,7 +146,10 @@ export const address_map: PluginFactory<z.input<typeof Options>> = definePlugin(
           const { sender, host, origin, recipients } = ctx, place = placeOf(ctx);
           if (recipients.every(({ address }) => isOurs(address, host))) return next(); // a host behind this one
           const other = sender && mapped(sender, outward, place, false);
-          if (other !== null) ctx.reversePath(other);
+          if (other !== null) {
+            ctx.reversePath(other);
+            ctx.note(`The sender is shown to others as ${formatAddress(other)}`);
+          }
           for (const recipient of recipients) {
             const address = mapped(recipient.address, outward, place, false);
             if (address !== null) ctx.forwardPath(recipient, address);

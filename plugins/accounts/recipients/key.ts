@@ -12,4 +12,8 @@ export interface Mailbox {
 }
 
 /** Set for each recipient that is an account of ours; absent for all others. */
-export const MAILBOX: Key<Mailbox, "recipient"> = key("mailbox", "recipient");
+export const MAILBOX: Key<Mailbox, "recipient"> = key(
+  "mailbox",
+  "recipient",
+  ({ name, detail }) => detail === "" ? name : `${name}, detail ${detail}`,
+);

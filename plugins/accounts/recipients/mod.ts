@@ -111,21 +111,28 @@ export const recipients: PluginFactory<z.input<typeof Options>> = definePlugin({
           // Foreign, and so not for us to let out, unless an alias of ours leads there: then that is the authority.
           if (above?.kind === "alias" && above.members.some((member) => equal(member, address))) {
             ctx.route({ to: "remote" });
+            ctx.note("It may leave: an alias of ours leads there");
           }
           return next();
         }
         const found = directory.find(address, host, targetsOf(above));
         if (found === null) {
-          return unknown === "next" ? next() : reject("5.1.1", "No such user here", { reason: "in no table" });
+          return unknown === "next"
+            ? next()
+            : reject("5.1.1", "No such user here", { reason: `Nobody here is called ${formatAddress(address)}` });
         }
         if (found.kind === "account" && equal(found.mailbox, address)) {
           ctx.set(MAILBOX, { name: formatAddress(address), detail: above?.kind === "account" ? above.detail : "" });
           ctx.route(found.route);
+          ctx.note(`${formatAddress(address)} exists; its mail goes ${wayOf(found.route)}`);
           return next();
         }
         // One mailbox has one address: case, detail and second domain end here, and storage needs no table to find it.
         ctx.expand(found.kind === "alias" ? found.members : [found.mailbox]);
-        return accept(); // the members are asked everything; this name is done with
+        const reason = found.kind === "alias"
+          ? `An alias of ${named(found.members)}`
+          : `Another way to write ${formatAddress(found.mailbox)}`;
+        return accept("OK", { reason }); // the members are asked everything; this name is done with
       },
     };
   },
@@ -135,4 +142,15 @@ function routeOf(store: z.output<typeof Store>): PluginRoute {
   if (typeof store === "string") return { to: "local", plugin: store };
   if (store.to === "local") return store;
   return store.via === undefined ? { to: "remote" } : { to: "remote", via: store.via };
+}
+
+function wayOf(route: PluginRoute): string {
+  if (route.to === "local") return `to ${route.plugin}`;
+  return route.via === undefined ? "to the hosts of its domain" : `to ${route.via}`;
+}
+
+/** The first few. */
+function named(members: readonly Address[]): string {
+  const words = members.slice(0, 3).map((each) => formatAddress(each)).join(", ");
+  return members.length > 3 ? `${words} and ${members.length - 3} more` : words;
 }

@@ -13,4 +13,10 @@ export interface Account {
 }
 
 /** Set when a login succeeded whose name has an account; until the connection ends. */
-export const ACCOUNT: Key<Account, "connection"> = key("account", "connection");
+export const ACCOUNT: Key<Account, "connection"> = key("account", "connection", told);
+
+/** Told as `alice, may send as alice@example.org, @example.net`. */
+function told({ name, senders }: Account): string {
+  if (senders.length === 0) return name;
+  return `${name}, may send as ${senders.slice(0, 5).join(", ")}${senders.length > 5 ? " and others" : ""}`;
+}

@@ -120,10 +120,14 @@ export const attachments: PluginFactory<z.input<typeof Options>> = definePlugin(
 
     return {
       async data(ctx, next) {
-        if (ctx.client.identity !== null && !options.logins) return next(); // and no promise
+        if (ctx.client.identity !== null && !options.logins) { // and no promise
+          ctx.note("Not looked at: the client has logged in");
+          return next();
+        }
         const { parts, findings } = await inspect(ctx);
         ctx.set(ATTACHMENTS, findings);
         if (findings.length === 0) return next();
+        ctx.note(`Found: ${reasonOf(findings)}`);
         const by = (action: Action) => findings.filter(({ rule }) => actionOf(rule) === action);
         for (const finding of by("score")) ctx.score(points[finding.rule], `attachments: ${inWords(finding)}`);
         // Whoever has trouble with us must reach somebody                                          RFC 5321 4.5.1

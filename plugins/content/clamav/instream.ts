@@ -38,15 +38,20 @@ export function isWhole(answer: Uint8Array): boolean {
   return answer.includes(0);
 }
 
+/** An answer as text, a character an octet. */
+export function textOf(octets: Uint8Array): string {
+  return String.fromCharCode(...octets);
+}
+
 /**
  * Reads an answer. Only the exact words mean that nothing was found.
  *
  * @throws {EngineError} for its own errors, and for everything that is no answer.
  */
-export function parseAnswer(octets: Uint8Array): ClamdAnswer {
-  const end = octets.indexOf(0);
-  const text = String.fromCharCode(...octets.subarray(0, end < 0 ? 0 : end));
-  if (text === "stream: OK" && end === octets.length - 1) return { said: "clean" };
+export function parseAnswer(answer: string): ClamdAnswer {
+  const end = answer.indexOf("\0");
+  const text = answer.slice(0, end < 0 ? 0 : end);
+  if (text === "stream: OK" && end === answer.length - 1) return { said: "clean" };
   const found = /^stream: ([\x21-\x7e][\x20-\x7e]{0,255}) FOUND$/.exec(text);
   if (found !== null) return { said: "infected", name: found[1]! };
   if (text === "INSTREAM size limit exceeded. ERROR") return { said: "too large" };

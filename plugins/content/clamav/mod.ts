@@ -15,7 +15,7 @@ import {
 import { askEngine, enginePlace, formatEnginePlace } from "../engine.ts";
 import { Failover } from "../failover.ts";
 import { isForPostmaster, SCANNING, Scanning, sizeOption } from "../scanning.ts";
-import { type ClamdAnswer, instream, isWhole, LONGEST_ANSWER, parseAnswer } from "./instream.ts";
+import { instream, isWhole, LONGEST_ANSWER, parseAnswer, textOf } from "./instream.ts";
 
 /** A signature's name with `*` for anything; operators write it, but of no use that would make matching slow. */
 const pattern = z.string().regex(/^[\x21-\x7e]{1,100}$/, "must be the name of a signature, with * for any characters")
@@ -49,7 +49,6 @@ const Options = z.strictObject({
  */
 export const clamav: PluginFactory<z.input<typeof Options>> = definePlugin({
   name: "clamav",
-  asksEngine: true,
   options: Options,
   create(options, setup) {
     const { infected, points, maxSize, larger } = options;
@@ -59,17 +58,25 @@ export const clamav: PluginFactory<z.input<typeof Options>> = definePlugin({
     async function look(ctx: DataContext): Promise<Reply<Verdict> | null> {
       const { message } = ctx;
       if (message.size > maxSize) return tooLarge(ctx);
-      const answer = await scanning.ask(ctx, async (place, signal): Promise<ClamdAnswer> => {
-        const request = instream(message.content()); // what a plugin took out harms nobody, what one put in might
-        return parseAnswer(await askEngine(place, { request, longest: LONGEST_ANSWER, whole: isWhole, signal }));
+      const answer = await scanning.ask(ctx, {
+        question: "clamd instream",
+        async ask(place, signal) {
+          const request = instream(message.content()); // what a plugin took out harms nobody, what one put in might
+          return textOf(await askEngine(place, { request, longest: LONGEST_ANSWER, whole: isWhole, signal }));
+        },
+        read: parseAnswer,
       });
       if (answer === null || answer instanceof Reply) return answer;
-      if (answer.said === "clean") return null;
+      if (answer.said === "clean") {
+        ctx.note("No malware that clamd knows");
+        return null;
+      }
       return answer.said === "infected" ? found(ctx, answer.name) : tooLarge(ctx);
     }
 
     function found(ctx: DataContext, name: string): Reply<Verdict> | null {
       const reason = `${setup.name}: ${name}`;
+      ctx.note(`clamd found ${name}`);
       if (infected === "score" || harmless.some((matches) => matches(name))) ctx.score(points, reason);
       else if (infected === "hold" || isForPostmaster(ctx)) ctx.hold(reason);
       else return reject("5.7.1", `The message contains malware (${name})`, { reason });
@@ -87,7 +94,11 @@ export const clamav: PluginFactory<z.input<typeof Options>> = definePlugin({
     }
 
     return {
-      data: (ctx, next) => scanning.concerns(ctx) ? look(ctx).then((refusal) => refusal ?? next()) : next(),
+      data(ctx, next) {
+        if (scanning.concerns(ctx)) return look(ctx).then((refusal) => refusal ?? next());
+        scanning.skip(ctx);
+        return next();
+      },
     };
   },
 });

@@ -18,4 +18,10 @@ export interface Feedback {
 }
 
 /** Set for a message that is a report which can be read; absent for all others. */
-export const FEEDBACK: Key<Feedback> = key("feedback");
+export const FEEDBACK: Key<Feedback> = key("feedback", "transaction", told);
+
+/** Told as `dsn: 5.1.1 suppressed, 4.2.2 counted`. */
+function told({ kind, told }: Feedback): string {
+  const words = told.slice(0, 5).map(({ what, done }) => `${what} ${done}`).join(", ");
+  return `${kind}: ${words || "nothing"}${told.length > 5 ? ` and ${told.length - 5} more` : ""}`;
+}

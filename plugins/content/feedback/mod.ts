@@ -203,7 +203,12 @@ export const feedback: PluginFactory<z.input<typeof Options>> = definePlugin({
         const entities = await readEntities(ctx.message.stream());
         const complaints = reporter === null ? null : await complain(ctx, entities, reporter);
         const told = complaints ?? (mayBounce ? await bounce(ctx, entities) : null);
-        if (told !== null) ctx.set(FEEDBACK, { kind: complaints === null ? "dsn" : "arf", told });
+        if (told !== null) {
+          ctx.set(FEEDBACK, { kind: complaints === null ? "dsn" : "arf", told });
+          ctx.note(
+            complaints === null ? "A report that mail of ours was not delivered" : "A complaint about mail of ours",
+          );
+        }
         return next();
       },
       ...(deliver === true ? {} : {

@@ -2,4 +2,8 @@
 import { type Key, key } from "../../../core/pipeline/mod.ts";
 import type { RuleName } from "./rules.ts";
 
-export const HEADERS: Key<readonly RuleName[]> = key("headers");
+export const HEADERS: Key<readonly RuleName[]> = key(
+  "headers",
+  "transaction",
+  (rules) => rules.join(", ") || "nothing wrong",
+);

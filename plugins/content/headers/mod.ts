@@ -10,6 +10,7 @@ import { readHead } from "./head.ts";
 import { HEADERS } from "./key.ts";
 import { RULE_NAMES, type RuleName, RULES } from "./rules.ts";
 
+const TOLD = 5; // faults in a note
 /** More than any honest header; what is longer is not read to its end. */
 const MAX_HEADER = 1024 * 1024;
 
@@ -50,6 +51,7 @@ export const headers: PluginFactory<z.input<typeof HeadersOptions>> = definePlug
         .filter(({ rule }) => actions[rule] !== "ignore");
       ctx.set(HEADERS, faults.map(({ rule }) => rule));
       if (faults.length === 0) return next();
+      ctx.note(`Faults of its header: ${faults.slice(0, TOLD).map(inWords).join("; ")}`);
       for (const fault of faults) {
         if (actions[fault.rule] === "score") ctx.score(points[fault.rule], `headers: ${inWords(fault)}`);
       }

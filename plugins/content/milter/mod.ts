@@ -125,9 +125,12 @@ export const milter: PluginFactory<z.input<typeof Options>> = definePlugin({
         if (isForPostmaster(ctx)) return spared(ctx, "discard it");
         for (const recipient of ctx.recipients) if (recipient.result === null) ctx.drop(recipient);
         ctx.score(0, `${setup.name}: discarded the message`);
-        return accept("OK", { reason: "discarded" });
+        return accept("OK", { reason: "The milter has it dropped, and nobody is told" });
       }
-      if (outcome.said !== "refuse") return null;
+      if (outcome.said !== "refuse") {
+        ctx.note("The milter takes it");
+        return null;
+      }
       if (!isForPostmaster(ctx)) return outcome.reply;
       return spared(ctx, `refuse it: ${outcome.reply}`);
     }

@@ -83,7 +83,6 @@ const MARK = "X-Spam";
  */
 export const rspamd: PluginFactory<z.input<typeof Options>> = definePlugin({
   name: "rspamd",
-  asksEngine: true,
   options: Options,
   create(options, setup) {
     const scanning = new Scanning(new Failover(options.servers, (url) => url.host), options, setup);
@@ -97,14 +96,19 @@ export const rspamd: PluginFactory<z.input<typeof Options>> = definePlugin({
         return null;
       }
       const headers = envelopeHeaders(ctx, { name: await clientName(ctx), password: options.password });
-      const verdict = await scanning.ask(ctx, async (url, signal): Promise<RspamdVerdict> => {
-        const verdict = parseVerdict(await check(url, { headers, message: message.stream(), signal }));
-        if (options.score || meanings.has(verdict.action)) return verdict;
-        throw new EngineError(`nobody said what its action "${verdict.action}" means: see the option actions`);
+      const verdict = await scanning.ask(ctx, {
+        question: "rspamd checkv2",
+        ask: (url, signal) => check(url, { headers, message: message.stream(), signal }),
+        read(answer): RspamdVerdict {
+          const verdict = parseVerdict(answer);
+          if (options.score || meanings.has(verdict.action)) return verdict;
+          throw new EngineError(`nobody said what its action "${verdict.action}" means: see the option actions`);
+        },
       });
       if (verdict === null || verdict instanceof Reply) return verdict;
       const reason = `${setup.name}: ${verdict.action} ${verdict.reason}`;
       ctx.score(options.score ? verdict.score : 0, reason); // every verdict stands in the log
+      ctx.note(`rspamd says "${verdict.action}", ${verdict.score} points`);
       const refusal = options.score ? null : await obey(ctx, verdict, reason);
       return refusal ?? (edit(ctx, verdict), null);
     }
@@ -140,7 +144,11 @@ export const rspamd: PluginFactory<z.input<typeof Options>> = definePlugin({
     }
 
     return {
-      data: (ctx, next) => scanning.concerns(ctx) ? look(ctx).then((refusal) => refusal ?? next()) : next(),
+      data(ctx, next) {
+        if (scanning.concerns(ctx)) return look(ctx).then((refusal) => refusal ?? next());
+        scanning.skip(ctx);
+        return next();
+      },
     };
   },
 });

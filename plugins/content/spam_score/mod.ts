@@ -114,7 +114,8 @@ export const spamScore: PluginFactory<z.input<typeof SpamScoreOptions>, EdgePhas
         for (const { name, points, reason } of found) ctx.score(points, `${name}: ${reason}`);
         const total = rounded(before + sum(found));
         const tests = `tests=${found.map(({ name }) => name).join(",") || "none"} others=${before}`;
-        const reason = `score=${total} ${tests}${heaviest(others)}`;
+        const reason = inWords({ total, found, before, others }, limits);
+        ctx.note(reason);
         // Whoever has trouble with us must reach somebody: tagged, never stopped                    RFC 5321 4.5.1
         const stop = !ctx.recipients.every(({ original }) => original.local.toLowerCase() === "postmaster");
         if (stop && total >= options.reject) return reject("5.7.1", "Message looks like spam", { reason });
@@ -170,13 +171,50 @@ function wordUnder(ctx: MessageContext, name: string): string | undefined {
   return typeof word === "string" ? word : undefined;
 }
 
-/** The points of others that weigh most, for whoever has to judge what became of the message. Never for the peer. */
-function heaviest(scores: MessageContext["scores"]): string {
-  const most = scores.toSorted((a, b) => b.points - a.points).filter(({ points }) => points > 0).slice(0, MOST_TOLD);
-  if (most.length === 0) return "";
-  return `: ${most.map(({ points, reason }) => `${reason.slice(0, MOST_REASON)} (${rounded(points)})`).join(", ")}`;
+/** The sum, and what it is made of. */
+interface Weighed {
+  readonly total: number;
+  /** Of this plugin. */
+  readonly found: readonly { readonly name: string; readonly points: number }[];
+  /** Of all others. */
+  readonly before: number;
+  readonly others: MessageContext["scores"];
+}
+
+/**
+ * `14.5 points, refused from 12: content rules 6 (subject_sells 4, no_subject 2), others 8.5 (a trap 5, a list 3.5)`, for
+ * whoever has to judge what became of the message. Never for the peer.
+ */
+function inWords({ total, found, before, others }: Weighed, { quarantine, reject }: SpamLimits): string {
+  const said = `${total} point${total === 1 ? "" : "s"}${lineOf(total, quarantine, reject)}`;
+  const parts: string[] = [];
+  if (found.length > 0) {
+    parts.push(`content rules ${sum(found)}${heaviest(found, ({ name }) => name)}`);
+  }
+  if (others.length > 0) {
+    parts.push(`others ${before}${heaviest(others, ({ reason }) => reason.slice(0, MOST_REASON))}`);
+  }
+  return parts.length === 0 ? said : `${said}: ${parts.join(", ")}`;
 }
 const MOST_TOLD = 3, MOST_REASON = 100;
+
+/** The line that it crossed, or the next one. */
+function lineOf(total: number, quarantine: number, reject: number): string {
+  if (total >= reject || total >= quarantine && reject < Infinity) {
+    return total >= reject ? `, refused from ${reject}` : `, held from ${quarantine}, refused from ${reject}`;
+  }
+  const [word, line] = quarantine < Infinity ? ["held", quarantine] : ["refused", reject];
+  return line === Infinity ? "" : `, ${word} from ${line}`;
+}
+
+/** Those that weigh most, whichever way. */
+function heaviest<T extends { readonly points: number }>(scores: readonly T[], name: (score: T) => string): string {
+  const weighty = scores.filter(({ points }) => points !== 0);
+  const most = weighty.toSorted((a, b) => Math.abs(b.points) - Math.abs(a.points)).slice(0, MOST_TOLD);
+  if (most.length === 0) return "";
+  const more = weighty.length > most.length ? ` and ${weighty.length - most.length} more` : "";
+  return ` (${most.map((each) => `${name(each)} ${rounded(each.points)}`).join(", ")}${more})`;
+}
 
 const sum = (scores: readonly { readonly points: number }[]): number =>
   rounded(scores.reduce((total, each) => total + each.points, 0));

@@ -18,7 +18,7 @@ import { askEngine, enginePlace, formatEnginePlace } from "../engine.ts";
 import { Failover } from "../failover.ts";
 import { isForPostmaster, SCANNING, Scanning, sizeOption } from "../scanning.ts";
 import { envelopeFields } from "./envelope.ts";
-import { isSpamdUser, isWhole, LONGEST_ANSWER, parseAnswer, type SpamdAnswer, symbols } from "./spamc.ts";
+import { isSpamdUser, isWhole, LONGEST_ANSWER, parseAnswer, symbols, textOf } from "./spamc.ts";
 
 const line = z.union([z.number().positive(), z.literal("never").transform(() => Infinity)]);
 
@@ -56,7 +56,6 @@ const MOST_NAMED = 40;
  */
 export const spamassassin: PluginFactory<z.input<typeof Options>> = definePlugin({
   name: "spamassassin",
-  asksEngine: true,
   options: Options,
   create(options, setup) {
     const { user, maxSize } = options;
@@ -75,14 +74,19 @@ export const spamassassin: PluginFactory<z.input<typeof Options>> = definePlugin
         return null;
       }
       const fields = envelopeFields(ctx, await clientName(ctx));
-      const answer = await scanning.ask(ctx, async (place, signal): Promise<SpamdAnswer> => {
-        const request = symbols({ fields, size: message.size, message: message.stream(), user: userFor(ctx) });
-        return parseAnswer(await askEngine(place, { request, longest: LONGEST_ANSWER, whole: isWhole, signal }));
+      const answer = await scanning.ask(ctx, {
+        question: "spamd symbols",
+        async ask(place, signal) {
+          const request = symbols({ fields, size: message.size, message: message.stream(), user: userFor(ctx) });
+          return textOf(await askEngine(place, { request, longest: LONGEST_ANSWER, whole: isWhole, signal }));
+        },
+        read: parseAnswer,
       });
       if (answer === null || answer instanceof Reply) return answer;
       const { score, required, rules } = answer;
       const reason = `${setup.name}: ${score}/${required} ${rules.slice(0, MOST_NAMED).join(",") || "none"}`;
       ctx.score(score, reason);
+      ctx.note(`SpamAssassin gives it ${score} points`);
       if (isForPostmaster(ctx)) return null;
       if (score >= options.reject) return reject("5.7.1", "Message looks like spam", { reason });
       if (score >= options.quarantine) ctx.hold(reason);
@@ -90,7 +94,11 @@ export const spamassassin: PluginFactory<z.input<typeof Options>> = definePlugin
     }
 
     return {
-      data: (ctx, next) => scanning.concerns(ctx) ? look(ctx).then((refusal) => refusal ?? next()) : next(),
+      data(ctx, next) {
+        if (scanning.concerns(ctx)) return look(ctx).then((refusal) => refusal ?? next());
+        scanning.skip(ctx);
+        return next();
+      },
     };
   },
 });

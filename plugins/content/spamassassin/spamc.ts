@@ -20,6 +20,11 @@ const MOST_RULES = 200, MOST_HEADER = 4096;
 
 const encoder = new TextEncoder(), decoder = new TextDecoder("latin1");
 
+/** An answer as text, a character an octet. */
+export function textOf(octets: Uint8Array): string {
+  return decoder.decode(octets);
+}
+
 /** What is asked about. */
 export interface SymbolsRequest {
   /** Fields of ours in front of the message, each with its CRLF. */
@@ -60,15 +65,15 @@ function lengthOf(header: string): number | null {
 
 /** Whether an answer has come to its end: spamd says how long it is. */
 export function isWhole(answer: Uint8Array): boolean {
-  const text = decoder.decode(answer), body = bodyOf(text);
+  const text = textOf(answer), body = bodyOf(text);
   if (body < 0) return !text.startsWith("SPAMD/".slice(0, text.length)) || text.length > MOST_HEADER;
   const length = lengthOf(text.slice(0, body));
   return length === null || text.length >= body + length;
 }
 
 /** @throws {EngineError} for its own errors, and for everything that is no answer. */
-export function parseAnswer(octets: Uint8Array): SpamdAnswer {
-  const text = decoder.decode(octets), body = bodyOf(text), header = text.slice(0, Math.max(body, 0));
+export function parseAnswer(text: string): SpamdAnswer {
+  const body = bodyOf(text), header = text.slice(0, Math.max(body, 0));
   const [, digits, word] = /^SPAMD\/\d{1,3}\.\d{1,3} (\d{1,3}) ([\x20-\x7e]{1,200})\r?\n/.exec(text) ?? [];
   if (digits === undefined) throw new EngineError("its answer is none of spamd's");
   if (digits !== "0") throw new EngineError(`it failed: ${digits} ${word}`);

@@ -60,14 +60,17 @@ export const submission: PluginFactory<z.input<typeof Options>> = definePlugin({
       const found = find(ctx.message);
       if (!found.from) return NO_FROM;
       if (bcc === "remove") { // RFC 5322 3.6.3: nobody is to read who else got it
+        if (found.bcc || found.resentBcc) ctx.note("Bcc is taken out");
         if (found.bcc) ctx.removeHeader("Bcc");
         if (found.resentBcc) ctx.removeHeader("Resent-Bcc");
       }
       if (date === "add" && !found.date) { // RFC 6409 8.2
+        ctx.note("A Date is added");
         ctx.removeHeader("Date");
         ctx.prependHeader("Date", formatDate(ctx.now()));
       }
       if (messageId === "add" && !found.messageId) { // RFC 6409 8.3; the id is the one of the log, and nobody else's
+        ctx.note("A Message-ID is added");
         ctx.removeHeader("Message-ID");
         ctx.prependHeader("Message-ID", `<${ctx.id}@${ctx.host.name}>`);
       }

@@ -11,4 +11,12 @@ export interface UriListing {
   readonly weight: number;
 }
 
-export const URIBL: Key<readonly UriListing[]> = key("uribl");
+export const URIBL: Key<readonly UriListing[]> = key("uribl", "transaction", told);
+
+const TOLD = 5; // listings
+
+/** Told as `spam.example by uri.example.org`, or `none`. */
+function told(listed: readonly UriListing[]): string {
+  const words = listed.slice(0, TOLD).map(({ subject, zone }) => `${subject} by ${zone}`).join(", ");
+  return `${words || "none"}${listed.length > TOLD ? ` and ${listed.length - TOLD} more` : ""}`;
+}

@@ -100,6 +100,13 @@ export const uribl: PluginFactory<z.input<typeof Options>> = definePlugin({
           .filter(({ subject }) => !allowed.has(subject) && !ours.has(subject));
         const listed = targets.length === 0 ? [] : await listings(ctx, someOf(targets, options.most));
         ctx.set(URIBL, listed);
+        ctx.note(
+          targets.length === 0
+            ? "It has no links to ask about"
+            : listed.length === 0
+            ? "No list knows where its links lead"
+            : `Its links lead to what ${listed.length === 1 ? "a list knows" : "lists know"}`,
+        );
         const told = new Set<string>(); // one list, one weight, however many hosts of the message it knows
         for (const { zone, subject, codes, weight } of listed) {
           if (told.has(zone)) continue;

@@ -30,4 +30,12 @@ export interface ArcFinding {
 }
 
 /** Of the received octets. */
-export const ARC: Key<ArcFinding> = key("arc");
+export const ARC: Key<ArcFinding> = key("arc", "transaction", told);
+
+/** Told as `pass, sealed by a.example, b.example, who are trusted`. */
+function told({ cv, sealers, trusted }: ArcFinding): string {
+  if (sealers.length === 0) return cv;
+  const more = sealers.length > 5 ? " and more" : "";
+  const who = sealers.slice(0, 5).map(({ domain }) => domain).join(", ");
+  return `${cv}, sealed by ${who}${more}${trusted ? ", who are trusted" : ""}`;
+}

@@ -15,6 +15,7 @@ import {
   type PluginFactory,
 } from "../../../core/pipeline/mod.ts";
 import { network } from "../schema.ts";
+import { unchecked } from "../unchecked.ts";
 import { withKeyDoor } from "../key_door.ts";
 import { ARC, type ArcFinding } from "./key.ts";
 
@@ -60,9 +61,13 @@ export const arc: PluginFactory<z.input<typeof Options>> = definePlugin({
     return {
       async data(ctx, next) {
         const { ip, identity } = ctx.client;
-        if (identity !== null || skipped.has(ip)) return next();
+        if (identity !== null || skipped.has(ip)) {
+          ctx.note(unchecked(ctx.client));
+          return next();
+        }
         const finding = await find(ctx);
         ctx.set(ARC, finding);
+        ctx.note(sentenceOf(finding));
         const { cv, reason, temporary, oldestPass, sealers } = finding, newest = sealers.at(-1);
         ctx.attest({
           method: "arc",
@@ -77,6 +82,16 @@ export const arc: PluginFactory<z.input<typeof Options>> = definePlugin({
     };
   },
 });
+
+function sentenceOf({ cv, reason, temporary, sealers, trusted }: ArcFinding): string {
+  if (cv === "none") return "Nobody on its way has sealed it";
+  if (temporary) return `Nobody can say whether its chain of seals holds: ${reason ?? "name service failed"}`;
+  if (cv === "fail") return `Its chain of seals does not hold${reason === null ? "" : `: ${reason}`}`;
+  const count = sealers.length === 1 ? "1 seal" : `${sealers.length} seals`;
+  return `A chain of ${count} holds, the last by ${sealers.at(-1)?.domain}; ${
+    trusted ? "all are trusted" : "not all are trusted"
+  }`;
+}
 
 function findingOf({ cv, reason, temporary, sets, oldestPass }: Chain, trusted: DomainSet): ArcFinding {
   const sealers = sets.map(({ instance, seal }) => ({ instance, domain: seal.says.domain }));

@@ -19,4 +19,19 @@ export interface DkimFindings {
 }
 
 /** What the signatures of the received octets came to. */
-export const DKIM: Key<DkimFindings> = key("dkim");
+export const DKIM: Key<DkimFindings> = key("dkim", "transaction", told);
+
+const TOLD = 3; // signatures
+
+/** Told as `fail, by example.net with s2026`: what they come to, and each one where there are several. */
+function told({ result, signatures }: DkimFindings): string {
+  const [only] = signatures;
+  if (only === undefined) return result;
+  if (signatures.length === 1) return `${result}, ${by(only)}`;
+  const each = signatures.slice(0, TOLD).map((each) => `${each.result} ${by(each)}`).join(", ");
+  return `${result} of ${signatures.length}: ${each}`;
+}
+
+function by({ domain, selector }: DkimFinding): string {
+  return `by ${domain ?? "nobody it names"}${selector === null ? "" : ` with ${selector}`}`;
+}

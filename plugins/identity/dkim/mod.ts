@@ -18,8 +18,10 @@ import {
   type Reply,
 } from "../../../core/pipeline/mod.ts";
 import { network } from "../schema.ts";
+import { unchecked } from "../unchecked.ts";
 import { withKeyDoor } from "../key_door.ts";
-import { DKIM, type DkimFindings, type DkimResult } from "./key.ts";
+import { DKIM, type DkimFindings } from "./key.ts";
+import { sentenceOf } from "./telling.ts";
 
 export { DKIM, type DkimFinding, type DkimFindings, type DkimResult } from "./key.ts";
 
@@ -87,9 +89,13 @@ export const dkim: PluginFactory<z.input<typeof Options>> = definePlugin({
     return {
       async data(ctx, next) {
         const { ip, identity } = ctx.client;
-        if (identity !== null || skipped.has(ip)) return next();
+        if (identity !== null || skipped.has(ip)) {
+          ctx.note(unchecked(ctx.client));
+          return next();
+        }
         const findings = await find(ctx);
         ctx.set(DKIM, findings);
+        ctx.note(sentenceOf(findings));
         attest(ctx, findings);
         const worth = options.score[findings.result as keyof Settings["score"]] ?? 0;
         if (worth !== 0) ctx.score(worth, `dkim=${findings.result}`);
@@ -130,9 +136,10 @@ function attest(ctx: DataContext, { result, signatures }: DkimFindings): void {
 }
 
 /** What the operator wants of a message none of whose signatures passes; null: nothing against it. */
-function refusal({ result, signatures }: DkimFindings, options: Settings): Reply<"defer" | "reject"> | null {
+function refusal(findings: DkimFindings, options: Settings): Reply<"defer" | "reject"> | null {
+  const { result, signatures } = findings;
   if (result === "pass" || result === "neutral") return null;
-  const about = signatures.find((each) => each.result === result), reason = told(result, about);
+  const about = signatures.find((each) => each.result === result), reason = sentenceOf(findings);
   if (result === "temperror") {
     if (options.temperror === "pass") return null;
     return defer("4.4.3", "Name service failed while checking the DKIM signature, try again later", { reason });
@@ -142,8 +149,4 @@ function refusal({ result, signatures }: DkimFindings, options: Settings): Reply
   if (result === "policy") return reject("5.7.21", `No acceptable DKIM signature: ${about!.reason}`, { reason });
   if (result === "none") return reject("5.7.20", "This message has no DKIM signature", { reason });
   return reject("5.7.20", `No passing DKIM signature: ${about!.reason}`, { reason });
-}
-
-function told(result: DkimResult, about: SignatureResult | undefined): string {
-  return about === undefined ? `dkim=${result}` : `dkim=${result} ${about.domain ?? ""} ${about.reason ?? ""}`;
 }

@@ -36,4 +36,10 @@ export interface DmarcFinding {
 }
 
 /** Of the author's domain. */
-export const DMARC: Key<DmarcFinding> = key("dmarc");
+export const DMARC: Key<DmarcFinding> = key("dmarc", "transaction", told);
+
+/** Told as `fail for example.net, policy reject of example.net`. */
+function told({ result, domain, policy, policyDomain }: DmarcFinding): string {
+  const whose = domain === null ? "" : ` for ${domain}`;
+  return `${result}${whose}${policy === null ? "" : `, policy ${policy} of ${policyDomain}`}`;
+}

@@ -25,12 +25,14 @@ import { network } from "../schema.ts";
 import { ARC } from "../arc/key.ts";
 import { DKIM } from "../dkim/key.ts";
 import { inTime } from "../in_time.ts";
+import { unchecked } from "../unchecked.ts";
 import { SPF } from "../spf/key.ts";
 import { authorOf } from "./author.ts";
 import { count } from "./counts.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
 import { DMARC, type DmarcFinding, type DmarcPolicy } from "./key.ts";
 import { sendReports } from "./reporter.ts";
+import { sentenceOf } from "./telling.ts";
 
 export { DMARC, type DmarcFinding, type DmarcOverride, type DmarcPolicy, type DmarcResult } from "./key.ts";
 
@@ -140,18 +142,20 @@ export const dmarc: PluginFactory<z.input<typeof Options>> = definePlugin({
       const author = authorOf(head, { whole: head.length === ctx.message.size });
       if (author.domain === null) {
         const { problem, shown } = author;
-        ctx.set(DMARC, { ...UNCHECKED, shown, problem });
+        const finding = { ...UNCHECKED, shown, problem };
+        ctx.set(DMARC, finding);
+        ctx.note(sentenceOf(finding));
         ctx.attest({ method: "dmarc", result: "permerror", reason: problem });
         const action = isForPostmaster(ctx) ? "mark" : options.reject; // it would be the way around every policy
         return act(ctx, action, {
           text: `DMARC needs one author: ${problem}`,
-          reason: `dmarc=permerror ${problem}`,
+          reason: `${sentenceOf(finding)} (dmarc=permerror)`,
         });
       }
       const found = await judge(ctx, author.domain);
       const { result, published, policy, problem } = found;
       const { action, override, disposition } = decide(ctx, found, author.domain);
-      ctx.set(DMARC, {
+      const finding: DmarcFinding = {
         result,
         domain: author.domain,
         policyDomain: published?.domain ?? null,
@@ -162,7 +166,10 @@ export const dmarc: PluginFactory<z.input<typeof Options>> = definePlugin({
         override,
         disposition,
         problem,
-      });
+      };
+      ctx.set(DMARC, finding);
+      const sentence = sentenceOf(finding);
+      ctx.note(sentence);
       const why = problem ?? (override === null ? "" : `${override.type} ${override.comment}`.trimEnd());
       ctx.attest({
         method: "dmarc",
@@ -180,14 +187,13 @@ export const dmarc: PluginFactory<z.input<typeof Options>> = definePlugin({
         ctx.score(options.points, `From of ${author.domain} shows ${author.shown.join(", ")}`);
       }
       if (result === "temperror" && options.temperror === "defer") {
-        const reason = `dmarc=temperror ${author.domain} ${problem}`;
         return defer("4.4.3", `Name service failed while checking DMARC of ${author.domain}, try again later`, {
-          reason,
+          reason: sentence,
         });
       }
       return act(ctx, action, {
         text: `Email rejected per DMARC policy for ${author.domain}`,
-        reason: `dmarc=${result} ${author.domain} policy=${policy} of ${published?.domain}`,
+        reason: sentence,
       });
     }
 
@@ -238,7 +244,10 @@ export const dmarc: PluginFactory<z.input<typeof Options>> = definePlugin({
       jobs,
       data(ctx, next) {
         const { ip, identity } = ctx.client;
-        if (identity !== null || isLoopback(ip) || skipped.has(ip)) return next();
+        if (identity !== null || isLoopback(ip) || skipped.has(ip)) {
+          ctx.note(unchecked(ctx.client));
+          return next();
+        }
         return check(ctx).then((refusal) => refusal ?? next());
       },
     };

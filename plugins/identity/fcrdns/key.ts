@@ -13,4 +13,9 @@ export interface FcrdnsFinding {
 }
 
 /** Lasts as long as the connection: an address does not change. */
-export const FCRDNS: Key<FcrdnsFinding, "connection"> = key("fcrdns", "connection");
+export const FCRDNS: Key<FcrdnsFinding, "connection"> = key("fcrdns", "connection", told);
+
+/** Told as `pass, mail.example.net`. */
+function told({ result, name }: FcrdnsFinding): string {
+  return name === null ? result : `${result}, ${name}`;
+}

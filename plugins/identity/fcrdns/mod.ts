@@ -48,7 +48,9 @@ export const fcrdns: PluginFactory<z.input<typeof Options>> = definePlugin({
     async function look(ctx: ConnectContext): Promise<void> {
       const { ip } = ctx.client;
       if (isLoopback(ip) || skipped.has(ip) || ctx.get(FCRDNS) !== undefined) return;
-      ctx.set(FCRDNS, await inTime(TIME, ctx.signal, (signal) => confirm(ip, { dns: ctx.dns, signal })));
+      const found = await inTime(TIME, ctx.signal, (signal) => confirm(ip, { dns: ctx.dns, signal }));
+      ctx.set(FCRDNS, found);
+      ctx.note(sentenceOf(found));
     }
 
     return {
@@ -58,7 +60,7 @@ export const fcrdns: PluginFactory<z.input<typeof Options>> = definePlugin({
         const found = ctx.get(FCRDNS);
         if (found === undefined || ctx.client.identity !== null || actionOn(found) !== "reject") return next();
         const text = `Reverse DNS validation failed: ${ctx.client.ip} has no name that points back to it`;
-        return reject("5.7.25", text, { reason: `iprev=${found.result}` });
+        return reject("5.7.25", text, { reason: `${sentenceOf(found)} (iprev=${found.result})` });
       },
       data(ctx, next) {
         const found = ctx.get(FCRDNS);
@@ -75,3 +77,13 @@ export const fcrdns: PluginFactory<z.input<typeof Options>> = definePlugin({
     };
   },
 });
+
+const NO_WAY_BACK: Readonly<Record<Exclude<FcrdnsFinding["result"], "pass">, string>> = {
+  fail: "The address has a name, and that name leads to another address, or nowhere",
+  none: "The address has no name",
+  permerror: "The address has no name that could be one",
+  temperror: "Name service did not say what the address is called",
+};
+function sentenceOf({ result, name }: FcrdnsFinding): string {
+  return result === "pass" ? `The address is called ${name}, and that name leads back to it` : NO_WAY_BACK[result];
+}

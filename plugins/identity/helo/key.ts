@@ -22,4 +22,9 @@ export interface HeloFinding {
 }
 
 /** Of the last greeting. */
-export const HELO: Key<HeloFinding, "connection"> = key("helo", "connection");
+export const HELO: Key<HeloFinding, "connection"> = key("helo", "connection", told);
+
+/** Told as `mail.example.net: mismatch`. */
+function told({ name, faults, confirmed }: HeloFinding): string {
+  return `${name}: ${faults.join(", ") || (confirmed ? "its own" : "nothing odd")}`;
+}

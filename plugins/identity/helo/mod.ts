@@ -14,6 +14,7 @@ import {
 } from "../../../core/pipeline/mod.ts";
 import { network } from "../schema.ts";
 import { inTime } from "../in_time.ts";
+import { unchecked } from "../unchecked.ts";
 import { firstLook, resolve } from "./faults.ts";
 import { HELO, type HeloFault, type HeloFinding } from "./key.ts";
 
@@ -87,12 +88,18 @@ export const helo: PluginFactory<z.input<typeof Options>> = definePlugin({
     return {
       async mail(ctx, next) { // not before: who logs in may call itself what it likes
         const { ip, identity } = ctx.client;
-        if (identity !== null || isLoopback(ip) || skipped.has(ip)) return next();
+        if (identity !== null || isLoopback(ip) || skipped.has(ip)) {
+          ctx.note(unchecked(ctx.client));
+          return next();
+        }
         let found = ctx.get(HELO);
         if (found?.name !== ctx.helo) ctx.set(HELO, found = await look(ctx)); // it says the same to each message
+        ctx.note(sentenceOf(found));
         const fault = found.faults.find((each) => options[each] === "reject");
         if (fault === undefined) return next();
-        return reject("5.7.1", `The name that you greeted with ${WORDS[fault]}`, { reason: `helo=${fault}` });
+        return reject("5.7.1", `The name that you greeted with ${WORDS[fault]}`, {
+          reason: `${sentenceOf(found)} (helo=${fault})`,
+        });
       },
       data(ctx, next) {
         const found = ctx.get(HELO);
@@ -105,3 +112,9 @@ export const helo: PluginFactory<z.input<typeof Options>> = definePlugin({
     };
   },
 });
+
+function sentenceOf({ name, faults, confirmed }: HeloFinding): string {
+  const odd = faults.map((each) => each === "literal" ? "is not its address" : WORDS[each]).join(" and ");
+  if (odd !== "") return `It called itself ${name}, which ${odd}`;
+  return confirmed ? `It called itself ${name}, which leads to its address` : `It called itself ${name}: nothing odd`;
+}

@@ -18,6 +18,11 @@ export interface SpfFinding {
 }
 
 /** Of the sender's domain, or of the HELO name when the sender is null (RFC 7208 2.4). */
-export const SPF: Key<SpfFinding> = key("spf");
+export const SPF: Key<SpfFinding> = key("spf", "transaction", told);
 /** Of the HELO name, where the option `helo` is on; lasts until the client greets again. */
-export const SPF_HELO: Key<SpfFinding, "connection"> = key("spf.helo", "connection");
+export const SPF_HELO: Key<SpfFinding, "connection"> = key("spf.helo", "connection", told);
+
+/** Told as `fail for example.net`. */
+function told({ result, identity, domain }: SpfFinding): string {
+  return `${result} for ${identity === "helo" ? "the HELO name " : ""}${domain}`;
+}

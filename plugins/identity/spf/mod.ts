@@ -19,9 +19,11 @@ import {
   type Reply,
 } from "../../../core/pipeline/mod.ts";
 import { network, PRIVATE } from "../schema.ts";
+import { unchecked } from "../unchecked.ts";
 import { checkHost, type Identity } from "./check_host.ts";
 import { SPF, SPF_HELO, type SpfFinding } from "./key.ts";
 import { receivedSpf } from "./received_spf.ts";
+import { sentenceOf } from "./telling.ts";
 
 export { SPF, SPF_HELO, type SpfFinding, type SpfResult } from "./key.ts";
 
@@ -51,8 +53,8 @@ export const spf: PluginFactory<z.input<typeof Options>> = definePlugin({
     const skipped = new Networks([...PRIVATE, ...options.networks]);
 
     /** Null: nothing against it. */
-    function verdict({ result, identity, domain, mechanism, explanation, problem }: SpfFinding, ip: string) {
-      const reason = `spf=${result} ${identity} ${domain} ${mechanism ?? problem ?? ""}`.trimEnd();
+    function verdict(finding: SpfFinding, ip: string) {
+      const { result, domain, explanation } = finding, reason = sentenceOf(finding, ip);
       if (result === "fail" && options.fail === "reject" || result === "softfail" && options.softfail === "reject") {
         const told = explanation === null ? "" : `; ${domain} says: ${explanation.slice(0, MAX_TOLD)}`; // 8.4: whose words
         return reject("5.7.23", `SPF validation failed: ${domain} does not permit ${ip} to send for it${told}`, {
@@ -78,6 +80,8 @@ export const spf: PluginFactory<z.input<typeof Options>> = definePlugin({
       ]);
       const finding = sent ?? greeted!;
       ctx.set(SPF, finding);
+      ctx.note(sentenceOf(finding, ip));
+      if (sent !== null && greeted !== null) ctx.note(sentenceOf(greeted, ip));
       return (greeted?.result === "fail" ? verdict(greeted, ip) : null) ?? verdict(finding, ip);
     }
 
@@ -93,7 +97,10 @@ export const spf: PluginFactory<z.input<typeof Options>> = definePlugin({
     return {
       mail(ctx, next) {
         const { ip, identity } = ctx.client;
-        if (identity !== null || isLoopback(ip) || skipped.has(ip)) return next(); // and no promise
+        if (identity !== null || isLoopback(ip) || skipped.has(ip)) { // and no promise
+          ctx.note(unchecked(ctx.client));
+          return next();
+        }
         return check(ctx).then((refusal) => refusal ?? next());
       },
       data(ctx, next) {

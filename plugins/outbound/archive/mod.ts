@@ -7,6 +7,7 @@ import { z } from "zod";
 import {
   type DataContext,
   definePlugin,
+  formatAddress,
   parseAddress,
   parseAddressPattern,
   type PluginFactory,
@@ -61,7 +62,10 @@ export const archive: PluginFactory<z.input<typeof Options>> = definePlugin({
 
     return {
       data(ctx, next) {
-        if (isWanted(ctx)) ctx.copyTo(to);
+        if (isWanted(ctx)) {
+          ctx.copyTo(to);
+          ctx.note(`A copy goes to ${formatAddress(to)}`);
+        }
         return next();
       },
       deliver(ctx, next) {

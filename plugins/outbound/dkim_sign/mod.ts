@@ -15,7 +15,7 @@ import {
 } from "../../../core/pipeline/mod.ts";
 import { network } from "../schema.ts";
 import { readKeys } from "../key_source.ts";
-import { Keyring } from "./author.ts";
+import { Keyring, type Speakers } from "./author.ts";
 
 const name = (what: string) =>
   z.string().refine((text) => canonicalDomain(text) !== null, { error: (issue) => `"${issue.input}" is no ${what}` });
@@ -77,19 +77,32 @@ export const dkim_sign: PluginFactory<z.input<typeof Options>> = definePlugin({
     const answersFor = ({ identity, ip }: Origin) => identity !== null || ip === "" || trusted.has(ip);
 
     return {
-      deliver(ctx, next) {
+      async deliver(ctx, next) {
+        let told = NOT_OURS;
         if (answersFor(ctx.origin)) {
           const { sender } = ctx, now = ctx.now();
+          told = "No next hop was reached, so nothing was signed";
           ctx.sign(async (content) => {
             const speakers = keyring.speakersFor(content.head, sender); // of the header that goes out
+            told = speakers === null ? NO_KEY : signed(speakers);
             if (speakers === null) return "";
             const i = agent ? speakers.domain : null;
             return await sign(content, speakers.keys, { now, headers, canonicalization: forms, expire, agent: i }) ??
               "";
           });
         }
-        return next();
+        const reply = await next(); // signers run behind it: what they did is known then
+        ctx.note(told);
+        return reply;
       },
     };
   },
 });
+
+const NOT_OURS = "Not signed: a stranger brought it, and a signature would vouch for him";
+const NO_KEY = "Not signed: there is no key for its author's domain";
+
+/** `Signed for example.org with s2026, e2026`. */
+function signed({ keys }: Speakers): string {
+  return `Signed for ${keys[0]?.domain} with ${keys.map(({ selector }) => selector).join(", ")}`;
+}

@@ -41,7 +41,9 @@ const Options = z.strictObject({
 });
 
 const BOUNCES_ONLY = reject("5.7.1", "This return path takes bounces only");
-const FORGED = reject("5.1.1", "No such return path here", { reason: "its hash is not ours" });
+const FORGED = reject("5.1.1", "No such return path here", {
+  reason: "This return path was not written here: its hash is not ours",
+});
 const EXPIRED = reject("5.1.1", "This return path has expired");
 
 /**
@@ -69,13 +71,16 @@ export const srs: PluginFactory<z.input<typeof Options>> = definePlugin({
           return back(address, ctx).then((found) => {
             if (typeof found === "string") return found === "forged" ? FORGED : EXPIRED;
             ctx.expand([found]);
-            return accept();
+            return accept("OK", { reason: `A return path of ours, which leads back to ${formatAddress(found)}` });
           });
         }
         if (origin === null || !isPath(origin.address) || route !== null || isOurs(address, ctx.host)) return next();
         return back(origin.address, ctx).then((found) => { // where the path leads: that we wrote it lets it out
           const isIt = typeof found !== "string" && formatAddress(found) === formatAddress(address);
-          if (isIt) ctx.route({ to: "remote" });
+          if (isIt) {
+            ctx.route({ to: "remote" });
+            ctx.note("It may leave: a return path of ours leads there");
+          }
           return next();
         });
       },
@@ -88,6 +93,7 @@ export const srs: PluginFactory<z.input<typeof Options>> = definePlugin({
         if (forwarded.length === 0) return next();
         return scheme.forward(sender, ctx.now(), memoryOf(ctx, seconds)).then((path) => {
           for (const recipient of forwarded) ctx.reversePath(path, recipient);
+          ctx.note(`Forwarded, and so sent from ${formatAddress(path)}`);
           return next();
         });
       },

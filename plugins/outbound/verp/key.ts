@@ -1,5 +1,5 @@
 /** What `verp` read from a bounce's address, for plugins after it. */
-import { type Address, type Key, key } from "../../../core/pipeline/mod.ts";
+import { type Address, formatAddress, type Key, key } from "../../../core/pipeline/mod.ts";
 
 export interface Bounced {
   /** The sender whose mail came back. */
@@ -9,4 +9,8 @@ export interface Bounced {
 }
 
 /** Set for a recipient that a variable return path led to; absent for all others. */
-export const BOUNCED: Key<Bounced, "recipient"> = key("bounced", "recipient");
+export const BOUNCED: Key<Bounced, "recipient"> = key(
+  "bounced",
+  "recipient",
+  ({ sender, recipient }) => `mail of ${formatAddress(sender)} to ${formatAddress(recipient)}`,
+);

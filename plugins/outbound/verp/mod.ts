@@ -8,6 +8,7 @@ import {
   accept,
   type Address,
   definePlugin,
+  formatAddress,
   parseAddressPattern,
   type PluginFactory,
 } from "../../../core/pipeline/mod.ts";
@@ -54,7 +55,7 @@ export const verp: PluginFactory<z.input<typeof Options>> = definePlugin({
         const found = read(ctx.recipient.address);
         if (found !== null) {
           ctx.expand([found.sender]);
-          return accept(); // the sender's own address is asked everything
+          return accept("OK", { reason: `What comes back of mail to ${formatAddress(found.recipient)}` }); // the sender's own address is asked everything
         }
         for (let { origin } = ctx.recipient; origin !== null; origin = origin.origin) {
           const above = read(origin.address);
@@ -65,6 +66,7 @@ export const verp: PluginFactory<z.input<typeof Options>> = definePlugin({
       deliver(ctx, next) {
         const { sender } = ctx;
         if (sender === null || !isListed(sender)) return next();
+        ctx.note("Each recipient gets it with a return path that names it");
         for (const recipient of ctx.recipients) {
           const path = verpPath(sender, recipient.address);
           if (path !== null) ctx.reversePath(path, recipient); // one that is too long says nothing: the sender then

@@ -42,7 +42,9 @@ export const discard: PluginFactory<z.input<typeof DiscardOptions>> = definePlug
         return next();
       },
       queue(ctx, next) {
-        for (const recipient of routedTo(name, ctx.recipients)) ctx.settle(recipient, "discarded");
+        const mine = routedTo(name, ctx.recipients);
+        if (mine.length > 0) ctx.note("Dropped on purpose: nobody reads these addresses");
+        for (const recipient of mine) ctx.settle(recipient, "discarded");
         return next();
       },
     };

@@ -47,8 +47,11 @@ export const inbox: PluginFactory<z.input<typeof InboxOptions>> = definePlugin({
       },
       queue(ctx, next) {
         const owner = ctx.get(OWNER);
+        let told = "";
         for (const recipient of routedTo(name, ctx.recipients)) {
-          ctx.deposit(recipient, owner ?? inboxOf(recipient.address));
+          const inbox = owner ?? inboxOf(recipient.address);
+          ctx.deposit(recipient, inbox);
+          if (inbox !== told) ctx.note(`Kept in the inbox ${told = inbox}`);
         }
         return next();
       },

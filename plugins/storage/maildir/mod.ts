@@ -79,6 +79,7 @@ export const maildir: PluginFactory<z.input<typeof MaildirOptions>> = definePlug
         return;
       }
       for (const recipient of recipients) ctx.settle(recipient, "stored");
+      ctx.note(`Stored for ${formatAddress(recipients[0]!.address)}`);
     }
 
     return {

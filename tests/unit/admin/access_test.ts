@@ -261,3 +261,75 @@ Deno.test("tokens are listed without themselves", () =>
       assert(!text.includes(sha256) && !text.includes(secretOf(name)));
     }
   }));
+
+/** What a page leads to, and what its forms would do. */
+function linksOf(page: string): { readonly hrefs: string[]; readonly actions: string[] } {
+  const of = (pattern: RegExp) =>
+    [...page.matchAll(pattern)].map((match) => match[1]!.replaceAll("&amp;", "&")).filter((path) =>
+      /^\/(?!\/)/.test(path)
+    );
+  return {
+    hrefs: of(/ (?:href|src)="([^"#]*)/g),
+    actions: [...of(/<form method="post"\s+action="([^"]+)"/g), ...of(/ formaction="([^"]+)"/g)],
+  };
+}
+
+Deno.test("scopes: from page to page, nobody sees more or does more than his token may, however he writes the path", () =>
+  withSite(async (call, { store }) => {
+    const marked = ORDER.replace("Your order 4711 is on its way", "MARKEDSUBJECT").replaceAll("parcel", "MARKEDBODY");
+    await store.deliver(marked);
+    const octets = new TextEncoder().encode(marked.replaceAll("\n", "\r\n"));
+    await store.queueUp([{ address: "a@example.net", state: "held", reply: "spam" }], octets);
+    await store.queueUp([{ address: "b@example.net", state: "deferred", reply: "421 no" }], octets);
+    const seen = new Set<string>(), actions = new Set<string>(["/chaos", "/configuration/reload"]);
+    for (const open = ["/", "/queue", "/quarantine", "/inbox", "/chaos", "/configuration", "/api"]; open.length > 0;) {
+      const path = open.pop()!;
+      if (seen.has(path) || seen.size > 300) continue;
+      seen.add(path);
+      const response = await call(path, { as: "main" }), text = await response.text();
+      const to = response.headers.get("location");
+      if (to !== null) open.push(to);
+      if (!response.headers.get("content-type")?.startsWith("text/html") || path.endsWith("/html")) continue;
+      const links = linksOf(text);
+      open.push(...links.hrefs);
+      for (const each of links.actions) actions.add(each);
+    }
+    assert(seen.size > 30 && actions.size > 20, `${seen.size} pages, ${actions.size} forms`);
+    const spellings = (path: string): readonly string[] => [
+      path,
+      path.replace(/^\/(.)/, (_, first: string) => `/%${first.charCodeAt(0).toString(16)}`),
+      `/.${path}`,
+      `/x/..${path}`,
+      `/${path}`,
+      `${path}/`,
+      path.replace(/(?<=.)\/(?=[^/]*$)/, "%2f"),
+      path.replace(/\/(?=[^/]*$)/, "//"),
+      path.replace(/\/([^/]*)$/, (_, last: string) => `/${last.toUpperCase()}`),
+      path.replace(/[?]|$/, ";x=1$&"),
+    ];
+    for (
+      const path of [
+        ...seen,
+        ...[...API_RULES.keys()].map((route) => route.split(" ")[1]!.replaceAll(":id", store.ids[0]!)),
+      ]
+    ) {
+      for (const spelling of spellings(path)) {
+        for (const as of ["read", "queue", "send", "admin"]) {
+          if (spelling.includes("/events")) continue;
+          for (const method of ["GET", "HEAD"]) {
+            const text = await (await call(spelling, { as, method })).text();
+            assert(!/MARKED/.test(text), `${method} ${spelling} with ${as}`);
+          }
+        }
+      }
+    }
+    actions.delete("/logout"); // anybody may go
+    const body = () => new URLSearchParams({ token: "none" });
+    for (const path of actions) {
+      for (const spelling of spellings(path)) {
+        const { status, headers } = await call(spelling, { as: "read", method: "POST", body: body() });
+        const shut = status === 403 && headers.has("www-authenticate") || status === 404;
+        assert(shut, `POST ${spelling}: ${status}`);
+      }
+    }
+  }, { limits: { rate: null, rateLoopback: false } }));

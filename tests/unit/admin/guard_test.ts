@@ -114,6 +114,16 @@ Deno.test("token: too many wrong ones lock a network for a minute, not the sessi
   }, { token: TOKEN, now: () => now });
 });
 
+Deno.test("token: IPv4 clients of a socket for both families are locked out one by one", () =>
+  withSite(async (call) => {
+    const bearer = (token: string, remote: string) =>
+      call("/metrics", { headers: { authorization: `Bearer ${token}` }, remote });
+    for (let i = 0; i < 10; i++) assertEquals((await bearer("wrong", "::ffff:192.0.2.1")).status, 401);
+    assertEquals((await bearer(TOKEN, "::ffff:192.0.2.1")).status, 429);
+    assertEquals((await bearer(TOKEN, "192.0.2.1")).status, 429);
+    assertEquals((await bearer(TOKEN, "::ffff:192.0.2.2")).status, 200);
+  }, { token: TOKEN }));
+
 type Call = Parameters<Parameters<typeof withSite>[0]>[0];
 /** Signs in as a browser does and returns the Cookie header. */
 async function login(call: Call, secret: string): Promise<string> {
@@ -152,16 +162,45 @@ Deno.test("session: a cookie for the token, which ends, and which nobody can mak
     ) {
       assertEquals((await call("/api/v1/messages", { headers: { cookie: `${name}=${forged}` } })).status, 401, forged);
     }
+    const inside = await (await call("/inbox", { headers: { cookie } })).text();
     const out = await call("/logout", {
       method: "POST",
       headers: { cookie },
-      body: new URLSearchParams({ token }),
+      body: new URLSearchParams({ token: /name="token" value="([^"]+)"/.exec(inside)![1]! }),
     });
     assertMatch(out.headers.get("set-cookie")!, /^postern_session=; Path=\/; Max-Age=0/);
     now += 43_201_000;
     assertEquals((await call("/api/v1/messages", { headers: { cookie } })).status, 401);
   }, { token: TOKEN, now: () => now });
 });
+
+Deno.test("who has not signed in learns nothing of the house, not by errors either, and no token for its forms", () =>
+  withSite(async (call) => {
+    const cookie = await login(call, TOKEN);
+    const field = (page: string) => /name="token" value="([^"]+)"/.exec(page)![1]!;
+    const open = await (await call("/login")).text(),
+      inner = await (await call("/queue", { headers: { cookie } })).text();
+    const form = (fields: Record<string, string>) => ({ method: "POST", body: new URLSearchParams(fields) });
+    const told = [
+      ["/assets/none.css"],
+      ["/login", form({ secret: TOKEN })],
+      ["/login", form({ token: field(inner), secret: TOKEN })],
+      ["/login", form({ token: "x".repeat(70_000) })],
+      ["/logout", form({ token: field(open) })],
+    ] as const;
+    for (const [path, init] of told) {
+      const response = await call(path, init), text = await response.text();
+      assert(response.status >= 400, `${path}: ${response.status}`);
+      for (const word of ["Quarantine", "A sentence to act on.", field(inner)]) {
+        assert(!text.includes(word), `${path}: ${word}`);
+      }
+    }
+    assert(inner.includes("A sentence to act on."));
+    const foreign = { headers: { cookie }, ...form({ token: field(open), address: "bob@example.org" }) };
+    assertEquals((await call("/suppressions/add", foreign)).status, 403);
+    const own = { headers: { cookie }, ...form({ token: field(inner), address: "bob@example.org" }) };
+    assertEquals((await call("/suppressions/add", own)).status, 303);
+  }, { token: TOKEN, warnings: () => ["A sentence to act on."] }));
 
 Deno.test("login leads to paths of this site only", () =>
   withSite(async (call) => {

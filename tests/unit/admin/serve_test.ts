@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { createAdmin } from "../../../core/admin/app.ts";
 import { serveAdmin } from "../../../core/admin/serve.ts";
+import { waitFor } from "../../support/wait.ts";
 import { adminOptions, PLAIN, TestStore } from "./fixture.ts";
 
 Deno.test("a port that is taken, or no address at all, is one clear sentence", async () => {
@@ -93,5 +94,55 @@ Deno.test("no Host, a Host that is none, a target that is no path: 400, and the 
     assertMatch(await new Response(conn.readable).text(), /^HTTP\/1\.1 400 /, head);
   }
   assertEquals((await fetch(`http://127.0.0.1:${server.port}/healthz`)).status, 200);
+  await server.stop();
+});
+
+const WIRE = new TextEncoder();
+const line = (path: string) => `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`;
+
+Deno.test("who takes nothing of an answer is cut, and the next one gets his connection", async () => {
+  const admin = createAdmin(adminOptions(new TestStore()));
+  const long = new Uint8Array(32 * 1024 * 1024); // more than the buffers of both sides hold
+  const fetch: typeof admin.fetch = (request, info) =>
+    request.url.endsWith("/long") ? new Response(long) : admin.fetch(request, info);
+  const server = await serveAdmin({ ...admin, fetch }, "127.0.0.1:0", { connections: 1, takeTime: 500 });
+  const { port } = server;
+  using deaf = await Deno.connect({ hostname: "127.0.0.1", port });
+  await deaf.write(WIRE.encode(line("/long")));
+  await waitFor("the place of the deaf one", async () => {
+    using other = await Deno.connect({ hostname: "127.0.0.1", port });
+    await other.write(WIRE.encode(line("/healthz"))).catch(() => {});
+    const octets = new Uint8Array(15);
+    return await other.read(octets).catch(() => null) !== null &&
+      new TextDecoder().decode(octets) === "HTTP/1.1 200 OK";
+  }, { deadline: 30_000, every: 100 });
+  await server.stop();
+});
+
+Deno.test("a flood of requests on one connection ends it: no more than a few are under way", async () => {
+  const never = Promise.withResolvers<Response>();
+  let asked = 0;
+  const admin = createAdmin(adminOptions(new TestStore()));
+  const server = await serveAdmin({ ...admin, fetch: () => (asked++, never.promise) }, "127.0.0.1:0");
+  using conn = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+  const flood = WIRE.encode(line("/healthz").repeat(1000));
+  try {
+    for (let sent = 0; sent < flood.length;) sent += await conn.write(flood.subarray(sent));
+  } catch { /* it was cut before all was said */ }
+  assertEquals(await conn.read(new Uint8Array(1)).catch(() => null), null);
+  assert(asked <= 16, `${asked} requests were under way`);
+  never.resolve(new Response());
+  await server.stop();
+});
+
+Deno.test("a few requests at once on one connection are answered in their order", async () => {
+  const admin = createAdmin(adminOptions(new TestStore()));
+  const server = await serveAdmin(admin, "127.0.0.1:0");
+  using conn = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+  const last = "GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
+  await conn.write(WIRE.encode(line("/healthz").repeat(9) + last));
+  const said = await new Response(conn.readable).text();
+  assertEquals([said.match(/"ok"/g)?.length, said.match(/"ready"/g)?.length], [9, 1]);
+  assert(said.lastIndexOf('"ok"') < said.indexOf('"ready"'));
   await server.stop();
 });

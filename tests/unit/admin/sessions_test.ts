@@ -92,6 +92,14 @@ Deno.test("storyId reads what people copy", () => {
   ) assertEquals(storyId(text), id, text);
 });
 
+Deno.test("ledger: how much it holds", () => {
+  const size = () => Promise.resolve({ entries: 3, octets: 4096, oldest: NOW, dropped: 1 });
+  return withSite(Object.assign(new LiteralLedger(), { size }), async (call) => {
+    const oldest = new Date(NOW).toISOString();
+    assertEquals((await call("GET", "/ledger")).body, { entries: 3, octets: 4096, oldest, dropped: 1 });
+  });
+});
+
 Deno.test("rates: a day in steps of five minutes unless asked otherwise, and never too many", () => {
   const ledger = new LiteralLedger();
   return withSite(ledger, async (call) => {
@@ -138,7 +146,7 @@ Deno.test("audit and plugins ask the ledger; to forget takes an address and does
 
 Deno.test("without a ledger every route of it says so", () =>
   withSite(null, async (call) => {
-    const routes = ["/sessions", "/explain/01ARZ3NDEKTSV4RRFFQ69G5FAV", "/rates", "/audit"];
+    const routes = ["/sessions", "/explain/01ARZ3NDEKTSV4RRFFQ69G5FAV", "/rates", "/ledger", "/audit"];
     for (const path of routes) {
       const { status, body } = await call("GET", path);
       assertEquals(status, 409, path);

@@ -1,5 +1,5 @@
 /** A terminal in memory: what was printed, what is typed, signals by hand. */
-import type { ExitCode, Terminal } from "../../../cli/terminal.ts";
+import type { ExitCode, Keys, Screen, Terminal } from "../../../cli/terminal.ts";
 
 export class FakeTerminal implements Terminal {
   readonly printed: string[] = [];
@@ -15,6 +15,9 @@ export class FakeTerminal implements Terminal {
       readonly cwd?: string;
       readonly input?: string;
       readonly typed?: readonly string[];
+      /** What is answered to questions; no terminal without it. */
+      readonly answers?: readonly string[];
+      readonly screen?: Screen;
     } = {},
   ) {}
   get env(): Record<string, string> {
@@ -43,6 +46,19 @@ export class FakeTerminal implements Terminal {
   secret(prompt: string): Promise<string | null> {
     if (this.options.typed === undefined) return Promise.resolve(null);
     return Promise.resolve(this.options.typed[this.asked.push(prompt) - 1]!);
+  }
+  get interactive(): boolean {
+    return this.options.answers !== undefined;
+  }
+  ask(question: string): Promise<string | null> {
+    if (this.options.answers === undefined) return Promise.resolve(null);
+    return Promise.resolve(this.options.answers[this.asked.push(question) - 1]!);
+  }
+  keys(): Keys | null {
+    return null;
+  }
+  screen(): Screen | null {
+    return this.options.screen ?? null;
   }
   readonly log = {
     write: (bytes: Uint8Array): Promise<number> => {

@@ -188,6 +188,49 @@ Deno.test("hashes of addresses are the same after a restart", async () => {
   await again.close();
 });
 
+Deno.test("to be forgotten is to be gone from the files: however it was written, log, free pages and index included", async () => {
+  await using folder = await TempFolder.make();
+  const path = folder.at("ledger"), ledger = openSqliteLedger({ folder: path, now: () => AT });
+  const names = ["needle@example.org", "N\u00c9\u00c9DLE@example.org", '"needle \\"the\\" thin"@example.org'];
+  for (let i = 0; i < 300; i++) {
+    const session = new Happening(ledger.observe, { at: AT + i }),
+      [first, wide, quoted] = names as [string, string, string];
+    session.decide("mail", "spf", "next", {
+      reason: `smtp.mailfrom=${first} is not '${first}', ${wide} or ${quoted}: ${"x".repeat(i)}`,
+    });
+    session.accept("eve@example.net", [i % 2 === 0 ? wide : quoted, "needle@example.com"]);
+    session.close();
+  }
+  const after = one(ledger, AT + 400, "bob@example.org");
+  ledger.observe({
+    type: "delivered",
+    transaction: after,
+    session: `s${after}`,
+    sender: "ada@example.net",
+    recipient: "bob@example.org",
+    relay: "mx.example.org",
+    delay: 1,
+    attempts: 1,
+    status: "2.0.0",
+    reply: "250 2.0.0 orcpt=needle@example.org taken",
+    identity: null,
+    tls: null,
+  });
+  ledger.observe({ type: "audit", by: "ops", ip: "", action: "delete", subject: "queue q=needle@example.org" });
+  await ledger.flush();
+  const holds = (pattern: RegExp) =>
+    [...Deno.readDirSync(path)].flatMap(({ name }) =>
+      new TextDecoder().decode(Deno.readFileSync(`${path}/${name}`)).match(pattern) ?? []
+    );
+  assert(holds(/needle@example\.org/gi).length > 300);
+  for (const name of names) await ledger.forget(name);
+  assertEquals(holds(/needle@example\.org|n\u00e9\u00e9dle|n\u00c9\u00c9dle|thin/gi), []);
+  assert(holds(/needle@example\.com/g).length >= 300, "another address stays");
+  assertEquals(await ledger.forget("eedle@example.com"), 0, "the end of an address is no address");
+  assertEquals((await ledger.search({ to: "needle@example.com", limit: 500 })).entries.length, 300);
+  await ledger.close();
+});
+
 Deno.test("a writer that is behind: what is too much is dropped and counted, and that is said once", async () => {
   const trouble: string[] = [];
   const ledger = openSqliteLedger({

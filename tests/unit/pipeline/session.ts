@@ -3,6 +3,7 @@ import { parseAddress, type Role } from "postern";
 import { NO_MAIL_PARAMETERS, NO_RCPT_PARAMETERS, type RcptParameters } from "../../../core/model/envelope.ts";
 import type { Reply } from "../../../core/model/reply.ts";
 import type { Event } from "../../../core/observe/events.ts";
+import type { Outside } from "../../../core/pipeline/contexts/outside.ts";
 import { ReceivedMessage } from "../../../core/pipeline/contexts/received_message.ts";
 import { type Services, TransactionContext } from "../../../core/pipeline/contexts/transaction_context.ts";
 import { memoryBody, SimulatedCounters } from "../../../core/pipeline/testing/simulation.ts";
@@ -17,7 +18,11 @@ export interface Session {
 }
 
 export function session(
-  options: { readonly role?: Role; readonly commit?: () => Promise<Reply<"defer"> | null> } = {},
+  options: {
+    readonly role?: Role;
+    readonly commit?: () => Promise<Reply<"defer"> | null>;
+    readonly outside?: Outside;
+  } = {},
 ): Session {
   const events: Event[] = [];
   let count = 0;
@@ -28,6 +33,7 @@ export function session(
     now: () => 0,
     emit: (event) => void events.push(event),
     commit: options.commit ?? (() => Promise.resolve(null)),
+    ...options.outside && { outside: options.outside },
   };
   const ctx = new TransactionContext(services, {
     session: "s1",

@@ -748,6 +748,14 @@ export function storeContract(name: string, open: OpenStore): void {
     assertEquals(await found({ q: shortId(third.id).toLowerCase() }), [2]);
     assertEquals(await found({ q: third.id }), [2]);
     assertEquals(await found({ q: "100%" }), []);
+    assertEquals(await found({ from: "NEWS@shop.example" }), [1]);
+    assertEquals(await found({ from: "@SHOP.example" }), [1]);
+    assertEquals(await found({ from: "shop.example" }), [], "a part of an address is none");
+    assertEquals(await found({ from: "<>" }), [2]);
+    assertEquals(await found({ to: "bob@D.example" }), [0]);
+    assertEquals(await found({ to: "@e.example" }), [2, 0]);
+    assertEquals(await found({ to: "@e.example", from: "<>" }), [2]);
+    assertEquals(await found({ to: "<>" }), []);
     assertEquals(await found({ receivedBefore: T0 - 4999 }), [0]);
     assertEquals(await found({ receivedBefore: T0 - 5000 }), []);
     assertEquals(await found({ ids: [third.id, first.id, "none"] }), [2, 0]);
@@ -766,6 +774,9 @@ export function storeContract(name: string, open: OpenStore): void {
     ]);
     const hold = { do: "hold", reason: "no" } as const;
     assertEquals(await store.change({ q: "carol" }, hold), 1, "her copy alone, not the one of the same message");
+    assertEquals(await store.change({ to: "carol@e.example" }, { do: "release" }), 1, "and only hers");
+    assertEquals(await store.change({ to: "@e.example", from: "@example.org" }, hold), 1);
+    assertEquals(await store.change({ from: "@nobody.example" }, { do: "delete" }), 0);
     assertEquals(await store.change({ ids: [first.id, second.id], domain: "d.example", q: "bob_" }, hold), 1);
     assertEquals(await store.change({ receivedBefore: T0 - 4000, state: "held" }, { do: "release" }), 1);
     assertEquals(await store.change({ q: "alice@", limit: 1 }, { do: "bounce", reason: "x" }), 2);

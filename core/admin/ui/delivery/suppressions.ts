@@ -107,7 +107,7 @@ function form(context: PageContext): Html {
   return markup`
     <section class="card gap">
       <h2 class="pad">Put an address here</h2>
-      <form class="add" method="post" action="/suppressions/add">${hidden(context)}
+      <form class="adding" method="post" action="/suppressions/add">${hidden(context)}
         <label>Address <input name="address" type="text" inputmode="email" maxlength="320" required autocomplete="off" placeholder="someone@example.org"></label>
         <label>Why <input name="reason" type="text" maxlength="500" autocomplete="off" placeholder="asked to be left alone"></label>
         <label>For how long <select name="days"><option value="30">30 days</option><option value="90">90 days</option><option value="365">a year</option><option value="0">without an end</option></select></label>

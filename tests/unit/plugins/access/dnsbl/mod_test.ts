@@ -67,7 +67,8 @@ Deno.test("dnsbl: weights add up over lists; below the threshold the message get
   const both = await session(plugin, dns);
   assertEquals(
     both.reply.options.reason,
-    `weight=5 two.example:${BAD}(127.0.0.10,127.0.0.4) one.example:${BAD}(127.0.0.2)`,
+    `${BAD} is listed by two.example (127.0.0.10 127.0.0.4, weight 3), one.example (127.0.0.2, weight 2); ` +
+      "together 5, and refusal starts at 5",
   );
   const one = await session(plugin, dns, { ip: "192.0.2.67" });
   assertEquals(one.reply.code, 250);

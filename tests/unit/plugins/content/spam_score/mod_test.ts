@@ -45,14 +45,17 @@ Deno.test("spam_score: the fields say how much, and from whom", async () => {
 Deno.test("spam_score: a refusal tells the peer no more than that, the ledger why", async () => {
   const { reply } = await data({ reject: 7 }, 0.1 + 0.2 + 7);
   assertEquals(String(reply), "550 5.7.1 Message looks like spam");
-  assertEquals(reply.options.reason, "score=7.3 tests=none others=7.3: somebody (7.3)");
+  assertEquals(reply.options.reason, "7.3 points, refused from 7: others 7.3 (somebody 7.3)");
 });
 
 Deno.test("spam_score: what is held says which points of others weigh most", async () => {
   const some = (count: number, reason: string) => on("data", (ctx, next) => (ctx.score(count, reason), next()));
   const given = [some(1, "iprev=none"), some(-0.5, "known"), some(5, "a trap"), some(0.2, "small"), some(2, "a list")];
   const { held, edits } = await runPhase([...given, spamScore()], "data", { message: `${GOOD}\nhello\n` });
-  assertEquals(held, "spam_score: score=7.7 tests=none others=7.7: a trap (5), a list (2), iprev=none (1)");
+  assertEquals(
+    held,
+    "spam_score: 7.7 points, held from 6, refused from 12: others 7.7 (a trap 5, a list 2, iprev=none 1 and 2 more)",
+  );
   assert(edits.prepend.includes("score=7.7 required=4 tests=none others=7.7\r\n"), edits.prepend);
   const long = await runPhase([some(9, "x".repeat(1e5)), spamScore()], "data", { message: `${GOOD}\nhello\n` });
   assert(long.held!.length < 200);

@@ -60,13 +60,18 @@ Deno.test("inbox: a settled recipient is left alone", async () => {
 
 Deno.test("inbox: answers without a promise", () => {
   const { queue, rcpt } = inbox({ everything: true }).handlers;
-  const deposits: unknown[] = [];
+  const deposits: unknown[] = [], notes: string[] = [];
   const yes = () => ({ verdict: "accept" }) as never;
   const recipient = { address: { local: "a", domain: "b" }, route: { to: "local", plugin: "inbox" }, result: null };
-  const ctx = { get: () => undefined, recipients: [recipient], deposit: (...args: unknown[]) => deposits.push(args) };
+  const ctx = {
+    get: () => undefined,
+    recipients: [recipient],
+    deposit: (...args: unknown[]) => deposits.push(args),
+    note: (sentence: string) => void notes.push(sentence),
+  };
   assert(!(queue!(ctx as unknown as Phases["queue"], yes) instanceof Promise));
   assert(!(rcpt!({ recipient, client: { identity: null } } as unknown as Phases["rcpt"], yes) instanceof Promise));
-  assertEquals(deposits, [[recipient, "default"]]);
+  assertEquals([deposits, notes], [[[recipient, "default"]], ["Kept in the inbox default"]]);
 });
 
 Deno.test("inbox: from the durable queue the identity is gone, the name is the recipient's", async () => {
