@@ -20,7 +20,9 @@ export interface Terminal {
   stream(): AsyncIterable<Uint8Array>;
   /** Asks whoever sits there for a line that is not shown; null when standard input is no terminal. */
   secret(prompt: string): Promise<string | null>;
-  /** Asks for a line that is shown; null unless standard input and standard error are terminals. */
+  /** A person can be asked: standard input and standard error are terminals. */
+  readonly interactive: boolean;
+  /** Asks for a line that is shown; null where nobody can be asked. */
   ask(question: string): Promise<string | null>;
   /** Keys as they are pressed, not shown, until they are let go of; null when standard input is no terminal. */
   keys(): Keys | null;
@@ -93,6 +95,7 @@ export function processTerminal(): Terminal {
         writeAll(Deno.stderr, "\n");
       }
     },
+    interactive: Deno.stdin.isTerminal() && Deno.stderr.isTerminal(),
     ask: async (question) => {
       if (!Deno.stdin.isTerminal() || !Deno.stderr.isTerminal()) return null;
       writeAll(Deno.stderr, question);

@@ -50,7 +50,7 @@ export async function change(door: QueueDoor, options: ChangeOptions, terminal: 
 
 /** Asks before all that match are changed; who cannot be asked has said what is wanted. */
 async function sure(door: QueueDoor, { wanted, ids, filter }: ChangeOptions, terminal: Terminal): Promise<boolean> {
-  if (ids.length > 0) return true;
+  if (ids.length > 0 || !terminal.interactive) return true;
   const { total: count } = await door.list({ ...filter, limit: 1 });
   if (count <= 1) return true;
   const answer = await terminal.ask(`${wanted.verb} ${count} messages? [y/N] `);

@@ -51,7 +51,10 @@ export function ledgerFolder(data: string): string {
   return `${data}/ledger`;
 }
 
-export type LedgerReader = Pick<Archive, "search" | "explain" | "rates" | "plugins" | "audits" | "size" | "close">;
+export type LedgerReader = Pick<
+  Archive,
+  "search" | "explain" | "rates" | "plugins" | "audits" | "size" | "close" | "takeTrouble"
+>;
 
 /**
  * Reads the ledger of a server that does not run; null when there is none. `data`: the data folder.

@@ -26,7 +26,7 @@ export interface HouseOptions {
   readonly listener: ListenerConfig;
   /** The engine's settings for a peer, with a clock. */
   engines(now: () => number): (ip: string) => ServerOptions;
-  /** Scanners and filters beside the server are asked. */
+  /** Plugins that talk to a program beside the server, and not by `ctx.outside`, are asked. */
   readonly scanners: boolean;
 }
 /** What a session is given. */

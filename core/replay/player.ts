@@ -121,6 +121,7 @@ class Player {
     if (this.#session.inContent && act.deed.kind !== "content" && act.deed.kind !== "rest") {
       return this.#leave(at, LOST);
     }
+    if (this.#isStuck(act)) await this.#reset(at);
     const octets: Uint8Array[] = [];
     let end = at;
     do {
@@ -141,6 +142,18 @@ class Player {
   #leave(at: number, why: string): number {
     this.#left = why;
     return at;
+  }
+
+  /** A new transaction begins, and the one before it has come to no end as it did then: all recipients are refused now. */
+  #isStuck(act: Act): boolean {
+    if (verbOf(act) !== "MAIL" || !/^2/.test(act.said)) return false;
+    return this.#session.inTransaction || this.#session.state === "spoiled";
+  }
+  /** What any client does before the next message. Stands in the place of the act that follows. */
+  async #reset(at: number): Promise<void> {
+    this.#fed.push(at);
+    this.#session.receive(UTF8.encode("RSET\r\n"));
+    await this.#pump();
   }
 
   /** Whether the peer can have said that, as things stand now. */

@@ -19,7 +19,7 @@ export interface StageOptions {
   readonly engines: (listener: ListenerConfig, now: () => number) => ReturnType<HouseOptions["engines"]>;
   /** Asked what a recording does not know; null: nobody is, and what is not known is a failure. */
   readonly dns: Resolver | null;
-  /** Scanners and filters beside the server are asked (default: not). */
+  /** Plugins that talk to a program beside the server, and not by `ctx.outside`, are asked (default: not). */
   readonly scanners?: boolean;
 }
 /** What came of one recording. */

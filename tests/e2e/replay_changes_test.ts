@@ -93,6 +93,30 @@ Deno.test("a recipient that is refused now, and one that is taken now", async ()
   ]);
 });
 
+Deno.test("a message that is lost now does not stand in the way of those behind it", async () => {
+  await using site = await RecordedSite.start(config(""));
+  await recorded(site, async (client) => {
+    await client.command("EHLO client.example", 250);
+    for (const to of ["bob", "eve", "bob", "eve"]) {
+      await client.command("MAIL FROM:<a@good.example>", 250);
+      await client.command(`RCPT TO:<${to}@example.org>`, 250);
+      await client.command("DATA", 354);
+      await client.send("From: a@good.example\r\n\r\nHello\r\n.\r\n");
+      await client.reply();
+    }
+    await client.send("QUIT\r\n");
+  });
+  const recording = await only(site), other = config("").replace("{ bob: maildir, eve", "{ eve");
+  const replayed = await stageOf(await configIn(site.folder, other, "other.yaml")).replay(recording);
+  assertEquals(replayed.changes.map(({ command }) => command), [
+    "RCPT TO:<bob@example.org>",
+    "RCPT TO:<bob@example.org>",
+  ]);
+  assertEquals(replayed.left, null);
+  const accepted = sides(recording, replayed).now.filter((said) => said.startsWith("250 2.0.0"));
+  assertEquals(accepted.length, 2, "the messages to eve");
+});
+
 Deno.test("counters are those of then: greylisting and rates answer as they did, each time", async () => {
   const plugins = "  - rate_limit: { messagesPerIp: 2/1h }\n  - greylist: { delay: 1s, exempt: [] }";
   await using site = await RecordedSite.start(config(plugins));
@@ -151,14 +175,16 @@ Deno.test("without contents, what is decided on them is what it was, and the siz
   assertEquals(changes.map(({ command, now }) => [command, now!.reply.slice(0, 9)]), [["the message", "552 5.3.4"]]);
 });
 
-Deno.test("a scanner is not asked, and verdicts on contents are told to be unsure", async () => {
+Deno.test("a milter is not asked, and verdicts on contents are told to be unsure", async () => {
   await using site = await RecordedSite.start(config(""));
   await recorded(site, PIPELINED("a@good.example", ["bob@example.org"]));
   const recording = await only(site);
   // Nobody listens there: whoever asked would defer the message
-  const scanned = await configIn(site.folder, config('  - clamav: { servers: ["tcp://127.0.0.1:1"] }'), "scanned.yaml");
-  const { changes, unsure, unasked } = await stageOf(scanned).replay(recording);
-  assertEquals([changes, unsure, unasked], [[], [], ["clamav"]]);
+  const milter = '  - milter: { connect: "tcp://127.0.0.1:1" }\n  - headers: { missingDate: reject }';
+  const filtered = await configIn(site.folder, config(milter), "filtered.yaml");
+  const { changes, unsure, unasked } = await stageOf(filtered).replay(recording);
+  assertEquals([changes, unasked], [[], ["milter"]]);
+  assertEquals(unsure.map(({ now }) => now!.plugin), ["headers"]);
 });
 
 Deno.test("sessions that are not meant are not recorded", async () => {

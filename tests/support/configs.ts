@@ -22,6 +22,9 @@ nextHops: { away: { hosts: ["smtp://127.0.0.1:1"] } }
 delivery: { retry: [1s], routes: [{ to: remote, via: away }] }
 `;
 
+/** Everything into an inbox, and no plugin beside it. */
+export const INBOX_CONFIG = `${HEAD}plugins: [{ inbox: { everything: true } }]
+`;
 /** Relay recipients only. */
 export const RELAY_CONFIG = `${HEAD}plugins:
   - relay: { networks: ["127.0.0.0/8"] }

@@ -31,7 +31,8 @@ import type { ArchiveSettings, LedgerResults } from "./protocol.ts";
 import { ratesOf } from "./rates.ts";
 import { mapStrings, redactor, replaceAddresses } from "./redaction.ts";
 import { MINUTE, type Row, type Slice } from "./slice.ts";
-import { isDamage, Slices, textOf } from "./slices.ts";
+import { isDamage } from "./damage.ts";
+import { Slices, textOf } from "./slices.ts";
 import type { AuditRow, Entry, Story } from "../story.ts";
 import type { Counted } from "../recording/tally.ts";
 import { questionOf, tokensOf } from "./tokens.ts";
@@ -104,7 +105,7 @@ export class Archive {
     if (this.#written < TIDY && Math.abs(now - this.#tidied) < MINUTE) return;
     this.#written = 0;
     this.#tidied = now;
-    this.#slices.tidy(now);
+    this.#slices.read(() => this.#slices.tidy(now));
   }
 
   #transact(slice: Slice, work: (slice: Slice) => void): void {
@@ -188,6 +189,9 @@ export class Archive {
   // ---- Reading -------------------------------------------------------------------------------------------------------
 
   search(query: LedgerQuery, now: number): LedgerPage {
+    return this.#slices.read(() => this.#search(query, now));
+  }
+  #search(query: LedgerQuery, now: number): LedgerPage {
     const question = questionOf(this.#asked(query));
     if (question === null) return { entries: [], more: false };
     const finder = new Finder(question);
@@ -230,6 +234,9 @@ export class Archive {
 
   /** The story of whom `asked` names; the part of an open session is given along. */
   explain(asked: string): Story | null {
+    return this.#slices.read(() => this.#explain(asked));
+  }
+  #explain(asked: string): Story | null {
     const id = this.#named(asked);
     if (id === null) return null;
     const slice = this.#slices.at(timeOf(id), false);
@@ -315,10 +322,13 @@ export class Archive {
   }
 
   rates(range: LedgerResultsRange): readonly RatePoint[] {
-    return ratesOf([...this.#slices.newestFirst()], range);
+    return this.#slices.read(() => ratesOf([...this.#slices.newestFirst()], range));
   }
 
   plugins(since: number): readonly PluginCount[] {
+    return this.#slices.read(() => this.#plugins(since));
+  }
+  #plugins(since: number): readonly PluginCount[] {
     const found = new Map<string, Record<string, number>>();
     for (const slice of this.#slices.newestFirst()) {
       for (const { plugin, ...counts } of slice.plugins(since)) {
@@ -339,7 +349,10 @@ export class Archive {
     }));
   }
 
-  audits({ limit, before }: { readonly limit: number; readonly before?: number }): readonly AuditRow[] {
+  audits(query: { readonly limit: number; readonly before?: number }): readonly AuditRow[] {
+    return this.#slices.read(() => this.#audits(query));
+  }
+  #audits({ limit, before }: { readonly limit: number; readonly before?: number }): readonly AuditRow[] {
     const rows: AuditRow[] = [], most = Math.max(1, Math.min(limit, MOST));
     for (const slice of this.#slices.newestFirst()) {
       if (rows.length >= most) break;
@@ -354,6 +367,9 @@ export class Archive {
   }
 
   size(): LedgerResults["size"] {
+    return this.#slices.read(() => this.#size());
+  }
+  #size(): LedgerResults["size"] {
     let entries = 0, octets = 0, oldest: number | null = null;
     for (const slice of this.#slices.newestFirst()) {
       entries += slice.entries;
@@ -365,6 +381,9 @@ export class Archive {
 
   /** Takes an address out of one stretch, the newest that begins before `before`: others are served between two of them. */
   forget(address: string, before: number | null): LedgerResults["forget"] {
+    return this.#slices.read(() => this.#forget(address, before));
+  }
+  #forget(address: string, before: number | null): LedgerResults["forget"] {
     const written = this.#address?.(address) ?? address;
     for (const slice of this.#slices.newestFirst()) {
       if (before === null || slice.start < before) return { entries: forgetIn(slice, written), next: slice.start };

@@ -4,9 +4,9 @@
  * Non-job: which stretch (slices.ts), what is asked (archive.ts).
  */
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
-import { Statements } from "../../store/statements.ts";
 import { StoreError } from "../../store/store.ts";
 import { type Head, ID, keyOf, type Late, SLOTS, timeOf } from "../codec.ts";
+import { Damage, SliceStatements } from "./damage.ts";
 import type { PluginCount } from "../ledger.ts";
 import { type Counted, COUNTS, PLUGIN_COUNTS } from "../recording/tally.ts";
 import { COMMIT_BOUNDS, DELAY_BOUNDS } from "../ledger.ts";
@@ -67,7 +67,7 @@ export class Slice {
   readonly start: number;
   readonly path: string | null;
   readonly #db: DatabaseSync;
-  readonly #sql: Statements;
+  readonly #sql: SliceStatements;
 
   /** @throws when the file is none of ours, damaged, or cannot be had. `path` null: in memory. */
   constructor(start: number, path: string | null, options: { readonly readOnly?: boolean } = {}) {
@@ -78,7 +78,7 @@ export class Slice {
       Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 }).close(); // SQLite would: 0644
     }
     this.#db = new DatabaseSync(path ?? ":memory:", { readOnly });
-    this.#sql = new Statements(this.#db);
+    this.#sql = new SliceStatements(this.#db, start);
     try {
       this.#db.exec("pragma busy_timeout = 5000");
       if (!readOnly) this.#prepare();
@@ -105,7 +105,7 @@ export class Slice {
   }
 
   #number(sql: string): number {
-    return Number(Object.values(this.#db.prepare(sql).get() ?? { none: 0 })[0]);
+    return Number(Object.values(this.#sql.get(sql) ?? { none: 0 })[0]);
   }
 
   // ---- Writing -------------------------------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ export class Slice {
   }
 
   /** Statements for what is seldom done (forget.ts). */
-  get sql(): Statements {
+  get sql(): SliceStatements {
     return this.#sql;
   }
 
@@ -198,7 +198,12 @@ export class Slice {
 
   #headAt(key: number): Head | null {
     const row = this.#sql.get<{ head: string }>("select head from entry where key = ?", key);
-    return row && JSON.parse(row.head);
+    if (row === null) return null;
+    try {
+      return JSON.parse(row.head);
+    } catch {
+      throw new Damage(this.start, "an entry in it is no JSON");
+    }
   }
 
   /** Keys that match, the newest first, from `above` (exclusive) down to `from`. */
@@ -224,7 +229,9 @@ export class Slice {
   }
 
   head(key: number): Head {
-    return this.#headAt(key)!;
+    const head = this.#headAt(key);
+    if (head === null) throw new Damage(this.start, "its index names an entry that is not there");
+    return head;
   }
 
   /** The entry of an identifier, or null. */
@@ -236,14 +243,19 @@ export class Slice {
   }
   #find(table: "entry" | "session", id: string): { key: number; head: Head; part: string } | null {
     const from = timeOf(id) * SLOTS;
-    const rows = this.#sql.iterate<{ key: number; head: string; part: string }>(
-      `select key, head, part from ${table} where key >= ? and key < ?`,
+    const rows = this.#sql.all<{ key: number; head: string }>(
+      `select key, head from ${table} where key >= ? and key < ?`,
       from,
       from + 2 * SLOTS,
     );
-    for (const { key, head, part } of rows) {
+    for (const { key, head } of rows) {
       const read: Head = JSON.parse(head);
-      if (read[ID] === id) return { key, head: read, part };
+      if (read[ID] !== id) continue;
+      return {
+        key,
+        head: read,
+        part: this.#sql.get<{ part: string }>(`select part from ${table} where key = ?`, key)!.part,
+      };
     }
     return null;
   }

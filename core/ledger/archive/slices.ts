@@ -5,6 +5,7 @@
 import { diskFault } from "../../store/durable_write.ts";
 import { FULL, sqliteCode } from "../../store/schema.ts";
 import { StoreError } from "../../store/store.ts";
+import { Damage, isDamage } from "./damage.ts";
 import { Slice } from "./slice.ts";
 
 export interface SlicesOptions {
@@ -81,18 +82,35 @@ export class Slices {
       return place.slice = new Slice(place.start, place.path, { readOnly });
     } catch (error) {
       if (error instanceof StoreError || isDamage(error)) {
-        return readOnly ? null : this.setAside(place.start, textOf(error));
+        return this.setAside(place.start, textOf(error));
       }
       throw error;
     }
   }
 
-  /** What cannot be read gets another name, for a person; its stretch begins anew. */
+  /** Asks; what turns out to be damaged is set aside, and it is asked again: of the others it is known. */
+  read<T>(question: () => T): T {
+    for (let left = this.#known.length;; left--) {
+      try {
+        return question();
+      } catch (error) {
+        if (!(error instanceof Damage) || left <= 0) throw error;
+        this.setAside(error.start, error.message);
+      }
+    }
+  }
+
+  /** What cannot be read gets another name, for a person; its stretch begins anew. Who only reads goes on without it. */
   setAside(start: number, why: string): Slice | null {
     const place = this.#known.find((each) => each.start === start);
     if (place === undefined || place.path === null) return null;
     closed(place.slice);
     place.slice = null;
+    if (this.#options.readOnly === true) {
+      this.#known = this.#known.filter((each) => each !== place);
+      this.#options.trouble(`${place.path} cannot be read: ${why}`);
+      return null;
+    }
     const aside = `${place.path}.corrupt-${Date.now()}`;
     for (const end of ["", "-wal", "-shm"]) {
       try {
@@ -110,12 +128,11 @@ export class Slices {
     if (oldest === undefined) return;
     const sizes = this.#known.map((each) => each.slice === null ? sizeOf(each.path) : each.slice.octets);
     const all = sizes.reduce((sum, each) => sum + each, 0);
+    const at = this.#known.findLastIndex(({ start }) => start < now); // a clock that ran ahead may have begun others
+    const young = this.#known[at];
     const past = keep !== null && Math.min(this.#end(oldest.start), this.#known[1]?.start ?? Infinity) <= now - keep;
     if (past || size !== null && all > size && this.#known.length > 1) this.#drop(oldest);
-    const newest = this.#known.at(-1)!;
-    if (size !== null && sizes.at(-1)! > size / SHARES && now > newest.start && now < this.#end(newest.start)) {
-      this.#make(now);
-    }
+    if (size !== null && at >= 0 && sizes[at]! > size / SHARES && now < this.#end(young!.start)) this.#make(now);
   }
 
   #drop(place: Place): void {
@@ -162,11 +179,6 @@ function closed(slice: Slice | null): void {
   } catch { /* it is damaged */ }
 }
 
-/** True when the file is to blame, not the disk. */
-export function isDamage(error: unknown): boolean {
-  const code = sqliteCode(error);
-  return code === 11 || code === 26 || /not a database|malformed/.test(textOf(error)); // SQLITE_CORRUPT, SQLITE_NOTADB
-}
 /** `full` when there is no room. */
 export function faultOf(error: unknown): "full" | "io" {
   if (error instanceof StoreError) return error.fault === "full" ? "full" : "io";

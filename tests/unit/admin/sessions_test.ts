@@ -93,9 +93,8 @@ Deno.test("storyId reads what people copy", () => {
 });
 
 Deno.test("ledger: how much it holds", () => {
-  const ledger = new LiteralLedger();
-  ledger.size = () => Promise.resolve({ entries: 3, octets: 4096, oldest: NOW, dropped: 1 });
-  return withSite(ledger, async (call) => {
+  const size = () => Promise.resolve({ entries: 3, octets: 4096, oldest: NOW, dropped: 1 });
+  return withSite(Object.assign(new LiteralLedger(), { size }), async (call) => {
     const oldest = new Date(NOW).toISOString();
     assertEquals((await call("GET", "/ledger")).body, { entries: 3, octets: 4096, oldest, dropped: 1 });
   });

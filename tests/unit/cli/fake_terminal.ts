@@ -47,6 +47,9 @@ export class FakeTerminal implements Terminal {
     if (this.options.typed === undefined) return Promise.resolve(null);
     return Promise.resolve(this.options.typed[this.asked.push(prompt) - 1]!);
   }
+  get interactive(): boolean {
+    return this.options.answers !== undefined;
+  }
   ask(question: string): Promise<string | null> {
     if (this.options.answers === undefined) return Promise.resolve(null);
     return Promise.resolve(this.options.answers[this.asked.push(question) - 1]!);

@@ -98,6 +98,16 @@ Deno.test("each sample shows in a dev inbox what its name says, and nothing is r
     "dkim-fail": /spf=neutral.*dkim=fail the body was changed.*dmarc=fail.*policy\.dmarc=quarantine/s,
   };
   assertEquals(Object.keys(SAMPLES), Object.keys(expected));
+  const told: Readonly<Record<string, readonly string[]>> = {
+    hello: ["spf: Not checked: the client is this machine", "dkim: The message has no signature", "Kept in the inbox"],
+    gtube: ["spam_score: 1000 points, refused from 12: content rules 1000 (gtube 1000). It would have said 550 5.7.1 "],
+    "spf-fail": [
+      "spf: SPF failed: spf-fail.test does not let 192.0.2.7 send for it (-all). It would have said 550 5.7.23 ",
+      "dmarc: Neither SPF nor a signature speaks for spf-fail.test, the author's domain, which asks to refuse such mail",
+    ],
+    "dkim-pass": ["dkim: One signature, by dkim-pass.test: it holds"],
+    "dkim-fail": ["dkim: One signature, by dkim-fail.test: it is broken, the body was changed"],
+  };
   for (const [name, sample] of Object.entries(SAMPLES)) {
     const now = Date.UTC(2026, 10, 30), to = ["you@example.org"];
     const found = await simulate(config.listeners[0]!.plugins, {
@@ -119,6 +129,9 @@ Deno.test("each sample shows in a dev inbox what its name says, and nothing is r
     );
     const wanted = { gtube: ["spam_score"], "spf-fail": ["spf", "dmarc"], "dkim-fail": ["dmarc"] }[name] ?? [];
     assertEquals(against.map(({ plugin }) => plugin), wanted, name);
+    // A newcomer reads it in `explain`
+    const story = found.decisions.map(({ plugin, reason }) => `${plugin}: ${reason}`).join("\n");
+    for (const each of told[name] ?? []) assertStringIncludes(story, each, name);
   }
   assertEquals(world.queries, []);
 });

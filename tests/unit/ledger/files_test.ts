@@ -246,3 +246,86 @@ Deno.test("a writer that is behind: what is too much is dropped and counted, and
   assertEquals((await ledger.search({ limit: 1 })).entries.length, 1);
   await ledger.close();
 });
+
+Deno.test("a damaged file of another day takes no answer along: it is set aside when it is looked into", async () => {
+  await using folder = await TempFolder.make();
+  const path = folder.at("ledger"), trouble: string[] = [];
+  let now = AT;
+  const open = () =>
+    openSqliteLedger({
+      folder: path,
+      now: () => now,
+      observer: (event) => event.type === "trouble" && trouble.push(event.message),
+    });
+  let ledger = open();
+  for (let i = 0; i < 1000; i++) one(ledger, AT + i * 10, `bob${i}@example.org`);
+  await ledger.flush();
+  now += DAY;
+  const young = one(ledger, now, "bob@example.org");
+  await ledger.close();
+  const name = "2026-11-30T00-00-00.000Z.db", whole = await Deno.readFile(`${path}/${name}`);
+  const holed = whole.slice();
+  for (let page = 3; page < holed.length / 4096 - 1; page += 2) holed.fill(0xff, page * 4096, (page + 1) * 4096);
+  const questions: Record<string, (asked: Ledger) => Promise<unknown>> = {
+    all: (asked) => asked.search({ limit: 500 }),
+    words: (asked) => asked.search({ q: "bob" }),
+    size: (asked) => asked.size(),
+    plugins: (asked) => asked.plugins(0),
+  };
+  for (const [what, ask] of Object.entries(questions)) {
+    await Deno.writeFile(`${path}/${name}`, holed);
+    const reader = openLedgerReader(folder.path)!;
+    assertEquals(reader.search({ limit: 500 }, now).entries.map(({ id }) => id), [young]);
+    assertEquals(reader.takeTrouble().length, 1);
+    reader.close();
+    assertEquals(files(path).includes(name), true, "who only reads moves nothing");
+    trouble.length = 0;
+    ledger = open();
+    await ask(ledger);
+    assertEquals((await ledger.search({ limit: 500 })).entries.map(({ id }) => id), [young], what);
+    assertEquals((await ledger.size()).entries, 1, what);
+    await ledger.close();
+    assertEquals(trouble.length, 1, what);
+    assertMatch(trouble[0]!, /2026-11-30.* cannot be read and is set aside/);
+  }
+});
+
+Deno.test("a clock that ran ahead for a while: the bound of the size still drops little at a time", () => {
+  const archive = new Archive({ folder: null, keep: null, size: 2 ** 20, redact: "none" });
+  let now = AT, most = 0;
+  const write = (moment: number) => {
+    const happened: string[] = [], id = newId(moment);
+    const head = [
+      id,
+      id,
+      "accepted",
+      "192.0.2.7",
+      "",
+      "mx",
+      "mx",
+      null,
+      null,
+      "",
+      [],
+      0,
+      1,
+      null,
+      null,
+      null,
+      null,
+      "",
+    ];
+    const part = JSON.stringify([[], false, [], [], null, "x".repeat(20_000)]);
+    happened.push(`e${JSON.stringify([...head, 0, 0, null, [], null])}\t${part}`);
+    archive.write(happened.join("\n"), moment);
+  };
+  write(now + 400 * DAY);
+  for (let n = 0; n < 200; n++) {
+    const before = archive.size().entries;
+    write(now += 1000);
+    most = Math.max(most, before - archive.size().entries);
+  }
+  assert(archive.size().octets < 1.5 * 2 ** 20, String(archive.size().octets));
+  assert(most < 20, `${most} entries went at once`);
+  archive.close();
+});

@@ -1,5 +1,5 @@
 /** A story as text: everything is there, in order, and nothing that a peer sent reaches the terminal as it came. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Story } from "../../../core/ledger/story.ts";
 import { tellStory, whyOf } from "../../../core/ledger/telling.ts";
 
@@ -104,18 +104,29 @@ lasted   1.8 s, ended: quit
 points   +6
 
 mail       12.4 ms
-      +2  spf              no objection           12.4 ms  softfail
+      +2  spf              no objection             12.4 ms  softfail
                            +2 softfail
                            spf: softfail for promo.example.net
                            TXT promo.example.net = "v=spf1 ~all" (12.0 ms)
 rcpt        1.1 ms
-          greylist         would have deferred     1.1 ms  ada@example.org: first time
+          greylist         would have deferred       1.1 ms  ada@example.org: first time
 data       21.7 ms
-          spam_score       REFUSED                21.7 ms  14.5 points, refusal starts at 12
+          spam_score       REFUSED                  21.7 ms  14.5 points, refusal starts at 12
 queue    not reached
 deliver  not reached
 `,
   );
+});
+
+Deno.test("tellStory: what a plugin in mode observe would have done, holding too", () => {
+  const hold = { do: "hold", reason: "spam" }, [step] = REFUSED.steps;
+  const line = (observed: boolean, held: readonly unknown[]) => {
+    const text = tellStory({ ...REFUSED, steps: [{ ...step!, verdict: "next", observed, held }] });
+    return text.split("\n").find((each) => each.includes(` ${step!.plugin} `));
+  };
+  assertStringIncludes(line(true, [hold])!, " would have held ");
+  assertStringIncludes(line(true, [{ do: "score" }, null])!, " no objection (observe) ");
+  assertStringIncludes(line(false, [])!, " no objection  ");
 });
 
 Deno.test("tellStory: what the queue did, who looked, what a session brought, and what is not known", () => {

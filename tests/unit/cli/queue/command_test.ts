@@ -101,6 +101,67 @@ Deno.test("queue: list, show and change in the data folder where no server runs"
   assertEquals(gone.complaints, [`postern: nothing in the queue has the id ${id}`]);
 });
 
+Deno.test("queue: filters by sender, recipient and age; a dry run changes nothing", async () => {
+  await using temp = await TempFolder.make();
+  const cwd = temp.path, env = { POSTERN_ADMIN: "127.0.0.1:1" }, hour = 3_600_000;
+  const old = await fill(`${cwd}/data`, newId(Date.now() - 5 * hour)), young = await fill(`${cwd}/data`);
+  const command = async (...args: string[]) => {
+    const terminal = new FakeTerminal({ cwd, env });
+    return [await run(["queue", ...args], terminal), [...terminal.printed, ...terminal.complaints].join("\n")] as const;
+  };
+  const found = async (...args: string[]) =>
+    JSON.parse((await command("list", "--json", ...args))[1]).items.map(({ id }: { id: string }) => id);
+  assertEquals(await found("--older", "4h"), [old]);
+  assertEquals(await found("--older", "6h"), []);
+  assertEquals(await found("--from", "A@example.net", "--to", "@example.org"), [young, old]);
+  assertEquals(await found("--from", "<>"), []);
+  assertEquals(await command("delete", "--to", "c@example.com", "--older", "4h", "--dry-run", "--json"), [
+    0,
+    '{"matching":1}',
+  ]);
+  const [code, shown] = await command("delete", "--older", "4h", "--dry-run");
+  assertEquals([code, shown.startsWith(`${old}  `), shown.split("\n").at(-1)], [
+    0,
+    true,
+    "1 message would be changed, as far as it can be",
+  ]);
+  const [missing, words] = await command("delete", old, "01ARZ3NDEKTSV4RRFFQ69G5FAV", "--dry-run");
+  assertEquals([missing, words.includes("nothing in the queue has the id 01ARZ3")], [1, true]);
+  assertEquals(await found(), [young, old], "and all are there");
+  assertEquals(await command("delete", "--to", "c@example.com", "--older", "4h"), [0, "1 recipient changed"]);
+  assertEquals(JSON.parse((await command("show", old, "--json"))[1]).recipients.length, 1);
+  assertEquals(await command("list", "--older", "soon"), [
+    2,
+    "postern: --older: must be a duration such as 30m, 12h or 2d",
+  ]);
+});
+
+Deno.test("queue: a person is asked before many are changed, and shown tables that fit his terminal", async () => {
+  await using temp = await TempFolder.make();
+  const cwd = temp.path, env = { POSTERN_ADMIN: "127.0.0.1:1" };
+  await fill(`${cwd}/data`);
+  await fill(`${cwd}/data`);
+  const at = async (answers: readonly string[], ...args: string[]) => {
+    const terminal = new FakeTerminal({ cwd, env, answers, screen: { columns: 72, rows: 24 } });
+    const code = await run(["queue", ...args], terminal);
+    return { code, ...{ asked: terminal.asked, out: terminal.printed, err: terminal.complaints } };
+  };
+  assertEquals(await at(["n"], "hold", "--domain", "example.org"), {
+    code: 1,
+    asked: ["hold 2 messages? [y/N] "],
+    out: [],
+    err: ["postern: nothing was changed"],
+  });
+  assertEquals((await at([""], "delete", "--state", "ready")).code, 1, "no answer is no");
+  const yes = await at(["y"], "hold", "--domain", "example.org");
+  assertEquals([yes.code, yes.out], [0, ["2 recipients changed"]]);
+  assertEquals((await at([], "release", "--domain", "example.org", "--yes")).asked, []);
+  const { out } = await at([], "list");
+  const lines = out.map((line) => line.replace(/\x1b\[\d+m/g, ""));
+  assertEquals(lines[0]!.split(/ +/), ["ID", "AGE", "SIZE", "FROM", "TO", "STATE", "TRIES", "NEXT", "WHY"]);
+  assertEquals([lines.length, lines.every((line) => line.length <= 72)], [6, true], lines.join("\n"));
+});
+
 Deno.test("quarantine: what is held is listed, released and deleted; what is not held is left alone", async () => {
   await using temp = await TempFolder.make();
   const cwd = temp.path, env = { POSTERN_ADMIN: "127.0.0.1:1" };
