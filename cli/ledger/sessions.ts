@@ -172,6 +172,7 @@ function recipientsOf({ recipients, recipientCount }: Entry): string {
   if (first === undefined) return "-";
   return recipientCount > 1 ? `<${first}> and ${recipientCount - 1} more` : `<${first}>`;
 }
-function whyOf({ reason, reply, observed }: Entry): string {
-  return reason || reply || (observed === null ? "" : `a plugin in mode observe would have ${observed} it`);
+function whyOf({ reason, reply, observed, verdict }: Entry): string {
+  const watched = observed === null ? "" : `a plugin in mode observe would have ${observed} it`;
+  return reason || watched || (verdict === "accepted" || verdict === "held" ? "" : reply ?? "");
 }

@@ -138,7 +138,11 @@ const REFUSALS: readonly Column<Entry>[] = [
   { title: "client", text: ({ ip }) => ip || "-" },
   { title: "from", text: ({ sender }) => sender === null ? "-" : `<${sender}>`, cut: true },
   { title: "by", text: ({ plugin }) => plugin ?? "-", tone: () => "red" },
-  { title: "why", text: ({ reason, reply }) => reason || reply || "", cut: true },
+  {
+    title: "why",
+    text: ({ reason, reply, verdict }) => reason || (verdict === "accepted" ? "" : reply ?? ""),
+    cut: true,
+  },
 ];
 
 function perSecond(now: number, before: number | undefined, { sample, earlier }: Look): number {

@@ -3,6 +3,7 @@
  * thousand times for each time it is read. The head is a row of a list, the part is what explain adds.
  * Non-job: gathering (recorder.ts), tables (slice.ts), words for people (telling.ts).
  */
+import { queuedAs } from "../model/reply.ts";
 import type {
   Attempt,
   AttemptOutcome,
@@ -129,6 +130,8 @@ export function entryOf(head: Head, late: readonly Late[]): Entry {
     number,
     Entry["observed"],
   ];
+  // The same for all that were taken, so it is not kept; nobody was told it of a letter of this site's own
+  const taken = (verdict === "accepted" || verdict === "held") && session !== id;
   return {
     id,
     session,
@@ -147,7 +150,7 @@ export function entryOf(head: Head, late: readonly Late[]): Entry {
     messageId,
     plugin,
     phase,
-    reply,
+    reply: reply ?? (taken ? queuedAs(id).toString() : null),
     reason,
     ms: micros / 1000,
     points,

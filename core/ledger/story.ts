@@ -43,7 +43,10 @@ export interface Entry {
   readonly plugin: string | null;
   /** The phase in which that was decided. */
   readonly phase: string | null;
-  /** The reply that tells the verdict, as it was given: "550 5.7.1 Refused as spam". */
+  /**
+   * The reply that tells the verdict, as it was given: "550 5.7.1 Refused as spam", "250 2.0.0 queued as ID" (LMTP: for
+   * each recipient that was taken). Null where nobody was told anything: a letter of this site's own, no transaction.
+   */
   readonly reply: string | null;
   /** In words for people, why; empty when there is nothing to say. */
   readonly reason: string;

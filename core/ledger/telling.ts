@@ -6,6 +6,7 @@
 import { shortId } from "../model/id.ts";
 import { cut } from "../observe/escape.ts";
 import type { Attempt, Entry, Refusal, Step, Story, Verdict } from "./story.ts";
+import { changeWords, watchedOf, wouldHave } from "./watched.ts";
 
 export interface TellOptions {
   /** With the terminal's colours (default: no). */
@@ -37,7 +38,9 @@ function safe(text: string): string {
  * assertEquals(whyOf(entry), "spf refused it at MAIL: fail for example.net.");
  * ```
  */
-export function whyOf(entry: Pick<Entry, "verdict" | "plugin" | "phase" | "reason" | "observed">): string {
+export function whyOf(
+  entry: Pick<Entry, "verdict" | "plugin" | "phase" | "reason" | "observed"> & Partial<Pick<Story, "steps">>,
+): string {
   const { verdict, phase } = entry, reason = safe(entry.reason);
   const who = entry.plugin === null || entry.plugin === "core" ? "Postern itself" : safe(entry.plugin);
   const at = phase === null ? "" : ` ${PLACES[phase] ?? `in ${phase}`}`;
@@ -54,15 +57,20 @@ export function whyOf(entry: Pick<Entry, "verdict" | "plugin" | "phase" | "reaso
     case "none":
       return "The client came and went without a message, and nobody refused it anything.";
     case "accepted":
-      return entry.observed === null
-        ? "Nobody had anything against it."
-        : `It was taken; a plugin in mode observe would have ${OBSERVED[entry.observed]} it.`;
+      return entry.observed === null ? "Nobody had anything against it." : ended(`It was taken; ${watching(entry)}`);
   }
+}
+/** Who would have had it otherwise, and why, as far as its steps are at hand. */
+function watching({ observed, steps = [] }: Parameters<typeof whyOf>[0]): string {
+  const watched = watchedOf(steps);
+  if (watched === null) return `a plugin in mode observe would have ${observed} it`;
+  const { what, plugin, reason, others } = watched;
+  const also = others.length === 0 ? ", which only watches," : ` and ${others.map(safe).join(", ")}, which only watch,`;
+  return `${safe(plugin)}${also} would have ${what} it${reason === "" ? "" : `: ${safe(reason)}`}`;
 }
 function ended(sentence: string): string {
   return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
 }
-const OBSERVED = { refused: "refused", deferred: "deferred", held: "held" } as const;
 const PLACES: Readonly<Record<string, string>> = {
   connect: "when it connected",
   helo: "at HELO",
@@ -81,7 +89,9 @@ export function tellStory(story: Story, options: TellOptions = {}): string {
   const paint = options.colour ? coloured : plain;
   const lines: string[] = [];
   lines.push(`${paint(story.verdict, WORDS[story.verdict].toUpperCase())}  ${safe(story.id)}   ${moment(story.at)}`);
-  if (story.reply !== null) lines.push(`${safe(story.reply)} (ref ${safe(shortId(story.id))})`);
+  if (story.reply !== null) {
+    lines.push(`${safe(story.reply)}${hasReference(story) ? ` (ref ${safe(shortId(story.id))})` : ""}`);
+  }
   lines.push(whyOf(story), "");
   lines.push(...factsOf(story).map(([name, words]) => `${name.padEnd(9)}${words}`), "");
   for (const phase of PHASES) lines.push(...phaseLines(story, phase, paint));
@@ -111,6 +121,11 @@ export function tellStory(story: Story, options: TellOptions = {}): string {
     }
   }
   return lines.map((line) => line.trimEnd()).join("\n") + "\n";
+}
+
+/** The peer saw a reference behind the text of a refusal. */
+export function hasReference({ verdict }: Pick<Entry, "verdict">): boolean {
+  return verdict === "refused" || verdict === "deferred";
 }
 
 const WORDS: Readonly<Record<Verdict, string>> = {
@@ -181,7 +196,7 @@ function isOver({ verdict, phase }: Story, asked: string): boolean {
 
 function stepLines(step: Step, paint: Paint): string[] {
   const sum = step.points.reduce((all, each) => all + each.points, 0);
-  const about = step.recipient === null ? "" : `${safe(step.recipient)}: `;
+  const about = step.recipient === null ? "" : `${safe(step.recipient)}${step.reason === "" ? "" : ": "}`;
   const head = `  ${(sum === 0 ? "" : points(sum)).padStart(6)}  ${safe(step.plugin).padEnd(16)} ${
     paint(toneOf(step), decision(step).padEnd(22))
   }${milliseconds(step.ms).padStart(10)}  ${about}${safe(step.reason)}`;
@@ -193,7 +208,7 @@ function stepLines(step: Step, paint: Paint): string[] {
     const said = fault !== null ? FAULTS[fault] ?? safe(fault) : answers.map((each) => `"${safe(each)}"`).join(", ");
     inner(`${safe(question)} = ${said} (${milliseconds(ms)})`);
   }
-  for (const each of step.held) inner(`held back: ${safe(JSON.stringify(each))}`);
+  for (const each of step.held) inner(`would have ${safe(changeWords(each))}`);
   return lines;
 }
 
@@ -213,11 +228,8 @@ function decision(step: Step): string {
     reject: observed ? "would have refused" : "REFUSED",
     error: "FAILED",
   }[verdict];
-  if (observed && verdict === "next" && step.held.some(isHold)) return "would have held";
+  if (verdict === "next" && wouldHave(step) === "held") return "would have held";
   return observed && (verdict === "next" || verdict === "accept") ? `${words} (observe)` : words;
-}
-function isHold(effect: unknown): boolean {
-  return typeof effect === "object" && effect !== null && (effect as { do?: unknown }).do === "hold";
 }
 function toneOf({ verdict, observed }: Step): Tone {
   if (observed) return "seen";

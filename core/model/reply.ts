@@ -103,6 +103,11 @@ export function accept(text = "OK", options: ReplyOptions<never> = {}): Reply<"a
   return new Reply(250, "2.0.0", text, options);
 }
 
+/** What a peer is told of a message that is durable now: the ledger tells it again, so it is made in one place. */
+export function queuedAs(id: string): Reply<"accept"> {
+  return new Reply(250, "2.0.0", `queued as ${id}`);
+}
+
 /** Not now: 451 unless `options.code` says otherwise. The peer keeps the message and tries again. */
 export function defer(
   status: `4.${number}.${number}`,

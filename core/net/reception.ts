@@ -6,7 +6,7 @@
 import { Authentication, type LoginServices } from "../auth/authentication.ts";
 import { formatAddress } from "../model/address.ts";
 import { newId, shortId } from "../model/id.ts";
-import { accept, defer, reject, Reply } from "../model/reply.ts";
+import { accept, defer, queuedAs, reject, Reply } from "../model/reply.ts";
 import { forgedResults, receivedField } from "../model/trace.ts";
 import type { Origin } from "../model/envelope.ts";
 import type { Event } from "../observe/events.ts";
@@ -325,7 +325,7 @@ export class Reception implements Host {
     let answer: Reply | readonly Reply[];
     if (accepted) {
       this.#messages++;
-      const queued = new Reply(250, "2.0.0", `queued as ${id}`);
+      const queued = queuedAs(id);
       answer = this.#options.role === "lmtp" ? repliesPerRecipient(context, queued) : queued;
       this.#emit({
         type: "accepted",

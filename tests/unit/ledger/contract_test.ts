@@ -57,7 +57,7 @@ contract("a message that was taken is a row and a story", async (open) => {
     2,
     1000,
     null,
-    null,
+    `250 2.0.0 queued as ${id}`,
   ]);
   for (const name of [id, id.toLowerCase(), shortId(id)]) {
     const story = await ledger.explain(name);
@@ -239,6 +239,7 @@ contract("what the queue does later is part of the story", async (open) => {
   });
   const told = await ledger.explain(report);
   assertEquals([told?.parent, told?.verdict, told?.recipients, told?.ip], [id, "accepted", ["ada@example.net"], ""]);
+  assertEquals(told?.reply, null); // nobody was told anything
   assertEquals((await ledger.search({ to: "ada@example.net" })).entries.map((each) => each.id), [report]);
 });
 

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Story } from "../../../core/ledger/story.ts";
 import { tellStory, whyOf } from "../../../core/ledger/telling.ts";
+import { changeWords } from "../../../core/ledger/watched.ts";
 
 const REFUSED: Story = {
   id: "01M819XM9WH6C9QF4M8W3KQ7XN",
@@ -127,6 +128,54 @@ Deno.test("tellStory: what a plugin in mode observe would have done, holding too
   assertStringIncludes(line(true, [hold])!, " would have held ");
   assertStringIncludes(line(true, [{ do: "score" }, null])!, " no objection (observe) ");
   assertStringIncludes(line(false, [])!, " no objection  ");
+});
+
+Deno.test("tellStory: what was held back is told in words, and the sentence names who only watches", () => {
+  const [spf, greylist] = REFUSED.steps;
+  const header = { do: "header", name: "X-Spam", value: "Yes" }, rare = { do: "somersault", times: 2 };
+  const reason = "SPF failed: no such host. It would have said 550 5.7.23 No";
+  const steps = [
+    { ...greylist!, held: [] },
+    { ...spf!, verdict: "reject" as const, observed: true, reason, held: [header, rare] },
+    { ...spf!, plugin: "dmarc", verdict: "reject" as const, observed: true },
+  ];
+  const story = { ...REFUSED, verdict: "accepted" as const, plugin: null, observed: "refused" as const, steps };
+  assertEquals(
+    whyOf(story),
+    "It was taken; spf and dmarc, which only watch, would have refused it: SPF failed: no such host.",
+  );
+  assertEquals(
+    whyOf({ ...story, steps: steps.slice(0, 1), observed: "deferred" }),
+    "It was taken; greylist, which only watches, would have deferred it: first time.",
+  );
+  const text = tellStory(story);
+  assertStringIncludes(text, "would have written X-Spam: Yes\n");
+  assertStringIncludes(text, 'would have done {"do":"somersault","times":2}\n');
+  assert(!text.includes("(ref "), "only a refusal carries a reference");
+});
+
+Deno.test("changeWords: each change in words, also when it was cut or is of a later version", () => {
+  const cases: [unknown, string][] = [
+    [{ do: "score", points: -1.5, reason: "known" }, "given -1.5 points: known"],
+    [{ do: "hold", reason: "doubtful" }, "held it: doubtful"],
+    [{ do: "header", name: "Bcc", value: null }, "removed Bcc"],
+    [{ do: "fields", changes: [{ at: 1, value: null }] }, "changed 1 header field"],
+    [{ do: "rewrite", reason: "footer", size: 9 }, "rewritten the body: footer"],
+    [{ do: "route", route: { to: "local", plugin: "maildir" } }, "sent it to maildir"],
+    [{ do: "route", route: { to: "remote", via: "up" } }, "sent it by way of up"],
+    [{ do: "copy", address: { local: "log", domain: "example.org" } }, "sent a copy to log@example.org"],
+    [
+      { do: "expand", members: "abcd".split("").map((local) => ({ local, domain: "x.org" })) },
+      "put a@x.org, b@x.org, c@x.org and 1 more in its place",
+    ],
+    [
+      { do: "refuse", recipient: 1, reply: { code: 550, status: "5.1.1", text: "No" } },
+      "told 550 5.1.1 No for recipient 2",
+    ],
+    [{ do: "header", cut: "..." }, "made a change too long to keep (header)"],
+    [null, "done null"],
+  ];
+  for (const [change, words] of cases) assertEquals(changeWords(change), words);
 });
 
 Deno.test("tellStory: what the queue did, who looked, what a session brought, and what is not known", () => {

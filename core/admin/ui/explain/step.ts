@@ -1,5 +1,6 @@
 /** One step of a story: a plugin in a phase, what it decided and found, whom it asked, and how long it took. */
 import type { Lookup, Step } from "../../../ledger/story.ts";
+import { changeWords, wouldHave } from "../../../ledger/watched.ts";
 import { foreign } from "../foreign.ts";
 import { type Html, markup } from "../html.ts";
 import { icon, type IconName, type Tone, verdict } from "../icons.ts";
@@ -43,7 +44,7 @@ export function stepItem(step: Step, view: StepView): Html {
   const width = Math.max(0.8, bounded(ms / view.scale * 100, 100 - x));
   return markup`<li class="step${kind}">${icon(sign)}<h4><code>${foreign(step.plugin, 64)}</code>${
     watched
-      ? markup`<span class="v v-seen">${wouldHave(step)}</span>`
+      ? markup`<span class="v v-seen">${wouldHaveWords(step)}</span>`
       : step.verdict === "next"
       ? markup`<span class="dim">${word}</span>`
       : verdict(
@@ -68,29 +69,10 @@ ${step.reason !== "" && markup`<p><bdi>${foreign(step.reason, 600)}</bdi></p>`}$
   }</li>`;
 }
 
-function wouldHave(step: Step): string {
-  if (step.verdict === "reject") return "would have refused";
-  if (step.verdict === "defer") return "would have deferred";
+function wouldHaveWords(step: Step): string {
   if (step.verdict === "error") return "failed, which would have deferred";
-  return step.held.some(isHold)
-    ? "would have held"
-    : step.verdict === "accept"
-    ? "would have taken"
-    : "would have changed";
-}
-function isHold(change: unknown): boolean {
-  return typeof change === "object" && change !== null && "do" in change && change.do === "hold";
-}
-
-/** A change that was held back, behind "It would have"; what is not known here, as it stands. */
-function changeWords(change: unknown): string {
-  const { do: what, name, value, points: given, reason } = typeof change === "object" && change !== null
-    ? change as Readonly<Record<string, unknown>>
-    : {};
-  if (what === "header") return value === null ? `removed ${name}` : `written ${name}: ${value}`;
-  if (what === "score" && typeof given === "number") return `given ${points(given)} points, ${reason}`;
-  if (what === "hold") return `held it, ${reason}`;
-  return `done ${JSON.stringify(change) ?? "something"}`;
+  const what = wouldHave(step);
+  return what !== null ? `would have ${what}` : step.verdict === "accept" ? "would have taken" : "would have changed";
 }
 
 /** What each of several points was for; of a single one the step says it itself. */

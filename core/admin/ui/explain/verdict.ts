@@ -1,6 +1,6 @@
 /** The head of a story: what came of it, why in one sentence, the reply as it was given, and six facts. */
 import type { Story } from "../../../ledger/story.ts";
-import { whyOf } from "../../../ledger/telling.ts";
+import { hasReference, whyOf } from "../../../ledger/telling.ts";
 import { shortId } from "../../../model/id.ts";
 import { longTime, plural, size } from "../format.ts";
 import { address, foreign } from "../foreign.ts";
@@ -43,7 +43,7 @@ export function verdictCard(story: Story, { gates, links, change }: VerdictOptio
       ${
     story.reply !== null &&
     markup`<p class="said ${tone}">${code !== "" && markup`<span>${code}</span>`}<bdi>${foreign(said, 600)}${
-      told(story) && ` (ref ${foreign(shortId(story.id), 8)})`
+      hasReference(story) && ` (ref ${foreign(shortId(story.id), 8)})`
     }</bdi></p>`
   }
       <div class="btns">${
@@ -58,11 +58,6 @@ export function verdictCard(story: Story, { gates, links, change }: VerdictOptio
   </div>
   ${facts(story)}
 </section>`;
-}
-
-/** The peer saw a reference behind the text of a refusal. */
-function told({ verdict }: Story): boolean {
-  return verdict === "refused" || verdict === "deferred";
 }
 
 /** One sentence, as the text form has it; and of what was taken, what became of it. */

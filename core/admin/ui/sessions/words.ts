@@ -74,6 +74,7 @@ export function recipientsOf(entry: Pick<Entry, "recipients" | "recipientCount">
 export function whyShort(entry: Entry): string {
   if (entry.reason !== "") return foreign(entry.reason, 200);
   if (entry.verdict === "accepted") return foreign(outcomes(entry), 200);
+  if (entry.verdict === "held") return ""; // "queued as" and its id say nothing that is not there
   return entry.reply === null ? "" : foreign(replyParts(entry.reply)[1], 200);
 }
 
