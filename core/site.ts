@@ -3,6 +3,7 @@
  * then. Other tokens or hosts make another app behind the same port. Non-job: what is answered (admin/app.ts), when it is
  * opened (server.ts).
  */
+import { join } from "node:path";
 import { type Admin, createAdmin } from "./admin/app.ts";
 import { waysOf } from "./admin/queue/ways.ts";
 import { certificateFacts, configurationFacts, listenerPlugins } from "./admin/facts.ts";
@@ -14,6 +15,7 @@ import { type Measured, Measuring } from "./measuring.ts";
 import type { Bus } from "./observe/bus.ts";
 import type { Metrics } from "./observe/metrics.ts";
 import type { Reloaded } from "./reload.ts";
+import { recordedDialogue } from "./replay/dialogue.ts";
 import type { Store } from "./store/store.ts";
 import type { WebhookState } from "./webhooks/webhooks.ts";
 import { VERSION } from "./version.ts";
@@ -108,6 +110,7 @@ function appOf(config: AdminConfig, parts: SiteParts): Admin {
     plugins: () => listenerPlugins(current().config),
     certificates: () => certificateFacts(current().config, current().certificates?.list ?? []),
     configuration: () => configurationFacts(current().config),
+    recorded: (session) => recordedDialogue(join(current().config.data, "recordings"), session),
     token: config.token,
     tokens: () => config.tokens,
     hosts: config.hosts,

@@ -34,7 +34,7 @@ export async function list(
     }
   }
   for (const { id, why } of corrupt) terminal.out(`${id}  corrupt: ${plain(why)}`);
-  terminal.out(total === 0 ? "The queue is empty." : `${items.length} of ${total} messages`);
+  terminal.out(total === 0 ? nothingIn(filter) : `${items.length} of ${total} messages`);
   return DONE;
 }
 
@@ -138,4 +138,14 @@ function waits({ attempts, nextAttempt, lastReply }: Recipient): string {
   return `${attempts > 0 ? `, ${attempts} ${attempts === 1 ? "attempt" : "attempts"}` : ""}${
     nextAttempt ? `, next ${nextAttempt}` : ""
   }${lastReply ? `: ${plain(lastReply)}` : ""}`;
+}
+
+/** A filter that finds nothing says nothing of the rest. */
+function nothingIn({ state, ...others }: QueueFilter): string {
+  if (Object.values(others).some((each) => each !== undefined)) return "Nothing in the queue matches.";
+  return state === undefined
+    ? "The queue is empty."
+    : state === "held"
+    ? "Nothing is held."
+    : `Nothing in the queue is ${state}.`;
 }

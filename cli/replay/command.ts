@@ -2,6 +2,7 @@
  * `postern replay FILE...`: sessions that were recorded, against a configuration: which verdicts change. Nothing is stored,
  * counted or sent. Exit code 1 when something changed, or a file is no recording. Non-job: recording (core/replay/recorder.ts).
  */
+import { resolve } from "node:path";
 import { Command } from "commander";
 import type { Config } from "../../core/config/config.ts";
 import { loadConfig } from "../../core/config/load.ts";
@@ -40,7 +41,10 @@ async function replay(named: readonly string[], options: ReplayOptions, terminal
   const file = options.config === undefined ? {} : { file: options.config };
   const trouble = (where: string, message: string) => terminal.err(plain(`postern: ${where}: ${message}`));
   const config = await loadConfig({ ...file, env: terminal.env, cwd: terminal.cwd, trouble });
-  const files = await filesOf(placesOf(named, options, config), terminal.cwd);
+  const places = placesOf(named, options, config);
+  const none = places.length === 0 || options.folder === undefined && named.length === 0 &&
+      await Deno.stat(resolve(terminal.cwd, places[0]!)).then(() => false, () => true); // nothing was ever recorded
+  const files = none ? [] : await filesOf(places, terminal.cwd);
   if (files.length === 0) throw new CommandError("there is no recording: `recordings` in the configuration makes some");
   const dns = options.dns === "live" ? systemResolver(config.dns ?? {}) : null;
   const stage = dryStage(config, { dns, scanners: false });

@@ -2,6 +2,7 @@
  * What the admin site is given: the composition root fills it, tests fill it with fakes. Types only.
  */
 import type { ReadSetting } from "../config/settings.ts";
+import type { DialogueLine } from "../ledger/dialogue.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Injection, InjectionResult } from "../net/injection.ts";
 import type { CertificateInfo } from "../net/tls/certificates.ts";
@@ -84,6 +85,8 @@ export interface AdminOptions {
   readonly ways: Ways;
   /** Who decided what, and why; null: nobody keeps it. */
   readonly ledger?: Ledger | null;
+  /** What was said in a session that was recorded, without contents; null where there is none (default: nobody records). */
+  recorded?(session: string): Promise<readonly DialogueLine[] | null>;
   /** Sends a message of the dev inbox on; null: nothing leaves it (default). */
   readonly release?: Releasing | null;
   /** What bounds the quarantine (default: nothing). */

@@ -9,11 +9,14 @@ import type { AdminEnv, Reloaded } from "./options.ts";
 import type { PagesContext } from "./pages_context.ts";
 import { Problem } from "./problem.ts";
 import { apiPage } from "./ui/server/api.ts";
+import { auditPage } from "./ui/server/audit.ts";
 import { certificatesPage } from "./ui/server/certificates.ts";
 import { configurationPage } from "./ui/server/configuration.ts";
 import { pluginsPage } from "./ui/server/plugins.ts";
 
 const DAY = 86_400_000;
+/** Acts on a page of the audit. */
+const ACTS = 200;
 
 export interface ServerPagesOptions extends PagesContext {
   readonly faults: PluginFaults;
@@ -42,6 +45,15 @@ export function serverPages(app: Hono<AdminEnv>, options: ServerPagesOptions): v
     return answer(c, await configuration(await admin.reload()));
   });
 
+  if (ledger !== null) {
+    app.get("/audit", async (c) => {
+      const text = c.req.query("before") ?? "", before = /^\d{1,15}$/.test(text) ? Number(text) : null;
+      if (text !== "" && before === null) throw new Problem(400, "before is a time in milliseconds since 1970.");
+      const rows = await ledger.audits({ limit: ACTS, ...before !== null && { before } });
+      const next = rows.length === ACTS ? rows.at(-1)!.at : null;
+      return answer(c, auditPage(await context(), { rows, first: before === null, next }));
+    });
+  }
   app.get("/certificates", async (c) => answer(c, certificatesPage(await context(), admin.certificates?.() ?? null)));
   app.get("/api", async (c) => {
     const { origin } = new URL(c.req.url);

@@ -3,13 +3,16 @@
  * (ui/sessions/, ui/explain/).
  */
 import type { Context, Hono } from "hono";
+import { dialogueOf } from "../ledger/dialogue.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Entry, Story } from "../ledger/story.ts";
 import { tellStory } from "../ledger/telling.ts";
+import { may } from "./access/scope.ts";
 import type { AdminEnv } from "./options.ts";
 import type { PagesContext } from "./pages_context.ts";
 import { Problem } from "./problem.ts";
 import { explainPage } from "./ui/explain/explain.ts";
+import type { Talk } from "./ui/explain/talk.ts";
 import type { StoryLinks } from "./ui/explain/verdict.ts";
 import { FILTER_NAMES, type Filters, ledgerQuery, readFilters, sessionsPath, without } from "./ui/sessions/filters.ts";
 import { type SessionsData, sessionsPage } from "./ui/sessions/sessions.ts";
@@ -35,7 +38,8 @@ export function sessionsPages(app: Hono<AdminEnv>, options: PagesContext & { rea
       throw new Problem(404, "Nothing is known of that id: it was never given, or it is older than what is kept.");
     }
     if (story.id !== id) return c.redirect(`/explain/${story.id}`, 302);
-    const data = { story, links: await linksOf(story), text: tellStory(story) };
+    const [links, talk] = await Promise.all([linksOf(story), talkOf(story, may(c.get("caller"), "messages"))]);
+    const data = { story, links, talk, text: tellStory(story) };
     return answer(c, explainPage(await context(), data));
   });
 
@@ -75,6 +79,12 @@ export function sessionsPages(app: Hono<AdminEnv>, options: PagesContext & { rea
     }));
     const most = counts.reduce((a, b) => b.count > a.count ? b : a);
     return most.count === 0 ? null : most;
+  }
+
+  /** A recording holds what the ledger may have been told to leave out, so not everybody reads it. */
+  async function talkOf(story: Story, whole: boolean): Promise<Talk> {
+    const said = whole && story.session !== "" ? await admin.recorded?.(story.session) ?? null : null;
+    return said === null ? { lines: dialogueOf(story), recorded: false } : { lines: said, recorded: true };
   }
 
   async function linksOf({ id, verdict }: Story): Promise<StoryLinks> {

@@ -228,7 +228,9 @@ function decision(step: Step): string {
     reject: observed ? "would have refused" : "REFUSED",
     error: "FAILED",
   }[verdict];
-  if (verdict === "next" && wouldHave(step) === "held") return "would have held";
+  if (verdict === "next" && observed && step.held.length > 0) {
+    return wouldHave(step) === "held" ? "would have held" : "would have changed";
+  }
   return observed && (verdict === "next" || verdict === "accept") ? `${words} (observe)` : words;
 }
 function toneOf({ verdict, observed }: Step): Tone {

@@ -115,7 +115,7 @@ async function queueDialogue(t: Deno.TestContext, { ids, run, server }: Site): P
   await t.step("filters and limits", async () => {
     assertEquals(JSON.parse((await run("queue", "list", "--domain", "ONE.example", "--json")).out).total, 2);
     assertEquals(JSON.parse((await run("queue", "list", "--limit", "1", "--json")).out).items.length, 1);
-    one(await run("queue", "list", "--state", "held"), 0, /^The queue is empty\.$/m);
+    one(await run("queue", "list", "--state", "held"), 0, /^Nothing is held\.$/m);
     one(await run("queue", "list", "--state", "lost"), 2, /lost.*ready, active/);
     for (const limit of ["0", "1001", "x", "1.5", "-1"]) {
       one(await run("queue", "list", `--limit=${limit}`), 2, /--limit: must be 1 to 1000/);

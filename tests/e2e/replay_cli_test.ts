@@ -129,6 +129,13 @@ Deno.test("replay says what changes, and answers 1", async () => {
   assertMatch(out, /\n2 sessions, 1 changed\n$/);
 });
 
+Deno.test("replay without any recording says what makes some", async () => {
+  await using folder = await TempFolder.make();
+  const config = await folder.file("postern.yaml", CONFIG);
+  const { code, err } = await postern(["replay", "--config", config], { env: ENV, deadline: DEADLINE });
+  assertEquals([code, err.trim()], [1, "postern: there is no recording: `recordings` in the configuration makes some"]);
+});
+
 Deno.test("what is no whole recording is refused in one line, and the others are played", async (t) => {
   await using folder = await TempFolder.make();
   const config = await folder.file("postern.yaml", CONFIG);

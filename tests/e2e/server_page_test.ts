@@ -5,16 +5,27 @@ import type { CertificateFacts } from "../../core/admin/options.ts";
 import { describe } from "../../core/config/describe.ts";
 import { loadConfig } from "../../core/config/load.ts";
 import type { Ledger } from "../../core/ledger/ledger.ts";
+import type { AuditRow } from "../../core/ledger/story.ts";
 import { Bus } from "../../core/observe/bus.ts";
 import type { Decision } from "../../core/observe/events.ts";
 import { Metrics } from "../../core/observe/metrics.ts";
 import { assertAccessible, pageTest } from "../support/site_page.ts";
 import { NOW } from "../unit/admin/fixture.ts";
+import { FakeLedger } from "../unit/admin/stories.ts";
 
 declare const document: { readonly documentElement: { readonly scrollWidth: number; readonly clientWidth: number } };
 
 const DAY = 86_400_000;
 const HOSTILE = `</td><script>document.title='ran'</script>"><img src=x onerror=alert(1)>`;
+
+/** More than a page of what people did, the newest first. */
+const ACTS: readonly AuditRow[] = Array.from({ length: 230 }, (_, i) => ({
+  at: NOW - i * 60_000,
+  by: i === 1 ? HOSTILE : "ada",
+  ip: "192.0.2.7",
+  action: i % 2 === 0 ? "read" : "delete",
+  subject: i % 2 === 0 ? "01M819XM9WH6C9QF4M8W3KQ7XN" : `queue domain=example.net note=${HOSTILE}`,
+}));
 
 function decision(plugin: string, phase: Decision["phase"], more: Partial<Decision> = {}): Decision {
   return {
@@ -60,7 +71,10 @@ function atWork(): Pick<AdminOptions, "bus" | "timings" | "plugins" | "ledger"> 
   return {
     bus,
     timings: () => metrics.timings(),
-    ledger: { plugins: () => Promise.resolve(counts) } as Partial<Ledger> as Ledger,
+    ledger: {
+      plugins: () => Promise.resolve(counts),
+      audits: ({ limit, before = Infinity }) => Promise.resolve(ACTS.filter(({ at }) => at < before).slice(0, limit)),
+    } as Partial<Ledger> as Ledger,
     plugins: () => [
       {
         listener: "0.0.0.0:25",
@@ -185,6 +199,35 @@ pageTest("certificates: there is none", async ({ page, url, shot }) => {
   await assertAccessible(page);
 });
 
+pageTest("audit: who did what, page by page by keyboard, and the way to the story", async ({ page, url, shot }) => {
+  await page.goto(`${url}/audit`);
+  await shot("audit");
+  assertEquals(await page.title(), "Audit · Postern");
+  const rows = page.locator("tbody tr");
+  assertEquals(await rows.count(), 200);
+  assertEquals(
+    (await rows.first().innerText()).replace(/\s+/g, " "),
+    [
+      ...["22 Nov 2026 09:41:00 ada 192.0.2.7 read 01M819XM9WH6C9QF4M8W3KQ7XN"],
+    ].join(""),
+  );
+  assertEquals(await rows.getByRole("link").first().getAttribute("href"), "/explain/01M819XM9WH6C9QF4M8W3KQ7XN");
+  await assertAccessible(page);
+  await page.getByRole("link", { name: "Older" }).press("Enter");
+  await page.waitForURL(/before=/);
+  assertEquals(await rows.count(), 30);
+  await page.getByRole("link", { name: "Newest" }).press("Enter");
+  await page.waitForURL(`${url}/audit`);
+  assertEquals(await page.locator(`nav a[href="/audit"]`).getAttribute("aria-current"), "page");
+}, { admin: SERVER });
+
+pageTest("audit: nobody did anything, and a wrong page of it", async ({ page, url, shot }) => {
+  await page.goto(`${url}/audit`);
+  await page.getByText("Nobody did anything yet").waitFor();
+  await shot("audit-none");
+  assertEquals((await fetch(`${url}/audit?before=x`)).status, 400);
+}, { admin: { ledger: new FakeLedger() } });
+
 pageTest("the API: every operation of the document is there and opens by keyboard, without script", async (site) => {
   const { page, url, shot } = site;
   const { paths } = await (await fetch(`${url}/openapi.json`)).json() as { paths: Record<string, object> };
@@ -219,8 +262,8 @@ for (
     ["phone dark", { viewport: { width: 390, height: 844 }, colorScheme: "dark" }],
   ] as const
 ) {
-  pageTest(`${name}: plugins, configuration, certificates and the API fit`, async ({ page, url, shot }) => {
-    for (const path of ["/plugins", "/configuration", "/certificates", "/api"]) {
+  pageTest(`${name}: plugins, configuration, certificates, the audit and the API fit`, async ({ page, url, shot }) => {
+    for (const path of ["/plugins", "/configuration", "/certificates", "/audit", "/api"]) {
       await page.goto(url + path);
       if (path === "/api") await page.locator("summary", { hasText: "/api/v1/queue/bounce" }).click();
       const wide = () =>

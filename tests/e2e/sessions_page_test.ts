@@ -120,6 +120,41 @@ pageTest("a story: who decided, what would have to change, and what became of it
   await page.waitForURL(`${url}/sessions?ip=2001%3Adb8%3A40%3A%3A17`);
 }, { admin });
 
+pageTest("a story: the dialogue as the ledger has it, and word for word where it was recorded", async (visit) => {
+  const { page, url, shot } = visit;
+  await page.goto(`${url}/explain/${refused.id}`);
+  await page.getByRole("link", { name: "Dialogue" }).press("Enter");
+  const talk = page.locator("#talk");
+  const said = await talk.innerText();
+  for (const words of [`RCPT TO:<${refused.recipients[0]}>`, "connected, 198.51.100.23", "What the ledger keeps"]) {
+    assertStringIncludes(said, words);
+  }
+  await page.goto(`${url}/explain/${sent.id}`);
+  await talk.scrollIntoViewIfNeeded();
+  await shot("explain-dialogue");
+  const lines = await talk.locator("li").allInnerTexts();
+  assertEquals(lines.map((each) => each.replace(/\s+/g, " ").trim()), [
+    "0 S server: 220 mx ESMTP",
+    "7 C client: EHLO <b>x\\u{202e}",
+    "ended: quit",
+  ]);
+  await assertAccessible(page);
+  await page.goto(`${url}/explain/${refused.id}`);
+  assertStringIncludes(await page.locator("#change").innerText(), "postern replay --config new.yaml");
+}, {
+  admin: {
+    ...admin,
+    recorded: (session) =>
+      Promise.resolve(
+        session !== sent.session ? null : [
+          { who: "server", at: 0, text: "220 mx ESMTP", refused: false },
+          { who: "client", at: 7, text: "EHLO <b>x\u202e", refused: false },
+          { who: "event", at: null, text: "ended: quit", refused: false },
+        ],
+      ),
+  },
+});
+
 pageTest("an unknown id says so", async ({ page, url, shot }) => {
   await page.goto(`${url}/explain/01M819XM9WH6C9QF4M8W3KQ7XN`);
   await page.getByText("Nothing is known of that id").waitFor();

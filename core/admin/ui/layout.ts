@@ -20,6 +20,7 @@ export type PageName =
   | "plugins"
   | "configuration"
   | "certificates"
+  | "audit"
   | "api";
 /** Those that stand in the bar, in its order. */
 export const BAR: readonly PageName[] = ["overview", "sessions", "queue", "inbox", "plugins"];
@@ -31,6 +32,7 @@ export const MORE: readonly PageName[] = [
   "suppressions",
   "configuration",
   "certificates",
+  "audit",
   "api",
 ];
 
@@ -60,6 +62,7 @@ const LABELS: Readonly<Record<PageName, string>> = {
   plugins: "Plugins",
   configuration: "Configuration",
   certificates: "Certificates",
+  audit: "Audit",
   api: "API",
 };
 

@@ -126,7 +126,8 @@ Deno.test("tellStory: what a plugin in mode observe would have done, holding too
     return text.split("\n").find((each) => each.includes(` ${step!.plugin} `));
   };
   assertStringIncludes(line(true, [hold])!, " would have held ");
-  assertStringIncludes(line(true, [{ do: "score" }, null])!, " no objection (observe) ");
+  assertStringIncludes(line(true, [{ do: "score" }, null])!, " would have changed ");
+  assertStringIncludes(line(true, [])!, " no objection (observe) ");
   assertStringIncludes(line(false, [])!, " no objection  ");
 });
 

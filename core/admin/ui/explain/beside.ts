@@ -93,7 +93,7 @@ function rewritten({ rewritten }: Story): Html | null {
 function people({ audit }: Story): Html | null {
   if (audit.length === 0) return null;
   return card(
-    markup`What people did <span>through this site and its API</span>`,
+    markup`What people did <span>through this site and its API, <a href="/audit">all of it</a></span>`,
     "What people did",
     markup`<thead><tr><th scope="col">When</th><th scope="col">Who</th><th scope="col">What</th></tr></thead><tbody>${
       audit.slice(0, ROWS).map((each) =>

@@ -150,12 +150,19 @@ const TONES: Readonly<Record<NonNullable<Change["then"]>, Tone>> = {
   deferred: "wait",
 };
 
-export function changeTable(changes: readonly Change[], gates: Gates | null): Html {
+export interface ChangeOptions {
+  readonly gates: Gates | null;
+  /** The file in which the session was recorded; null: it was not. */
+  readonly recording: string | null;
+}
+
+export function changeTable(changes: readonly Change[], { gates, recording }: ChangeOptions): Html {
   const points = changes.some((each) => each.points !== null);
   const limits = gates === null || !points ? "" : [
     gates.held === null ? "" : `held from ${gates.held} points on`,
     gates.refused === null ? "" : `refused from ${gates.refused}`,
   ].filter((each) => each !== "").join(", ");
+  const yours = changes.some(({ who }) => who !== "the sender");
   return markup`<section class="card tw gap" id="change" tabindex="0" aria-label="What would have to change">
   <table>
     <caption>What would have to change <span>worked out from this story, nothing was asked again${
@@ -179,5 +186,14 @@ export function changeTable(changes: readonly Change[], gates: Gates | null): Ht
     )
   }</tbody>
   </table>
+  ${yours && tryIt(recording)}
 </section>`;
+}
+
+/** A change of the configuration is tried before it is made. */
+function tryIt(recording: string | null): Html {
+  const how = recording !== null
+    ? markup`<code>postern replay ${recording} --config new.yaml</code> plays this session against another configuration`
+    : markup`<code>postern replay --config new.yaml</code> plays recorded sessions against another configuration (this one was not recorded: <code>recordings</code> makes some), and <code>postern try</code> takes one message through it`;
+  return markup`<p class="pad soft"><small>Try it before you change it: ${how}. Neither stores, counts or sends.</small></p>`;
 }

@@ -15,6 +15,7 @@ import { besideStory } from "./beside.ts";
 import { changesOf, changeTable } from "./change.ts";
 import { gatesOf } from "./gates.ts";
 import { phaseList } from "./phases.ts";
+import { type Talk, talkCard } from "./talk.ts";
 import { type StoryLinks, verdictCard } from "./verdict.ts";
 
 export interface ExplainData {
@@ -22,13 +23,16 @@ export interface ExplainData {
   readonly links: StoryLinks;
   /** The same story for a terminal and a ticket. */
   readonly text: string;
+  readonly talk: Talk;
 }
 
-export function explainPage(context: PageContext, { story, links, text }: ExplainData): Html {
-  const gates = gatesOf(story), changes = changesOf(story, gates), beside = besideStory(story);
+export function explainPage(context: PageContext, { story, links, text, talk }: ExplainData): Html {
+  const gates = gatesOf(story), changes = changesOf(story, gates), spoken = talkCard(talk);
+  const beside = [...spoken === null ? [] : [spoken], ...besideStory(story)];
+  const recording = talk.recorded ? `${context.site.data}/recordings/${story.session}.jsonl` : null;
   const word = VERDICT_WORDS[story.verdict][2];
   const main = markup`${crumb(story)}
-${verdictCard(story, { gates, links, change: changes.length > 0 })}
+${verdictCard(story, { gates, links, change: changes.length > 0, talk: spoken !== null })}
 ${
     story.messages.length > 0 && markup`<section class="card gap">${
       entryTable(story.messages, {
@@ -42,7 +46,7 @@ ${
   ${phaseList(story, context.now)}
   ${beside.length > 0 && markup`<div class="side">${beside}</div>`}
 </div>
-${changes.length > 0 && changeTable(changes, gates)}
+${changes.length > 0 && changeTable(changes, { gates, recording })}
 ${markup`<section class="card gap" id="text" aria-labelledby="text-title">
   <header><h2 id="text-title">As text</h2><button class="btn quiet" type="button" data-copy="as-text" hidden>${
     icon("copy")

@@ -22,9 +22,11 @@ export interface VerdictOptions {
   readonly links: StoryLinks;
   /** There is a section that says what would have to change. */
   readonly change: boolean;
+  /** There is a dialogue. */
+  readonly talk: boolean;
 }
 
-export function verdictCard(story: Story, { gates, links, change }: VerdictOptions): Html {
+export function verdictCard(story: Story, { gates, links, change, talk }: VerdictOptions): Html {
   const [tone, sign, word] = VERDICT_WORDS[story.verdict];
   const steps = ladder(story, gates);
   const [code, said] = story.reply === null ? ["", ""] : replyParts(story.reply);
@@ -48,7 +50,7 @@ export function verdictCard(story: Story, { gates, links, change }: VerdictOptio
   }
       <div class="btns">${
     change && markup`<a class="btn main" href="#change">What would have to change?</a>`
-  }<a class="btn" href="#story">The story</a>${
+  }<a class="btn" href="#story">The story</a>${talk && markup`<a class="btn" href="#talk">Dialogue</a>`}${
     links.quarantine && markup`<a class="btn" href="/quarantine/${id}">In the quarantine</a>`
   }${links.queue && !links.quarantine && markup`<a class="btn" href="/queue/${id}">In the queue</a>`}${
     links.inbox && markup`<a class="btn" href="/inbox/${id}">In the inbox</a>`

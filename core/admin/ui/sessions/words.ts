@@ -73,7 +73,10 @@ export function recipientsOf(entry: Pick<Entry, "recipients" | "recipientCount">
 /** Why, in a few words: what stands in a list behind the plugin's name. */
 export function whyShort(entry: Entry): string {
   if (entry.reason !== "") return foreign(entry.reason, 200);
-  if (entry.verdict === "accepted") return foreign(outcomes(entry), 200);
+  if (entry.verdict === "accepted") {
+    const watched = entry.observed === null ? "" : `would have been ${entry.observed}`, became = outcomes(entry);
+    return foreign([watched, became].filter((each) => each !== "").join("; "), 200);
+  }
   if (entry.verdict === "held") return ""; // "queued as" and its id say nothing that is not there
   return entry.reply === null ? "" : foreign(replyParts(entry.reply)[1], 200);
 }

@@ -170,7 +170,7 @@ Deno.test("quarantine: what is held is listed, released and deleted; what is not
     const terminal = new FakeTerminal({ cwd, env });
     return [await run(args, terminal), [...terminal.printed, ...terminal.complaints].join("\n")] as const;
   };
-  assertEquals(await command("quarantine", "list"), [0, "The queue is empty."]);
+  assertEquals(await command("quarantine", "list"), [0, "Nothing is held."]);
   const [code, words] = await command("quarantine", "delete", id);
   assertEquals(code, 1);
   assertStringIncludes(words, "is not in quarantine");
