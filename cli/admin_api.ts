@@ -12,6 +12,9 @@ export async function runningServer(config: Config): Promise<AdminApi | null> {
 /** For a change of a million recipients, milliseconds. */
 const PATIENCE = 600_000;
 
+/** Characters of an answer: pages of the queue and stories of the ledger have some hundred thousand. */
+const LONGEST = 64 * 1024 * 1024;
+
 /** What the server says is wrong. */
 export class ApiError extends CommandError {
   /** One for each thing that is wrong, where the server tells them apart. */
@@ -57,7 +60,7 @@ export class AdminApi {
       throw new CommandError(`${this.base} takes its time: what was asked for may still be done`);
     });
     if (response.status === 404) await response.body?.cancel();
-    else if (response.ok) return await response.json().catch(() => null);
+    else if (response.ok) return await this.#read(response);
     else throw await this.#fault(response);
     return null;
   }
@@ -70,8 +73,24 @@ export class AdminApi {
     return response;
   }
 
+  /** Null without a body. @throws {CommandError} when it is no JSON, or has no end: somebody else is there. */
+  async #read(response: Response): Promise<unknown> {
+    const text = new TextDecoder();
+    let read = "";
+    try {
+      for await (const octets of response.body ?? []) {
+        read += text.decode(octets, { stream: true });
+        if (read.length > LONGEST) throw new RangeError("too long");
+      }
+      return read.trim() === "" ? null : JSON.parse(read);
+    } catch (error) {
+      if ((error as Error).name === "TimeoutError") throw new CommandError(`${this.base} did not come to an end`);
+      throw new CommandError(`${this.base} does not answer as Postern does: is another server there?`);
+    }
+  }
+
   async #fault(response: Response): Promise<ApiError> {
-    const problem: unknown = await response.json().catch(() => null);
+    const problem: unknown = await this.#read(response).catch(() => null);
     if (response.status === 401) {
       return new ApiError(`${this.base} wants another token: set POSTERN_ADMIN_TOKEN`, { status: 401, faults: [] });
     }

@@ -4,6 +4,7 @@
  */
 import { concat } from "../core/model/octets.ts";
 import type { Output } from "../core/observe/line_writer.ts";
+import { harmless } from "./screen/text.ts";
 import { SecretReader } from "./secret.ts";
 import type { SysExit } from "./sendmail/sysexits.ts";
 
@@ -68,8 +69,8 @@ export function processTerminal(): Terminal {
     return length === null ? null : buffer.subarray(0, length);
   });
   return {
-    out: (text) => writeAll(Deno.stdout, `${text}\n`),
-    err: (text) => writeAll(Deno.stderr, `${text}\n`),
+    out: (text) => writeAll(Deno.stdout, `${harmless(text)}\n`),
+    err: (text) => writeAll(Deno.stderr, `${harmless(text)}\n`),
     octets: (octets) => writeOctets(Deno.stdout, octets),
     input: async (most = Infinity) => {
       const chunks: Uint8Array[] = [];

@@ -104,7 +104,9 @@ class Server implements RunningServer {
   #admin: Site | null = null;
   #webhooks: Webhooks | null = null;
   #pickup: Pickup | null = null;
-  #reloading: Promise<unknown> = Promise.resolve();
+  #reloading: Promise<Reloaded | null> = Promise.resolve(null);
+  /** A reload that has been asked for and has not begun. */
+  #next: Promise<Reloaded> | null = null;
   #stopping: Promise<void> | null = null;
   #finished!: () => void;
   readonly done: Promise<void> = new Promise((resolve) => this.#finished = resolve);
@@ -214,17 +216,19 @@ class Server implements RunningServer {
 
   // ---- Another configuration ---------------------------------------------------------------------------------------
 
-  /** One after the other: who asks while one is under way gets the next. */
+  /** One after the other: all who ask while one is under way get the next, which reads what is there by then. */
   reload(): Promise<Reloaded> {
-    const turn = this.#reloading.then(() =>
-      reloaded({
+    if (this.#next !== null) return this.#next;
+    const turn = this.#next = this.#reloading.then(() => {
+      this.#next = null;
+      return reloaded({
         running: this.#config,
         load: this.#options.load ?? (() => Promise.resolve(this.#config)),
         change: (config) => this.#change(config),
         told: (event) => this.#bus.emit(event),
-      })
-    );
-    this.#reloading = turn.catch(() => {});
+      });
+    });
+    this.#reloading = turn;
     return turn;
   }
 

@@ -53,7 +53,8 @@ export class Findings {
   }
 
   #add(level: Level, says: string, { rfc = undefined, publish = [] }: About): void {
-    const records = Array.isArray(publish) ? publish : [publish];
+    const given: readonly WantedRecord[] = Array.isArray(publish) ? publish : [publish];
+    const records = given.map((each) => ({ ...each, value: each.value.replace(/\p{C}/gu, "?") }));
     this.list.push({ topic: this.topic, level, says: plain(says), rfc: rfc ?? null, publish: records });
   }
 }

@@ -9,6 +9,17 @@ export function plain(text: string): string {
   return text.replace(UNSAFE, "?");
 }
 
+/** C1 controls, of which U+009B begins a sequence as ESC [ does, and what turns the order of letters. */
+const LEFT_BY_JSON = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/**
+ * Without what `JSON.stringify` leaves as it is and a terminal takes for more than text, written as JSON may have it: JSON
+ * means the same as before. Line ends and colours stay.
+ */
+export function harmless(text: string): string {
+  return text.replace(LEFT_BY_JSON, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
 const GRAPHEMES = new Intl.Segmenter("en", { granularity: "grapheme" });
 /** Two columns wide: East Asian scripts (UAX 11, the large ranges) and pictures. */
 const WIDE =

@@ -100,7 +100,7 @@ class Screen {
           if (this.#look === null || error instanceof ApiError && error.status === 401 || ++failures > FAILURES) {
             throw error;
           }
-          this.#look = { ...this.#look, trouble: (error as Error).message };
+          this.#look = { ...this.#look, trouble: error instanceof CommandError ? error.message : "it does not answer" };
         }
         this.#draw();
       }

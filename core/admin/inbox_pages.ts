@@ -20,7 +20,8 @@ const LIST = 50; // messages in a list
 const SLOWEST = 3_600_000; // from the beginning of a transaction to its end, at most, milliseconds
 
 export function inboxPages(app: Hono<AdminEnv>, options: PagesContext): void {
-  const { admin, reader, context, form: formOf, answer } = options, { store, teach = null, ledger = null } = admin;
+  const { admin, reader, context, form: formOf, answer } = options, { store, ledger = null } = admin;
+  const teach = () => admin.teach ?? null; // a reload makes another
   const { inboxes } = store,
     rules = chaosIn(store.counters, admin.now ?? Date.now),
     releasing = () => admin.release ?? null;
@@ -81,7 +82,7 @@ export function inboxPages(app: Hono<AdminEnv>, options: PagesContext): void {
       const form = await formOf(c);
       const id = readCopyId(c.req.param("id")), found = id === null ? null : await inboxes.get(id);
       if (id === null || found === null) throw new Problem(404, "The message is gone.");
-      await teachStored(store, { teach, id: found.message.id, as });
+      await teachStored(store, { teach: teach(), id: found.message.id, as });
       const path = inboxPath(viewOf((name) => form.get(name) ?? undefined), id);
       return c.redirect(`${path}${path.includes("?") ? "&" : "?"}taught=${as}`, 303);
     });
@@ -107,7 +108,7 @@ export function inboxPages(app: Hono<AdminEnv>, options: PagesContext): void {
     ]);
     const data: InboxData = {
       view,
-      learns: teach !== null,
+      learns: teach() !== null,
       taught: taught === "spam" || taught === "ham" ? taught : null,
       boxes,
       total: page.total,

@@ -17,8 +17,9 @@ const ITEMS = 100; // in a table
 const TERMS = { keep: null, size: Infinity };
 
 export function quarantinePages(app: Hono<AdminEnv>, options: PagesContext): void {
-  const { admin, steering, reader, context, form, answer } = options, { store, teach = null } = admin;
-  const terms: QuarantineTerms = { ...admin.quarantine ?? TERMS, learns: teach !== null };
+  const { admin, steering, reader, context, form, answer } = options, { store } = admin;
+  const teach = () => admin.teach ?? null; // a reload makes another, and other terms
+  const terms = (): QuarantineTerms => ({ ...admin.quarantine ?? TERMS, learns: teach() !== null });
 
   app.get("/quarantine", async (c) => {
     const domain = domainOf(c.req.query("domain")?.trim());
@@ -26,12 +27,15 @@ export function quarantinePages(app: Hono<AdminEnv>, options: PagesContext): voi
       store.queue({ state: "held", ...optional("domain", domain), limit: ITEMS }),
       store.quarantine.total(),
     ]);
-    return answer(c, quarantinePage(await context(), { domain, page, octets, terms }));
+    return answer(c, quarantinePage(await context(), { domain, page, octets, terms: terms() }));
   });
 
   app.get("/quarantine/:id", async (c) => {
     const item = await queueItem(store, c.req.param("id"));
-    return answer(c, quarantinedPage(await context(), { item, content: await reader.look(item.message), terms }));
+    return answer(
+      c,
+      quarantinedPage(await context(), { item, content: await reader.look(item.message), terms: terms() }),
+    );
   });
 
   for (const verb of ["release", "delete", "ham", "spam"] as const) {
@@ -41,7 +45,7 @@ export function quarantinePages(app: Hono<AdminEnv>, options: PagesContext): voi
       const removes = verb === "delete" || verb === "spam";
       if (removes) mustBeHeldWhole(item);
       if (verb === "ham" || verb === "spam") {
-        await teachStored(store, { teach, id, as: verb });
+        await teachStored(store, { teach: teach(), id, as: verb });
         if (removes) mustBeHeldWhole(await queueItem(store, id)); // to learn takes time, and somebody may have released it
       }
       await steering.change({ id }, { do: removes ? "delete" : "release" });

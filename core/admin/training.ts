@@ -16,9 +16,9 @@ const LESSON = 1024 * 1024, LARGEST = 10 * 1024 * 1024;
 
 type Teach = NonNullable<AdminOptions["teach"]>;
 
-export function training({ store, teach = null }: Pick<AdminOptions, "store" | "teach">): Hono<AdminEnv> {
+export function training(options: Pick<AdminOptions, "store" | "teach">): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();
-  const teacher = () => teach ?? nobody();
+  const { store } = options, teacher = () => options.teach ?? nobody(); // a reload makes another
 
   app.get("/train", async (c) => c.json({ says: await teacher()(new Uint8Array(), "ham") }));
 

@@ -127,6 +127,9 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
   return { ...config, warnings: warningsOf(config, { named: new Set(entries.map(({ plugin }) => plugin)) }) };
 }
 
+/** Octets: a running server stands still while it reads its configuration again. */
+const LARGEST = 1024 * 1024;
+
 /** The file to read, as a person would name it. */
 async function configFile(options: LoadOptions, cwd: string): Promise<string | null> {
   if (options.file !== undefined) return options.file;
@@ -138,9 +141,13 @@ async function configFile(options: LoadOptions, cwd: string): Promise<string | n
 
 async function readText(path: string, name: string): Promise<string> {
   try {
+    const { size } = await Deno.stat(path);
+    if (size > LARGEST) throw new RangeError(`has ${size} octets; a configuration may have ${LARGEST}`);
     return new TextDecoder("utf-8", { fatal: true }).decode(await Deno.readFile(path));
   } catch (error) {
-    const why = error instanceof Deno.errors.NotFound
+    const why = error instanceof RangeError
+      ? error.message
+      : error instanceof Deno.errors.NotFound
       ? "there is no such file"
       : error instanceof TypeError
       ? "is not UTF-8 text"

@@ -29,6 +29,8 @@ export const MASK = "••••••";
 const SECRET = /(?:pass(?:word|phrase|wd)?|secret|token|credential|api_?key|authorization|cookie)s?$/i;
 /** What HTTP headers say may be anything. */
 const SECRET_PLACE = /^nextHops\.[^.]+\.headers\./;
+/** URLs of which some receivers take the path for a password: no more is shown than their host, as in the log. */
+const SECRET_URL = /^webhooks\[\d+\]\.url$/;
 /** A shorter text that was filled in somewhere proves nothing where it stands elsewhere. */
 const TELLING = 4;
 /** Characters of a value. */
@@ -83,8 +85,14 @@ class Walk {
     const from = yaml === null ? "default" : written === undefined ? "file" : "environment";
     const secret = typeof raw !== "number" && typeof raw !== "boolean" &&
       (SECRET_PLACE.test(name) || path.some((step) => SECRET.test(String(step))));
-    if (written !== undefined) return { path: name, value: cut(variablesOf(written, secret)), from };
-    return { path: name, value: secret ? MASK : this.#hidden(oneLine(raw)), from };
+    const shown = written === undefined
+      ? secret ? MASK : this.#hidden(oneLine(raw))
+      : cut(variablesOf(written, secret));
+    return {
+      path: name,
+      value: SECRET_URL.test(name) ? shown.replace(/(:\/\/[^/?#]*[/?#]).+$/s, `$1${MASK}`) : shown,
+      from,
+    };
   }
 
   /** Without what was filled in at another place (an alias), and without passwords in URLs. */

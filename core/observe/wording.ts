@@ -62,6 +62,11 @@ export function levelOf(event: Event): EventLevel {
 function path(address: string): string {
   return `<${address === "" ? "" : printable(address)}>`;
 }
+/** Where what a peer said stands by itself, quotes show where it ends. */
+function quoted(text: string): string {
+  const safe = printable(text);
+  return safe.startsWith('"') ? safe : `"${safe}"`;
+}
 function paths(addresses: readonly string[]): string {
   if (addresses.length === 1) return path(addresses[0]!);
   const shown = addresses.slice(0, MAX_SHOWN).map(path).join(",");
@@ -116,7 +121,7 @@ export function textOf(event: Event): string {
         printable(event.listener)
       } role=${printable(event.role)}`;
     case "session-greeted":
-      return `${shortId(event.session)} greeted   ${event.verb} ${printable(event.helo)}`;
+      return `${shortId(event.session)} greeted   ${event.verb} ${quoted(event.helo)}`;
     case "abandoned":
       return `${shortId(event.transaction)} abandoned from=${path(event.sender)}${
         event.recipients.length > 0 ? ` to=${paths(event.recipients)}` : ""

@@ -75,7 +75,7 @@ browserTest(
       await page.getByRole("button", { name: "Delete it" }).click();
       await page.getByText("Nothing is held").waitFor();
       await look("empty");
-      await page.goto(`${url}/`);
+      await page.goto(`${url}/inbox`);
       await page.getByText("An offer that is so good").first().waitFor();
       await shot("quarantine-inbox");
     });

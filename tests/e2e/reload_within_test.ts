@@ -150,6 +150,17 @@ Deno.test("what goes wrong while the change is made leaves no half of it: socket
   assertEquals(house.server.addresses.length, 1);
 });
 
+Deno.test("a hundred who ask at once are two reloads, and all hear what came of theirs", async () => {
+  await using house = await House.open(HEAD + LISTENER + PLUGINS);
+  const first = house.server.reload();
+  await waitFor("it to begin", () => house.read.length === 2);
+  await house.configure(`${HEAD}${LISTENER}${PLUGINS}limits: { messageSize: 2MiB }\n`);
+  const all = await Promise.all(Array.from({ length: 100 }, () => house.server.reload()));
+  assertEquals((await first).faults, []);
+  assert(all.every(({ changed }) => changed.join() === "limits"));
+  assertEquals(house.read.length, 3);
+});
+
 Deno.test({
   name: "a server that is stopped in the middle of a reload is stopped: no port and no job is left",
   sanitizeOps: true,

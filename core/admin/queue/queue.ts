@@ -18,8 +18,8 @@ import { changeFilter, QUEUE_VERBS, queueChange, queueFilter } from "./change.ts
 /** Items that are looked through for a short id. */
 const SHORT_LOOK = 100;
 
-export function queue(store: Store, { change, destinations, ways }: Steering): Hono<AdminEnv> {
-  const app = new Hono<AdminEnv>();
+export function queue(store: Store, steering: Steering): Hono<AdminEnv> {
+  const { change, destinations } = steering, app = new Hono<AdminEnv>();
 
   app.get("/", async (c) => {
     const query = c.req.query();
@@ -53,7 +53,10 @@ export function queue(store: Store, { change, destinations, ways }: Steering): H
 
   for (const verb of QUEUE_VERBS) {
     const asked = async (request: Request) =>
-      queueChange(verb, { body: verb === "bounce" || verb === "route" ? await jsonBody(request, {}) : null, ways });
+      queueChange(verb, {
+        body: verb === "bounce" || verb === "route" ? await jsonBody(request, {}) : null,
+        ways: steering.ways,
+      });
     const one = async (c: Context<AdminEnv>) => {
       const text = c.req.param("id")!, request = c.req.raw;
       const wanted = await asked(request), id = await wholeId(store, text);

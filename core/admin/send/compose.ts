@@ -29,6 +29,9 @@ const KEPT =
   /^(?:from|sender|to|cc|bcc|reply-to|subject|date|message-id|mime-version|content-.*|received|received-.*|return-path|delivered-to|x-original-to|authentication-results|dkim-signature|arc-.*|resent-.*)$/i;
 const MAX_FIELDS = 100, MAX_FILES = 100;
 const TYPE = /^[a-z0-9!#$&^_.+-]{1,64}\/[a-z0-9!#$&^_.+-]{1,64}$/i;
+const CR = 13, LF = 10;
+/** Octets of a text that nobody reads as source: base64 takes a tenth of the time, and mail waits meanwhile. */
+const LONG_TEXT = 1024 * 1024;
 const utf8 = new TextEncoder();
 
 /** @throws {Problem} 400 naming the key that is wrong. */
@@ -126,11 +129,26 @@ function bodyOf(message: Readonly<Record<string, unknown>>, unique: string): Par
 
 function textPart(type: string, key: string, value: unknown): Part {
   if (typeof value !== "string") throw new Problem(400, `${key} is a text.`);
-  const lines = value.toWellFormed().replaceAll(/\r\n?|\n/g, "\r\n");
-  const coder = coderFor("quoted-printable");
-  const octets = coder.write(utf8.encode(lines.endsWith("\r\n") ? lines : `${lines}\r\n`)).slice();
-  const head = `Content-Type: ${type}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n`;
+  const lines = crlfLines(utf8.encode(value)); // lone surrogates are U+FFFD there
+  const coding = lines.length > LONG_TEXT ? "base64" : "quoted-printable", coder = coderFor(coding);
+  const octets = coder.write(lines).slice();
+  const head = `Content-Type: ${type}; charset=utf-8\r\nContent-Transfer-Encoding: ${coding}\r\n\r\n`;
   return [utf8.encode(head), octets, coder.end(true)];
+}
+
+/** Every line with CR LF at its end, the last one too, whatever it had; by octets, for millions of them are taken. */
+function crlfLines(octets: Uint8Array): Uint8Array {
+  const ends = octets.at(-1) === LF || octets.at(-1) === CR;
+  const lines = new Uint8Array(2 * octets.length + 2);
+  let to = 0;
+  for (let at = 0; at < octets.length; at++) {
+    const octet = octets[at]!;
+    if (octet === LF && octets[at - 1] === CR) continue;
+    if (octet === LF || octet === CR) lines[to++] = CR;
+    lines[to++] = octet === CR ? LF : octet;
+  }
+  if (!ends) lines.set([CR, LF], to);
+  return lines.subarray(0, ends ? to : to + 2);
 }
 
 function attachments(value: unknown): Attachment[] {

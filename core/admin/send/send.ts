@@ -12,6 +12,7 @@ import type { AdminEnv, AdminOptions } from "../options.ts";
 import { Problem } from "../problem.ts";
 import { compose } from "./compose.ts";
 import { addressOf } from "./fields.ts";
+import { messageJson } from "./json.ts";
 
 const MAX_RECIPIENTS = 1000;
 /** Messages at a time: each is in memory whole. */
@@ -43,7 +44,7 @@ export function send({ admin, messageSize, now }: SendOptions): Hono<AdminEnv> {
     underWay++;
     try {
       const { sender, recipients, content } = type === "application/json"
-        ? compose(jsonIn(await bodyOf(c.req.raw, Math.ceil(messageSize * WIDE))), {
+        ? compose(messageJson(await bodyOf(c.req.raw, Math.ceil(messageSize * WIDE))), {
           now: now(),
           unique: newId(now()),
           hostname: admin.site.hostname,
@@ -107,14 +108,6 @@ function withCrlf(octets: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   }
   if (!ends) whole.set([13, 10], to);
   return whole;
-}
-
-function jsonIn(octets: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(octets));
-  } catch {
-    throw new Problem(400, "The body is no JSON.");
-  }
 }
 
 async function bodyOf(request: Request, max: number): Promise<Uint8Array<ArrayBuffer>> {

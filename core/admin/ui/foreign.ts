@@ -24,6 +24,24 @@ export function foreign(text: string, max = 256): string {
   return cut(text, max).replace(UNSAFE, (char) => SHORT[char] ?? `\\u{${char.codePointAt(0)!.toString(16)}}`);
 }
 
+// controls, lone surrogates, separators of lines, and what turns the direction of letters behind it
+const TURNING = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu;
+
+/**
+ * What a mail calls itself or its sender: as it is written, joiners and marks of scripts included, but for what moves
+ * other words about.
+ *
+ * @example
+ * ```ts
+ * import { saying } from "./foreign.ts";
+ * import { assertEquals } from "@std/assert";
+ * assertEquals(saying("a\u202eb \u200d"), "a\\u{202e}b \u200d");
+ * ```
+ */
+export function saying(text: string): string {
+  return text.replace(TURNING, (char) => SHORT[char] ?? `\\u{${char.codePointAt(0)!.toString(16)}}`);
+}
+
 /** An address that may break behind its @, and where it must. */
 export function address(text: string, max = 256): Html {
   const at = text.lastIndexOf("@");

@@ -2,6 +2,7 @@
  * The quarantine pages: what plugins hold for a person, why, and until when; one message with its text, so that a person
  * can judge it. Everything of the message is the sender's word and is put in escaped.
  */
+import { saying } from "./foreign.ts";
 import { formatAddress } from "../../model/address.ts";
 import { shortId } from "../../model/id.ts";
 import type { QueueItem, QueuePage, StoredRecipient } from "../../store/store.ts";
@@ -99,7 +100,7 @@ function row(context: PageContext, item: QueueItem, terms: QuarantineTerms): Htm
   return markup`
     <tr>
       <td class="brk"><a href="/quarantine/${message.id}"><bdi>${
-    message.summary.subject.trim() || "(no subject)"
+    saying(message.summary.subject.trim()) || "(no subject)"
   }</bdi></a><small class="sub">${breakable(first?.lastReply ?? "")}</small><small class="slim">from ${from}</small>
         <small class="slim">to ${to}</small>
         <small class="slim">${old} old; goes in: ${rest}</small></td>
@@ -144,9 +145,11 @@ export function quarantinedPage(
   const why = [...new Set(held.map(({ lastReply }) => lastReply ?? "waits for a person"))];
   const main = markup`
     <p class="crumb"><a href="/quarantine">Quarantine</a></p>
-    <div class="head"><h1 dir="auto">${message.summary.subject.trim() || "(no subject)"}</h1><div class="btns">${
-    action(context, { to: `${path}/release`, label: "Release", kind: "main" })
-  }${terms.learns && action(context, { to: `${path}/ham`, label: "Not spam: learn and release" })}${
+    <div class="head"><h1 dir="auto">${
+    saying(message.summary.subject.trim()) || "(no subject)"
+  }</h1><div class="btns">${action(context, { to: `${path}/release`, label: "Release", kind: "main" })}${
+    terms.learns && action(context, { to: `${path}/ham`, label: "Not spam: learn and release" })
+  }${
     terms.learns &&
     ask(context, {
       to: `${path}/spam`,

@@ -77,7 +77,11 @@ export const relay: PluginFactory<z.input<typeof Options>> = definePlugin({
           ctx.set(RELAY, why);
           ctx.route({ to: "remote" });
           ctx.note(SENTENCES[why]);
-        } else ctx.note(`${address.domain} is none of our domains, and nothing lets this client send there`);
+        } else if (ctx.recipient.origin === null) {
+          ctx.note( // where an alias leads is for who wrote it to say
+            `${address.domain} is none of our domains, and nothing lets this client send there`,
+          );
+        }
         return next();
       },
     };

@@ -261,6 +261,45 @@ Deno.test("queue: where nothing leaves this machine no mail is sent away by hand
     assertEquals(await inside.json(), { changed: 1 });
   }, { ways: { leaves: false, nextHops: [], storages: ["inbox"] } }));
 
+Deno.test("after a reload: other next hops, others who learn, other terms, in the same site", async () => {
+  const store = new TestStore(), taught: string[] = [];
+  let life = "old";
+  const admin = createAdmin({
+    ...adminOptions(store),
+    get ways() {
+      return { leaves: true, nextHops: [life], storages: [] };
+    },
+    get teach() {
+      const name = life;
+      return () => Promise.resolve([`${taught.push(name)}`]);
+    },
+    get quarantine() {
+      return { keep: null, size: life === "old" ? 1024 : 9 * 1024 * 1024 };
+    },
+  });
+  const id = await store.queueUp([{ address: "a@example.net", state: "held", reply: "spam" }]);
+  const mail = await store.deliver(PLAIN);
+  const call = async (path: string, init: RequestInit = {}) =>
+    await admin.fetch(new Request(`http://127.0.0.1:8025${path}`, init), { remote: "127.0.0.1" });
+  life = "new";
+  const json = (body: unknown) => ({
+    method: "POST",
+    body: JSON.stringify(body),
+    headers: { "content-type": "application/json" },
+  });
+  assertEquals((await call(`/api/v1/queue/${id}/route`, json({ to: "remote", via: "old" }))).status, 400);
+  assertEquals((await call(`/api/v1/queue/${id}/route`, json({ to: "remote", via: "new" }))).status, 200);
+  assertEquals((await call(`/api/v1/messages/${mail}/train`, json({ as: "ham" }))).status, 200);
+  const page = await (await call("/quarantine")).text(), token = /name="token" value="([^"]+)"/.exec(page)![1]!;
+  assertMatch(page, /9\.0 MiB/);
+  assertEquals(
+    (await call(`/inbox/${mail}/spam`, { method: "POST", body: new URLSearchParams({ token }) })).status,
+    303,
+  );
+  assertEquals(taught, ["new", "new"]);
+  await admin.close();
+});
+
 Deno.test("queue: which destinations rest, and why; changes go where the server wants them", () => {
   const changed: string[] = [];
   const state = { waiting: 0, running: 1, closedUntil: NOW + 60_000, reason: "421 too many connections" };

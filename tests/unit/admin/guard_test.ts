@@ -340,6 +340,7 @@ Deno.test("policies: every page, every answer, every part of a message", () =>
     for (const path of all) {
       const { headers } = await call(path);
       assertEquals(headers.get("x-content-type-options"), "nosniff", path);
+      assertEquals(headers.get("x-dns-prefetch-control"), "off", path);
       assertEquals(headers.get("referrer-policy"), "no-referrer", path);
       assertEquals(headers.get("cache-control"), "no-store", path);
       assertMatch(headers.get("content-security-policy")!, /default-src 'none'.*frame-ancestors 'none'/, path);

@@ -370,6 +370,18 @@ Deno.test("a hostile mail is text on the page, and a file name is only a name", 
     await part.body?.cancel();
   }));
 
+Deno.test("a subject turns nothing around it, in a list or a heading, and scripts keep their joiners", () =>
+  withSite(async (admin, store) => {
+    const subject = "\u202etxt.exe\u0000\u001b[2J\u2066 \u{1f469}\u200d\u{1f4bb} \ud800";
+    const id = await store.deliver(PLAIN, { subject, from: "\u202eBank <ci@example.org>" });
+    for (const path of ["/inbox", `/inbox/${id}`]) {
+      const page = await get(admin, path);
+      assert(!/[\u0000-\u0008\u001b\u202a-\u202e\u2066-\u2069]/.test(page), path);
+      assertStringIncludes(page, "\\u{202e}txt.exe\\u{0}\\u{1b}[2J\\u{2066} \u{1f469}\u200d\u{1f4bb} \\u{d800}");
+      assertStringIncludes(page, "\\u{202e}Bank");
+    }
+  }));
+
 Deno.test("quarantine: what is held, why and until when; released, judged, deleted; what is on its way is left alone", async () => {
   const lessons: string[] = [];
   const teach = (content: Uint8Array, as: string) => Promise.resolve([`${lessons.push(`${as} ${content.length}`)}`]);

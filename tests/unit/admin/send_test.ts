@@ -1,9 +1,10 @@
 /** POST /api/v1/send: what a message is made of, what is refused before anybody sees it, and what the answers say. */
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import PostalMime from "postal-mime";
 import { createAdmin } from "../../../core/admin/app.ts";
 import { compose } from "../../../core/admin/send/compose.ts";
 import { Problem } from "../../../core/admin/problem.ts";
+import { messageJson } from "../../../core/admin/send/json.ts";
 import { formatAddress } from "../../../core/model/address.ts";
 import { defer, reject, Reply } from "../../../core/model/reply.ts";
 import type { Injection, InjectionResult } from "../../../core/net/injection.ts";
@@ -140,6 +141,21 @@ Deno.test("compose: nothing that a program says ends a line, begins a field or f
   }
 });
 
+Deno.test("compose: every kind of line end becomes one, a long text is whole again too", async () => {
+  const lines = "a\r\nb\nc\rd\r\r\n\n\re \ud800";
+  const rows = [["", "\n"], ["x", "x\n"], ["x\r", "x\n"], [lines, "a\nb\nc\nd\n\n\n\ne \ufffd\n"]];
+  for (const text of ["line \u00fc\n".repeat(200_000), "x\r".repeat(600_000)]) {
+    rows.push([text, text.replaceAll("\r", "\n")]);
+  }
+  for (const [text, read] of rows) {
+    const { content } = compose({ ...MINIMAL, text }, OPTIONS);
+    const raw = textOf(content);
+    assert(!/\r(?!\n)|(?<!\r)\n/.test(raw) && raw.endsWith("\r\n"));
+    const { text: found = "" } = await PostalMime.parse(content); // which leaves CR LF in what was base64
+    assert(found.replaceAll("\r\n", "\n") === read, JSON.stringify(text!.slice(0, 40)));
+  }
+});
+
 Deno.test("compose: a megabyte of anything is read in no time", () => {
   const big = "x".repeat(1_000_000);
   const began = performance.now();
@@ -155,6 +171,29 @@ Deno.test("compose: a megabyte of anything is read in no time", () => {
   }
   compose({ ...MINIMAL, text: "ü ".repeat(500_000), html: "\r".repeat(1_000_000) }, OPTIONS);
   assert(performance.now() - began < 10_000);
+});
+
+Deno.test("messageJson: millions of values are not made, whatever strings stand around them", () => {
+  const bombs = [
+    "[".repeat(30_000),
+    `{"to":[${"{},".repeat(30_000)}{}]}`,
+    `{${Array.from({ length: 30_000 }, (_, at) => `"k${at}":1`)}}`,
+    `["\\\\",${"1,".repeat(30_000)}1]`,
+    `["\\"",${"1,".repeat(30_000)}1]`,
+  ];
+  for (const bomb of bombs) {
+    assertThrows(() => messageJson(new TextEncoder().encode(bomb)), Problem, "more values");
+  }
+  const whole = {
+    ...MINIMAL,
+    text: `"[{,:\\`.repeat(100_000),
+    html: "\\".repeat(99_999),
+    to: Array(1000).fill("a@b.example"),
+  };
+  assertEquals(messageJson(new TextEncoder().encode(JSON.stringify(whole))), whole);
+  for (const text of ["", '"', '"\\', '{"a":"', "[}", "\ufeff"]) {
+    assertThrows(() => messageJson(new TextEncoder().encode(text)), Problem, "no JSON");
+  }
 });
 
 // ---- The route ---------------------------------------------------------------------------------------------------------
@@ -250,6 +289,7 @@ Deno.test("send: what is no message never comes in", () =>
       ["", {}, 400],
       [new Uint8Array([0x22, 0xff, 0x22]), {}, 400],
       [`${"[".repeat(100_000)}`, {}, 400],
+      [`{"to":[${"[],".repeat(30_000)}[]]}`, {}, 400],
       ["x".repeat(150_001), {}, 413],
       [JSON.stringify({ ...MINIMAL, text: "\u0001".repeat(20_000), html: "ü".repeat(19_000) }), {}, 413],
       ["Subject: x\r\n\r\n", { type: "text/plain" }, 415],

@@ -42,6 +42,9 @@ Deno.test("a file that is not there, and one that is not text, are one clear lin
     await Deno.writeFile(file, new Uint8Array([0xff, 0xfe, 0x00]));
     const odd = await assertRejects(() => loadConfig({ file, env: {} }), ConfigError);
     assertEquals(odd.message, `${file}: is not UTF-8 text`);
+    await Deno.writeTextFile(file, `plugins:\n${"  - inbox\n".repeat(1_000_000)}`); // a minute's work
+    const large = await assertRejects(() => loadConfig({ file, env: {} }), ConfigError);
+    assertEquals(large.message, `${file}: has 10000009 octets; a configuration may have 1048576`);
   } finally {
     await Deno.remove(file);
   }

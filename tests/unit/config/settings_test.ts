@@ -11,6 +11,7 @@ const SECRETS = [
   "from-the-environment",
   "zaphod42",
 ];
+const KEY = new Uint8Array(32).fill(7).toBase64();
 const FILE = `hostname: mx.example.org
 data: \${DATA}
 listeners:
@@ -35,12 +36,25 @@ plugins:
     when: { network: 127.0.0.1 }
   - maildir: { root: ./mail }
 admin: { address: "127.0.0.1:0", token: "${SECRETS[1]}" }
+webhooks:
+  - { name: a, url: "https://hooks.example.net/T0/${SECRETS[2]}?k=${
+  SECRETS[1]
+}", events: [held], secret: "whsec_${KEY}" }
+  - { name: b, url: "https://hooks.example.net/\${SECRET}/${SECRETS[2]}", events: [held], secret: "whsec_${KEY}" }
+  - { name: c, url: "\${HOOK}", events: [held], secret: "\${KEY}" }
 `;
 
 Deno.test("settings: what the file says, what is a default, what came from the environment; secrets are masked", async () => {
   await using folder = await TempFolder.make();
   await Deno.writeTextFile(`${folder.path}/postern.yaml`, FILE);
-  const env = { SECRET: SECRETS[3], DATA: `${folder.path}/data`, POSTERN_LOG: "debug", POSTERN_SMTP: "127.0.0.1:2626" };
+  const env = {
+    SECRET: SECRETS[3],
+    DATA: `${folder.path}/data`,
+    POSTERN_LOG: "debug",
+    POSTERN_SMTP: "127.0.0.1:2626",
+    KEY: `whsec_${KEY}`,
+    HOOK: `https://hooks.example.net/${SECRETS[2]}`,
+  };
   const { settings } = await loadConfig({ file: `${folder.path}/postern.yaml`, env, cwd: folder.path });
   const shown = new Map(settings.map(({ path, value, from }) => [path, `${value} (${from})`]));
   const expected: Record<string, string | undefined> = {
@@ -63,13 +77,18 @@ Deno.test("settings: what the file says, what is a default, what came from the e
     "plugins[0].relay.networks": "[192.0.2.0/24] (file)",
     "plugins[1].when.network": "127.0.0.1 (file)",
     "admin.token": `${MASK} (file)`,
+    "webhooks[0].url": `https://hooks.example.net/${MASK} (file)`,
+    "webhooks[0].secret": `${MASK} (file)`,
+    "webhooks[1].url": `https://hooks.example.net/${MASK} (environment)`,
+    "webhooks[2].url": "${HOOK} (environment)",
+    "webhooks[2].secret": "${KEY} (environment)",
     "log.level": "debug (environment)",
     "postmaster": undefined,
     "tls.minVersion": undefined,
   };
   for (const [path, text] of Object.entries(expected)) assertEquals(shown.get(path), text, path);
   const whole = JSON.stringify(settings);
-  for (const secret of SECRETS) assert(!whole.includes(secret), secret);
+  for (const secret of [...SECRETS, KEY]) assert(!whole.includes(secret), secret);
 });
 
 Deno.test("settings: without a file all is a default, and a token of the environment is masked", async () => {

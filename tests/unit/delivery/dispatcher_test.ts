@@ -243,6 +243,27 @@ Deno.test("stop lets an attempt finish, and begins no other", async () => {
   assertEquals((await site.store.queue({})).items.map(({ message }) => message.id), [late.id]);
 });
 
+Deno.test("where the process goes on, what an attempt came to is written as soon as the store can, stopped or not", async () => {
+  let failures = 3;
+  await using site = new Site({
+    store: (real) =>
+      wrap(real, {
+        settle: (...asked) =>
+          failures-- > 0 ? Promise.reject(new StoreError("io", "bad sector")) : real.settle(...asked),
+      }),
+  });
+  let free = () => {};
+  site.storage = () => new Promise((resolve) => free = () => resolve(undefined));
+  await site.put();
+  site.dispatcher.kick();
+  await waitFor("the attempt", () => site.tried.length === 1);
+  const stopped = site.dispatcher.stop(60_000, { patient: true });
+  free();
+  await stopped;
+  assertEquals((await site.store.queue({})).total, 0);
+  assertEquals(failures, -1);
+});
+
 Deno.test("a lease that ended before its result was written is told, and changes nothing", async () => {
   let lease: Lease | undefined;
   await using site = new Site({

@@ -6,6 +6,7 @@ import type { InboxMessage } from "../../../store/store.ts";
 import type { Entry, Story } from "../../../ledger/story.ts";
 import type { Lesson } from "../../../pipeline/plugin.ts";
 import type { Opened } from "../../messages/reader.ts";
+import { saying } from "../foreign.ts";
 import { count, longTime, plural, shortTime } from "../format.ts";
 import { type Html, markup } from "../html.ts";
 import { icon, MARK, verdict } from "../icons.ts";
@@ -59,7 +60,7 @@ export function inboxPage(context: PageContext, data: InboxData): Html {
   if (stored === 0 && data.open === null) {
     return page(context, { title: "Inbox", current: "inbox", main: empty(context) });
   }
-  const title = data.open === null ? "Inbox" : data.open.entry.subject.trim() || "(no subject)";
+  const title = data.open === null ? "Inbox" : saying(data.open.entry.subject.trim()) || "(no subject)";
   const main = markup`
     <div class="head">
       <h1>Inbox</h1>
@@ -209,7 +210,7 @@ export function kept(name: string, value: string | undefined): Html | null {
 const WOULD = { refused: "would be refused", deferred: "would be put off", held: "would be held" } as const;
 
 function row(context: PageContext, data: InboxData, each: InboxMessage): Html {
-  const mark = data.marks.get(each.id.split(".", 1)[0]!), subject = each.subject.trim() || "(no subject)";
+  const mark = data.marks.get(each.id.split(".", 1)[0]!), subject = saying(each.subject.trim()) || "(no subject)";
   const to = each.to.length > 1 ? markup`${each.to[0]} and ${count(each.to.length - 1)} more` : each.to[0] ?? "nobody";
   return markup`<li><input type="checkbox" name="id" value="${each.id}" form="many" aria-label="Select ${subject}"><a href="${
     inboxPath(data.view, each.id)
@@ -220,7 +221,7 @@ function row(context: PageContext, data: InboxData, each: InboxMessage): Html {
   }<b dir="auto">${subject}</b><time class="when" datetime="${new Date(each.receivedAt).toISOString()}" title="${
     longTime(each.receivedAt)
   } UTC">${shortTime(each.receivedAt, context.now)}</time><span class="to"><bdi>${
-    senderName(each.from) || "no sender"
+    saying(senderName(each.from)) || "no sender"
   }</bdi> to <bdi>${to}</bdi></span>${mark && verdict("seen", WOULD[mark])}</a></li>`;
 }
 

@@ -10,6 +10,7 @@ import type { MimeMail } from "../../messages/mime.ts";
 import type { Content, Opened } from "../../messages/reader.ts";
 import type { Story } from "../../../ledger/story.ts";
 import { checks, checksTable } from "./checks.ts";
+import { saying } from "../foreign.ts";
 import { count, longTime, plural, size } from "../format.ts";
 import { type Child, type Html, markup } from "../html.ts";
 import { icon } from "../icons.ts";
@@ -73,7 +74,7 @@ export function messageView(context: PageContext, options: MessageOptions): Html
       <p class="back"><a href="${options.back}">${icon("back")}All messages</a></p>
       <div class="top">
         <h2 id="subject" dir="auto" data-id="${entry.id}"${!entry.read && markup` data-unread`}>${
-    entry.subject.trim() || "(no subject)"
+    saying(entry.subject.trim()) || "(no subject)"
   }</h2>
         <div class="btns"><a class="btn quiet" href="${api}/raw" download>Download</a>${
     action(context, {
@@ -98,7 +99,7 @@ export function messageView(context: PageContext, options: MessageOptions): Html
       </div>
       <dl class="env">
         <dt>From</dt>
-        <dd><bdi>${entry.from || "nobody"}</bdi>${envelopeSender(options.opened)}</dd>
+        <dd><bdi>${saying(entry.from) || "nobody"}</bdi>${envelopeSender(options.opened)}</dd>
         <dt>To</dt>
         <dd>${entry.to.map((each, i) => markup`${i > 0 && ", "}<bdi>${each}</bdi>`)}</dd>
         <dt>Came</dt>

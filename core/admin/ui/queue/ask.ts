@@ -2,6 +2,7 @@
  * The pages that ask again before a message is bounced, sent another way or deleted: what happens, to which messages, and
  * what else must be said for it. No script is needed. Non-job: the change itself (core/admin/queue/change.ts).
  */
+import { saying } from "../foreign.ts";
 import { formatAddress } from "../../../model/address.ts";
 import { shortId } from "../../../model/id.ts";
 import type { QueueItem, QueueQuery } from "../../../store/store.ts";
@@ -167,7 +168,7 @@ function list({ items, total }: AskData): Html {
           more > 0 && markup` <small>and ${count(more)} more</small>`
         } ${stateWord(first.state)}`
       }</td>
-            <td class="wide brk"><bdi>${message.summary.subject.trim() || "(no subject)"}</bdi></td>
+            <td class="wide brk"><bdi>${saying(message.summary.subject.trim()) || "(no subject)"}</bdi></td>
           </tr>
         `;
     })

@@ -1,4 +1,5 @@
 /** One message of the queue in full: its envelope, and each recipient with its way, its tries and what its sender heard. */
+import { saying } from "../foreign.ts";
 import { formatAddress } from "../../../model/address.ts";
 import { shortId } from "../../../model/id.ts";
 import type { Attempt, AttemptOutcome } from "../../../ledger/story.ts";
@@ -39,7 +40,7 @@ export function queueItemPage(context: PageContext, { item, content, attempts, t
     told && context.pages.includes("sessions") &&
     markup` · <a href="/explain/${message.id}">How it came in, and who decided what</a>`
   }</p>
-    <div class="head"><h1 dir="auto">${message.summary.subject.trim() || "(no subject)"}</h1>${
+    <div class="head"><h1 dir="auto">${saying(message.summary.subject.trim()) || "(no subject)"}</h1>${
     buttons(context, item)
   }</div>
     <dl class="card facts">
