@@ -42,7 +42,7 @@ export async function serve(file: string | undefined, terminal: Terminal, start:
   for (const warning of config.warnings) terminal.err(`postern: warning: ${warning}`);
   log = openLog(config.log, terminal.log);
   const unguard = guard(log);
-  const hangups = onHangups(log, terminal);
+  const signals = onSignals(log, terminal);
   try {
     const server = await start(config, {
       observers: [log.observe],
@@ -50,13 +50,8 @@ export async function serve(file: string | undefined, terminal: Terminal, start:
       load,
     });
     announce(config, server, log, terminal);
-    const release = onSignals(server, log, terminal);
-    hangups.begin(server);
-    try {
-      await server.done;
-    } finally {
-      release();
-    }
+    signals.begin(server);
+    await server.done;
     log.logger.info("stopped");
     return DONE;
   } catch (error) {
@@ -64,7 +59,7 @@ export async function serve(file: string | undefined, terminal: Terminal, start:
     terminal.err(`postern: ${text}`);
     return NO;
   } finally {
-    hangups.release();
+    signals.release();
     await log.close();
     unguard(); // last: up to the exit only promises follow, and no plugin's timer fires between them
   }
@@ -113,46 +108,53 @@ function announce(config: Config, server: RunningServer, log: Log, terminal: Ter
   if (config.devInbox) terminal.out("Every address is taken into the dev inbox; nothing leaves this machine.");
 }
 
-/** Returns the function that stops listening to signals. */
-function onSignals(server: RunningServer, log: Log, terminal: Terminal): () => void {
+/** What signals ask of a server. */
+interface Signals {
+  /** It runs: what was asked of it while it started is done now. */
+  begin(server: RunningServer): void;
+  /** Stops listening to them. */
+  release(): void;
+}
+
+/**
+ * SIGTERM and SIGINT drain, a second one ends at once; SIGHUP reads the configuration again. A signal that comes while the
+ * server starts waits until it runs: whoever sends it sees a server already.
+ */
+function onSignals(log: Log, terminal: Terminal): Signals {
+  let running: RunningServer | null = null, hangup = false;
   let asked: { readonly signal: string; readonly at: number } | null = null;
+  const end = (server: RunningServer) => {
+    log.logger.info("stopping: new mail is refused, messages under way may finish; a second signal ends at once");
+    server.stop().catch((error) => log.logger.error("stopping failed", { error: String(error) }));
+  };
   const stop = (signal: string) => () => {
     if (asked !== null) {
       if (signal === asked.signal && performance.now() - asked.at < ECHO) return;
       return terminal.exit(NO); // asked twice: what has no 250 yet is the client's to send again
     }
     asked = { signal, at: performance.now() };
-    log.logger.info("stopping: new mail is refused, messages under way may finish; a second signal ends at once");
-    server.stop().catch((error) => log.logger.error("stopping failed", { error: String(error) }));
+    if (running !== null) end(running);
   };
-  const releases = [
-    terminal.onSignal("SIGTERM", stop("SIGTERM")),
-    terminal.onSignal("SIGINT", stop("SIGINT")),
-  ];
-  return () => releases.forEach((release) => release());
-}
-
-/** SIGHUP reads the configuration again. One that comes while the server starts must not end it, and waits. */
-function onHangups(
-  log: Log,
-  terminal: Terminal,
-): { begin(server: RunningServer): void; release(): void } {
-  let running: RunningServer | null = null, asked = false;
   const reload = (server: RunningServer) => {
     log.logger.info("SIGHUP: the configuration is read again, certificates and keys with it");
     void server.reload().then(({ faults }) => {
       for (const fault of faults) log.logger.error("nothing was changed", { fault });
     });
   };
-  const release = terminal.onSignal("SIGHUP", () => {
-    if (running === null) asked = true;
-    else reload(running);
-  });
+  const releases = [
+    terminal.onSignal("SIGTERM", stop("SIGTERM")),
+    terminal.onSignal("SIGINT", stop("SIGINT")),
+    terminal.onSignal("SIGHUP", () => {
+      if (running === null) hangup = true;
+      else reload(running);
+    }),
+  ];
   return {
     begin(server) {
       running = server;
-      if (asked) reload(server);
+      if (asked !== null) end(server);
+      else if (hangup) reload(server);
     },
-    release,
+    release: () => releases.forEach((release) => release()),
   };
 }

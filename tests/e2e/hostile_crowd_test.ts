@@ -37,6 +37,16 @@ Deno.test("case 35: an octet now and then buys no time, in a command as in conte
 function openFiles(pid: number | "self"): number {
   return Number(/^Max open files\s+(\d+)/m.exec(Deno.readTextFileSync(`/proc/${pid}/limits`))![1]);
 }
+/** Whether the ledger has begun to write. */
+function opensLedger(pid: number): boolean {
+  return [...Deno.readDirSync(`/proc/${pid}/fd`)].some(({ name }) => {
+    try {
+      return Deno.readLinkSync(`/proc/${pid}/fd/${name}`).includes("/ledger/");
+    } catch { // closed meanwhile
+      return false;
+    }
+  });
+}
 const descriptors = (pid: number): number => [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
 
 Deno.test("case 36: every place taken by who says nothing: the next is 421 4.7.0, a place that is left is free", async () => {
@@ -134,6 +144,7 @@ Deno.test("case 36: no descriptors left: accepting pauses without spinning, and 
     }).output();
     assert(success, new TextDecoder().decode(stderr));
   };
+  await waitFor("the ledger's files, which take their descriptors once", () => opensLedger(target.server.pid));
   await allow(descriptors(target.server.pid) + 10);
   const peers: RudePeer[] = [];
   let site: Deno.Conn | undefined;

@@ -63,7 +63,7 @@ Deno.test("case 79: 200 connections that never pause: nothing accepted is lost, 
       }
     }));
   };
-  await wave(2, 0); // what a server takes once: compiled code, pools, caches
+  await wave(5, 0); // what a server takes once: compiled code, pools, caches, the ledger's thread and its log
   const before = resident(server);
   await wave(5, 1);
   const after = resident(server);

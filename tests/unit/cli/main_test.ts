@@ -347,6 +347,25 @@ Deno.test("SIGHUP while the server starts does not end it: the configuration is 
   });
 });
 
+Deno.test("SIGTERM while the server starts: it stops in order as soon as it runs", async () => {
+  await folder(async (cwd) => {
+    const server = fakeServer(), terminal = new FakeTerminal({ cwd });
+    const go = Promise.withResolvers<void>(), asked = Promise.withResolvers<void>();
+    const code = serve(undefined, terminal, async (config, options) => {
+      asked.resolve();
+      await go.promise;
+      return await server.start(config, options);
+    });
+    await asked.promise;
+    assertEquals(terminal.signal("SIGTERM"), 1);
+    go.resolve();
+    await server.running;
+    assertEquals([server.stops(), terminal.exits], [1, []]);
+    server.end();
+    assertEquals(await code, 0);
+  });
+});
+
 /** A server that runs until it is told to stop. */
 function fakeServer() {
   let end = () => {};
