@@ -1,7 +1,7 @@
 /**
  * What the ledger costs: `deno run -A bench/ledger/cost.ts [--messages N] [--reps R]`.
- * CPU of all threads of the server for an accepted message of 5 KB in a connection of its own: the dev inbox and a plain mx,
- * each with the ledger and without it, repetitions interleaved, and what the observer of metrics takes for the same events.
+ * CPU of all threads of the server for an accepted message of 5 KB: everything into an inbox, and a plain mx, in a connection
+ * of its own (W1) or a hundred in one (W2), each with the ledger and without it, repetitions interleaved, and what the observer of metrics takes for the same events.
  * Non-job: searching it (million.ts).
  */
 import { cpuUsage } from "node:process";
@@ -30,10 +30,13 @@ admin: { address: "127.0.0.1:8025", token: "\${POSTERN_ADMIN_TOKEN}" }
 limits: { connectionsPerIp: 1000 }
 plugins:
 ${rest}`;
-const SETS: readonly (readonly [name: string, config: string])[] = [
-  ["dev inbox", inbox("  - inbox: { everything: true }\n")],
+const INBOX = inbox("  - inbox: { everything: true }\n");
+const SETS: readonly (readonly [name: string, each: number, config: string])[] = [
+  ["inbox, W1", 1, INBOX],
+  ["inbox, W2", 100, INBOX],
   [
-    "plain mx",
+    "plain mx, W1",
+    1,
     inbox(`  - rate_limit: { messagesPerIp: 1000000/1m }
   - helo
   - headers
@@ -42,10 +45,12 @@ const SETS: readonly (readonly [name: string, config: string])[] = [
   ],
 ];
 
-const LOAD = ["--conns", "20", "--per-conn", "1", "--size", "5120"];
+const LOAD = ["--conns", "20", "--size", "5120"];
 
 interface Subject {
   readonly set: string;
+  /** Messages of a connection. */
+  readonly each: number;
   readonly ledger: boolean;
   readonly running: Running;
   readonly cost: number[];
@@ -55,17 +60,25 @@ await Deno.mkdir(BUILD, { recursive: true });
 console.log(JSON.stringify(describeMachine(BUILD)), `${messages} messages, ${reps} repetitions`);
 const subjects: Subject[] = [];
 try {
-  for (const [set, config] of SETS) {
+  for (const [set, each, config] of SETS) {
     for (const ledger of [false, true]) {
       const text = ledger ? config : `${config}ledger: off\n`;
-      subjects.push({ set, ledger, running: await startPostern({ facts: {}, config: text }), cost: [] });
+      subjects.push({ set, each, ledger, running: await startPostern({ facts: {}, config: text }), cost: [] });
     }
   }
   for (let rep = -1; rep < reps; rep++) { // the first warms up
-    for (const { running, cost } of subjects) {
+    for (const { running, each, cost } of subjects) {
       await untilIdle(running.pid);
       const before = cpuSeconds(running.pid);
-      await load(running.port, ["--messages", `${messages}`, "--to", "rcpt%d@bench.example", ...LOAD]);
+      await load(running.port, [
+        "--messages",
+        `${messages}`,
+        "--per-conn",
+        `${each}`,
+        "--to",
+        "rcpt%d@bench.example",
+        ...LOAD,
+      ]);
       await untilIdle(running.pid);
       if (rep >= 0) cost.push((cpuSeconds(running.pid) - before) / messages * 1e6);
     }

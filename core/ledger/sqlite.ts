@@ -29,7 +29,7 @@ const KEEP = 30 * 86_400_000, SIZE = 2 ** 30;
 const WAIT = 500;
 const SAMPLE = 60_000;
 /** Lines and characters of a batch. */
-const LINES = 500, CHARACTERS = 1 << 20;
+const LINES = 2000, CHARACTERS = 1 << 20;
 /** Batches that the thread has not written yet. */
 const BEHIND = 16;
 /** After it broke, milliseconds. */
