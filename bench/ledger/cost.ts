@@ -1,5 +1,5 @@
 /**
- * What the ledger costs: `deno run -A bench/ledger/cost.ts [--messages N] [--reps R]`.
+ * What the ledger costs: `deno run -A bench/ledger/cost.ts [--messages N] [--reps R] [--only NAME]`.
  * CPU of all threads of the server for an accepted message of 5 KB: everything into an inbox, and a plain mx, in a connection
  * of its own (W1) or a hundred in one (W2), each with the ledger and without it one right after the other: what counts is
  * the median of the differences. And what the observer of metrics takes for the same events.
@@ -18,7 +18,11 @@ import { BUILD, load } from "../tools.ts";
 
 const { values } = parseArgs({
   args: Deno.args,
-  options: { messages: { type: "string", default: "2000" }, reps: { type: "string", default: "21" } },
+  options: {
+    messages: { type: "string", default: "2000" },
+    reps: { type: "string", default: "21" },
+    only: { type: "string" },
+  },
 });
 const messages = Number(values.messages), reps = Number(values.reps);
 
@@ -46,6 +50,7 @@ const SETS: readonly (readonly [name: string, each: number, config: string])[] =
   ],
 ];
 
+const wanted = SETS.filter(([name]) => values.only === undefined || name === values.only);
 const LOAD = ["--conns", "20", "--size", "5120"];
 
 interface Subject {
@@ -61,7 +66,7 @@ await Deno.mkdir(BUILD, { recursive: true });
 console.log(JSON.stringify(describeMachine(BUILD)), `${messages} messages, ${reps} repetitions`);
 const subjects: Subject[] = [];
 try {
-  for (const [set, each, config] of SETS) {
+  for (const [set, each, config] of wanted) {
     for (const ledger of [false, true]) {
       const text = ledger ? config : `${config}ledger: off\n`;
       subjects.push({ set, each, ledger, running: await startPostern({ facts: {}, config: text }), cost: [] });
@@ -85,7 +90,7 @@ try {
     }
   }
   console.log("| configuration | without, us | with, us | the ledger | share |\n| - | -: | -: | -: | -: |");
-  for (const [set] of SETS) {
+  for (const [set] of wanted) {
     const [off, on] = [false, true].map((ledger) =>
       subjects.find((each) => each.set === set && each.ledger === ledger)!.cost
     ) as [number[], number[]];
