@@ -11,6 +11,7 @@ import { openSqliteLedger } from "../../core/ledger/sqlite.ts";
 import type { Event } from "../../core/observe/events.ts";
 import { Metrics } from "../../core/observe/metrics.ts";
 import { Happening } from "../../tests/unit/ledger/happenings.ts";
+import { median } from "../asked.ts";
 import { cpuSeconds, describeMachine, untilIdle } from "../machine.ts";
 import { startPostern } from "../postern.ts";
 import { freshFolder, remove, type Running } from "../running.ts";
@@ -107,10 +108,6 @@ console.log(
   } us of CPU, its thread included, for the events of such a message`,
 );
 console.log(`metrics: ${observerCost(new Metrics().observe).toFixed(2)} us of CPU for the events of such a message`);
-
-function median(numbers: readonly number[]): number {
-  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? NaN;
-}
 
 /** Microseconds of all threads of this process for the events of one message, written to a file. */
 async function ledgerCost(): Promise<number> {

@@ -11,6 +11,7 @@ import { age, count, longTime, plural, shownOf, size } from "./format.ts";
 import { type Child, type Html, markup } from "./html.ts";
 import { icon } from "./icons.ts";
 import { action, ask, page, type PageContext } from "./layout.ts";
+import { searchForm } from "./search_form.ts";
 
 const MAX_TEXT = 64 * 1024; // characters that a page shows
 
@@ -38,15 +39,7 @@ export function quarantinePage(context: PageContext, data: QuarantineData): Html
     terms.keep !== null && markup`; each goes after ${age(terms.keep)}`
   }</p>
 </div>
-<form class="filter" role="search" action="/quarantine" aria-label="Quarantine">
-  <div class="find">${
-    icon("find")
-  }<label class="vh" for="find">Domain of a recipient</label><input id="find" name="domain" type="search" maxlength="255" placeholder="Domain of a recipient" value="${
-    domain ?? ""
-  }" autocomplete="off" spellcheck="false"><kbd aria-hidden="true">/</kbd></div>${
-    domain !== undefined && markup`<a href="/quarantine">Show all</a>`
-  }
-</form>
+${searchForm("/quarantine", "Quarantine", { name: "domain", label: "Domain of a recipient", max: 255, value: domain })}
 ${total === 0 ? none(domain) : table(context, data)}`;
   return page(context, { title: "Quarantine", current: "quarantine", main });
 }

@@ -11,6 +11,7 @@ import { icon, verdict } from "../icons.ts";
 import { action, page, type PageContext } from "../layout.ts";
 import { destinationWord } from "../queue/recipient.ts";
 import { filterFields, queuePath } from "../queue/view.ts";
+import { searchForm } from "../search_form.ts";
 
 export interface DomainRow {
   readonly domain: string;
@@ -38,15 +39,7 @@ export function deliveryPage(context: PageContext, data: DeliveryData): Html {
     up < 86_400_000 && markup`, since the start ${age(up)} ago`
   }. What rests comes first.</p></div>
 </div>
-<form class="filter" role="search" action="/delivery" aria-label="Domains">
-  <div class="find">${
-    icon("find")
-  }<label class="vh" for="find">Part of a domain</label><input id="find" name="q" type="search" maxlength="255" placeholder="Part of a domain" value="${
-    q ?? ""
-  }" autocomplete="off" spellcheck="false"><kbd aria-hidden="true">/</kbd></div>${
-    q !== undefined && markup`<a href="/delivery">Show all</a>`
-  }
-</form>
+${searchForm("/delivery", "Domains", { name: "q", label: "Part of a domain", max: 255, value: q })}
 ${rows.length === 0 ? none(data) : table(context, { rows, total })}
 ${others.length > 0 && otherTable(context, others)}`;
   return page(context, { title: "Delivery by domain", current: "delivery", main });

@@ -3,8 +3,8 @@ import type { Suppressed } from "../../../delivery/suppression.ts";
 import { formatAddress } from "../../../model/address.ts";
 import { age, shortTime } from "../format.ts";
 import { type Html, markup } from "../html.ts";
-import { icon } from "../icons.ts";
 import { action, hidden, page, type PageContext } from "../layout.ts";
+import { searchForm } from "../search_form.ts";
 
 export interface SuppressionsData {
   /** How the addresses begin. */
@@ -21,15 +21,7 @@ export function suppressionsPage(context: PageContext, data: SuppressionsData): 
   const main = markup`<div class="head">
   <div><h1>Suppression list</h1><p>Nothing is sent to these addresses. A sender is told so at once.</p></div>
 </div>
-<form class="filter" role="search" action="/suppressions" aria-label="Addresses">
-  <div class="find">${
-    icon("find")
-  }<label class="vh" for="find">How the address begins</label><input id="find" name="q" type="search" maxlength="256" placeholder="How the address begins" value="${
-    q ?? ""
-  }" autocomplete="off" spellcheck="false"><kbd aria-hidden="true">/</kbd></div>${
-    q !== undefined && markup`<a href="/suppressions">Show all</a>`
-  }
-</form>
+${searchForm("/suppressions", "Addresses", { name: "q", label: "How the address begins", max: 256, value: q })}
 ${data.entries.length === 0 ? none(data) : table(context, data)}
 ${form(context)}`;
   return page(context, { title: "Suppression list", current: "suppressions", main });
