@@ -326,19 +326,25 @@ Deno.test("the JSON Schema knows every plugin, its options and the host's words"
   assertEquals(schema.properties.limits.properties.messageSize.default, "50MiB");
 });
 
+/** A server that is about to start, and does once `go` is called. */
+async function starting(start: typeof startServer, terminal: FakeTerminal) {
+  const { promise, resolve: go } = Promise.withResolvers<void>(), asked = Promise.withResolvers<void>();
+  const code = serve(undefined, terminal, async (config, options) => {
+    asked.resolve();
+    await promise;
+    return await start(config, options);
+  });
+  await asked.promise;
+  return { code, go };
+}
+
 Deno.test("SIGHUP while the server starts does not end it: the configuration is read again once it runs", async () => {
   await folder(async (cwd) => {
     const server = fakeServer(), terminal = new FakeTerminal({ cwd });
-    const go = Promise.withResolvers<void>(), asked = Promise.withResolvers<void>();
-    const code = serve(undefined, terminal, async (config, options) => {
-      asked.resolve();
-      await go.promise;
-      return await server.start(config, options);
-    });
-    await asked.promise;
+    const { code, go } = await starting(server.start, terminal);
     assertEquals(terminal.signal("SIGHUP"), 1);
     assertEquals(server.reloads(), 0);
-    go.resolve();
+    go();
     await server.running;
     assertEquals(server.reloads(), 1);
     server.end();
@@ -350,15 +356,9 @@ Deno.test("SIGHUP while the server starts does not end it: the configuration is 
 Deno.test("SIGTERM while the server starts: it stops in order as soon as it runs", async () => {
   await folder(async (cwd) => {
     const server = fakeServer(), terminal = new FakeTerminal({ cwd });
-    const go = Promise.withResolvers<void>(), asked = Promise.withResolvers<void>();
-    const code = serve(undefined, terminal, async (config, options) => {
-      asked.resolve();
-      await go.promise;
-      return await server.start(config, options);
-    });
-    await asked.promise;
+    const { code, go } = await starting(server.start, terminal);
     assertEquals(terminal.signal("SIGTERM"), 1);
-    go.resolve();
+    go();
     await server.running;
     assertEquals([server.stops(), terminal.exits], [1, []]);
     server.end();
