@@ -44,6 +44,13 @@ Deno.test("a file for each day, with the rights of its owner alone; what is olde
   await ledger.close();
 });
 
+/** A message as the recorder hands it over, with a story that takes so many octets. */
+function entryLine(id: string, octets: number): string {
+  const head = [id, id, "accepted", "192.0.2.7", "", "mx", "mx", null, null, "", [], 0, 1, null, null, null, null, ""];
+  const part = [[], false, [], [], null, "x".repeat(octets)];
+  return `e${JSON.stringify([...head, 0, 0, null, [], null])}\t${JSON.stringify(part)}`;
+}
+
 Deno.test("all of it together keeps within its size: the oldest goes first", () => {
   const archive = new Archive({ folder: null, keep: null, size: 2 ** 20, redact: "none" });
   let now = AT, first = "", last = "";
@@ -52,31 +59,7 @@ Deno.test("all of it together keeps within its size: the oldest goes first", () 
     for (let i = 0; i < 50; i++) {
       last = newId(now += 1000);
       first ||= last;
-      const head = [
-        last,
-        last,
-        "accepted",
-        "192.0.2.7",
-        "",
-        "mx",
-        "mx",
-        null,
-        null,
-        "",
-        [],
-        0,
-        1,
-        null,
-        null,
-        null,
-        null,
-        "",
-      ];
-      lines.push(
-        `e${JSON.stringify([...head, 0, 0, null, [], null])}\t${
-          JSON.stringify([[], false, [], [], null, "x".repeat(1000)])
-        }`,
-      );
+      lines.push(entryLine(last, 1000));
     }
     archive.write(lines.join("\n"), now);
     assert(archive.size().octets < 1.5 * 2 ** 20, `${archive.size().octets} after ${batch}`);
@@ -294,30 +277,7 @@ Deno.test("a clock that ran ahead for a while: the bound of the size still drops
   const archive = new Archive({ folder: null, keep: null, size: 2 ** 20, redact: "none" });
   let now = AT, most = 0;
   const write = (moment: number) => {
-    const happened: string[] = [], id = newId(moment);
-    const head = [
-      id,
-      id,
-      "accepted",
-      "192.0.2.7",
-      "",
-      "mx",
-      "mx",
-      null,
-      null,
-      "",
-      [],
-      0,
-      1,
-      null,
-      null,
-      null,
-      null,
-      "",
-    ];
-    const part = JSON.stringify([[], false, [], [], null, "x".repeat(20_000)]);
-    happened.push(`e${JSON.stringify([...head, 0, 0, null, [], null])}\t${part}`);
-    archive.write(happened.join("\n"), moment);
+    archive.write(entryLine(newId(moment), 20_000), moment);
   };
   write(now + 400 * DAY);
   for (let n = 0; n < 200; n++) {
