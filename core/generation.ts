@@ -21,6 +21,7 @@ import { ServerTls } from "./net/tls/server_tls.ts";
 import type { Event, Observer } from "./observe/events.ts";
 import type { Services } from "./pipeline/contexts/transaction_context.ts";
 import { Errands, teacherOf } from "./pipeline/errands.ts";
+import { Lifetimes } from "./pipeline/lifetimes.ts";
 import type { Ledger } from "./ledger/ledger.ts";
 import type { Metrics } from "./observe/metrics.ts";
 import { observersOf } from "./pipeline/observers.ts";
@@ -70,6 +71,7 @@ export class Generation {
   readonly observers: readonly Observer[];
   readonly certificates: Certificates | null;
   readonly #errands: Errands;
+  readonly #lifetimes: Lifetimes;
   readonly #emit: (event: Event) => void;
   readonly #recorder: Recorder | null;
 
@@ -92,6 +94,7 @@ export class Generation {
     const { summary } = config, plugins = config.listeners.flatMap((each) => each.plugins);
     if (summary !== null) plugins.push(summaryPlugin(summary, () => this.#day(options)));
     this.observers = observersOf(plugins, services);
+    this.#lifetimes = new Lifetimes(plugins, (where, message) => emit({ type: "trouble", where, message }));
     this.sending = new Sending({
       config,
       store,
@@ -121,7 +124,7 @@ export class Generation {
   /**
    * `previous`: the one before; null at the start.
    *
-   * @throws {Error} when certificates or keys cannot be used. Nothing has begun then.
+   * @throws {Error} when certificates or keys cannot be used, or a plugin cannot begin. Nothing has begun then.
    */
   static async prepare(options: GenerationOptions, previous: Generation | null): Promise<Generation> {
     const logins = await loginsOf(options);
@@ -135,7 +138,15 @@ export class Generation {
         clientCa: clientCa === null ? null : await certificates.trust(clientCa),
         now: options.now,
       });
-      return new Generation(options, { logins, certificates, tls, recorder: await openRecorder(options) }, previous);
+      const recorder = await openRecorder(options);
+      const generation = new Generation(options, { logins, certificates, tls, recorder }, previous);
+      try {
+        await generation.#lifetimes.start();
+      } catch (error) {
+        void recorder?.stop(0);
+        throw error;
+      }
+      return generation;
     } catch (error) {
       certificates?.close();
       throw error;
@@ -161,6 +172,7 @@ export class Generation {
     this.certificates?.close();
     await this.#errands.stop();
     await Promise.all([this.sending.stop(LAST_ATTEMPTS, { patient: true }), this.#recorder?.stop(LAST_ATTEMPTS)]);
+    await this.#lifetimes.stop();
   }
 
   /** The server stops: attempts have so many milliseconds. */
@@ -168,12 +180,14 @@ export class Generation {
     this.quarantine.stop();
     await this.#errands.stop();
     await Promise.all([this.sending.stop(milliseconds), this.#recorder?.stop(milliseconds + SESSIONS_END)]);
+    await this.#lifetimes.stop();
     this.certificates?.close();
   }
 
   /** Never was at work. */
   abandon(): void {
     void this.#recorder?.stop(0);
+    void this.#lifetimes.stop();
     this.certificates?.close();
   }
 

@@ -114,8 +114,20 @@ export type Lesson = "spam" | "ham";
  * message: it only asks what is known.
  */
 export type Learn = (content: Uint8Array<ArrayBuffer>, as: Lesson, house: ObserverHouse) => Promise<string>;
-/** What `create` makes: handlers, and beside them an observer, jobs and a pupil. */
-export type Creation<P = Phases> = Handlers<P> & {
+/** What a plugin holds open while it may be asked: connections, a process beside the server. */
+export interface Lifetime {
+  /**
+   * Before anybody asks it. What it throws ends the start of the server, or the reload.
+   */
+  start?(): Promise<void>;
+  /**
+   * Its configuration is over, or the server stops: what it holds is closed. A session that began before may still ask it,
+   * and is answered. What it throws is a `trouble` event.
+   */
+  stop?(): Promise<void>;
+}
+/** What `create` makes: handlers, and beside them an observer, jobs, a pupil, and a beginning and an end. */
+export type Creation<P = Phases> = Handlers<P> & Lifetime & {
   /** Observers are told, deciders are asked. */
   readonly observe?: Observe;
   /** What it does beside mail, once in a period. */
@@ -136,7 +148,7 @@ export interface Policy {
   readonly roles?: readonly Role[];
 }
 /** What a factory makes and a list holds. */
-export interface Plugin<P = Phases> {
+export interface Plugin<P = Phases> extends Lifetime {
   /** Its name in the log, in metrics and in `after`. */
   readonly name: string;
   /** Must stand after these where they are in the list: it reads their keys. */
@@ -265,7 +277,7 @@ function define<In, Out, P>(definition: Definition<In, Out, P>): PluginFactory<I
       const deadline = (milliseconds: number) => void (time = milliseconds);
       let offered: readonly string[] | null = null;
       const mechanisms = (names: readonly string[]) => void (offered = names);
-      const { observe, jobs, learn, ...handlers } = definition.create(checked.value, {
+      const { observe, jobs, learn, start, stop, ...handlers } = definition.create(checked.value, {
         base: ".",
         trouble,
         ...setup,
@@ -288,6 +300,8 @@ function define<In, Out, P>(definition: Definition<In, Out, P>): PluginFactory<I
         ...(observe ? { observe } : {}),
         ...(jobs ? { jobs } : {}),
         ...(learn ? { learn } : {}),
+        ...(start ? { start } : {}),
+        ...(stop ? { stop } : {}),
         handlers: handlers as unknown as Handlers<P>, // what is left is keyed by phases, which no type can say
       };
     } catch (error) {
