@@ -7,15 +7,16 @@ const ROOT = fromFileUrl(new URL("../", import.meta.url));
 /** Which folders of core a folder may import from, beside itself. */
 const BELOW: Readonly<Record<string, readonly string[]>> = {
   std: [],
+  packed: [],
   model: [],
   mime: ["model"],
   dkim: ["model"],
   smtp: ["model"],
   dns: ["model"],
   observe: ["model", "std"],
-  store: ["model", "observe", "dns"],
+  store: ["model", "packed", "observe", "dns"],
   pipeline: ["model", "mime", "smtp", "dns", "observe", "store"], // of smtp, what is stored of a password
-  ledger: ["model", "dns", "observe", "store"],
+  ledger: ["model", "packed", "dns", "observe", "store"],
   webhooks: ["model", "observe"],
   summary: ["model", "observe", "store", "pipeline", "ledger"],
   queue: ["model", "dns", "observe", "store", "pipeline"],
@@ -26,6 +27,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   maildrop: ["model", "smtp", "dns", "observe", "store", "dsn", "net", "config"],
   config: [
     "model",
+    "packed",
     "webhooks",
     "smtp",
     "dns",
@@ -41,6 +43,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   replay: ["model", "smtp", "dns", "observe", "store", "pipeline", "auth", "net", "config"],
   admin: [
     "model",
+    "packed",
     "mime",
     "webhooks",
     "smtp",

@@ -7,6 +7,7 @@ import { pathToFileURL } from "node:url";
 import { firstOf, parallel } from "../pipeline/combine.ts";
 import { besideOf, leavesOf } from "../pipeline/compile.ts";
 import { OptionsError, type Plugin, type Policy, withPolicy } from "../pipeline/plugin.ts";
+import { carried } from "../packed/contents.ts";
 import { noNextHop } from "./delivery/read.ts";
 import { HOST_WORDS, HostWords, selected } from "./entry.ts";
 import type { Faults } from "./faults.ts";
@@ -111,7 +112,7 @@ class ListReader {
       if (factory === undefined) {
         const names = [...registry.keys(), ...Object.keys(GROUPS)];
         const where = at === entry ? {} : { key: true };
-        faults.add(at, `there is no plugin "${name}"${didYouMean(name, names)}`, where);
+        faults.add(at, `there is no plugin "${name}"${didYouMean(name, names)}${elsewhere(name)}`, where);
         return null;
       }
       plugin = this.#make(factory, options, words, at);
@@ -174,9 +175,13 @@ class ListReader {
       return null;
     };
     const file = isAbsolute(path) ? path : resolve(base, path);
+    const own = carried();
+    if (own !== null && !Object.hasOwn(own.plugins, path)) {
+      return fault(`this binary was built without ${path}: build it again with this configuration`);
+    }
     let found: unknown;
     try {
-      found = (await import(pathToFileURL(file).href)).default;
+      found = (own?.plugins[path] ?? await import(pathToFileURL(file).href)).default;
     } catch (error) {
       return fault(`cannot load ${file}: ${reason(error)}`);
     }
@@ -191,6 +196,12 @@ class ListReader {
   }
 }
 
+/** A plugin that a checkout has and this binary was built without. */
+function elsewhere(name: string): string {
+  return carried()?.leftOut.includes(name)
+    ? "; this binary was built without it: build it again with this configuration"
+    : "";
+}
 function isModulePath(name: string): boolean {
   return /^(?:\.{1,2})?\//.test(name);
 }

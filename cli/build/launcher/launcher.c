@@ -45,7 +45,7 @@ static i64 call(i64 n, i64 a, i64 b, i64 c, i64 d, i64 e, i64 f) {
 }
 __asm__(".globl _start\n_start:\n xor %ebp,%ebp\n mov %rsp,%rdi\n and $-16,%rsp\n call begin\n hlt\n");
 __attribute__((noreturn)) static void jump(u64 *stack, u64 entry) {
-  __asm__ volatile("mov %0,%%rsp\n xor %%edx,%%edx\n xor %%ebp,%%ebp\n jmp *%1" : : "r"(stack), "r"(entry) : "memory");
+  __asm__ volatile("mov %0,%%rsp\n xor %%edx,%%edx\n xor %%ebp,%%ebp\n jmp *%1" : : "a"(stack), "c"(entry) : "memory");
   __builtin_unreachable();
 }
 #elif defined(__aarch64__)
@@ -61,7 +61,8 @@ static i64 call(i64 n, i64 a, i64 b, i64 c, i64 d, i64 e, i64 f) {
 }
 __asm__(".globl _start\n_start:\n mov x29,#0\n mov x30,#0\n mov x0,sp\n bl begin\n brk #1\n");
 __attribute__((noreturn)) static void jump(u64 *stack, u64 entry) {
-  __asm__ volatile("mov sp,%0\n mov x0,#0\n mov x29,#0\n mov x30,#0\n br %1" : : "r"(stack), "r"(entry) : "memory");
+  register u64 x1 __asm__("x1") = (u64)stack, x16 __asm__("x16") = entry;
+  __asm__ volatile("mov sp,x1\n mov x0,#0\n mov x29,#0\n mov x30,#0\n br x16" : : "r"(x1), "r"(x16) : "memory");
   __builtin_unreachable();
 }
 #endif
@@ -326,9 +327,14 @@ static char *filled(char *word) {
   return start;
 }
 
-/* Started with the rights of another user or group, Deno must not be steered by the caller's variables. */
-static int dangerous(const char *variable) {
-  return begins(variable, "DENO_") || begins(variable, "NODE_") || begins(variable, "V8_");
+/* Deno keeps a cache of what it has compiled, and runs what it finds there: here it has none, wherever it looks. */
+static const char *const OWN_VARIABLES[] = { "DENO_DIR=/dev/null/none", "DENO_NO_UPDATE_CHECK=1" };
+enum { OWN = sizeof OWN_VARIABLES / sizeof *OWN_VARIABLES };
+
+/* Started with the rights of another user or group, Deno must not be steered by the caller's variables at all. */
+static int left_out(const char *variable, u64 secure) {
+  if (begins(variable, "DENO_DIR=") || begins(variable, "DENO_NO_UPDATE_CHECK=")) return 1;
+  return secure && (begins(variable, "DENO_") || begins(variable, "NODE_") || begins(variable, "V8_"));
 }
 
 __attribute__((used, noreturn)) void begin(u64 *stack) {
@@ -386,7 +392,7 @@ __attribute__((used, noreturn)) void begin(u64 *stack) {
   call(CLOSE, self, 0, 0, 0, 0, 0);
 
   /* argc, argv, 0, envp, 0, auxv: what a program finds at its start */
-  u64 size = 1 + 1 + word_count + argument_count + 1 + envc + 1 + (auxc + 1) * 2;
+  u64 size = 1 + 1 + word_count + argument_count + 1 + envc + OWN + 1 + (auxc + 1) * 2;
   u64 *next = (u64 *)down((u64)__builtin_alloca(size * 8 + 64) + 16, 16), *at = next;
   *at++ = 1 + word_count + argument_count;
   *at++ = (u64)(argc > 0 ? argv[0] : self_name);
@@ -396,7 +402,8 @@ __attribute__((used, noreturn)) void begin(u64 *stack) {
   }
   for (u64 i = 0; i < argument_count; i++) *at++ = (u64)(plain ? filled(arguments[i]) : arguments[i]);
   *at++ = 0;
-  for (u64 i = 0; i < envc; i++) if (!secure || !dangerous(envp[i])) *at++ = (u64)envp[i];
+  for (u64 i = 0; i < envc; i++) if (!left_out(envp[i], secure)) *at++ = (u64)envp[i];
+  for (u64 i = 0; i < OWN; i++) *at++ = (u64)OWN_VARIABLES[i];
   *at++ = 0;
   for (u64 i = 0; i <= auxc; i++) {
     u64 key = auxv[i * 2], value = auxv[i * 2 + 1];
