@@ -22,6 +22,8 @@ export interface ListOptions {
   /** The folder that paths start from. */
   readonly base: string;
   readonly faults: Faults;
+  /** The list comes from a program: an entry may be a plugin that is made already. */
+  readonly inCode?: boolean;
   /** Names of the next hops. */
   readonly nextHops: readonly string[];
   readonly trouble: (where: string, message: string) => void;
@@ -66,6 +68,7 @@ class ListReader {
   async #entry(entry: unknown, path: Path): Promise<Plugin | null> {
     const { faults } = this.options;
     if (typeof entry === "string") return await this.#named(entry, null, {}, path, path);
+    if (this.options.inCode && isPlugin(entry)) return this.#made(entry, path);
     if (typeof entry !== "object" || entry === null || Array.isArray(entry)) {
       faults.add(path, "must be a plugin's name, or \"name: options\" with the host's words beside it");
       return null;
@@ -117,15 +120,25 @@ class ListReader {
       plugin = this.#make(factory, options, words, at);
     }
     if (plugin === null) return null;
-    const double = this.#names.get(plugin.name);
-    if (double !== undefined) {
-      faults.add(at, `"${plugin.name}" stands here twice; give one of them another name with "as"`, { key: true });
-    }
-    this.#names.set(plugin.name, at);
+    this.#once(plugin, at);
     const { mode, onError, deadline, roles } = words;
     const policy = Object.entries({ mode, onError, deadline, roles }).filter(([, value]) => value !== undefined);
     if (policy.length > 0) plugin = withPolicy(plugin, Object.fromEntries(policy) as Policy);
     return words.when || words.unless ? selected(plugin, words) : plugin;
+  }
+
+  #made(plugin: Plugin, at: Path): Plugin {
+    this.entries.push({ path: at, plugin: plugin.name, options: undefined });
+    this.#once(plugin, at);
+    return plugin;
+  }
+
+  #once({ name }: Plugin, at: Path): void {
+    if (this.#names.has(name)) {
+      const message = `"${name}" stands here twice; give one of them another name with "as"`;
+      this.options.faults.add(at, message, { key: true });
+    }
+    this.#names.set(name, at);
   }
 
   /** With options that are bad: a stand-in, for the checks on names. */
@@ -197,7 +210,8 @@ function isModulePath(name: string): boolean {
 function isFactory(value: unknown): value is AnyFactory {
   return typeof value === "function" && typeof (value as Partial<AnyFactory>).parse === "function";
 }
-function isPlugin(value: unknown): value is Plugin {
+/** What `definePlugin` or `on` made. */
+export function isPlugin(value: unknown): value is Plugin {
   const { name, handlers } = (value ?? {}) as Partial<Plugin>;
   return typeof name === "string" && typeof handlers === "object" && handlers !== null;
 }
