@@ -4,8 +4,12 @@
  */
 import type { EmbeddedOptions, EmbeddedServer } from "./embedded.ts";
 
-/** Its module, beside this one. */
-const SERVER = new URL("./server.ts", import.meta.url);
+/** Its module, beside this one: no literal of an import, which every bundle and every worker would follow. */
+const SERVER = "./server.ts";
+/** What it has. */
+interface ServerModule {
+  openServer(options: EmbeddedOptions): Promise<EmbeddedServer>;
+}
 
 /**
  * Starts a server inside this program, for its tests or as a part of it: on a free port, with its mail in memory. It
@@ -34,6 +38,6 @@ const SERVER = new URL("./server.ts", import.meta.url);
  * ```
  */
 export async function createServer(options: EmbeddedOptions = {}): Promise<EmbeddedServer> {
-  const { openServer } = await import(SERVER.href) as { openServer(options: EmbeddedOptions): Promise<EmbeddedServer> };
+  const { openServer } = await import(new URL(SERVER, import.meta.url).href) as ServerModule;
   return await openServer(options);
 }

@@ -113,7 +113,8 @@ export class Mailbox {
   /** All messages, the oldest first. */
   async #kept(): Promise<readonly Kept[]> {
     const kept = new Map<string, { readonly entry: string; readonly recipients: Set<string> }>();
-    for (let before: string | undefined;;) {
+    let before: string | undefined;
+    do {
       const { messages } = await this.#store.inboxes.list({ limit: PAGE, ...before !== undefined && { before } });
       for (const { id: entry, to } of messages) {
         const id = entry.split(".")[0]!; // ID.n is another copy of the same
@@ -121,9 +122,8 @@ export class Mailbox {
         for (const each of to) known.recipients.add(each);
         kept.set(id, known);
       }
-      if (messages.length < PAGE) break;
-      before = messages.at(-1)!.id;
-    }
+      before = messages.length < PAGE ? undefined : messages.at(-1)!.id;
+    } while (before !== undefined);
     return [...kept].map(([id, { entry, recipients }]) => ({ id, entry, recipients: [...recipients] })).reverse();
   }
 
