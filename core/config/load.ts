@@ -5,6 +5,7 @@
 import { dirname, resolve } from "node:path";
 import type { z } from "zod";
 import type { AdminConfig, Config, ListenerConfig, LogLevel, TcpAddress, TlsConfig } from "./config.ts";
+import { isPlugin } from "../pipeline/exported.ts";
 import { formatEndpoint, isLocal } from "./config.ts";
 import { DEFAULT_FILE, DEV_INBOX, DEV_INBOX_DNS, standardPlugins } from "./defaults.ts";
 import { YamlFile } from "./document.ts";
@@ -14,7 +15,7 @@ import { noNextHop, readDelivery, readDns } from "./delivery/read.ts";
 import { Faults } from "./faults.ts";
 import { ConfigError } from "./issue.ts";
 import { didYouMean } from "./nearest.ts";
-import { type Entry, isPlugin, type PluginList, readPlugins } from "./plugins.ts";
+import { type Entry, type PluginList, readPlugins } from "./plugins.ts";
 import { REGISTRY, type Registry } from "./registry.ts";
 import * as schema from "./schema.ts";
 import { readTokens } from "./tokens.ts";
@@ -36,6 +37,8 @@ export interface LoadOptions {
   readonly env: Environment;
   /** The plugins that the file may name; those of plugins/mod.ts unless given. */
   readonly registry?: Registry;
+  /** How plugins by path and packages are imported, by URL or `npm:` specifier; by `import()` unless given. */
+  readonly importer?: (specifier: string) => Promise<unknown>;
   /** Where a plugin's word to the operator goes. */
   readonly trouble?: (where: string, message: string) => void;
   /** The folder that relative paths of the command line and the environment start from. */
@@ -70,7 +73,8 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
   const written = (inCode ? withNames(raw) : raw) as Record<string, unknown>;
 
   const nextHops = namesIn(raw, "nextHops");
-  const lists = { registry, base, faults, nextHops, inCode, trouble: options.trouble ?? (() => {}) };
+  const { importer, trouble = () => {} } = options;
+  const lists = { registry, base, faults, nextHops, inCode, trouble, ...importer && { importer } };
   const standard = standardPlugins(new Set((read.listeners ?? []).map((each) => each?.role ?? "")));
   const listed = (list: "standard" | readonly unknown[]) => list === "standard" ? standard : list;
   const common = await readPlugins(listed(read.plugins ?? []), ["plugins"], lists);
