@@ -5,9 +5,11 @@
 import { basename } from "node:path";
 import process from "node:process";
 import { Command, CommanderError } from "commander";
-import about from "../deno.json" with { type: "json" };
 import { ConfigError } from "../core/config/issue.ts";
+import { howMade } from "../core/packed/contents.ts";
+import { VERSION } from "../core/version.ts";
 import { banCommand } from "./ban/command.ts";
+import { buildCommand } from "./build/command.ts";
 import { checkCommand } from "./check/command.ts";
 import { complete } from "./completion/complete.ts";
 import { completionCommand } from "./completion/command.ts";
@@ -55,7 +57,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
 export function programOf(terminal: Terminal, finish: (code: ExitCode) => void): Command {
   const program = new Command("postern")
     .description("An SMTP server whose policy you write yourself")
-    .version(about.version);
+    .version(versionText());
   const commands = [
     serveCommand,
     checkCommand,
@@ -79,6 +81,7 @@ export function programOf(terminal: Terminal, finish: (code: ExitCode) => void):
     dkimCommand,
     dmarcCommand,
     doctorCommand,
+    buildCommand,
     completionCommand,
   ];
   for (const make of commands) {
@@ -86,6 +89,12 @@ export function programOf(terminal: Terminal, finish: (code: ExitCode) => void):
   }
   settle(program, terminal);
   return program;
+}
+
+/** Which Postern in which Deno, and where it comes from: what a report of a fault must say. */
+function versionText(): string {
+  const how = { sources: "from its sources", joined: "joined in one file", compiled: "compiled" }[howMade()];
+  return `${VERSION} (Deno ${Deno.version.deno} on ${Deno.build.target}, ${how})`;
 }
 
 /** Throw instead of exit, and one line instead of a page on a usage error. */
@@ -140,6 +149,9 @@ export async function runAs(name: string, args: readonly string[], terminal: Ter
   }
 }
 
-if (import.meta.main) {
-  Deno.exit(await runAs(basename(process.argv0), Deno.args, processTerminal()));
+/** The whole program: what it was called with, what it exits with. */
+export async function main(): Promise<never> {
+  return Deno.exit(await runAs(basename(process.argv0), Deno.args, processTerminal()));
 }
+
+if (import.meta.main) await main();

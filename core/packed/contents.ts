@@ -6,21 +6,26 @@
 
 /** Why and how this binary is what it is. */
 export interface Contents {
-  /** joined: a launcher, Deno and the modules in one file; compiled: by `deno compile`. */
-  readonly how: "joined" | "compiled";
   /** Permission flags of Deno that are baked in. */
   readonly permissions: readonly string[];
-  /** Text of modules that run in threads of their own, a static import each, by the name of their file. */
+  /** JavaScript that runs in threads of its own, each whole, by the name of its file in the tree. */
   readonly threads: Readonly<Record<string, string>>;
   /** Modules of the operator's own plugins, by what the configuration calls them: a path as it is written, or `npm:name`. */
   readonly plugins: Readonly<Record<string, unknown>>;
   /** Built-in plugins that the configuration did not name, and that are therefore not there. */
   readonly leftOut: readonly string[];
-  /** Text of the root modules of sandboxes, by what the configuration calls the plugin. */
+  /** Root modules of sandboxes, each whole: the shim and the plugin, by what the configuration calls the plugin. */
   readonly sandboxes: Readonly<Record<string, string>>;
 }
 
+/** joined: a launcher, Deno and the program in one file; compiled: by `deno compile`; sources: neither. */
+export type How = "joined" | "compiled" | "sources";
+
 let contents: Contents | null = null;
+
+export function howMade(): How {
+  return contents === null ? "sources" : Deno.build.standalone ? "compiled" : "joined";
+}
 
 /** Called once, by the generated module. */
 export function carry(carried: Contents): void {
@@ -56,7 +61,7 @@ export interface ChildCommand {
  * binary. Null in one that `deno compile` made: its permissions are fixed, and a child of it has the same.
  */
 export function childCommand(): ChildCommand | null {
-  if (contents?.how === "compiled") return null;
+  if (howMade() === "compiled") return null;
   const words = ["run", "--no-prompt", "--no-config", "--no-lock", "--no-remote", "--cached-only"];
   return { program: Deno.execPath(), words: contents === null ? words : ["--deno", ...words] };
 }

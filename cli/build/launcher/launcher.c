@@ -33,7 +33,7 @@ SECTION(".image") __attribute__((used)) static volatile struct image image = {
 
 #if defined(__x86_64__)
 enum { READ = 0, WRITE = 1, OPEN_AT = 257, CLOSE = 3, FSTAT = 5, MMAP = 9, EXIT = 231, FCNTL = 72, MEMFD = 319,
-  READLINK_AT = 267, PREAD = 17, SENDFILE = 40, MADVISE = 28 };
+  READLINK_AT = 267, PREAD = 17, SENDFILE = 40, MADVISE = 28, MUNMAP = 11 };
 #define MACHINE 62
 #define STAT_SIZE 6 /* in words of eight octets */
 static i64 call(i64 n, i64 a, i64 b, i64 c, i64 d, i64 e, i64 f) {
@@ -50,7 +50,8 @@ __attribute__((noreturn)) static void jump(u64 *stack, u64 entry) {
 }
 #elif defined(__aarch64__)
 enum { READ = 63, WRITE = 64, OPEN_AT = 56, CLOSE = 57, FSTAT = 80, MMAP = 222, EXIT = 94, FCNTL = 25, MEMFD = 279,
-  READLINK_AT = 78, PREAD = 67, SENDFILE = 71, MADVISE = 233 };
+  READLINK_AT = 78, PREAD = 67, SENDFILE = 71, MADVISE = 233,
+  MUNMAP = 215 };
 #define MACHINE 183
 #define STAT_SIZE 6
 static i64 call(i64 n, i64 a, i64 b, i64 c, i64 d, i64 e, i64 f) {
@@ -198,7 +199,7 @@ static void check(int fd) {
     say("is damaged: its contents are not those it was made with; copy or build it again");
     end();
   }
-  /* The mapping stays: its pages are the ones that Deno is mapped from. */
+  call(MUNMAP, file, (i64)size, 0, 0, 0, 0);
 }
 
 /* ---- modules ---- */
