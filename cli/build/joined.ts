@@ -23,9 +23,12 @@ const MARK = "postern-joined-1";
 const PAGE = 64 * 1024;
 
 /** The whole file. @throws {RangeError} when a word holds a NUL. */
-export function join({ target, deno, words, modules }: Joining): Uint8Array<ArrayBuffer> {
+export function join(
+  { target, deno, words, modules }: Joining,
+  launchers: Readonly<Record<Target, string>> = LAUNCHERS,
+): Uint8Array<ArrayBuffer> {
   if (words.some((each) => each.includes("\0"))) throw new RangeError("a word of Deno holds a NUL");
-  const launcher = Uint8Array.fromBase64(LAUNCHERS[target].replace(/\s+/g, ""));
+  const launcher = Uint8Array.fromBase64(launchers[target].replace(/\s+/g, ""));
   const text = new TextEncoder().encode(words.map((each) => `${each}\0`).join(""));
   const at = { deno: up(launcher.length, PAGE), words: 0, table: 0, modules: 0 };
   at.words = up(at.deno + deno.length, 8);

@@ -7,6 +7,7 @@ import { run } from "../../cli/main.ts";
 import { mail } from "../support/bytes.ts";
 import { type CliResult, postern } from "../support/cli.ts";
 import { freePort } from "../support/ports.ts";
+import { PROGRAM } from "../support/program.ts";
 import { Server } from "../support/server.ts";
 import { SmtpClient } from "../support/smtp_client.ts";
 import { TempFolder } from "../support/temp.ts";
@@ -180,8 +181,8 @@ Deno.test("reload by command: what is different, every fault, and that a bad fil
 
 /** A command that goes on until it is told to stop. */
 function following({ server, file, data }: Site, args: readonly string[]) {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", new URL("../../cli/main.ts", import.meta.url).pathname, ...args, "-c", file],
+  const child = new Deno.Command(PROGRAM[0], {
+    args: [...PROGRAM.slice(1), ...args, "-c", file],
     env: {
       POSTERN_DATA: data,
       POSTERN_ADMIN: `127.0.0.1:${server.ports.admin}`,

@@ -6,11 +6,11 @@
 import { Api } from "./api.ts";
 import { programOf } from "./debian.ts";
 import { freePort } from "./ports.ts";
+import { ALONE, PROGRAM } from "./program.ts";
 import { SmtpClient } from "./smtp_client.ts";
 import { TempFolder } from "./temp.ts";
 import { waitFor, within } from "./wait.ts";
 
-const ROOT = new URL("../../", import.meta.url).pathname;
 /** Before a command: a test run that is killed takes its servers along. Where the program is missing they stay. */
 export const TIED: readonly string[] = programOf("setpriv") === null
   ? []
@@ -73,9 +73,9 @@ export class Server implements AsyncDisposable {
     const folder = await TempFolder.make("postern-server-");
     const data = options.data ?? folder.at("data");
     const ports = options.ports ?? { smtp: freePort(), admin: freePort() };
-    const args = ["run", "-A", `${ROOT}cli/main.ts`, "serve"];
+    const args = ["serve"];
     if (options.config !== undefined) args.push("--config", await folder.file("postern.yaml", options.config));
-    const [program, ...before] = [...options.under ?? TIED, Deno.execPath()];
+    const [program, ...before] = [...options.under ?? TIED, ...PROGRAM];
     const child = new Deno.Command(program!, {
       args: [...before, ...args],
       cwd: folder.path, // a postern.yaml in the checkout is not ours
@@ -85,6 +85,7 @@ export class Server implements AsyncDisposable {
         POSTERN_ADMIN: `127.0.0.1:${ports.admin}`,
         POSTERN_ADMIN_TOKEN: TOKEN,
         NO_COLOR: "1",
+        ...ALONE,
         ...options.env,
       },
       stdin: "null",
@@ -144,11 +145,11 @@ export class Server implements AsyncDisposable {
   }
 }
 
-/** The first child of a process, once it is the Deno program (a tracer forks before it executes). */
+/** The first child of a process, once it is the program (a tracer forks before it executes). */
 function childOf(pid: number): number | null {
   try {
     const child = Number(Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`).trim().split(" ")[0]);
-    return child && Deno.readLinkSync(`/proc/${child}/exe`) === Deno.realPathSync(Deno.execPath()) ? child : null;
+    return child && Deno.readLinkSync(`/proc/${child}/exe`) === Deno.realPathSync(PROGRAM[0]) ? child : null;
   } catch {
     return null;
   }

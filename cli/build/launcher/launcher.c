@@ -210,7 +210,7 @@ static u64 lay_modules(int self) {
   for (u64 i = 0; i < count; i++) {
     if (call(FCNTL, (i64)(first + i), F_GETFD, 0, 0, 0, 0) < 0) continue;
     first += i + 1; /* somebody handed us that one */
-    i = (u64)-1;
+    i = (u64)-1; /* and look again from there */
   }
   for (u64 i = 0; i < count; i++) {
     u64 entry[2];

@@ -1,9 +1,13 @@
 /**
- * launcher.c as built by launcher/make, in base64: whoever builds a binary needs no C compiler. After a change of the
- * source: `cli/build/launcher/make FOLDER`, and these anew; a test compares both where the compilers are.
+ * launcher.c as `make --objects` built it, in base64: whoever builds a binary needs no C compiler. Tests hold SOURCE to the
+ * source, and what a compiler makes of it to the same behaviour.
  */
 import type { Target } from "../target.ts";
 
+/** SHA-256 of launcher.c, launcher.ld and make. */
+export const SOURCE = "40014e63a2400ff5f210a373d01b609c32d1d54dca8ccc92f05505b5ea130855";
+
+/** The executables. */
 export const LAUNCHERS: Readonly<Record<Target, string>> = {
   "x86_64-unknown-linux-gnu": `
 f0VMRgIBAQAAAAAAAAAAAAIAPgABAAAA8AAAEAAAAABAAAAAAAAAALgZAAAAAAAAAAAAAEAAOAADAEAABQAEAAEAAAAFAAAAAAAAAAAAAAAAAAAQAAAA
