@@ -32,8 +32,10 @@ export interface Named {
   readonly variables: readonly string[];
   /** Everything in it that looks like a path, absolute. */
   readonly paths: readonly string[];
+  /** What is written to beside the data: Maildirs, sockets, the folder of an accounts file; absolute. */
+  readonly written: readonly string[];
   /** As it would be read: plain data. */
-  readonly written: Readonly<Record<string, unknown>>;
+  readonly value: Readonly<Record<string, unknown>>;
 }
 
 const GROUPS = new Set(["parallel", "firstOf"]);
@@ -49,21 +51,22 @@ export const EVERYTHING: Named = {
   isolated: false,
   variables: [],
   paths: [],
-  written: DEV_INBOX,
+  written: [],
+  value: DEV_INBOX,
 };
 
 /** @throws {CommandError} on a file that cannot be read, or is no group of keys. */
 export async function readNamed(file: string): Promise<Named> {
-  let text: string, written: unknown;
+  let text: string, value: unknown;
   try {
     text = await Deno.readTextFile(file);
-    written = parse(text);
+    value = parse(text);
   } catch (error) {
     throw new CommandError(`cannot read ${file}: ${error instanceof Error ? error.message : error}`);
   }
-  if (!isGroup(written)) throw new CommandError(`${file} is no configuration; ask "postern check --config ${file}"`);
+  if (!isGroup(value)) throw new CommandError(`${file} is no configuration; ask "postern check --config ${file}"`);
   const base = dirname(resolve(file)), found = new Found();
-  for (const each of listsIn(written)) found.list(each);
+  for (const each of listsIn(value)) found.list(each);
   found.list(DEV_INBOX.plugins); // it is what runs where no configuration is found
   return {
     file: resolve(file),
@@ -72,16 +75,27 @@ export async function readNamed(file: string): Promise<Named> {
     own: [...found.own.values()],
     isolated: found.isolated,
     variables: [...new Set([...text.matchAll(/\$\{([A-Za-z_]\w*)/g)].map(([, name]) => name!))].sort(),
-    paths: [...new Set(strings(written).flatMap((each) => pathIn(each)).map((each) => resolve(base, each)))].sort(),
-    written,
+    paths: [...new Set(strings(value).flatMap((each) => pathIn(each)).map((each) => resolve(base, each)))].sort(),
+    written: [...new Set([...socketsIn(value), ...found.written].flatMap(pathIn).map((each) => resolve(base, each)))]
+      .sort(),
+    value,
   };
 }
 
+/** Socket files are made, and removed, where they stand. */
+function socketsIn(value: Group): string[] {
+  return listenersIn(value).map(({ address }) => String(address)).filter((each) => each.startsWith("unix:"));
+}
+
+function listenersIn(value: Group): Group[] {
+  return Array.isArray(value["listeners"]) ? value["listeners"].filter(isGroup) : [];
+}
+
 /** Every list of plugins, "standard" written out. */
-function listsIn(written: Group): unknown[][] {
-  const listeners = Array.isArray(written["listeners"]) ? written["listeners"].filter(isGroup) : [];
+function listsIn(value: Group): unknown[][] {
+  const listeners = listenersIn(value);
   const roles = new Set(listeners.map((each) => String(each["role"] ?? "mx")));
-  return [written, ...listeners].flatMap(({ plugins }) =>
+  return [value, ...listeners].flatMap(({ plugins }) =>
     plugins === "standard" ? [[...standardPlugins(roles)]] : Array.isArray(plugins) ? [plugins] : []
   );
 }
@@ -89,6 +103,8 @@ function listsIn(written: Group): unknown[][] {
 class Found {
   readonly builtIns = new Set<string>();
   readonly own = new Map<string, OwnPlugin>();
+  /** Where they write, as it stands there. */
+  readonly written: string[] = [];
   isolated = false;
 
   list(entries: readonly unknown[]): void {
@@ -106,7 +122,16 @@ class Found {
     if (GROUPS.has(name)) return Array.isArray(options) ? this.list(options) : undefined;
     const isolated = isGroup(sandbox) && (sandbox["isolate"] === "process" || sandbox["memory"] !== undefined);
     this.isolated ||= isolated;
-    if (!isModuleName(name)) return void this.builtIns.add(name);
+    if (!isModuleName(name)) {
+      this.builtIns.add(name);
+      const { root, file } = isGroup(options) ? options : {};
+      if (name === "maildir" && typeof root === "string") this.written.push(root);
+      // `postern user` puts a new file in its place
+      if (name === "accounts" && typeof file === "string") {
+        this.written.push(dirname(/^\.{0,2}\//.test(file) ? file : `./${file}`));
+      }
+      return;
+    }
     const before = this.own.get(name);
     this.own.set(name, {
       name,
@@ -128,6 +153,6 @@ function strings(value: unknown): string[] {
 }
 
 function pathIn(text: string): string[] {
-  const path = /^(?:[a-z+]+:)?(\.{0,2}\/[^\0\s]*)$/.exec(text)?.[1];
+  const path = /^(?:[a-z+]+:)?(\.{0,2}\/[^\0\s]*|\.)$/.exec(text)?.[1];
   return path === undefined || path.startsWith("//") || path.includes("${") ? [] : [path];
 }

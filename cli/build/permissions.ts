@@ -26,8 +26,6 @@ const SILENT = new Set([
 ]);
 /** Keys of the configuration that make it speak to others. */
 const SPEAKING = ["webhooks", "summary", "tracing", "nextHops", "delivery"];
-/** Plugins that write where their options say. */
-const WRITING = new Set(["maildir", "accounts"]);
 const VARIABLES = [
   ...["POSTERN_*", "LISTEN_*", "NO_COLOR", "FORCE_COLOR", "TERM", "LOGNAME", "USER", "OTEL_DENO", "LOG_TOKENS"],
   ...["LOG_STREAM", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"],
@@ -47,10 +45,10 @@ export function permissionsFor(named: Named, { installed, more }: PermissionOpti
     installed !== null && (path === named.base || path.startsWith(`${named.base}/`))
       ? resolve(installed) + path.slice(named.base.length)
       : path;
-  const base = place(named.base), data = place(resolve(named.base, textOf(named.written["data"]) ?? "./data"));
+  const base = place(named.base), data = place(resolve(named.base, textOf(named.value["data"]) ?? "./data"));
   const paths = named.paths.map(place);
   const outside = paths.filter((each) => !within(each, base) && !within(each, data));
-  const written = [data, ...writtenPaths(named).map(place).filter((each) => !within(each, data))];
+  const written = [data, ...named.written.map(place).filter((each) => !within(each, data))];
   const run = named.isolated
     ? [{ flag: "--allow-run=@{exe}", why: "plugins in a process of their own are this same file" }]
     : [];
@@ -74,15 +72,15 @@ export function permissionsFor(named: Named, { installed, more }: PermissionOpti
 /** Narrow only where nobody is spoken to: where mail for others goes is known from name service alone. */
 function networkOf(named: Named): Permission {
   const speaker = [...named.builtIns ?? []].find((each) => !SILENT.has(each) && !onlyOfDevInbox(each, named)) ??
-    named.own.find((each) => !each.sandboxed)?.name ?? SPEAKING.find((key) => named.written[key] !== undefined);
+    named.own.find((each) => !each.sandboxed)?.name ?? SPEAKING.find((key) => named.value[key] !== undefined);
   if (speaker !== undefined) {
     return { flag: "--allow-net", why: `${speaker} speaks to hosts that are known only later` };
   }
-  const listeners = Array.isArray(named.written["listeners"]) ? named.written["listeners"] : [];
-  const addresses = [...listeners, named.written["admin"]].map((each) => textOf(each?.address))
+  const listeners = Array.isArray(named.value["listeners"]) ? named.value["listeners"] : [];
+  const addresses = [...listeners, named.value["admin"]].map((each) => textOf(each?.address))
     .filter((each) => each !== null && !each.startsWith("unix:")) as string[];
   if (
-    named.written["admin"] !== undefined && textOf((named.written["admin"] as { address?: unknown }).address) === null
+    named.value["admin"] !== undefined && textOf((named.value["admin"] as { address?: unknown }).address) === null
   ) {
     addresses.push("127.0.0.1:8025");
   }
@@ -91,17 +89,8 @@ function networkOf(named: Named): Permission {
 }
 
 /** They are there for a start without a configuration, and do nothing in a start with one. */
-function onlyOfDevInbox(name: string, { written }: Named): boolean {
-  return ["spf", "dkim", "dmarc"].includes(name) && !JSON.stringify(written).includes(`"${name}"`);
-}
-
-function writtenPaths({ written, base, paths }: Named): string[] {
-  const text = JSON.stringify(written);
-  const sockets = paths.filter((each) => text.includes("unix:") && each.endsWith(".sock"));
-  const stores = [...WRITING].filter((each) => text.includes(`"${each}"`));
-  const named = stores.length === 0 ? [] : paths.filter((each) => !within(each, base) || /mail|accounts/i.test(each));
-  const folders = named.map((each) => /\.[a-z]+$/i.test(each) ? resolve(each, "..") : each);
-  return [...new Set([...sockets, ...folders])].filter((each) => each !== base || stores.includes("accounts"));
+function onlyOfDevInbox(name: string, { value }: Named): boolean {
+  return ["spf", "dkim", "dmarc"].includes(name) && !JSON.stringify(value).includes(`"${name}"`);
 }
 
 function list(name: string, values: readonly string[]): string {
