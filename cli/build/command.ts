@@ -89,18 +89,21 @@ interface Job {
   readonly output: string;
 }
 
-async function byJoining(job: Job, deno: Uint8Array<ArrayBuffer>): Promise<void> {
-  // The program is all there is: nothing is looked up, fetched, or kept for the next time
-  const words = [
+/** What the Deno in a joined file is told before the user's words. */
+export function joinedWords(permissions: readonly string[]): readonly string[] {
+  return [
+    // The program is all there is: nothing is looked up, fetched, or kept for the next time
     ...["run", "--quiet", "--no-prompt", "--no-config", "--no-lock", "--no-remote", "--cached-only", "--no-code-cache"],
     ...["--unstable-worker-options", "--ext=js"],
-    ...job.permissions.map(({ flag }) => flag),
+    ...permissions,
     "@{0}",
   ];
-  await Deno.writeFile(job.output, join({ target: job.target, deno, words, modules: [job.program] }), {
-    mode: 0o755,
-    createNew: true,
-  });
+}
+
+async function byJoining(job: Job, deno: Uint8Array<ArrayBuffer>): Promise<void> {
+  const words = joinedWords(job.permissions.map(({ flag }) => flag));
+  const octets = join({ target: job.target, deno, words, modules: [job.program] });
+  await Deno.writeFile(job.output, octets, { mode: 0o755, createNew: true });
 }
 
 /** The Deno to put in. @throws {CommandError} when there is none for that system. */

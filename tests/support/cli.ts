@@ -1,6 +1,6 @@
 /** The command line as a child process that runs to its end: what it printed and its exit code. */
 import { freePort } from "./ports.ts";
-import { ALONE, PROGRAM } from "./program.ts";
+import { ALONE, configIn, programFor } from "./program.ts";
 import { within } from "./wait.ts";
 
 export interface CliResult {
@@ -20,7 +20,8 @@ export interface CliOptions {
 
 /** Runs `postern ARGS`. Unless told otherwise no server of another test answers it. @throws when it does not end. */
 export async function postern(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
-  const [program, ...before] = [...options.under ?? [], ...PROGRAM];
+  const own = await programFor(configIn(args, options.cwd ?? Deno.cwd()));
+  const [program, ...before] = [...options.under ?? [], ...own];
   const child = new Deno.Command(program!, {
     args: [...before, ...args],
     cwd: options.cwd ?? Deno.cwd(),

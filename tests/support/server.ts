@@ -6,7 +6,7 @@
 import { Api } from "./api.ts";
 import { programOf } from "./debian.ts";
 import { freePort } from "./ports.ts";
-import { ALONE, PROGRAM } from "./program.ts";
+import { ALONE, programFor } from "./program.ts";
 import { SmtpClient } from "./smtp_client.ts";
 import { TempFolder } from "./temp.ts";
 import { waitFor, within } from "./wait.ts";
@@ -73,9 +73,9 @@ export class Server implements AsyncDisposable {
     const folder = await TempFolder.make("postern-server-");
     const data = options.data ?? folder.at("data");
     const ports = options.ports ?? { smtp: freePort(), admin: freePort() };
-    const args = ["serve"];
-    if (options.config !== undefined) args.push("--config", await folder.file("postern.yaml", options.config));
-    const [program, ...before] = [...options.under ?? TIED, ...PROGRAM];
+    const file = options.config === undefined ? undefined : await folder.file("postern.yaml", options.config);
+    const args = ["serve", ...file === undefined ? [] : ["--config", file]];
+    const own = await programFor(file), [program, ...before] = [...options.under ?? TIED, ...own];
     const child = new Deno.Command(program!, {
       args: [...before, ...args],
       cwd: folder.path, // a postern.yaml in the checkout is not ours
@@ -94,7 +94,9 @@ export class Server implements AsyncDisposable {
     }).spawn();
     const server = new Server(child, data, ports, folder);
     server.pid = child.pid;
-    if (options.under?.length) server.pid = await waitFor("the server under its tracer", () => childOf(child.pid));
+    if (options.under?.length) {
+      server.pid = await waitFor("the server under its tracer", () => childOf(child.pid, own[0]));
+    }
     return server;
   }
 
@@ -146,10 +148,10 @@ export class Server implements AsyncDisposable {
 }
 
 /** The first child of a process, once it is the program (a tracer forks before it executes). */
-function childOf(pid: number): number | null {
+function childOf(pid: number, program: string): number | null {
   try {
     const child = Number(Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`).trim().split(" ")[0]);
-    return child && Deno.readLinkSync(`/proc/${child}/exe`) === Deno.realPathSync(PROGRAM[0]) ? child : null;
+    return child && Deno.readLinkSync(`/proc/${child}/exe`) === Deno.realPathSync(program) ? child : null;
   } catch {
     return null;
   }
