@@ -25,6 +25,8 @@ export interface ServerOptions {
   readonly data?: string;
   readonly ports?: { readonly smtp: number; readonly admin: number };
   readonly env?: Readonly<Record<string, string>>;
+  /** A command that is Postern, in place of the one that is tested. */
+  readonly program?: readonly string[];
   /** A command that runs the server as its only child, such as strace with its options. */
   readonly under?: readonly string[];
   /** Milliseconds until it must be ready (default 20 s). */
@@ -75,7 +77,7 @@ export class Server implements AsyncDisposable {
     const ports = options.ports ?? { smtp: freePort(), admin: freePort() };
     const file = options.config === undefined ? undefined : await folder.file("postern.yaml", options.config);
     const args = ["serve", ...file === undefined ? [] : ["--config", file]];
-    const own = await programFor(file), [program, ...before] = [...options.under ?? TIED, ...own];
+    const own = options.program ?? await programFor(file), [program, ...before] = [...options.under ?? TIED, ...own];
     const child = new Deno.Command(program!, {
       args: [...before, ...args],
       cwd: folder.path, // a postern.yaml in the checkout is not ours
@@ -95,7 +97,7 @@ export class Server implements AsyncDisposable {
     const server = new Server(child, data, ports, folder);
     server.pid = child.pid;
     if (options.under?.length) {
-      server.pid = await waitFor("the server under its tracer", () => childOf(child.pid, own[0]));
+      server.pid = await waitFor("the server under its tracer", () => childOf(child.pid, own[0]!));
     }
     return server;
   }
