@@ -353,7 +353,7 @@ Deno.test("postern schema, help, version; unknown commands and options are usage
   for (const name of ["serve", "check", "schema", "send", "queue"]) {
     assertMatch(help.out, new RegExp(`^  ${name}\\b`, "m"));
   }
-  assertMatch((await postern(["--version"])).out, /^\d+\.\d+\.\d+\n$/);
+  assertMatch((await postern(["--version"])).out, /^\d+\.\d+\.\d+ \(Deno \d+\.\d+\.\d+ on [\w-]+, [\w ]+\)\n$/);
   const rows: [args: string[], says: RegExp][] = [
     [["serv"], /unknown command 'serv'.*serve/],
     [["serve", "--confg", "x"], /unknown option '--confg'.*--config/],
