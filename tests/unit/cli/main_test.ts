@@ -261,6 +261,35 @@ delivery:
   });
 });
 
+Deno.test("check does not warn of a postmaster whom only name service knows: it asks nobody", async () => {
+  await folder(async (cwd) => {
+    await Deno.writeTextFile(
+      `${cwd}/asking.ts`,
+      `import { defer, on } from "postern";
+export default on("rcpt", async (ctx, next) => {
+  try {
+    await ctx.dns.txt("ops.mailboxes.example.org");
+    ctx.route({ to: "remote" });
+    return next();
+  } catch {
+    return defer("4.4.3", "Later");
+  }
+}, { name: "asking" });
+`,
+    );
+    await Deno.writeTextFile(
+      `${cwd}/postern.yaml`,
+      `hostname: mx.example.org
+postmaster: ops@example.org
+domains: [example.org]
+plugins: [./asking.ts]
+`,
+    );
+    const asking = new FakeTerminal({ cwd });
+    assertEquals([await run(["check"], asking), asking.complaints], [0, []]);
+  });
+});
+
 Deno.test("check warns of a postmaster whom no mail reaches", async () => {
   await folder(async (cwd) => {
     for (const [account, warnings] of [["ops", 0], ["somebody", 1]] as const) {
