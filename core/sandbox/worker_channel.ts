@@ -1,0 +1,71 @@
+/**
+ * A channel to a Worker with permissions of its own. It has no bound on its memory: a heap that is full ends the process.
+ * Non-job: what is said on it (wire.ts).
+ */
+import type { Channel, ChannelSpec } from "./channel.ts";
+
+/** As `OpenChannel`. */
+export function openWorker({ name, root, permissions: { net, read, env } }: ChannelSpec): Channel {
+  const given = (list: readonly string[]) => list.length > 0 ? [...list] : false;
+  const permissions: Deno.PermissionOptions = {
+    net: given(net),
+    read: given(read),
+    env: given(env),
+    write: false,
+    run: false,
+    ffi: false,
+    sys: false,
+    import: false,
+  };
+  const options: WorkerOptions = { type: "module", name, deno: { permissions } };
+  return new WorkerChannel(started(`data:text/javascript,${encodeURIComponent(root)}`, options));
+}
+
+function started(url: string, options: WorkerOptions): Worker {
+  try {
+    return new Worker(url, options);
+  } catch (error) {
+    const { name, message } = error as Error;
+    if (name === "NotCapable" || /escalate/.test(message)) {
+      throw new Error("this server lacks a permission that the sandbox is given; start it with what the sandbox names " +
+        `in --allow-net, --allow-read and --allow-env (${message})`);
+    }
+    throw error;
+  }
+}
+
+class WorkerChannel implements Channel {
+  onmessage: Channel["onmessage"] = () => {};
+  onend: Channel["onend"] = () => {};
+  readonly #worker: Worker;
+  #ended = false;
+
+  constructor(worker: Worker) {
+    this.#worker = worker;
+    worker.onmessage = ({ data }) => this.onmessage(data);
+    worker.onmessageerror = () => this.#end("it posted what cannot be read");
+    worker.onerror = (event) => {
+      event.preventDefault(); // else it is this thread's error too
+      this.#end(event.message.replace(/^Uncaught /, ""));
+    };
+  }
+
+  post(message: unknown, transfer: readonly ArrayBuffer[] = []): void {
+    if (this.#ended) return;
+    if (transfer.length === 0) this.#worker.postMessage(message);
+    else this.#worker.postMessage(message, [...transfer]);
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#worker.onmessage = null;
+    this.#worker.terminate();
+  }
+
+  #end(why: string): void {
+    if (this.#ended) return;
+    this.end();
+    this.onend(why);
+  }
+}
