@@ -4,7 +4,7 @@
  * (core/config), what runs inside (inside/).
  */
 import { OptionsError, type Plugin, type SandboxFacts } from "../pipeline/plugin.ts";
-import type { OpenChannel, Permissions } from "./channel.ts";
+import { ChannelError, type OpenChannel, type Permissions } from "./channel.ts";
 import { pluginOf } from "./host/plugin.ts";
 import { Sandbox, type SandboxOptions } from "./host/sandbox.ts";
 import { Refused } from "./host/life.ts";
@@ -83,7 +83,7 @@ function optionsOf(source: PluginSource, options: unknown, limits: SandboxedOpti
 
 function channelOf({ memory, isolate = memory === undefined ? "worker" : "process" }: SandboxLimits): OpenChannel {
   if (isolate === "worker") return openWorker;
-  throw new Error("isolate: process");
+  throw new ChannelError("a process of its own is not in this version");
 }
 
 function permissionsOf({ net = [], read = [], env = [], base = "." }: SandboxedOptions): Permissions {

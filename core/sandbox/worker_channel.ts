@@ -2,15 +2,15 @@
  * A channel to a Worker with permissions of its own. It has no bound on its memory: a heap that is full ends the process.
  * Non-job: what is said on it (wire.ts).
  */
-import type { Channel, ChannelSpec } from "./channel.ts";
+import { type Channel, ChannelError, type ChannelSpec, type Permissions } from "./channel.ts";
 
 /** As `OpenChannel`. */
-export function openWorker({ name, root, permissions: { net, read, env } }: ChannelSpec): Channel {
+export function openWorker({ name, root, permissions: may }: ChannelSpec): Channel {
   const given = (list: readonly string[]) => list.length > 0 ? [...list] : false;
   const permissions: Deno.PermissionOptions = {
-    net: given(net),
-    read: given(read),
-    env: given(env),
+    net: given(may.net),
+    read: given(may.read),
+    env: given(may.env),
     write: false,
     run: false,
     ffi: false,
@@ -18,17 +18,23 @@ export function openWorker({ name, root, permissions: { net, read, env } }: Chan
     import: false,
   };
   const options: WorkerOptions = { type: "module", name, deno: { permissions } };
-  return new WorkerChannel(started(`data:text/javascript,${encodeURIComponent(root)}`, options));
+  return new WorkerChannel(started(`data:text/javascript,${encodeURIComponent(root)}`, options, may));
 }
 
-function started(url: string, options: WorkerOptions): Worker {
+/** What this server would have to be started with. */
+function lacking({ net, read, env }: Permissions): string {
+  const flags = Object.entries({ net, read, env }).filter(([, list]) => list.length > 0)
+    .map(([name, list]) => `--allow-${name}=${list.join(",")}`);
+  return `this server lacks a permission that the sandbox would have: start it with ${flags.join(" ")}`;
+}
+
+function started(url: string, options: WorkerOptions, permissions: Permissions): Worker {
   try {
     return new Worker(url, options);
   } catch (error) {
     const { name, message } = error as Error;
     if (name === "NotCapable" || /escalate/.test(message)) {
-      throw new Error("this server lacks a permission that the sandbox is given; start it with what the sandbox names " +
-        `in --allow-net, --allow-read and --allow-env (${message})`);
+      throw new ChannelError(lacking(permissions));
     }
     throw error;
   }
@@ -46,7 +52,7 @@ class WorkerChannel implements Channel {
     worker.onmessageerror = () => this.#end("it posted what cannot be read");
     worker.onerror = (event) => {
       event.preventDefault(); // else it is this thread's error too
-      this.#end(event.message.replace(/^Uncaught /, ""));
+      this.#end(plain(event.message));
     };
   }
 
@@ -68,4 +74,9 @@ class WorkerChannel implements Channel {
     this.end();
     this.onend(why);
   }
+}
+
+/** The first line of what the runtime says, without its colours. */
+function plain(message: string): string {
+  return message.replaceAll(/\u001b\[[\d;]*m/g, "").replace(/^Uncaught (?:\(in promise\) )?/, "").split("\n", 1)[0]!;
 }
