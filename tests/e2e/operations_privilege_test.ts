@@ -147,6 +147,7 @@ function* narrower(): Generator<{ readonly without: string; readonly command: st
     const [, flag, list] = /^(--allow-\w+)=(.*)$/.exec(word) ?? [];
     for (const item of list?.split(",") ?? []) {
       if (/:(53|0)$/.test(item)) continue; // name service: wanted with the first question, not before
+      if (/_proxy$/i.test(item)) continue; // a proxy that it may not see is none, and nothing else is amiss
       if (item === "OTEL_DENO") continue; // without it there are no traces, and nothing else is amiss
       const rest = list!.split(",").filter((each) => each !== item);
       const command = INWARD.with(index, `${flag}=${rest.join(",")}`);
