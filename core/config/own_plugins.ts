@@ -10,13 +10,12 @@ import { SandboxWords } from "./entry.ts";
 import type { Environment } from "./environment.ts";
 import { ConfigError } from "./issue.ts";
 import { type JsonSchema, jsonSchemaOf } from "./json_schema.ts";
-import { checkModuleName, type Importer, importPlugin, isModuleName, specifierOf } from "./plugin_module.ts";
+import { checkModuleName, importPlugin, isModuleName, specifierOf } from "./plugin_module.ts";
 import { readText } from "./read_text.ts";
 
 export interface OwnPluginsOptions {
   readonly cwd: string;
   readonly env: Environment;
-  readonly importer?: Importer;
   /** Told of each that cannot be asked. */
   trouble(name: string, message: string): void;
 }
@@ -45,7 +44,7 @@ export async function ownPlugins(file: string, options: OwnPluginsOptions): Prom
 async function schemaOf(
   name: string,
   sandbox: unknown,
-  { base, importer, trouble }: OwnPluginsOptions & { readonly base: string },
+  { base, trouble }: OwnPluginsOptions & { readonly base: string },
 ): Promise<JsonSchema> {
   if (sandbox !== undefined) {
     checkModuleName(name);
@@ -53,7 +52,7 @@ async function schemaOf(
     const told = (message: string) => trouble(name, message);
     return await sandboxSchema(specifierOf(name, base), { net, read, env, base, trouble: told }); // never imported here
   }
-  const found = await importPlugin(name, { base, ...importer && { load: importer } });
+  const found = await importPlugin(name, base);
   return isFactory(found) ? jsonSchemaOf(found.options) : { type: "object", additionalProperties: false };
 }
 

@@ -8,9 +8,6 @@ import { pathToFileURL } from "node:url";
 import { type AnyFactory, exportedPlugin } from "../pipeline/exported.ts";
 import type { Plugin } from "../pipeline/plugin.ts";
 
-/** Imports a module by its URL or `npm:` specifier. */
-export type Importer = (specifier: string) => Promise<unknown>;
-
 /** Why there is no plugin, in one line for the person who wrote the file. */
 export class PluginModuleError extends Error {
   override readonly name = "PluginModuleError";
@@ -46,15 +43,12 @@ export function specifierOf(name: string, base: string): string {
  *
  * @throws {PluginModuleError}
  */
-export async function importPlugin(
-  name: string,
-  { base, load = (specifier) => import(specifier) }: { readonly base: string; readonly load?: Importer },
-): Promise<Plugin | AnyFactory> {
+export async function importPlugin(name: string, base: string): Promise<Plugin | AnyFactory> {
   checkModuleName(name);
   const packaged = name.startsWith("npm:"), shown = shownModule(name, base);
   let exported: unknown;
   try {
-    exported = (await load(specifierOf(name, base)) as { readonly default?: unknown }).default;
+    exported = (await import(specifierOf(name, base)) as { readonly default?: unknown }).default;
   } catch (error) {
     throw new PluginModuleError(`cannot load ${shown}: ${reason(error)}${packaged ? adviceOn(error, name) : ""}`);
   }

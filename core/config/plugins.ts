@@ -16,7 +16,6 @@ import type { Path } from "./issue.ts";
 import { didYouMean } from "./nearest.ts";
 import {
   checkModuleName,
-  type Importer,
   importPlugin,
   isModuleName,
   PluginModuleError,
@@ -36,8 +35,6 @@ export interface ListOptions {
   readonly faults: Faults;
   /** The list comes from a program: an entry may be a plugin that is made already. */
   readonly inCode?: boolean;
-  /** How modules and packages are imported; by `import()` unless given. */
-  readonly importer?: Importer;
   /** Names of the next hops. */
   readonly nextHops: readonly string[];
   readonly trouble: (where: string, message: string) => void;
@@ -237,14 +234,14 @@ class ListReader {
 
   /** A module of the operator's own, or a package. */
   async #module(name: string, options: unknown, words: HostWords, at: Path): Promise<Plugin | null> {
-    const { faults, base, importer } = this.options;
+    const { faults, base } = this.options;
     const fault = (message: string) => {
       faults.add(at, message, { key: true });
       return null;
     };
     let found: Plugin | AnyFactory;
     try {
-      found = await importPlugin(name, { base, ...importer && { load: importer } });
+      found = await importPlugin(name, base);
     } catch (error) {
       if (!(error instanceof PluginModuleError)) throw error;
       return fault(error.message);
