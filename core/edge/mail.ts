@@ -26,6 +26,8 @@ export interface EdgeMail {
   readonly message: Message;
   /** Changes of its header: what a way out that cannot carry the whole message picks from. */
   readonly edits: HeaderEdits;
+  /** The octets as they came. Read them, never write to them. */
+  readonly received: Uint8Array<ArrayBuffer>;
   /** The whole message as it goes on, edits made. Read it, never write to it. */
   content(): Uint8Array<ArrayBuffer>;
   /** Why it is to wait for a person; null when it is not. */
