@@ -6,11 +6,11 @@
 import { z } from "zod";
 import {
   canonicalDomain,
-  type EdgeContext,
-  type EdgePhases,
   defer,
   defineMessagePlugin,
   DomainSet,
+  type EdgeContext,
+  type EdgePhases,
   HeaderSection,
   isDomainPattern,
   isLoopback,
@@ -56,6 +56,9 @@ const Options = z.strictObject({
     "From shows an address of another domain in a display name or a comment",
   ),
   temperror: z.enum(["pass", "defer"]).default("pass").describe("Name service failed: go on, or ask to come again"),
+  unknownPeer: z.enum(["permerror", "fail"]).default("permerror").describe(
+    "Nobody has seen who brought it (an edge platform), so that SPF was not asked, and no signature passes: what that is worth",
+  ),
   networks: z.array(network).default([]).describe("Clients that are not checked: relays of your own"),
   forwarders: z.array(network).default([]).describe("Clients that forward mail of others, which therefore may fail"),
   lists: z.array(domain).default([]).describe(
@@ -153,7 +156,7 @@ export const dmarc: PluginFactory<z.input<typeof Options>, EdgePhases> = defineM
           reason: `${sentenceOf(finding)} (dmarc=permerror)`,
         });
       }
-      const found = await judge(ctx, author.domain);
+      const found = await judge(ctx, author.domain, options.unknownPeer);
       const { result, published, policy, problem } = found;
       const { action, override, disposition } = decide(ctx, found, author.domain);
       const finding: DmarcFinding = {
@@ -287,18 +290,17 @@ function authenticated(ctx: EdgeContext) {
   };
 }
 
-async function judge(ctx: EdgeContext, author: string): Promise<Evaluation> {
+async function judge(ctx: EdgeContext, author: string, unknownPeer: "permerror" | "fail"): Promise<Evaluation> {
   const who = { author, ...authenticated(ctx) };
   const found = await inTime(TIME, ctx.signal, (signal) => evaluate(who, { dns: ctx.dns, signal }));
-  // No signature was looked at: that none aligns is not known, and must not be held against the message.
-  if (found.result !== "fail" || ctx.get(DKIM) !== undefined) return found;
-  return {
-    ...found,
-    result: "permerror",
-    policy: null,
-    published: null,
-    problem: "signatures were not checked: dkim is not there",
-  };
+  if (found.result !== "fail") return found;
+  // What was not looked at is not known, and must not be held against the message.
+  const problem = ctx.get(DKIM) === undefined
+    ? "signatures were not checked: dkim is not there"
+    : ctx.peer === null && ctx.get(SPF) === undefined && unknownPeer === "permerror"
+    ? "SPF was not checked: nobody has seen who brought it"
+    : null;
+  return problem === null ? found : { ...found, result: "permerror", policy: null, published: null, problem };
 }
 
 /** The first sealer, whom we trust, saw a pass of that very domain. */
