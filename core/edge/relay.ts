@@ -38,15 +38,14 @@ export interface RelayOptions {
  * @example
  * ```ts
  * import { type EdgeConnect, relayTo } from "postern/edge";
- * declare const connect: EdgeConnect; // import { connect } from "cloudflare:sockets"
- * const make = () =>
+ * const relay = (connect: EdgeConnect) => // import { connect } from "cloudflare:sockets"
  *   relayTo({
  *     connect,
  *     host: "mail.example.org",
  *     hostname: "edge.example.org",
  *     login: { user: "edge", password: "a long one" },
  *   });
- * console.assert(typeof make === "function");
+ * console.assert(typeof relay === "function");
  * ```
  */
 export function relayTo(options: RelayOptions): EdgeDelivery {
