@@ -1,7 +1,6 @@
 /**
  * The pipeline as the handlers that an edge platform calls. Non-job: each step of it, which the files beside this do.
  */
-import type { ExecutionContext } from "./options.ts";
 import { settle, type Settled, type Ways } from "./delivering.ts";
 import { actionsOf, answer, type EmailEvent, type EmailMessageClass } from "./email_event.ts";
 import { checkAuth, type HttpAuth } from "./http_auth.ts";
@@ -10,14 +9,7 @@ import { takeIn } from "./intake.ts";
 import { type Arrival, Judge, type Judged } from "./judge.ts";
 import { lineOf } from "./line.ts";
 import type { EdgeMail, EmailActions } from "./mail.ts";
-import {
-  EdgeDeferral,
-  type EdgeHostOptions,
-  type EventHost,
-  type EventHostOptions,
-  type MessageHost,
-  type MessageHostOptions,
-} from "./options.ts";
+import type { EdgeHostOptions, EventHost, EventHostOptions, MessageHost, MessageHostOptions } from "./options.ts";
 import { defer, reject } from "../model/reply.ts";
 
 type Options = EventHostOptions | MessageHostOptions;
@@ -178,4 +170,3 @@ class House {
 }
 
 const tooBig = (size: number) => reject("5.3.4", `Message too big, the limit is ${size} octets`, { code: 552 });
-export { EdgeDeferral };
