@@ -40,6 +40,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   ],
   edge: ["model", "smtp", "dns", "observe", "store", "pipeline"],
   replay: ["model", "smtp", "dns", "observe", "store", "pipeline", "auth", "net", "config"],
+  embedded: ["model", "mime", "dns", "observe", "store", "pipeline", "queue", "config"], // and core/server.ts, which is the root
   admin: [
     "model",
     "mime",
