@@ -5,8 +5,10 @@
 import { dirname, join as joinPath, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parse } from "@std/yaml";
+import { specifierOf } from "../../core/config/plugin_module.ts";
+import { moduleOf } from "../../plugins/mod.ts";
 import { CommandError } from "../terminal.ts";
-import { awaitingEntryText, contentsText, entryText, loaderText, registryText } from "./entry.ts";
+import { awaitingEntryText, contentsText, entryText, loaderText, registryText, rootText } from "./entry.ts";
 import type { Named } from "./named.ts";
 
 export interface BundleOptions {
@@ -33,6 +35,10 @@ export async function bundle({ named, permissions, root }: BundleOptions): Promi
     await copyLock(root, folder);
     const threads = new Map<string, string>(), sandboxes = new Map<string, string>();
     for (const [name, path] of await threadsIn(root)) threads.set(name, await bundler.run(path, "esm"));
+    for (const name of named.apart) {
+      await Deno.writeTextFile(`${folder}/apart.ts`, rootText(root, sourceOf(name, named.base)));
+      sandboxes.set(name, await bundler.run(`${folder}/apart.ts`, "esm"));
+    }
     const own = named.own.map(({ name, sandboxed }) => ({ name, sandboxed, specifier: specifierOf(name, named.base) }));
     const outside = own.filter(({ sandboxed }) => !sandboxed);
     const contents = contentsText({ root, permissions, leftOut, own: outside, threads, sandboxes });
@@ -126,8 +132,12 @@ async function copyLock(root: string, folder: string): Promise<void> {
   });
 }
 
-function specifierOf(name: string, base: string): string {
-  return name.startsWith("npm:") ? name : pathToFileURL(resolve(base, name)).href;
+/** Where a plugin that runs apart comes from: its own module, and nothing of the others. */
+function sourceOf(name: string, base: string): { readonly module: string; readonly exported: string } {
+  const builtIn = moduleOf(name);
+  return builtIn === null
+    ? { module: specifierOf(name, base), exported: "default" }
+    : { module: builtIn.url, exported: builtIn.exported };
 }
 
 /** Runs `deno bundle` with the import map of its folder. */

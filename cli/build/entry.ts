@@ -30,6 +30,18 @@ export function contentsText({ root, own, permissions, leftOut, threads, sandbox
   ].join("");
 }
 
+/** The root of a sandbox, as core/sandbox/root.ts has it, with the files of `root`. */
+export function rootText(
+  root: string,
+  { module, exported }: { readonly module: string; readonly exported: string },
+): string {
+  return [
+    `import { serve } from ${JSON.stringify(`${root}/core/sandbox/inside/shim.ts`)};\n`,
+    `import * as plugin from ${JSON.stringify(module)};\n`,
+    `serve(plugin, ${JSON.stringify(exported)});\n`,
+  ].join("");
+}
+
 /** The entry: two imports, whose order counts. */
 export function entryText(root: string): string {
   return `import "./contents.ts";\nexport { main } from ${JSON.stringify(`${root}/cli/main.ts`)};\n`;
@@ -46,7 +58,7 @@ export function awaitingEntryText(root: string): string {
  */
 export function loaderText(program: string): string {
   // esbuild has no import.meta in this form
-  const text = program.replace(/\b(import_meta\d*) = \{\};/g, "$1 = { url: module.url, filename: module.filename };");
+  const text = program.replace(/\b(import_meta\d*) = \{\};/g, "$1 = module.meta;");
   const around = `(function (require, module, exports) {${text}\n})`;
   // Only ASCII: a text with other characters takes two octets for each in memory
   const literal = JSON.stringify(around.replace(
@@ -56,7 +68,8 @@ export function loaderText(program: string): string {
   return [
     'import { createRequire } from "node:module";\n',
     'import { Script } from "node:vm";\n',
-    "const { url, filename } = import.meta, module = { exports: {}, url, filename };\n",
+    "const meta = { url: import.meta.url, filename: import.meta.filename, resolve: import.meta.resolve };\n",
+    "const module = { exports: {}, meta };\n",
     'const start = new Script(program(), { filename: "postern.js" }).runInThisContext();\n',
     'start(createRequire("file:///postern.js"), module, module.exports);\n',
     "await module.exports.main();\n",

@@ -26,6 +26,8 @@ export interface Named {
   /** Keys of the registry; null: all of them. */
   readonly builtIns: ReadonlySet<string> | null;
   readonly own: readonly OwnPlugin[];
+  /** Plugins that run in a sandbox, built in or not, by what the configuration calls them. */
+  readonly apart: readonly string[];
   /** Some plugin, built in or not, runs in a process of its own. */
   readonly isolated: boolean;
   /** Names of `${NAME}`. */
@@ -48,6 +50,7 @@ export const EVERYTHING: Named = {
   base: "",
   builtIns: null,
   own: [],
+  apart: [],
   isolated: false,
   variables: [],
   paths: [],
@@ -73,6 +76,7 @@ export async function readNamed(file: string): Promise<Named> {
     base,
     builtIns: found.builtIns,
     own: [...found.own.values()],
+    apart: [...found.apart],
     isolated: found.isolated,
     variables: [...new Set([...text.matchAll(/\$\{([A-Za-z_]\w*)/g)].map(([, name]) => name!))].sort(),
     paths: [...new Set(strings(value).flatMap((each) => pathIn(each)).map((each) => resolve(base, each)))].sort(),
@@ -103,6 +107,7 @@ function listsIn(value: Group): unknown[][] {
 class Found {
   readonly builtIns = new Set<string>();
   readonly own = new Map<string, OwnPlugin>();
+  readonly apart = new Set<string>();
   /** Where they write, as it stands there. */
   readonly written: string[] = [];
   isolated = false;
@@ -122,6 +127,7 @@ class Found {
     if (GROUPS.has(name)) return Array.isArray(options) ? this.list(options) : undefined;
     const isolated = isGroup(sandbox) && (sandbox["isolate"] === "process" || sandbox["memory"] !== undefined);
     this.isolated ||= isolated;
+    if (sandbox !== undefined) this.apart.add(name);
     if (!isModuleName(name)) {
       this.builtIns.add(name);
       const { root, file } = isGroup(options) ? options : {};

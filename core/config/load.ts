@@ -16,6 +16,7 @@ import { Faults } from "./faults.ts";
 import { ConfigError } from "./issue.ts";
 import { didYouMean } from "./nearest.ts";
 import { type Entry, type PluginList, readPlugins } from "./plugins.ts";
+import { readText } from "./read_text.ts";
 import { REGISTRY, type Registry } from "./registry.ts";
 import * as schema from "./schema.ts";
 import { readTokens } from "./tokens.ts";
@@ -37,8 +38,6 @@ export interface LoadOptions {
   readonly env: Environment;
   /** The plugins that the file may name; those of plugins/mod.ts unless given. */
   readonly registry?: Registry;
-  /** How plugins by path and packages are imported, by URL or `npm:` specifier; by `import()` unless given. */
-  readonly importer?: (specifier: string) => Promise<unknown>;
   /** Where a plugin's word to the operator goes. */
   readonly trouble?: (where: string, message: string) => void;
   /** The folder that relative paths of the command line and the environment start from. */
@@ -73,8 +72,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
   const written = (inCode ? withNames(raw) : raw) as Record<string, unknown>;
 
   const nextHops = namesIn(raw, "nextHops");
-  const { importer, trouble = () => {} } = options;
-  const lists = { registry, base, faults, nextHops, inCode, trouble, ...importer && { importer } };
+  const lists = { registry, base, faults, nextHops, inCode, trouble: options.trouble ?? (() => {}) };
   const standard = standardPlugins(new Set((read.listeners ?? []).map((each) => each?.role ?? "")));
   const listed = (list: "standard" | readonly unknown[]) => list === "standard" ? standard : list;
   const common = await readPlugins(listed(read.plugins ?? []), ["plugins"], lists);
@@ -148,9 +146,6 @@ function withNames(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, inside]) => [key, withNames(inside)]));
 }
 
-/** Octets: a running server stands still while it reads its configuration again. */
-const LARGEST = 1024 * 1024;
-
 /** The file to read, as a person would name it. */
 async function configFile(options: LoadOptions, cwd: string): Promise<string | null> {
   if (options.value !== undefined) return null;
@@ -159,23 +154,6 @@ async function configFile(options: LoadOptions, cwd: string): Promise<string | n
   if (named !== null) return named;
   const there = await Deno.stat(resolve(cwd, DEFAULT_FILE)).then((info) => info.isFile, () => false);
   return there ? DEFAULT_FILE : null;
-}
-
-async function readText(path: string, name: string): Promise<string> {
-  try {
-    const { size } = await Deno.stat(path);
-    if (size > LARGEST) throw new RangeError(`has ${size} octets; a configuration may have ${LARGEST}`);
-    return new TextDecoder("utf-8", { fatal: true }).decode(await Deno.readFile(path));
-  } catch (error) {
-    const why = error instanceof RangeError
-      ? error.message
-      : error instanceof Deno.errors.NotFound
-      ? "there is no such file"
-      : error instanceof TypeError
-      ? "is not UTF-8 text"
-      : `cannot be read: ${error instanceof Error ? error.message : error}`;
-    throw new ConfigError([{ file: name, line: 0, column: 0, path: "", message: why }]);
-  }
 }
 
 /** Every section by itself, every listener by itself: a fault in one hides none in another. */

@@ -50,6 +50,21 @@ export function threadModule(file: URL): URL {
   return new URL(`data:text/javascript,${encodeURIComponent(text)}`);
 }
 
+/** What to do about a plugin that a binary was built without. */
+export const BUILD_AGAIN = "build it again with this configuration";
+
+const CARRIED = "carried:";
+
+/** In a binary that has it, the name under which `sandboxRoot` knows a plugin; null where modules are files. */
+export function sandboxModule(plugin: string): string | null {
+  return contents !== null && Object.hasOwn(contents.sandboxes, plugin) ? `${CARRIED}${plugin}` : null;
+}
+
+/** The whole root module of a sandbox, by what `sandboxModule` said; null for what a file or a package is. */
+export function sandboxRoot(module: string): string | null {
+  return module.startsWith(CARRIED) ? contents?.sandboxes[module.slice(CARRIED.length)] ?? null : null;
+}
+
 /** A program and its first arguments, behind which stand the permissions, the module and the arguments of a child. */
 export interface ChildCommand {
   readonly program: string;

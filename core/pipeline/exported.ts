@@ -14,14 +14,16 @@ export type AnyFactory = Pick<PluginFactory<unknown>, "pluginName" | "options" |
  *
  * @throws what the function throws.
  */
-export async function exportedPlugin(exported: unknown): Promise<Plugin | AnyFactory | null> {
-  const found: unknown = typeof exported === "function" && !isFactory(exported) ? await exported(postern) : exported;
+export function exportedPlugin(exported: unknown): Plugin | AnyFactory | null {
+  const found: unknown = typeof exported === "function" && !isFactory(exported) ? exported(postern) : exported;
   return isFactory(found) || isPlugin(found) ? found : null;
 }
 
 /** What `definePlugin` made. */
 export function isFactory(value: unknown): value is AnyFactory {
-  return typeof value === "function" && typeof (value as Partial<AnyFactory>).parse === "function";
+  if (typeof value !== "function") return false;
+  const { pluginName, options, parse } = value as Partial<AnyFactory>;
+  return typeof pluginName === "string" && typeof parse === "function" && options?.["~standard"] !== undefined;
 }
 /** What a factory or `on` made. */
 export function isPlugin(value: unknown): value is Plugin {

@@ -11,7 +11,6 @@ import type {
   DeliverContext,
   HeloContext,
   MailContext,
-  MessageContext,
   QueueContext,
   RcptContext,
   Role,
@@ -20,6 +19,7 @@ import type { Address } from "../model/address.ts";
 import type { Resolver } from "../dns/resolver.ts";
 import type { Counters } from "../store/store.ts";
 import type { Host } from "./contexts/contexts.ts";
+import type { EdgeContext } from "./contexts/edge_context.ts";
 
 /** What a handler of each phase is given, in the order of a session. */
 export interface Phases {
@@ -44,8 +44,10 @@ export type { Phase };
 /** The phases of a host that knows nothing but the message. */
 export interface EdgePhases {
   /** The message is there. */
-  data: MessageContext;
+  data: EdgeContext;
 }
+/** The phases of a plugin that has some of SMTP's, and whose `data` asks no more than an edge host knows. */
+export interface PortablePhases extends Omit<Phases, "data">, EdgePhases {}
 /** A refusal in `queue` is temporary or belongs to one recipient: policy ended with `data`. */
 export type VerdictIn<P> = P extends "queue" ? "accept" | "defer" : Verdict;
 
@@ -147,6 +149,17 @@ export interface Policy {
   /** Only on listeners of these roles; the operator's word replaces the author's. */
   readonly roles?: readonly Role[];
 }
+/** Where a plugin runs that does not run in the server's own thread, and what it may do there. */
+export interface SandboxFacts {
+  /** A Worker, or a process of its own. */
+  readonly isolate: "worker" | "process";
+  /** Hosts that it may connect to. */
+  readonly net: readonly string[];
+  /** Paths that it may read. */
+  readonly read: readonly string[];
+  /** Variables of the environment that it may read. */
+  readonly env: readonly string[];
+}
 /** What a factory makes and a list holds. */
 export interface Plugin<P = Phases> extends Lifetime {
   /** Its name in the log, in metrics and in `after`. */
@@ -159,6 +172,8 @@ export interface Plugin<P = Phases> extends Lifetime {
   readonly bindsSender?: true;
   /** Talks to a program beside the server in a way that `ctx.outside` cannot hold: a replay goes without it, and says so. */
   readonly asksEngine?: true;
+  /** It runs apart; unset: in the server's own thread, with all that the server may do. */
+  readonly sandbox?: SandboxFacts;
   /** What the operator said beside it. */
   readonly policy?: Policy;
   /** Plugins that its routes name: each must be in the list and store mail. */
@@ -338,10 +353,60 @@ export function definePlugin<In, Out>(definition: Definition<In, Out, Phases>): 
   return define(definition);
 }
 
-/** For plugins that need nothing but the message: an edge host takes these, an SMTP server too. */
+/**
+ * For plugins that need nothing but the message: an edge host takes these, an SMTP server too. A handler of any other
+ * phase does not compile here.
+ *
+ * @throws {OptionsError} the factory does, when the options do not fit.
+ * @example
+ * ```ts
+ * import { defineMessagePlugin, reject, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * import { z } from "zod";
+ * const no_html = defineMessagePlugin({
+ *   name: "no_html",
+ *   options: z.strictObject({}),
+ *   create: () => ({
+ *     data: (ctx, next) =>
+ *       ctx.message.header("Content-Type")?.startsWith("text/html") ? reject("5.6.1", "Plain text, please") : next(),
+ *   }),
+ * });
+ * const { reply } = await runPhase(no_html(), "data", { message: "Content-Type: text/html\n\n<p>Hi\n" });
+ * assertEquals(String(reply), "550 5.6.1 Plain text, please");
+ * ```
+ */
 export function defineMessagePlugin<In, Out>(
   definition: Definition<In, Out, EdgePhases>,
 ): PluginFactory<In, EdgePhases> {
+  return define(definition);
+}
+
+/**
+ * For plugins that have handlers of other phases too, and say that their `data` can do without them: an SMTP server asks
+ * all of them, an edge host `data` alone, where keys of the earlier phases are not there.
+ *
+ * @throws {OptionsError} the factory does, when the options do not fit.
+ * @example
+ * ```ts
+ * import { definePortablePlugin, key, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * import { z } from "zod";
+ * const GREETED = key<string>("greeted_as", "connection");
+ * const greeted = definePortablePlugin({
+ *   name: "greeted",
+ *   options: z.strictObject({}),
+ *   create: () => ({
+ *     helo: (ctx, next) => (ctx.set(GREETED, ctx.helo), next()),
+ *     data: (ctx, next) => (ctx.prependHeader("X-Greeted-As", ctx.get(GREETED) ?? "nobody said"), next()),
+ *   }),
+ * });
+ * const { output } = await runPhase(greeted(), "data", { message: "Subject: x\n\nHi\n" });
+ * assertEquals(output, "X-Greeted-As: nobody said\r\nSubject: x\r\n\r\nHi\r\n");
+ * ```
+ */
+export function definePortablePlugin<In, Out>(
+  definition: Definition<In, Out, PortablePhases>,
+): PluginFactory<In, PortablePhases> {
   return define(definition);
 }
 

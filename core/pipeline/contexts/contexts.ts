@@ -22,6 +22,7 @@ import type { Resolver } from "../../dns/resolver.ts";
 import type { Phase } from "../../observe/events.ts";
 import type { Counters } from "../../store/store.ts";
 import type { Key, Scope } from "../key.ts";
+import type { EdgeContext } from "./edge_context.ts";
 import type { AsksOutside } from "./outside.ts";
 
 /** What a listener is for. `edge` is an edge platform's email event. */
@@ -313,7 +314,7 @@ export interface RcptContext extends MailContext {
   /** Also under keys of this recipient. */
   set<T>(key: Key<T, Lasting | "recipient">, value: NoInfer<T>): void;
 }
-/** All that an edge host knows. Write a handler against this and it runs in both places. */
+/** A message, its sender and its recipients: what data, queue and deliver have in common. */
 export interface MessageContext extends Context<Lasting> {
   /** Null for `<>`. */
   readonly sender: Address | null;
@@ -355,7 +356,7 @@ export interface MessageContext extends Context<Lasting> {
   refuse(recipient: Recipient, reply: Reply<"defer" | "reject">): void;
 }
 /** After the last octet (a milter's eom). There is no phase between DATA and the body: BDAT has no such moment. */
-export interface DataContext extends MessageContext, MailContext {
+export interface DataContext extends EdgeContext, MailContext {
   /**
    * One recipient more, if the message is accepted: durable with it in one commit, and told to nobody (NOTIFY=NEVER). An
    * address of ours is routed by the `rcpt` handlers (`recipient.copy`), a foreign one goes out. If it cannot be routed
@@ -364,12 +365,6 @@ export interface DataContext extends MessageContext, MailContext {
   copyTo(address: Address): void;
   /** This recipient gets nothing, and nobody is told: for the host a copy is `discarded`, for the peer it is accepted. */
   drop(recipient: Recipient): void;
-  /**
-   * Another body behind the header section, which the header verbs change. Whatever was signed breaks by it; observers are
-   * told so. The received octets are kept beside it, and plugins go on to see them: see `message.content()`. Several: the
-   * last counts. Resolves when the body is spooled.
-   */
-  rewrite(body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>, reason: string): Promise<void>;
   /**
    * Nothing is sent to that address any more, for so many seconds; null: for good. When the message is accepted.
    */
