@@ -10,9 +10,9 @@ export interface Key<T, S extends Scope = "transaction"> {
   /** How long its value lasts. */
   readonly scope: S;
   /** Puts a value in words, for the ledger; unset: nobody is told of it. */
-  tell?(value: T): string;
+  readonly tell?: { tell(value: T): string }["tell"] | undefined; // a method's type: a key of few values is one of many
   /** Carries the type, and is never there. */
-  readonly "~value"?: T;
+  readonly "~value"?: T | undefined; // undefined, as above: else every error about a key speaks of exactOptionalPropertyTypes
 }
 
 /**

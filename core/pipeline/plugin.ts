@@ -223,8 +223,17 @@ export interface Setup {
   /** Says which SASL mechanisms its `auth` handler can check with these options: EHLO announces them. */
   mechanisms(names: readonly string[]): void;
 }
+/**
+ * Finds a misspelt phase in what `create` gives: TypeScript lets a function give more than was asked for, so of every other
+ * name a sentence is asked for, which no handler is, and the compiler shows it.
+ */
+export type NoSuchPhase<C, P = Phases> = {
+  readonly [K in Exclude<keyof C, keyof Creation<P>>]:
+    & ((ctx: unknown, next: Next) => unknown) // lest it speaks of untyped parameters first
+    & `there is no phase ${K & string}`;
+};
 /** What an author says of a plugin. */
-export interface Definition<In, Out, P> {
+export interface Definition<In, Out, P, C extends Creation<P> & object = Creation<P>> {
   /** Its name in a configuration. */
   readonly name: string;
   /** What its options must be; `z.strictObject` tells a typo from an option. */
@@ -238,7 +247,7 @@ export interface Definition<In, Out, P> {
   /** Talks to a program beside the server in a way that `ctx.outside` cannot hold: a replay goes without it, and says so. */
   readonly asksEngine?: true;
   /** Called once per thread. May throw OptionsError (paths relative to the options) or Error. */
-  create(options: Out, setup: Setup): Creation<P>;
+  create(options: Out, setup: Setup): C & NoSuchPhase<C, P>;
 }
 /** Callable in code; `parse` is the same door for YAML, with the path of the entry in every error. */
 export interface PluginFactory<In, P = Phases> {
@@ -255,7 +264,9 @@ export interface PluginFactory<In, P = Phases> {
   parse(value: unknown, at: readonly PropertyKey[], setup?: Partial<Setup>): Plugin<P>;
 }
 
-function define<In, Out, P>(definition: Definition<In, Out, P>): PluginFactory<In, P> {
+function define<In, Out, P, C extends Creation<P> & object>(
+  definition: Definition<In, Out, P, C>,
+): PluginFactory<In, P> {
   const { options, after = [], roles, bindsSender, asksEngine } = definition;
   const parse = (value: unknown, at: readonly PropertyKey[], setup: Partial<Setup> = {}): Plugin<P> => {
     const name = setup.name ?? definition.name;
@@ -334,13 +345,15 @@ function define<In, Out, P>(definition: Definition<In, Out, P>): PluginFactory<I
  * });
  * ```
  */
-export function definePlugin<In, Out>(definition: Definition<In, Out, Phases>): PluginFactory<In> {
+export function definePlugin<In, Out, C extends Creation & object>(
+  definition: Definition<In, Out, Phases, C>,
+): PluginFactory<In> {
   return define(definition);
 }
 
 /** For plugins that need nothing but the message: an edge host takes these, an SMTP server too. */
-export function defineMessagePlugin<In, Out>(
-  definition: Definition<In, Out, EdgePhases>,
+export function defineMessagePlugin<In, Out, C extends Creation<EdgePhases> & object>(
+  definition: Definition<In, Out, EdgePhases, C>,
 ): PluginFactory<In, EdgePhases> {
   return define(definition);
 }

@@ -254,7 +254,7 @@ export interface AuthContext extends HeloContext {
   identify(user: string): void;
 }
 /** MAIL. */
-export interface MailContext extends Context<Lasting>, Pausing {
+export interface MailContext extends Context<"connection" | "transaction">, Pausing {
   /** The peer. */
   readonly client: Client;
   /** What the peer calls itself. */
@@ -310,11 +310,13 @@ export interface RcptContext extends MailContext {
    * @throws {TypeError} (a rejection) where the recipient has no remote route, or nobody here asks other hosts.
    */
   callAhead(options?: { readonly sender?: Address | null }): Promise<Reply>;
+  /** Also under keys of this recipient, as `recipient.get`. */
+  get<T>(key: Key<T, Scope>): T | undefined;
   /** Also under keys of this recipient. */
-  set<T>(key: Key<T, Lasting | "recipient">, value: NoInfer<T>): void;
+  set<T>(key: Key<T, Scope>, value: NoInfer<T>): void;
 }
 /** All that an edge host knows. Write a handler against this and it runs in both places. */
-export interface MessageContext extends Context<Lasting> {
+export interface MessageContext extends Context<"connection" | "transaction"> {
   /** Null for `<>`. */
   readonly sender: Address | null;
   /** The accepted ones, aliases expanded, each once. */
