@@ -5,7 +5,7 @@
 import { isAbsolute, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { firstOf, parallel } from "../pipeline/combine.ts";
-import { besideOf, leavesOf } from "../pipeline/compile.ts";
+import { besideOf, leavesOf, oddHandler, PHASES } from "../pipeline/compile.ts";
 import { OptionsError, type Plugin, type Policy, withPolicy } from "../pipeline/plugin.ts";
 import { noNextHop } from "./delivery/read.ts";
 import { HOST_WORDS, HostWords, selected } from "./entry.ts";
@@ -117,6 +117,7 @@ class ListReader {
       plugin = this.#make(factory, options, words, at);
     }
     if (plugin === null) return null;
+    for (const { plugin: each } of leavesOf([plugin], undefined)) this.#phases(each, at);
     const double = this.#names.get(plugin.name);
     if (double !== undefined) {
       faults.add(at, `"${plugin.name}" stands here twice; give one of them another name with "as"`, { key: true });
@@ -146,6 +147,16 @@ class ListReader {
       }
       return { name, handlers: {} };
     }
+  }
+
+  /** What was written without a compiler may handle what is no phase. */
+  #phases(plugin: Plugin, at: Path): void {
+    const odd = oddHandler(plugin);
+    if (odd === null) return;
+    const what = odd.known
+      ? `has no function for the phase "${odd.name}"`
+      : `handles the unknown phase "${odd.name}"${didYouMean(odd.name, PHASES)}`;
+    this.options.faults.add(at, `"${plugin.name}" ${what}`, { key: true });
   }
 
   async #group(word: string, members: unknown, words: HostWords, at: Path): Promise<Plugin | null> {

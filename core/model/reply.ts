@@ -69,8 +69,12 @@ export class Reply<V extends Verdict = Verdict> {
   /** `accept`, `defer` and `reject` make the usual ones. */
   constructor(code: number, status: string, text: string, options: ReplyOptions = {}) {
     if (!STATUS.test(status) || Math.floor(code / 100) !== Number(status[0])) {
-      throw new TypeError(`status ${status} does not fit code ${code}`);
+      const fits = `${Math.floor(code / 100)}.x.x`;
+      throw new TypeError(
+        `status ${status} does not fit code ${code}, whose status is ${fits}: defer() takes 4.x.x, reject() 5.x.x`,
+      );
     }
+    if (typeof text !== "string") throw new TypeError(`a reply wants a text for people, not ${typeof text}`);
     this.code = code;
     this.status = status;
     this.text = text.replace(CONTROL, " "); // nobody's text can write a line of its own

@@ -288,7 +288,7 @@ function define<In, Out, P, C extends Creation<P> & object>(
       const deadline = (milliseconds: number) => void (time = milliseconds);
       let offered: readonly string[] | null = null;
       const mechanisms = (names: readonly string[]) => void (offered = names);
-      const { observe, jobs, learn, start, stop, ...handlers } = definition.create(checked.value, {
+      const created: Creation<P> | undefined = definition.create(checked.value, {
         base: ".",
         trouble,
         ...setup,
@@ -298,6 +298,10 @@ function define<In, Out, P, C extends Creation<P> & object>(
         deadline,
         mechanisms,
       });
+      if (typeof created !== "object" || created === null) { // create: () => { mail() {} } gives nothing
+        throw new TypeError("create() must return an object: create: () => ({ ... })");
+      }
+      const { observe, jobs, learn, start, stop, ...handlers } = created;
       return {
         name,
         after,

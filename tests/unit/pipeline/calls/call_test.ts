@@ -1,6 +1,14 @@
 /** One plugin in one phase: whatever a handler does, its call ends with a Reply, in time, and the blame is the plugin's. */
 import v8 from "node:v8";
-import { assert, assertEquals, assertGreater, assertLess, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertLess,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import {
   accept,
   type Handler,
@@ -66,8 +74,15 @@ Deno.test("case 77: whatever a plugin does, the answer is a reply and the ledger
       "boom",
     ],
     ["rubbish", [bare(() => ({ code: 250 }))], 451, "error", "not a Reply"],
-    ["nothing", [bare(() => {})], 451, "error", "not a Reply"],
+    ["nothing", [bare(() => {})], 451, "error", "answered with nothing: "],
     ["rubbish, later", [bare(() => Promise.resolve(250))], 451, "error", "not a Reply"],
+    [
+      "asks and forgets",
+      [bare(async (_c: unknown, next: Next) => void await next())],
+      451,
+      "error",
+      "nothing after next()",
+    ],
     ["asks twice", [on("mail", async (_ctx, next) => (await next(), next()))], 451, "error", "twice"],
     [
       "asks twice and hides it",
@@ -180,6 +195,45 @@ Deno.test("a phase without promises makes none, whatever its plugins look at and
   const made = countPromises();
   await later(1);
   assertGreater(made(), 0, "they are counted at all");
+});
+
+Deno.test("a mistake of programming is told with its place, what somebody threw on purpose is not", async () => {
+  const reasonOf = async (handler: unknown) => (await runPhase(bare(handler), "mail")).decisions[0]!.reason;
+  const slip = (ctx: { nobody: { here: unknown } }) => ctx.nobody.here;
+  assertMatch(await reasonOf(slip), /reading 'here'\) at calls\/call_test\.ts:\d+:\d+$/);
+  const wrong = (ctx: MailContext) => ctx.reversePath({ local: "\n", domain: "x" });
+  assertMatch(await reasonOf(wrong), /wants addresses, .* at calls\/call_test\.ts:\d+:\d+$/, "not a place in core");
+  assertEquals(await reasonOf(boom), "boom");
+  for (const stack of [7, "", "x\n".repeat(1e6), `x\n at ${"(".repeat(1e6)}`, `x\n at file:///${"a/".repeat(1e6)}`]) {
+    const odd = () => {
+      throw Object.assign(new TypeError("odd"), { stack });
+    };
+    assertMatch(await reasonOf(odd), /^odd( at .{0,80})?$/);
+  }
+});
+
+Deno.test("a key where its value could not last is the plugin's error, whatever was compiled", async () => {
+  const rows: [phase: Phase, key: unknown, reason: string][] = [
+    ["connect", key("k"), `the key "k" is of a transaction, and connect is before MAIL`],
+    ["helo", key("k"), `the key "k" is of a transaction, and helo is before MAIL`],
+    ["auth", key("k"), `the key "k" is of a transaction, and auth is before MAIL`],
+    ["mail", key("k", "recipient"), `the key "k" is of one recipient, and mail has many`],
+    ["data", key("k", "recipient"), `the key "k" is of one recipient, and data has many`],
+    ["queue", "k", "wants a key that key(name) made"],
+    ["rcpt", undefined, "wants a key that key(name) made"],
+  ];
+  for (const [phase, made, reason] of rows) {
+    for (const verb of ["get", "set"]) {
+      const call = (
+        ctx: Record<string, (key: unknown, value: number) => void>,
+        next: Next,
+      ) => (ctx[verb]!(made, 1), next());
+      const { decisions } = await runPhase(bare(call, phase), phase);
+      const [told] = decisions.filter(({ verdict }) => verdict === "error");
+      assertStringIncludes(told?.reason ?? "", `${verb}()`);
+      assertStringIncludes(told!.reason, reason);
+    }
+  }
 });
 
 Deno.test("own time is without what ran behind next()", async () => {
