@@ -8,7 +8,20 @@ import type { Answer, RecordType } from "./answer.ts";
 /** `nxdomain`, `nodata`: the name or record is not there, for sure. `servfail`, `timeout`: nobody knows. */
 export type DnsFault = "nxdomain" | "nodata" | "servfail" | "timeout";
 
-/** A lookup without records. */
+/**
+ * A lookup without records. `temporary` tells what nobody knows from what is not there: of the first no permanent verdict may
+ * come (RFC 7208 2.6.6).
+ *
+ * @example
+ * ```ts
+ * import { DnsError, MemoryResolver } from "postern";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ * const dns = new MemoryResolver({ "broken.example": "servfail" });
+ * const lost = await assertRejects(() => dns.mx("nowhere.example"), DnsError);
+ * const broken = await assertRejects(() => dns.mx("broken.example"), DnsError);
+ * assertEquals([lost.fault, lost.temporary, broken.fault, broken.temporary], ["nxdomain", false, "servfail", true]);
+ * ```
+ */
 export class DnsError extends Error {
   /** Tells it from other errors. */
   override readonly name = "DnsError";

@@ -112,7 +112,19 @@ export function queuedAs(id: string): Reply<"accept"> {
   return new Reply(250, "2.0.0", `queued as ${id}`);
 }
 
-/** Not now: 451 unless `options.code` says otherwise. The peer keeps the message and tries again. */
+/**
+ * Not now: 451 unless `options.code` says otherwise (421, 450, 452, 454, 455; 421 also ends the session). The peer keeps the
+ * message and tries again. `status` is of class 4 (RFC 3463), `text` for the person at the other end.
+ *
+ * @example
+ * ```ts
+ * import { defer } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * assertEquals(String(defer("4.7.1", "One a minute, please")), "451 4.7.1 One a minute, please");
+ * assertEquals(defer("4.3.2", "Closed for today", { code: 421, reason: "maintenance" }).closes, true);
+ * ```
+ * @throws {TypeError} when the status is of another class than the code.
+ */
 export function defer(
   status: `4.${number}.${number}`,
   text: string,
@@ -121,7 +133,19 @@ export function defer(
   return new Reply(options.code ?? 451, status, text, options);
 }
 
-/** Never: 550 unless `options.code` says otherwise. The peer tells its sender. */
+/**
+ * Never: 550 unless `options.code` says otherwise (another 5xx; 521 also ends the session). The peer tells its sender.
+ * `status` is of class 5 (RFC 3463), `text` for the person at the other end, `options.reason` for the log alone.
+ *
+ * @example
+ * ```ts
+ * import { reject } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const reply = reject("5.7.1", "Not from there", { code: 554, reason: "listed at list.example" });
+ * assertEquals([String(reply), reply.options.reason], ["554 5.7.1 Not from there", "listed at list.example"]);
+ * ```
+ * @throws {TypeError} when the status is of another class than the code.
+ */
 export function reject(
   status: `5.${number}.${number}`,
   text: string,

@@ -196,7 +196,27 @@ export type Checked<Out> =
   | { readonly value: Out; readonly issues?: undefined }
   | { readonly issues: readonly { readonly message: string; readonly path?: readonly PathStep[] | undefined }[] };
 
-/** Options that the schema, or `create`, turned down: a path and a sentence for each fault. */
+/**
+ * Options that the schema, or `create`, turned down: a path and a sentence for each fault. `create` may throw one of its own,
+ * with paths that begin at its options; in a configuration each is then told with file, line and column.
+ *
+ * @example
+ * ```ts
+ * import { definePlugin, OptionsError } from "postern";
+ * import { z } from "zod";
+ * import { assertEquals, assertThrows } from "@std/assert";
+ * const between = definePlugin({
+ *   name: "between",
+ *   options: z.strictObject({ from: z.number(), to: z.number() }),
+ *   create({ from, to }) {
+ *     if (from > to) throw new OptionsError([{ path: ["to"], message: `must not be less than from, ${from}` }]);
+ *     return {};
+ *   },
+ * });
+ * const error = assertThrows(() => between({ from: 9, to: 1 }), OptionsError);
+ * assertEquals(error.message, "between.to: must not be less than from, 9");
+ * ```
+ */
 export class OptionsError extends Error {
   /** Tells it from other errors. */
   override readonly name = "OptionsError";
@@ -355,7 +375,31 @@ export function definePlugin<In, Out, C extends Creation & object>(
   return define(definition);
 }
 
-/** For plugins that need nothing but the message: an edge host takes these, an SMTP server too. */
+/**
+ * For plugins that need nothing but the message: an edge host takes these, an SMTP server too. There is one phase, `data`, and
+ * no client in it.
+ *
+ * @throws {OptionsError} the factory does, when the options do not fit.
+ *
+ * @example
+ * ```ts
+ * import { defineMessagePlugin, runPhase } from "postern";
+ * import { z } from "zod";
+ * import { assertEquals } from "@std/assert";
+ * const tag = defineMessagePlugin({
+ *   name: "tag",
+ *   options: z.strictObject({ word: z.string().default("[list]") }),
+ *   create: ({ word }) => ({
+ *     data(ctx, next) {
+ *       ctx.replaceHeader("Subject", `${word} ${ctx.message.header("Subject") ?? ""}`);
+ *       return next();
+ *     },
+ *   }),
+ * });
+ * const { output } = await runPhase(tag(), "data", { message: "Subject: hello\n\ntext\n" });
+ * assertEquals(output, "Subject: [list] hello\r\n\r\ntext\r\n");
+ * ```
+ */
 export function defineMessagePlugin<In, Out, C extends Creation<EdgePhases> & object>(
   definition: Definition<In, Out, EdgePhases, C>,
 ): PluginFactory<In, EdgePhases> {
@@ -382,7 +426,18 @@ export function on<P extends Phase>(
   return { name: options.name ?? `on(${phase})`, handlers: { [phase]: handler } as Handlers };
 }
 
-/** The same plugin under the operator's words; later words win. */
+/**
+ * The same plugin under the operator's words; later words win.
+ *
+ * @example
+ * ```ts
+ * import { on, reject, runPhase, withPolicy } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const strict = on("mail", () => reject("5.7.1", "Nobody"), { name: "strict" });
+ * const { reply, decisions } = await runPhase(withPolicy(strict, { mode: "observe" }), "mail");
+ * assertEquals([reply.code, decisions[0]?.verdict, decisions[0]?.observed], [250, "reject", true]);
+ * ```
+ */
 export function withPolicy<P>(plugin: Plugin<P>, policy: Policy): Plugin<P> {
   return { ...plugin, policy: { ...plugin.policy, ...policy } };
 }

@@ -20,7 +20,26 @@ export interface AsksOutside {
   outside(question: string, ask: (signal: AbortSignal) => Promise<string>): Promise<string>;
 }
 
-/** Nobody answered: then, as far as a recording knows, or now. Says nothing about the mail. */
+/**
+ * Nobody answered: then, as far as a recording knows, or now. Says nothing about the mail.
+ *
+ * @example
+ * ```ts
+ * import { defer, on, OutsideError, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const asks = on("mail", async (ctx, next) => {
+ *   try {
+ *     const answer = await ctx.outside("weather", () => Promise.reject(new OutsideError("it is down")));
+ *     return answer === "fine" ? next() : defer("4.3.2", "Not in this weather");
+ *   } catch (error) {
+ *     if (error instanceof OutsideError) return defer("4.3.2", "Ask me later", { reason: error.message });
+ *     throw error;
+ *   }
+ * });
+ * const { reply } = await runPhase(asks, "mail");
+ * assertEquals([reply.code, reply.options.reason], [451, "it is down"]);
+ * ```
+ */
 export class OutsideError extends Error {
   /** Tells it from other errors. */
   override readonly name = "OutsideError";
