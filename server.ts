@@ -60,6 +60,7 @@ export type { RouteRule } from "./core/delivery/route_rules.ts";
 export type { SuspensionRule } from "./core/delivery/suspension.ts";
 export type { TlsLevel, TlsRule } from "./core/delivery/tls/rules.ts";
 export type { Server as NameServer } from "./core/dns/exchange.ts";
+export type { HttpsServer } from "./core/dns/doh.ts";
 export type { Family } from "./core/dns/host_addresses.ts";
 export type { StubOptions } from "./core/dns/stub.ts";
 export type { AccessToken, Scope as TokenScope } from "./core/config/tokens.ts";

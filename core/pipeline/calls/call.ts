@@ -8,7 +8,7 @@ import { Reply } from "../../model/reply.ts";
 import { proceed } from "./compose.ts";
 import { PluginContext } from "../contexts/plugin_context.ts";
 import type { TransactionContext } from "../contexts/transaction_context.ts";
-import { unwatch, watch } from "./deadlines.ts";
+import { DEADLINES } from "./deadlines.ts";
 import { type Effect, told as data } from "../effect.ts";
 import { failure } from "../endings/endings.ts";
 import { AFTER, dropped, IN_QUEUE, late, noReply, placeOf, TWICE, UNAWAITED } from "./faults.ts";
@@ -101,7 +101,7 @@ class Call {
     }
     return new Promise((resolve) => {
       this.#expire = (why) => resolve(this.#fail(why));
-      watch(this);
+      (this.#ctx.services.deadlines ?? DEADLINES).watch(this);
       (answer as Promise<unknown>).then(
         (value) => this.#done || resolve(this.#finish(value)),
         (error) => this.#done || resolve(this.#fail(error)),
@@ -188,7 +188,7 @@ class Call {
   #close(why?: Error): void {
     this.#stopClock();
     this.#done = true;
-    if (this.#expire) unwatch(this); // at once: what only a sweep frees, leaks
+    if (this.#expire) (this.#ctx.services.deadlines ?? DEADLINES).unwatch(this); // at once: what only a sweep frees, leaks
     this.#view?.end(why);
   }
 

@@ -7,141 +7,18 @@
  */
 import type { Address } from "../../model/address.ts";
 import type { AuthResult } from "../../model/authres.ts";
-import type {
-  BodyType,
-  MailParameters,
-  Origin,
-  PluginRoute,
-  RcptParameters,
-  Result,
-  Route,
-} from "../../model/envelope.ts";
+import type { MailParameters, PluginRoute } from "../../model/envelope.ts";
 import type { FieldChange } from "../../model/field_changes.ts";
 import type { Reply } from "../../model/reply.ts";
 import type { Resolver } from "../../dns/resolver.ts";
-import type { Phase } from "../../observe/events.ts";
 import type { Counters } from "../../store/store.ts";
 import type { Key, Scope } from "../key.ts";
+import type { EdgeContext } from "./edge_context.ts";
+import type { Client, Host, Message, Recipient, Role, Score } from "./facts.ts";
 import type { AsksOutside } from "./outside.ts";
 
-/** What a listener is for. `edge` is an edge platform's email event. */
-export type Role = "mx" | "submission" | "lmtp" | "edge";
-
-/** This site, as its configuration has it. */
-export interface Host {
-  /** The name in the greeting, in Received and as authserv-id. */
-  readonly name: string;
-  /** The local domains as written, `*.name` for all below a name, `*` for every domain. `new DomainSet` reads them. */
-  readonly domains: readonly string[];
-  /** Where mail for postmaster goes, when the configuration says. */
-  readonly postmaster: Address | null;
-}
-/** What a TLS handshake settled (RFC 3207, RFC 8314). */
-export interface TlsFacts {
-  /** "TLSv1.2" or "TLSv1.3". */
-  readonly version: string;
-  /** The cipher suite's standard name. */
-  readonly cipher: string;
-  /** The name the client asked for (SNI), or null. */
-  readonly serverName: string | null;
-  /** True when an earlier session was resumed. */
-  readonly resumed: boolean;
-  /** The client's certificate, if it showed one that the listener's client CA vouches for. */
-  readonly certificate: ClientCertificate | null;
-  /** Why a certificate that it showed does not count. */
-  readonly distrust?: string;
-}
-/** A client's certificate whose chain was verified. */
-export interface ClientCertificate {
-  /** SHA-256 of the certificate: upper-case hex with colons. */
-  readonly fingerprint: string;
-  /** The subject's common name, or empty. */
-  readonly commonName: string;
-  /** E-mail addresses among the alternative names. */
-  readonly emails: readonly string[];
-}
-/** The peer of a session. */
-export interface Client {
-  /** Canonical: IPv4-mapped addresses as IPv4. */
-  readonly ip: string;
-  /** Its own port. */
-  readonly port: number;
-  /** Null without TLS. */
-  readonly tls: TlsFacts | null;
-  /** Who it is logged in as, else null. */
-  readonly identity: string | null;
-}
-/** One recipient of a transaction, as it is now. */
-export interface Recipient {
-  /** Where its copy goes. */
-  readonly address: Address;
-  /** What the peer named; `address` differs after an alias. */
-  readonly original: Address;
-  /** The recipient this one was expanded from. Null for what the peer itself named. */
-  readonly origin: Recipient | null;
-  /** What RCPT said besides the address. */
-  readonly parameters: RcptParameters;
-  /** A plugin added it (`copyTo`): nobody is told of it, and no limit counts it. `origin` is null all the same. */
-  readonly copy: boolean;
-  /** Null until a plugin gave it one. */
-  readonly route: Route | null;
-  /** Null until it is settled or refused. */
-  readonly result: Result | null;
-  /** What plugins know about it. */
-  get<T>(key: Key<T, "recipient">): T | undefined;
-}
-/** One field of a header section. */
-export interface HeaderField {
-  /** As it was written, without the colon. */
-  readonly name: string;
-  /** Unfolded, without the space around it. Octets above 127 as UTF-8, else Latin-1. */
-  readonly value: string;
-}
-/**
- * The message as received. Header edits are a list beside it and take effect when it is written; `header` and `headers`
- * show them, `bytes` and `stream` never do: signatures stay checkable.
- */
-export interface Message {
-  /** Octets as received, header section and body. */
-  readonly size: number;
-  /** What BODY= said (RFC 6152, RFC 3030); 7BIT unless it said more. */
-  readonly bodyType: BodyType;
-  /** Octets before its body: where the header section ends, in `stream()` as in `content()`. */
-  readonly bodyStart: number;
-  /** A line that is no field ended the header before its empty line: another reader may see more fields behind it. */
-  readonly malformed: boolean;
-  /** The first field of that name, any case. */
-  header(name: string): string | undefined;
-  /** All of them, in their order; what plugins added stands first, what they removed is not there. */
-  readonly headers: readonly HeaderField[];
-  /**
-   * The same fields as octets, each with its line ends as it was received or written, and no empty line behind them: for
-   * those who sign, and for filters that want to see it all. Never write to it.
-   */
-  readonly headerOctets: Uint8Array<ArrayBuffer>;
-  /** The received octets: a view, never write to it. Rejects above `max` (default 1 MiB): stream instead. */
-  bytes(options?: { readonly max?: number }): Promise<Uint8Array<ArrayBuffer>>;
-  /** A fresh stream of the received octets each time, from memory or the spool file. */
-  stream(): ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** A body other than the received one goes on: a plugin has rewritten it. */
-  readonly rewritten: boolean;
-  /** The octets with the body that goes on, the header section as it was received: those of `stream()` unless `rewritten`. */
-  content(): ReadableStream<Uint8Array<ArrayBuffer>>;
-}
-/** Points for a message, and who gave them. */
-export interface Score {
-  /** More is worse; a negative number speaks for the message. */
-  readonly points: number;
-  /** The rule that gave them. */
-  readonly reason: string;
-}
-/** A copy for a mailbox of the dev inbox, durable with the commit that ends the phase. */
-export interface Deposit {
-  /** Whose copy it is. */
-  readonly recipient: Recipient;
-  /** The mailbox. */
-  readonly inbox: string;
-}
+export type * from "./deliver_context.ts";
+export type * from "./facts.ts";
 
 /** What every phase's context has. */
 export interface Context<S extends Scope = "connection"> extends AsksOutside {
@@ -177,29 +54,6 @@ export interface Context<S extends Scope = "connection"> extends AsksOutside {
   get<T>(key: Key<T, S>): T | undefined;
   /** Leaves a fact for the plugins behind this one. A key is no change: it counts in mode observe too. */
   set<T>(key: Key<T, S>, value: NoInfer<T>): void; // NoInfer: else set(SPF, "typo") widens T and compiles
-}
-/** What a condition may look at, in any phase. `recipient` is there in rcpt only, `sender` is null before MAIL too. */
-export interface Facts {
-  /** The phase that is being decided. */
-  readonly phase: Phase;
-  /** What the listener is for. */
-  readonly role: Role;
-  /** The listener's name. */
-  readonly listener: string;
-  /** This site. */
-  readonly host: Host;
-  /** The peer. */
-  readonly client: Client;
-  /** What the peer called itself; empty before EHLO. */
-  readonly helo: string;
-  /** The sender; null for `<>`. */
-  readonly sender: Address | null;
-  /** The recipient that is being decided. */
-  readonly recipient: Recipient | null;
-  /** The accepted ones so far. */
-  readonly recipients: readonly Recipient[];
-  /** What plugins before this place left. */
-  get<T>(key: Key<T, Scope>): T | undefined;
 }
 /** The scopes that outlive a recipient. */
 export type Lasting = "connection" | "transaction";
@@ -315,7 +169,7 @@ export interface RcptContext extends MailContext {
   /** Also under keys of this recipient. */
   set<T>(key: Key<T, Scope>, value: NoInfer<T>): void;
 }
-/** All that an edge host knows. Write a handler against this and it runs in both places. */
+/** A message, its sender and its recipients: what data, queue and deliver have in common. */
 export interface MessageContext extends Context<"connection" | "transaction"> {
   /** Null for `<>`. */
   readonly sender: Address | null;
@@ -357,7 +211,7 @@ export interface MessageContext extends Context<"connection" | "transaction"> {
   refuse(recipient: Recipient, reply: Reply<"defer" | "reject">): void;
 }
 /** After the last octet (a milter's eom). There is no phase between DATA and the body: BDAT has no such moment. */
-export interface DataContext extends MessageContext, MailContext {
+export interface DataContext extends EdgeContext, MailContext {
   /**
    * One recipient more, if the message is accepted: durable with it in one commit, and told to nobody (NOTIFY=NEVER). An
    * address of ours is routed by the `rcpt` handlers (`recipient.copy`), a foreign one goes out. If it cannot be routed
@@ -366,12 +220,6 @@ export interface DataContext extends MessageContext, MailContext {
   copyTo(address: Address): void;
   /** This recipient gets nothing, and nobody is told: for the host a copy is `discarded`, for the peer it is accepted. */
   drop(recipient: Recipient): void;
-  /**
-   * Another body behind the header section, which the header verbs change. Whatever was signed breaks by it; observers are
-   * told so. The received octets are kept beside it, and plugins go on to see them: see `message.content()`. Several: the
-   * last counts. Resolves when the body is spooled.
-   */
-  rewrite(body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>, reason: string): Promise<void>;
   /**
    * Nothing is sent to that address any more, for so many seconds; null: for good. When the message is accepted.
    */
@@ -393,60 +241,4 @@ export interface QueueContext extends MessageContext {
   settle(recipient: Recipient, result: "stored" | "discarded"): void;
   /** A copy for a mailbox of the dev inbox: durable, and settled as stored, with the commit that ends the phase. */
   deposit(recipient: Recipient, inbox: string): void;
-}
-/** What goes out, at last: edits made, coded as this peer can read it, in front of it nothing but other signatures. */
-export interface SignedContent {
-  /** Octets. */
-  readonly size: number;
-  /** The first octets, at least the whole header section. */
-  readonly head: Uint8Array<ArrayBuffer>;
-  /** All octets when they are in memory, else null. Never write to them. */
-  readonly memory: Uint8Array<ArrayBuffer> | null;
-  /** A fresh stream each time. */
-  stream(): ReadableStream<Uint8Array<ArrayBuffer>>;
-}
-/**
- * Makes the fields that are to stand in front of a content: whole header fields with CRLF at the end of each, or an empty
- * string. When it fails the attempt is put off: what was to be signed never goes out without it.
- */
-export type Signer = (content: SignedContent) => Promise<string>;
-
-/**
- * On the way out: middleware around one attempt at the recipients of a message that share a destination. `next()` makes
- * the attempt and gives what became of it: an acceptance when every recipient was taken, else the worst refusal. Changes
- * hold for this attempt and come before it: what is said behind `next()` counts for nothing. There is no `client` here,
- * and no keys of the transaction.
- */
-export interface DeliverContext extends MessageContext {
-  /** Attempts before this one. */
-  readonly tries: number;
-  /** The recipients of this attempt share this destination. `via`: the name of a next hop; null: the domain's own hosts. */
-  readonly destination: { readonly domain: string; readonly via: string | null };
-  /** Who brought the message, as the queue remembers it; `ip` is empty for what this server wrote itself (reports). */
-  readonly origin: Origin;
-  /** What MAIL said besides the address when the message came. */
-  readonly parameters: MailParameters;
-  /** Another next hop. The last word counts. */
-  route(route: RemoteRoute): void;
-  /**
-   * MAIL FROM of this attempt, for one recipient or for all; the last word counts. Recipients with different ones go in
-   * transactions of their own. `ctx.sender` stays who the sender is, and is told of failures.
-   *
-   * @throws {TypeError} for mail from `<>`.
-   */
-  reversePath(address: Address, recipient?: Recipient): void;
-  /** MAIL FROM of this attempt for a recipient, as it is by now: for whoever signs what another plugin made. Null: `<>`. */
-  returnPathOf(recipient: Recipient): Address | null;
-  /** RCPT TO of this attempt for a recipient. The last word counts. */
-  forwardPath(recipient: Recipient, address: Address): void;
-  /**
-   * Not before that moment (milliseconds since 1970), and this was no attempt: nobody's patience is used up. Then answer
-   * `defer(...)`; after `next()` it counts for nothing. Several: the latest counts.
-   */
-  postpone(until: number): void;
-  /**
-   * Asks `signer` once for each form in which the content goes out, after every other change, the coding for a peer
-   * without 8BITMIME included. Several: each sees the fields of those before it, and its own stand in front of theirs.
-   */
-  sign(signer: Signer): void;
 }

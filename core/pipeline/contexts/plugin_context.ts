@@ -102,6 +102,9 @@ export class PluginContext implements Every {
   get client(): Client {
     return this.#ctx.client;
   }
+  get peer(): Client | null {
+    return this.#ctx.role === "edge" ? null : this.#ctx.client;
+  }
   get helo(): string {
     return this.#ctx.helo;
   }
