@@ -63,6 +63,24 @@ export interface LookupOptions {
  * Name service for plugins. Names are A-labels without a trailing dot. An answer without records is no answer.
  *
  * @throws {DnsError} from every method but `lookup`, as a rejection.
+ *
+ * @example
+ * ```ts
+ * import { DnsError, MemoryResolver, type Resolver } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * // Null: nobody knows.
+ * async function hasMx(dns: Resolver, domain: string): Promise<boolean | null> {
+ *   try {
+ *     return (await dns.mx(domain)).length > 0;
+ *   } catch (error) {
+ *     if (error instanceof DnsError) return error.temporary ? null : false;
+ *     throw error;
+ *   }
+ * }
+ * const dns = new MemoryResolver({ "a.example": { mx: [[10, "mx.a.example"]] }, "b.example": "timeout" });
+ * assertEquals([await hasMx(dns, "a.example"), await hasMx(dns, "b.example")], [true, null]);
+ * assertEquals(await hasMx(dns, "c.example"), false);
+ * ```
  */
 export interface Resolver {
   /** IPv4 addresses. */

@@ -27,7 +27,21 @@ export type RejectCode =
   | 555
   | 556;
 
-/** What a reply is beside its words. */
+/**
+ * What a reply is beside its words.
+ *
+ * @example
+ * ```ts
+ * import { accept, defer, on, reject, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * assertEquals(defer("4.2.1", "Full", { code: 452, reason: "the disk" }).code, 452);
+ * const lenient = on("mail", async (ctx, next) => {
+ *   const reply = await next();
+ *   return reply.verdict === "reject" && ctx.client.ip === "192.0.2.1" ? accept("Well", { over: reply }) : reply;
+ * });
+ * assertEquals((await runPhase([lenient, on("mail", () => reject("5.7.1", "No"))], "mail")).reply.text, "Well");
+ * ```
+ */
 export interface ReplyOptions<Code extends number = number> {
   /** Another code of the same class. */
   readonly code?: Code;

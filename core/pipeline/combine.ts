@@ -13,7 +13,18 @@ import { failure } from "./endings/endings.ts";
 import { worst } from "./endings/settlement.ts";
 import type { Answer, Handlers, Next, Phase, Phases, Plugin, Policy } from "./plugin.ts";
 
-/** A condition on what is known of the connection and the transaction. It must be quick: nothing cuts it off. */
+/**
+ * A condition on what is known of the connection and the transaction. It must be quick: nothing cuts it off.
+ *
+ * @example
+ * ```ts
+ * import { on, reject, runPhase, type Test, when } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const plain: Test = ({ client }) => client.tls === null;
+ * const { reply } = await runPhase(when(plain, on("mail", () => reject("5.7.10", "TLS first"))), "mail");
+ * assertEquals(reply.text, "TLS first");
+ * ```
+ */
 export type Test = (facts: Facts) => boolean;
 
 function combined(

@@ -17,7 +17,24 @@ import type {
   VerdictIn,
 } from "./plugin.ts";
 
-/** Standard Schema v1, as far as options need it: zod, valibot, arktype. */
+/**
+ * Standard Schema v1, as far as options need it: zod, valibot, arktype.
+ *
+ * @example
+ * ```ts
+ * import { definePlugin, type Schema } from "postern";
+ * import { assertThrows } from "@std/assert";
+ * const Longest: Schema<number> = { // what zod, valibot and arktype give; by hand it is a function
+ *   "~standard": {
+ *     version: 1,
+ *     vendor: "mine",
+ *     validate: (value) => typeof value === "number" ? { value } : { issues: [{ message: "must be a number" }] },
+ *   },
+ * };
+ * const names = definePlugin({ name: "names", options: Longest, create: () => ({}) });
+ * assertThrows(() => names("ten" as never), Error, "names: must be a number");
+ * ```
+ */
 export interface Schema<In, Out = In> {
   /** The interface of Standard Schema; must check without waiting. */
   readonly "~standard": {
@@ -64,7 +81,27 @@ export class OptionsError extends Error {
   }
 }
 
-/** What `create` is told beside its options. */
+/**
+ * What `create` is told beside its options.
+ *
+ * @example
+ * ```ts
+ * import { definePlugin } from "postern";
+ * import { z } from "zod";
+ * import { assertEquals } from "@std/assert";
+ * const gateway = definePlugin({
+ *   name: "gateway",
+ *   options: z.strictObject({ via: z.string() }),
+ *   create({ via }, setup) {
+ *     setup.routesVia([via]); // a next hop that is not configured is found at the start
+ *     setup.deadline(5_000);
+ *     return { rcpt: (ctx, next) => (ctx.route({ to: "remote", via }), next()) };
+ *   },
+ * });
+ * const { routesVia, deadline } = gateway({ via: "inside" });
+ * assertEquals([routesVia, deadline], [["inside"], 5_000]);
+ * ```
+ */
 export interface Setup {
   /** Folder that relative paths in options start from: the configuration file's. */
   readonly base: string;
@@ -90,7 +127,30 @@ export type NoSuchPhase<C, P = Phases> = {
     & ((ctx: unknown, next: Next) => unknown) // lest it speaks of untyped parameters first
     & `there is no phase ${K & string}`;
 };
-/** What an author says of a plugin. */
+/**
+ * What an author says of a plugin.
+ *
+ * @example
+ * ```ts
+ * import { type Definition, definePlugin, type Phases } from "postern";
+ * import { z } from "zod";
+ * import { assertEquals } from "@std/assert";
+ * const options = z.strictObject({ words: z.array(z.string()).default([]) });
+ * type Options = typeof options;
+ * const definition: Definition<z.input<Options>, z.output<Options>, Phases> = {
+ *   name: "words",
+ *   options,
+ *   after: ["spf"],
+ *   create: ({ words }) => ({
+ *     data(ctx, next) {
+ *       for (const word of words) if (ctx.message.header("Subject")?.includes(word)) ctx.score(1, word);
+ *       return next();
+ *     },
+ *   }),
+ * };
+ * assertEquals(definePlugin(definition)({ words: ["casino"] }).after, ["spf"]);
+ * ```
+ */
 export interface Definition<In, Out, P, C extends Creation<P> & object = Creation<P>> {
   /** Its name in a configuration. */
   readonly name: string;
@@ -107,7 +167,20 @@ export interface Definition<In, Out, P, C extends Creation<P> & object = Creatio
   /** Called once per thread. May throw OptionsError (paths relative to the options) or Error. */
   create(options: Out, setup: Setup): C & NoSuchPhase<C, P>;
 }
-/** Callable in code; `parse` is the same door for YAML, with the path of the entry in every error. */
+/**
+ * Callable in code; `parse` is the same door for YAML, with the path of the entry in every error.
+ *
+ * @example
+ * ```ts
+ * import { definePlugin, OptionsError } from "postern";
+ * import { z } from "zod";
+ * import { assertEquals, assertThrows } from "@std/assert";
+ * const short = definePlugin({ name: "short", options: z.strictObject({ most: z.number() }), create: () => ({}) });
+ * assertEquals(short({ most: 3 }).name, "short"); // in code, typed
+ * const error = assertThrows(() => short.parse({ most: "3" }, ["plugins", 0, "short"]), OptionsError); // from a file
+ * assertEquals(error.issues[0]?.path, ["plugins", 0, "short", "most"]);
+ * ```
+ */
 export interface PluginFactory<In, P = Phases> {
   (...options: Record<never, never> extends In ? [options?: In] : [options: In]): Plugin<P>;
   /** The name in its definition. */
@@ -190,21 +263,24 @@ function define<In, Out, P, C extends Creation<P> & object>(
 }
 
 /**
- * Makes a plugin's factory from its name, its options' schema and its handlers.
+ * Makes a plugin's factory from its name, its options' schema and its handlers. Call it with options in code, or name its
+ * module in a configuration. A phase that is misspelt in `create`, and a handler that answers nothing, do not compile.
  *
  * @throws {OptionsError} the factory does, when the options do not fit.
  * @example
  * ```ts
- * import { definePlugin, reject } from "postern";
+ * import { definePlugin, reject, runPhase } from "postern";
  * import { z } from "zod";
- * const Options = z.strictObject({ names: z.array(z.string()).default([]) });
- * export const helo_ban = definePlugin({
+ * import { assertEquals } from "@std/assert";
+ * const helo_ban = definePlugin({
  *   name: "helo_ban",
- *   options: Options,
+ *   options: z.strictObject({ names: z.array(z.string()).default([]) }),
  *   create: ({ names }) => ({
  *     helo: (ctx, next) => names.includes(ctx.helo) ? reject("5.7.1", "Not with that name") : next(),
  *   }),
  * });
+ * const { reply } = await runPhase(helo_ban({ names: ["ylmf-pc"] }), "helo", { helo: "ylmf-pc" });
+ * assertEquals(String(reply), "550 5.7.1 Not with that name");
  * ```
  */
 export function definePlugin<In, Out, C extends Creation & object>(

@@ -56,9 +56,37 @@ export type VerdictIn<P> = P extends "queue" ? "accept" | "defer" : Verdict;
 export type Answer<V extends Verdict = Verdict> = Reply<V> | Promise<Reply<V>>;
 /** The rest of the phase. In a sandbox `return next()` is free; awaiting its answer costs a second round trip. */
 export type Next<V extends Verdict = Verdict> = () => Answer<V>;
-/** One plugin in one phase. Exactly one call of `next` at most; no reply comes out of nothing: `return next()`. */
+/**
+ * One plugin in one phase. Exactly one call of `next` at most; no reply comes out of nothing: `return next()`.
+ *
+ * @example
+ * ```ts
+ * import { type Handler, type MailContext, on, reject, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const local_only: Handler<MailContext> = async (ctx, next) => {
+ *   const reply = await next(); // what the plugins behind this one say
+ *   return reply.verdict === "accept" && ctx.client.ip !== "127.0.0.1" ? reject("5.7.1", "From here only") : reply;
+ * };
+ * const { reply } = await runPhase(on("mail", local_only), "mail", { ip: "192.0.2.1" });
+ * assertEquals(String(reply), "550 5.7.1 From here only");
+ * ```
+ */
 export type Handler<C, V extends Verdict = Verdict> = (ctx: C, next: Next<V>) => Answer<V>;
-/** At most one handler for each phase. */
+/**
+ * At most one handler for each phase.
+ *
+ * @example
+ * ```ts
+ * import { type Handlers, reject, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const handlers: Handlers = {
+ *   helo: (ctx, next) => ctx.helo === "localhost" ? reject("5.7.1", "You are not me") : next(),
+ *   mail: (ctx, next) => ctx.sender === null ? next() : reject("5.7.1", "Reports only"),
+ * };
+ * const { reply } = await runPhase({ name: "reports", handlers }, "helo", { helo: "localhost" });
+ * assertEquals(reply.text, "You are not me");
+ * ```
+ */
 export type Handlers<P = Phases> = { readonly [K in keyof P]?: Handler<P[K], VerdictIn<K>> };
 
 /** What an observer has. */
@@ -73,6 +101,18 @@ export interface ObserverHouse {
 /**
  * Told of everything that happens on this server, after it has happened; decides nothing. Nobody waits for it, so it must
  * be quick. What it throws, or a promise of it, is a `trouble` event and no more. It is not told of its own alerts.
+ *
+ * @example
+ * ```ts
+ * import { type Observe, observersOf, SimulatedCounters } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const told: string[] = [];
+ * const observe: Observe = (event) => void (event.type === "held" && told.push(event.reason));
+ * const services = { counters: new SimulatedCounters(), now: Date.now, emit: () => {} };
+ * const [observer] = observersOf([{ name: "pager", handlers: {}, observe }], services);
+ * observer!({ type: "held", transaction: "01K0", recipient: "bob@example.org", reason: "spam" });
+ * assertEquals(told, ["spam"]);
+ * ```
  */
 export type Observe = (event: Event, house: ObserverHouse) => void | Promise<void>;
 /** A letter of this site's own: a report. */
@@ -99,6 +139,25 @@ export interface JobHouse extends ObserverHouse {
  * Work that a site does once in a period, whatever the number of its threads and nodes: a daily report. Periods are counted
  * from 1970, so those of a day begin at midnight UTC. Its first run is soon after a start. What it throws is a `trouble`
  * event, and its turn is over; in mode observe it does not run.
+ *
+ * @example
+ * ```ts
+ * import { definePlugin, type Job } from "postern";
+ * import { z } from "zod";
+ * import { assertEquals } from "@std/assert";
+ * const report: Job = {
+ *   name: "report",
+ *   every: 86_400_000,
+ *   after: 6 * 3_600_000, // at six in the morning, UTC
+ *   async run({ store, host, send }) {
+ *     const count = await store.get("messages") ?? "0";
+ *     const content = new TextEncoder().encode(`From: <>\r\nSubject: ${count} messages\r\n\r\n`);
+ *     if (host.postmaster) await send({ from: null, to: [host.postmaster], content });
+ *   },
+ * };
+ * const daily = definePlugin({ name: "daily", options: z.strictObject({}), create: () => ({ jobs: [report] }) });
+ * assertEquals(daily().jobs?.map(({ name }) => name), ["report"]);
+ * ```
  */
 export interface Job {
   /** What it is called, among the jobs of its plugin. */
@@ -115,9 +174,46 @@ export type Lesson = "spam" | "ham";
 /**
  * Learns from a message that a person has judged; says in a few words what it learned. A content without octets is no
  * message: it only asks what is known.
+ *
+ * @example
+ * ```ts
+ * import { type Learn, SimulatedCounters } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const learn: Learn = async (content, as, { store }) => {
+ *   if (content.length === 0) return `${await store.get("spam") ?? 0} messages of spam`;
+ *   return `${as}, message ${await store.add(as, 1, { seconds: 86_400 })} of it`;
+ * };
+ * const house = { store: new SimulatedCounters(), now: Date.now, alert: () => {} };
+ * assertEquals(await learn(new TextEncoder().encode("Subject: x\r\n"), "spam", house), "spam, message 1 of it");
+ * assertEquals(await learn(new Uint8Array(), "spam", house), "1 messages of spam");
+ * ```
  */
 export type Learn = (content: Uint8Array<ArrayBuffer>, as: Lesson, house: ObserverHouse) => Promise<string>;
-/** What a plugin holds open while it may be asked: connections, a process beside the server. */
+/**
+ * What a plugin holds open while it may be asked: connections, a process beside the server.
+ *
+ * @example
+ * ```ts
+ * import { definePlugin } from "postern";
+ * import { z } from "zod";
+ * import { assertEquals } from "@std/assert";
+ * const open = new Set<string>();
+ * const held = definePlugin({
+ *   name: "held",
+ *   options: z.strictObject({}),
+ *   create: () => ({
+ *     start: async () => void open.add(await Promise.resolve("a connection")),
+ *     stop: () => Promise.resolve(open.clear()),
+ *     mail: (_ctx, next) => next(),
+ *   }),
+ * });
+ * const plugin = held(); // the server calls start() before its first handler, and stop() at the end
+ * await plugin.start!();
+ * assertEquals(open.size, 1);
+ * await plugin.stop!();
+ * assertEquals(open.size, 0);
+ * ```
+ */
 export interface Lifetime {
   /**
    * Before anybody asks it. What it throws ends the start of the server, or the reload.
@@ -139,7 +235,18 @@ export type Creation<P = Phases> = Handlers<P> & Lifetime & {
   readonly learn?: Learn;
 };
 
-/** What the operator, not the author, decides; in YAML these stand beside the plugin's key, never among its options. */
+/**
+ * What the operator, not the author, decides; in YAML these stand beside the plugin's key, never among its options.
+ *
+ * @example
+ * ```ts
+ * import { on, type Policy, runPhase, withPolicy } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const broken = on("mail", () => Promise.reject(new Error("its list is down")), { name: "broken" });
+ * const verdict = async (policy: Policy) => (await runPhase(withPolicy(broken, policy), "mail")).reply.verdict;
+ * assertEquals([await verdict({}), await verdict({ onError: "skip" })], ["defer", "accept"]);
+ * ```
+ */
 export interface Policy {
   /** `observe`: its answers and changes are told to observers and count for nothing. */
   readonly mode?: "enforce" | "observe";
@@ -150,7 +257,22 @@ export interface Policy {
   /** Only on listeners of these roles; the operator's word replaces the author's. */
   readonly roles?: readonly Role[];
 }
-/** What a factory makes and a list holds. */
+/**
+ * What a factory makes and a list holds.
+ *
+ * @example
+ * ```ts
+ * import { type Plugin, reject, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const plain: Plugin = { // `definePlugin` and `on` make the same
+ *   name: "plain",
+ *   after: ["spf"],
+ *   roles: ["mx"],
+ *   handlers: { mail: (ctx, next) => ctx.helo === "" ? reject("5.5.1", "EHLO first") : next() },
+ * };
+ * assertEquals((await runPhase(plain, "mail", { helo: "" })).reply.code, 550);
+ * ```
+ */
 export interface Plugin<P = Phases> extends Lifetime {
   /** Its name in the log, in metrics and in `after`. */
   readonly name: string;

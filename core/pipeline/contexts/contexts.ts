@@ -20,7 +20,24 @@ import type { AsksOutside } from "./outside.ts";
 export type * from "./deliver_context.ts";
 export type * from "./facts.ts";
 
-/** What every phase's context has. */
+/**
+ * What every phase's context has.
+ *
+ * @example
+ * ```ts
+ * import { type Context, on, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * // How often it was here today; in any phase.
+ * async function visits(ctx: Context, who: string): Promise<number> {
+ *   const count = await ctx.store.add(`visits ${who}`, 1, { seconds: 86_400 });
+ *   ctx.note(`visit ${count} of ${who}`);
+ *   return count;
+ * }
+ * const counts = on("connect", async (ctx, next) => (await visits(ctx, ctx.client.ip), next()));
+ * const { decisions } = await runPhase(counts, "connect", { ip: "192.0.2.1" });
+ * assertEquals(decisions[0]?.reason, "visit 1 of 192.0.2.1");
+ * ```
+ */
 export interface Context<S extends Scope = "connection"> extends AsksOutside {
   /** The transaction's id, before MAIL the session's (which begins with `s`). */
   readonly id: string;
@@ -58,7 +75,21 @@ export interface Context<S extends Scope = "connection"> extends AsksOutside {
 /** The scopes that outlive a recipient. */
 export type Lasting = "connection" | "transaction";
 
-/** What can wait while the peer does. */
+/**
+ * What can wait while the peer does.
+ *
+ * @example
+ * ```ts
+ * import { on, reject, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const early = on("connect", async (ctx, next) => {
+ *   const talked = await ctx.pause(5_000); // before the greeting
+ *   return talked ? reject("5.5.1", "Wait for the greeting", { code: 554 }) : next();
+ * });
+ * const { reply, pauses } = await runPhase(early, "connect", { pause: () => Promise.resolve(true) });
+ * assertEquals([reply.code, pauses], [554, [5_000]]);
+ * ```
+ */
 export interface Pausing {
   /**
    * Waits: a peer that is made to wait is a peer that can be told from others. Resolves with false when the time is over,
@@ -67,12 +98,33 @@ export interface Pausing {
    */
   pause(milliseconds: number): Promise<boolean>;
 }
-/** A connection was taken. */
+/**
+ * A connection was taken.
+ *
+ * @example
+ * ```ts
+ * import { defer, on, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const night = on("connect", (ctx, next) => new Date(ctx.now()).getUTCHours() < 6 ? defer("4.3.2", "Come by day") : next());
+ * const at = (hour: number) => runPhase(night, "connect", { now: () => Date.UTC(2026, 0, 1, hour) });
+ * assertEquals([(await at(3)).reply.code, (await at(12)).reply.code], [451, 250]);
+ * ```
+ */
 export interface ConnectContext extends Context, Pausing {
   /** The peer. */
   readonly client: Client;
 }
-/** EHLO, HELO, LHLO. */
+/**
+ * EHLO, HELO, LHLO.
+ *
+ * @example
+ * ```ts
+ * import { on, reject, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const not_me = on("helo", (ctx, next) => ctx.helo === ctx.host.name ? reject("5.7.1", "That is my name") : next());
+ * assertEquals((await runPhase(not_me, "helo", { helo: "mx.example.org" })).reply.text, "That is my name");
+ * ```
+ */
 export interface HeloContext extends ConnectContext {
   /** What the peer calls itself, as it wrote it: nobody has checked it. */
   readonly helo: string;
@@ -80,6 +132,22 @@ export interface HeloContext extends ConnectContext {
 /**
  * Who the client says it is, and a way to check it that is the same for every SASL mechanism. Holds no secret that a log
  * could show by accident.
+ *
+ * @example
+ * ```ts
+ * import { on, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const STORED = new Map([["ann", "$scrypt$ln=15,r=8,p=1$c2FsdHNhbHQ$hm9XXUOsvSSJ3jnBZLGoXw"]]);
+ * const DECOY = "$scrypt$ln=15,r=8,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA";
+ * const accounts = on("auth", async (ctx, next) => {
+ *   const { user, verify, decoy } = ctx.credentials, stored = STORED.get(user);
+ *   if (stored === undefined) await decoy(DECOY); // as much work as for a user that is there
+ *   else if (await verify(stored)) ctx.identify(user);
+ *   return next();
+ * });
+ * const login = { user: "ann", password: "secret", verify: (stored: string) => stored === STORED.get("ann") };
+ * assertEquals((await runPhase(accounts, "auth", { login })).identity, "ann");
+ * ```
  */
 export interface Credentials {
   /** The SASL mechanism, upper case. */
@@ -100,14 +168,42 @@ export interface Credentials {
    */
   reveal(): string | null;
 }
-/** AUTH. The phase accepts only with an identity. */
+/**
+ * AUTH. The phase accepts only with an identity.
+ *
+ * @example
+ * ```ts
+ * import { on, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const certified = on("auth", (ctx, next) => {
+ *   const { mechanism } = ctx.credentials, name = ctx.client.tls?.certificate?.commonName;
+ *   if (mechanism === "EXTERNAL" && name) ctx.identify(name);
+ *   return next(); // without an identity core answers 535
+ * });
+ * const { reply, identity } = await runPhase(certified, "auth", { login: { user: "ann", password: "x" } });
+ * assertEquals([reply.code, identity], [535, null]);
+ * ```
+ */
 export interface AuthContext extends HeloContext {
   /** Who the client says it is, and how to check it. */
   readonly credentials: Credentials;
   /** Vouches for the peer: it is this user from now on, if the phase accepts. */
   identify(user: string): void;
 }
-/** MAIL. */
+/**
+ * MAIL.
+ *
+ * @example
+ * ```ts
+ * import { on, reject, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const small = on("mail", (ctx, next) => {
+ *   const { size } = ctx.parameters; // what SIZE= said (RFC 1870)
+ *   return size !== null && size > 1_000_000 ? reject("5.3.4", "Too large", { code: 552 }) : next();
+ * });
+ * assertEquals((await runPhase(small, "mail", { parameters: { size: 2_000_000 } })).reply.code, 552);
+ * ```
+ */
 export interface MailContext extends Context<"connection" | "transaction">, Pausing {
   /** The peer. */
   readonly client: Client;
@@ -141,9 +237,39 @@ export interface Question {
 /**
  * Asks another host about a recipient, by MAIL and RCPT. Resolves with its words, or with a deferral when nobody could be
  * asked.
+ *
+ * @example
+ * ```ts
+ * import { type CallAhead, on, reject, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const asks = on("rcpt", async (ctx, next) => {
+ *   ctx.route({ to: "remote", via: "inside" });
+ *   const reply = await ctx.callAhead();
+ *   return reply.verdict === "reject" ? reply : next();
+ * });
+ * const callAhead: CallAhead = ({ recipient }) => Promise.resolve(reject("5.1.1", `No ${recipient.local} here`));
+ * assertEquals((await runPhase(asks, "rcpt", { to: "bob@example.org", callAhead })).reply.text, "No bob here");
+ * ```
  */
 export type CallAhead = (question: Question, signal: AbortSignal) => Promise<Reply>;
-/** RCPT: who is it, and where does its copy go? The phase accepts only a recipient with a route, or an expanded one. */
+/**
+ * RCPT: who is it, and where does its copy go? The phase accepts only a recipient with a route, or an expanded one.
+ *
+ * @example
+ * ```ts
+ * import { on, parseAddress, simulate } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const team = [parseAddress("ann@example.org")!, parseAddress("bob@example.org")!];
+ * const people = on("rcpt", (ctx, next) => {
+ *   const { local } = ctx.recipient.address;
+ *   if (local === "team") ctx.expand(team); // each of them is asked the whole list
+ *   else if (local !== "nobody") ctx.route({ to: "local", plugin: "inbox" });
+ *   return next(); // without a route: 550 5.1.1
+ * });
+ * const { recipients } = await simulate([people], { to: ["team@example.org", "nobody@example.org"] });
+ * assertEquals(recipients.map(({ address }) => address.local), ["ann", "bob"]);
+ * ```
+ */
 export interface RcptContext extends MailContext {
   /** The one that is being decided. */
   readonly recipient: Recipient;
@@ -169,7 +295,23 @@ export interface RcptContext extends MailContext {
   /** Also under keys of this recipient. */
   set<T>(key: Key<T, Scope>, value: NoInfer<T>): void;
 }
-/** A message, its sender and its recipients: what data, queue and deliver have in common. */
+/**
+ * A message, its sender and its recipients: what data, queue and deliver have in common.
+ *
+ * @example
+ * ```ts
+ * import { type MessageContext, on, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * // For data, queue and deliver alike.
+ * function mark(ctx: MessageContext): void {
+ *   const sum = ctx.scores.reduce((all, { points }) => all + points, 0);
+ *   ctx.replaceHeader("X-Points", String(sum));
+ * }
+ * const marks = on("data", (ctx, next) => (ctx.score(2, "no_date"), mark(ctx), next()));
+ * const { output } = await runPhase(marks, "data", { message: "X-Points: -9\n\ntext\n" });
+ * assertEquals(output, "X-Points: 2\r\n\r\ntext\r\n");
+ * ```
+ */
 export interface MessageContext extends Context<"connection" | "transaction"> {
   /** Null for `<>`. */
   readonly sender: Address | null;
@@ -210,7 +352,23 @@ export interface MessageContext extends Context<"connection" | "transaction"> {
    */
   refuse(recipient: Recipient, reply: Reply<"defer" | "reject">): void;
 }
-/** After the last octet (a milter's eom). There is no phase between DATA and the body: BDAT has no such moment. */
+/**
+ * After the last octet (a milter's eom). There is no phase between DATA and the body: BDAT has no such moment.
+ *
+ * @example
+ * ```ts
+ * import { on, parseAddress, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const audit = parseAddress("audit@example.org")!;
+ * const watched = on("data", (ctx, next) => {
+ *   if (ctx.sender?.local === "boss") ctx.copyTo(audit); // durable with the message, and told to nobody
+ *   for (const each of ctx.recipients) if (each.address.local === "old") ctx.drop(each);
+ *   return next();
+ * });
+ * const { recipients } = await runPhase(watched, "data", { to: ["old@example.org", "bob@example.org"] });
+ * assertEquals(recipients.map(({ result }) => result), ["discarded", null]);
+ * ```
+ */
 export interface DataContext extends EdgeContext, MailContext {
   /**
    * One recipient more, if the message is accepted: durable with it in one commit, and told to nobody (NOTIFY=NEVER). An
@@ -228,6 +386,22 @@ export interface DataContext extends EdgeContext, MailContext {
 /**
  * Where to, no longer whether. Runs before the 250 (tries 0) and again from the durable queue for routes that name the
  * plugin, hours later and without a peer: hence no `client` here, and transaction keys are gone when tries > 0.
+ *
+ * @example
+ * ```ts
+ * import { on, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const stored: string[] = [];
+ * const memory = on("queue", async (ctx, next) => {
+ *   for (const each of ctx.recipients.filter(({ route }) => route?.to === "local" && route.plugin === "memory")) {
+ *     stored.push(await new Response(ctx.output()).text()); // edits made, Return-Path in front
+ *     ctx.settle(each, "stored"); // durable: only now
+ *   }
+ *   return next();
+ * }, { name: "memory" });
+ * const { recipients } = await runPhase(memory, "queue", { from: "a@example.net", message: "Subject: x\n\ntext\n" });
+ * assertEquals([recipients[0]?.result, stored], ["stored", ["Return-Path: <a@example.net>\r\nSubject: x\r\n\r\ntext\r\n"]]);
+ * ```
  */
 export interface QueueContext extends MessageContext {
   /** Attempts before this one. */

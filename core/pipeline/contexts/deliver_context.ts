@@ -20,6 +20,16 @@ export interface SignedContent {
 /**
  * Makes the fields that are to stand in front of a content: whole header fields with CRLF at the end of each, or an empty
  * string. When it fails the attempt is put off: what was to be signed never goes out without it.
+ *
+ * @example
+ * ```ts
+ * import { on, runPhase, type Signer } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const sized: Signer = ({ size }) => Promise.resolve(`X-Size: ${size}\r\n`);
+ * const signs = on("deliver", (ctx, next) => (ctx.sign(sized), next()));
+ * const { departure } = await runPhase(signs, "deliver", { message: "Subject: x\n\nhi\n", to: "bob@example.net" });
+ * assertEquals(departure?.signatures, "X-Size: 18\r\n");
+ * ```
  */
 export type Signer = (content: SignedContent) => Promise<string>;
 
@@ -28,6 +38,19 @@ export type Signer = (content: SignedContent) => Promise<string>;
  * the attempt and gives what became of it: an acceptance when every recipient was taken, else the worst refusal. Changes
  * hold for this attempt and come before it: what is said behind `next()` counts for nothing. There is no `client` here,
  * and no keys of the transaction.
+ *
+ * @example
+ * ```ts
+ * import { defer, on, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const by_day = on("deliver", (ctx, next) => {
+ *   if (ctx.destination.domain !== "slow.example" || ctx.tries > 0) return next(); // the attempt
+ *   ctx.postpone(ctx.now() + 3_600_000);
+ *   return defer("4.4.5", "In an hour");
+ * });
+ * const { departure } = await runPhase(by_day, "deliver", { to: "bob@slow.example", now: () => 0 });
+ * assertEquals([departure?.attempted, departure?.postponedUntil], [false, 3_600_000]);
+ * ```
  */
 export interface DeliverContext extends MessageContext {
   /** Attempts before this one. */

@@ -10,7 +10,21 @@ import type { Key, Scope } from "../key.ts";
 /** What a listener is for. `edge` is an edge platform's email event. */
 export type Role = "mx" | "submission" | "lmtp" | "edge";
 
-/** This site, as its configuration has it. */
+/**
+ * This site, as its configuration has it.
+ *
+ * @example
+ * ```ts
+ * import { DomainSet, on, reject, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const ours = on("mail", (ctx, next) => {
+ *   const local = DomainSet.of(ctx.host.domains).has(ctx.sender?.domain ?? "");
+ *   return local && ctx.client.identity === null ? reject("5.7.1", "Log in to write as one of us") : next();
+ * });
+ * const host = { domains: ["*.example.org"] };
+ * assertEquals((await runPhase(ours, "mail", { from: "a@b.example.org", host })).reply.code, 550);
+ * ```
+ */
 export interface Host {
   /** The name in the greeting, in Received and as authserv-id. */
   readonly name: string;
@@ -43,7 +57,19 @@ export interface ClientCertificate {
   /** E-mail addresses among the alternative names. */
   readonly emails: readonly string[];
 }
-/** The peer of a session. */
+/**
+ * The peer of a session.
+ *
+ * @example
+ * ```ts
+ * import { type Client, on, reject, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const isSafe = ({ tls, identity }: Client) => tls !== null || identity !== null;
+ * const safe = on("mail", (ctx, next) => isSafe(ctx.client) ? next() : reject("5.7.10", "TLS, please", { code: 530 }));
+ * const codes = [await runPhase(safe, "mail"), await runPhase(safe, "mail", { identity: "ann" })];
+ * assertEquals(codes.map(({ reply }) => reply.code), [530, 250]);
+ * ```
+ */
 export interface Client {
   /** Canonical: IPv4-mapped addresses as IPv4. */
   readonly ip: string;
@@ -54,7 +80,24 @@ export interface Client {
   /** Who it is logged in as, else null. */
   readonly identity: string | null;
 }
-/** One recipient of a transaction, as it is now. */
+/**
+ * One recipient of a transaction, as it is now.
+ *
+ * @example
+ * ```ts
+ * import { formatAddress, on, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const told: string[] = [];
+ * const tells = on("data", (ctx, next) => {
+ *   for (const { address, original, copy } of ctx.recipients) {
+ *     if (!copy) told.push(`${formatAddress(original)} is ${formatAddress(address)}`);
+ *   }
+ *   return next();
+ * });
+ * await runPhase(tells, "data", { to: "bob@example.org" });
+ * assertEquals(told, ["bob@example.org is bob@example.org"]);
+ * ```
+ */
 export interface Recipient {
   /** Where its copy goes. */
   readonly address: Address;
@@ -83,6 +126,20 @@ export interface HeaderField {
 /**
  * The message as received. Header edits are a list beside it and take effect when it is written; `header` and `headers`
  * show them, `bytes` and `stream` never do: signatures stay checkable.
+ *
+ * @example
+ * ```ts
+ * import { on, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const seen: unknown[] = [];
+ * const reads = on("data", async (ctx, next) => {
+ *   const { message } = ctx, body = (await message.bytes()).subarray(message.bodyStart);
+ *   seen.push(message.header("subject"), message.headers.length, new TextDecoder().decode(body));
+ *   return next();
+ * });
+ * await runPhase(reads, "data", { message: "Subject: one\n two\nDate: today\n\ntext\n" });
+ * assertEquals(seen, ["one two", 2, "text\r\n"]);
+ * ```
  */
 export interface Message {
   /** Octets as received, header section and body. */
@@ -125,7 +182,18 @@ export interface Deposit {
   /** The mailbox. */
   readonly inbox: string;
 }
-/** What a condition may look at, in any phase. `recipient` is there in rcpt only, `sender` is null before MAIL too. */
+/**
+ * What a condition may look at, in any phase. `recipient` is there in rcpt only, `sender` is null before MAIL too.
+ *
+ * @example
+ * ```ts
+ * import { type Facts, on, reject, runPhase, when } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const foreign = ({ client, sender }: Facts) => client.identity === null && sender?.domain === "example.org";
+ * const guard = when(foreign, on("mail", () => reject("5.7.1", "That is our name")));
+ * assertEquals((await runPhase(guard, "mail", { from: "ann@example.org" })).reply.code, 550);
+ * ```
+ */
 export interface Facts {
   /** The phase that is being decided. */
   readonly phase: Phase;

@@ -5,7 +5,22 @@
  */
 import type { Phase } from "../../observe/events.ts";
 
-/** What every phase's context has. */
+/**
+ * What every phase's context has.
+ *
+ * @example
+ * ```ts
+ * import { on, reject, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const listed = on("mail", async (ctx, next) => {
+ *   const question = `listed ${ctx.client.ip}`;
+ *   const ask = async (signal: AbortSignal) => await (await fetch(`http://list.example/${ctx.client.ip}`, { signal })).text();
+ *   return await ctx.outside(question, ask) === "yes" ? reject("5.7.1", "Listed") : next();
+ * });
+ * const outside = { "listed 192.0.2.9": "yes" }; // a test, and a replay, answer in its place
+ * assertEquals((await runPhase(listed, "mail", { ip: "192.0.2.9", outside })).reply.text, "Listed");
+ * ```
+ */
 export interface AsksOutside {
   /**
    * What `ask` gives. It is simply called, unless the session is a replay: then this is what the same question was answered
