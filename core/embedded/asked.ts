@@ -36,7 +36,8 @@ export class Asked {
     this.#options = options;
     this.devInbox = options.config === undefined;
     for (const name of Object.keys(options).filter((each) => !Object.hasOwn(NAMES, each))) {
-      this.#add(name, `there is no such option${didYouMean(name, Object.keys(NAMES))}; keys of a file go into config`);
+      const near = didYouMean(name, Object.keys(NAMES));
+      this.#add(name, `there is no such option${near || "; keys of a file go into config"}`);
     }
     if (options.plugins !== undefined && !Array.isArray(options.plugins)) this.#add("plugins", "must be a list");
     if (options.config !== undefined && !isGroup(options.config)) this.#add("config", "must be a group of keys");

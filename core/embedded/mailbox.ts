@@ -157,6 +157,7 @@ export class Mailbox {
       async wait(milliseconds, signal) {
         const timer = setTimeout(resolve, milliseconds);
         const abort = () => resolve();
+        if (signal?.aborted) resolve();
         signal?.addEventListener("abort", abort);
         await promise;
         clearTimeout(timer);

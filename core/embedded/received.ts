@@ -13,6 +13,8 @@ import type { ReceivedAttachment, ReceivedMessage } from "./embedded.ts";
 
 type Octets = Uint8Array<ArrayBuffer>;
 
+const CR = 13, LF = 10, DASH = 45;
+
 /** `recipients`: those that it was kept for. `raw`: as its recipients get it. */
 export function readReceived(
   message: StoredMessage,
@@ -90,10 +92,16 @@ class Gatherer implements MimeVisitor {
     return {
       write: (octets) => void (whole || pieces.push(octets.slice())),
       end: ({ size, bodyEnd }) => {
-        const octets = whole ? this.raw.slice(head.bodyStart, bodyEnd) : together(pieces, size);
+        const octets = whole ? this.#file(head.bodyStart, bodyEnd) : together(pieces, size);
         this.leaves[at] = { head, octets };
       },
     };
+  }
+
+  /** The line end before a delimiter is the delimiter's (RFC 2046 5.1.1), also where a delimiter of the inside stands before it. */
+  #file(start: number, end: number): Octets {
+    const { raw } = this, delimited = raw[end] === DASH && raw[end + 1] === DASH;
+    return raw.slice(start, delimited && raw[end - 1] === LF ? end - (raw[end - 2] === CR ? 2 : 1) : end);
   }
 }
 

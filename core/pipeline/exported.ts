@@ -21,7 +21,9 @@ export async function exportedPlugin(exported: unknown): Promise<Plugin | AnyFac
 
 /** What `definePlugin` made. */
 export function isFactory(value: unknown): value is AnyFactory {
-  return typeof value === "function" && typeof (value as Partial<AnyFactory>).parse === "function";
+  if (typeof value !== "function") return false;
+  const { pluginName, options, parse } = value as Partial<AnyFactory>;
+  return typeof pluginName === "string" && typeof parse === "function" && options?.["~standard"] !== undefined;
 }
 /** What a factory or `on` made. */
 export function isPlugin(value: unknown): value is Plugin {
