@@ -4,10 +4,11 @@
  * knows. Non-job: which server next (rounds.ts), caching (cache.ts), finding the server's own address (the runtime's).
  */
 import { isIPv4, isIPv6, isLoopback } from "../model/ip.ts";
-import { Cache, type CacheOptions } from "./cache.ts";
+import { Cache } from "./cache.ts";
 import { encodeQuestion, readAnswer } from "./message.ts";
 import type { RecordType } from "./answer.ts";
 import { NameResolver } from "./name_resolver.ts";
+import type { DnsFault, Resolver } from "./resolver.ts";
 import { type Exchanged, Rounds } from "./rounds.ts";
 
 /** A name server that answers under a URL. */
@@ -28,8 +29,8 @@ export interface DohOptions {
   readonly attempts?: number;
   /** In the place of the global one. */
   readonly fetch?: typeof fetch;
-  /** Told of every question, as the cache knows it. */
-  readonly told?: CacheOptions["told"];
+  /** Told of every question: its fault or null, and how long the server took, milliseconds; null: the answer was kept. */
+  readonly told?: (type: RecordType, fault: DnsFault | null, milliseconds: number | null) => void;
 }
 
 const TYPE = "application/dns-message", MOST = 65_535; // RFC 8484 6; a message's length has 16 bits elsewhere
@@ -136,7 +137,7 @@ function aged(reading: Exchanged & { kind: "answer" }, age: string | null): Exch
  * console.assert(answer.fault === "servfail");
  * ```
  */
-export function dohResolver(options: DohOptions): NameResolver {
+export function dohResolver(options: DohOptions): Resolver {
   const servers = options.servers.map((text) => {
     const server = parseHttpsServer(text);
     if (server === null) throw new TypeError(`${JSON.stringify(text)} is no URL of a name server`);

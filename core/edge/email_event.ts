@@ -30,7 +30,9 @@ export interface EmailEvent {
 }
 /** What `reply` takes: an object of the platform's own class. */
 export interface EmailMessageLike {
+  /** MAIL FROM of the answer. */
   readonly from: string;
+  /** RCPT TO of the answer. */
   readonly to: string;
 }
 /** `EmailMessage` of `cloudflare:email`. */

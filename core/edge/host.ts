@@ -47,7 +47,7 @@ const MOST = 25 * 1024 * 1024;
  *   host: { name: "edge.example.org" },
  *   plugins: [no_gold()],
  *   dns: new MemoryResolver({}),
- *   auth: { secret: "a secret of some length" },
+ *   auth: { secret: "0123456789abcdef" },
  *   deliver: keep((mail) => void kept.push(mail.id)),
  *   log: () => {},
  * });
@@ -55,7 +55,7 @@ const MOST = 25 * 1024 * 1024;
  *   fetch(
  *     new Request("https://edge.example.org/?from=a@example.net&to=b@example.org", {
  *       method: "POST",
- *       headers: { authorization: "Bearer a secret of some length" },
+ *       headers: { authorization: "Bearer 0123456789abcdef" },
  *       body: `Subject: ${subject}\r\n\r\nHello\r\n`,
  *     }),
  *   );

@@ -16,11 +16,11 @@ export type HttpAuth =
 const MOST_AGE = 300; // seconds that a signature holds, either way
 const utf8 = new TextEncoder();
 
-/** @throws {TypeError} for a secret too short to be one. */
+/** @throws {TypeError} for a secret that is none: too short, or with characters that no header carries. */
 export function checkAuth(auth: HttpAuth): void {
   if (auth === "anybody") return;
   if ("secret" in auth) {
-    if (auth.secret.length < 16) throw new TypeError("auth.secret: 16 characters at least");
+    if (!/^[!-~]{16,}$/.test(auth.secret)) throw new TypeError("auth.secret: 16 characters at least, no spaces");
     return;
   }
   if (auth.signed.length === 0) throw new TypeError("auth.signed: no key");

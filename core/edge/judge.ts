@@ -122,7 +122,7 @@ export class Judge {
     }, { session: `s${id}`, role: "edge", listener: via, client: NOBODY });
     const message = new ReceivedMessage(bodyOf(octets), PARAMETERS.body), { section } = message;
     if (section.bodyStart > MAX_HEADER) return end(reject("5.3.4", "Header too big", { code: 552 }));
-    if (section.named("Received").length >= (this.#options.hops ?? 50)) {
+    if (section.named("Received").length >= (this.#options.hops ?? 100)) {
       return end(reject("5.4.6", "The message has gone in circles", { code: 554 })); // RFC 5321 6.3
     }
     context.begin({ id, sender, parameters: PARAMETERS });

@@ -6,6 +6,11 @@ import type { Settled } from "./delivering.ts";
 
 const MOST_NAMED = 100;
 
+/** As they were asked: who waited for next() says last what it thought first. */
+function inOrder(decisions: Judged["decisions"]): Judged["decisions"] {
+  return decisions.toReversed().sort((a, b) => (a.began ?? 0) - (b.began ?? 0)); // stable: clocks stand still there
+}
+
 /** One line; peers' text in it can fill a value and never end it. */
 export function lineOf(arrival: Pick<Arrival, "via" | "from" | "to">, judged: Judged, settled: Settled): string {
   const { id, by, reason, decisions, mail } = judged, { reply, refused, lost, ms } = settled;
@@ -31,7 +36,7 @@ export function lineOf(arrival: Pick<Arrival, "via" | "from" | "to">, judged: Ju
     },
     ...lost.length > 0 && { lost },
     ...settled.failure !== null && { failure: cut(settled.failure, 500) },
-    decisions: decisions.map(({ plugin, verdict, reason, ms, observed }) => ({
+    decisions: inOrder(decisions).map(({ plugin, verdict, reason, ms, observed }) => ({
       ...{ plugin, verdict, reason: cut(reason, 500), ms: Math.round(ms * 10) / 10 },
       ...observed && { observed },
     })),

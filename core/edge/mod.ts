@@ -24,4 +24,3 @@ export { IsolateCounters, kvCounters } from "./counters.ts";
 export type { KeyValueStore } from "./counters.ts";
 export { dohResolver } from "../dns/doh.ts";
 export type { DohOptions } from "../dns/doh.ts";
-export type { NameResolver } from "../dns/name_resolver.ts";

@@ -26,7 +26,7 @@ export interface EdgeHostOptions {
   readonly counters?: Counters;
   /** Octets of a message at most (default 25 MiB). */
   readonly size?: number;
-  /** Received fields of a message that has gone in circles (default 50, RFC 5321 6.3). */
+  /** Received fields of a message that has gone in circles (default 100, RFC 5321 6.3). */
   readonly hops?: number;
   /** Milliseconds that all plugins have together for a message (default 20,000). */
   readonly budget?: number;

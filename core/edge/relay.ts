@@ -38,15 +38,14 @@ export interface RelayOptions {
  * @example
  * ```ts
  * import { type EdgeConnect, relayTo } from "postern/edge";
- * declare const connect: EdgeConnect; // import { connect } from "cloudflare:sockets"
- * const make = () =>
+ * const relay = (connect: EdgeConnect) => // import { connect } from "cloudflare:sockets"
  *   relayTo({
  *     connect,
  *     host: "mail.example.org",
  *     hostname: "edge.example.org",
  *     login: { user: "edge", password: "a long one" },
  *   });
- * console.assert(typeof make === "function");
+ * console.assert(typeof relay === "function");
  * ```
  */
 export function relayTo(options: RelayOptions): EdgeDelivery {
@@ -92,10 +91,14 @@ function transactionOf({ sender, recipients }: EdgeMail, content: Uint8Array): M
   };
 }
 
+const BEFORE_MAIL: ReadonlySet<string> = new Set(["greeting", "hello", "starttls", "auth"]);
+
 function notDelivered(recipient: EdgeMail["recipients"][number], outcome: Outcome): NotDelivered[] {
-  const { verdict, status, text } = outcome;
+  const { verdict, status, text, phase } = outcome;
   if (verdict === "accept") return [];
+  // What the operator is to mend there makes no mail undeliverable
+  const final = verdict === "reject" && !BEFORE_MAIL.has(phase);
   const [, rest = "0.0"] = /^\d\.(\d{1,3}\.\d{1,3})$/.exec(status) ?? [];
-  const reply = verdict === "reject" ? reject(`5.${rest}` as "5.0.0", text) : defer(`4.${rest}` as "4.0.0", text);
+  const reply = final ? reject(`5.${rest}` as "5.0.0", text) : defer(`4.${rest}` as "4.0.0", text);
   return [{ recipient, reply }];
 }

@@ -35,7 +35,7 @@ export default edgeHost<Env>((env) => ({
   host: { name: "edge.example.org", domains: ["example.org"] },
   plugins: [
     dkim(),
-    dmarc({ reject: "reject", unknownPeer: "fail" }),
+    dmarc({ reject: "reject", temperror: "defer", unknownPeer: "fail" }),
     headers(),
     no_shouting(),
     spamScore({ bayes: { enabled: false } }),
