@@ -54,7 +54,7 @@ const MISTAKES: readonly Mistake[] = [
       "phase.js",
       `export default { name: "phase", handlers: { rctp: (ctx, next) => next() } };`,
       "",
-      /"phase" handles the unknown phase "rctp"; did you mean "rcpt"\?$/,
+      /handles the unknown phase "rctp"; did you mean "rcpt"\?$/,
     ]],
   },
   {
@@ -192,6 +192,19 @@ const MISTAKES: readonly Mistake[] = [
 Deno.test("the ten mistakes are ten, and each is told somewhere", () => {
   assertEquals(MISTAKES.length, 10);
   for (const { name, compiled, started, told } of MISTAKES) assert(compiled ?? started ?? told, name);
+});
+
+Deno.test("docs/plugins.md has the ten, in the words in which they are told", async () => {
+  const page = await Deno.readTextFile(new URL("../../docs/plugins.md", import.meta.url));
+  const section = page.slice(page.indexOf("## When something goes wrong")).split("\n## ")[0]!.replace(/\s+/g, " ");
+  for (const { name, compiled = [], started = [], told = [] } of MISTAKES) {
+    assertStringIncludes(section.toLowerCase().replaceAll("`", ""), `. **${name}`);
+    for (const [, , , says] of compiled) assertMatch(section, new RegExp(says.source.replace(/\\\.$/, "")));
+    for (const [, , , says] of started) assertMatch(section, new RegExp(says.source.replace(/\$$/, "")));
+    for (const [, , says] of told) {
+      assertStringIncludes(section, says.replace(/^\w+ failed .*?: /, "").replace(/(?: at |\.)$/, ""));
+    }
+  }
 });
 
 Deno.test("mistakes of a plugin's author that the compiler finds: what it says first, and where", async () => {
