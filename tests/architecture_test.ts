@@ -15,6 +15,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   observe: ["model", "std"],
   store: ["model", "observe", "dns"],
   pipeline: ["model", "mime", "smtp", "dns", "observe", "store"], // of smtp, what is stored of a password
+  sandbox: ["model", "dns", "observe", "store", "pipeline"],
   ledger: ["model", "dns", "observe", "store"],
   webhooks: ["model", "observe"],
   summary: ["model", "observe", "store", "pipeline", "ledger"],
@@ -32,6 +33,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
     "observe",
     "store",
     "pipeline",
+    "sandbox",
     "queue",
     "auth",
     "net",
@@ -69,6 +71,10 @@ const ANYWHERE = [
   "core/dkim/",
   "core/edge/",
   "core/dns/doh.ts",
+  "core/sandbox/inside/",
+  "core/sandbox/host/",
+  "core/sandbox/values.ts",
+  "core/sandbox/wire.ts",
 ];
 /**
  * Plugins that keep files or read them, and the file through which plugins speak to engines by sockets: what signs reads

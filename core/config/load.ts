@@ -38,8 +38,6 @@ export interface LoadOptions {
   readonly env: Environment;
   /** The plugins that the file may name; those of plugins/mod.ts unless given. */
   readonly registry?: Registry;
-  /** How plugins by path and packages are imported, by URL or `npm:` specifier; by `import()` unless given. */
-  readonly importer?: (specifier: string) => Promise<unknown>;
   /** Where a plugin's word to the operator goes. */
   readonly trouble?: (where: string, message: string) => void;
   /** The folder that relative paths of the command line and the environment start from. */
@@ -84,8 +82,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
   const written = (inCode ? withNames(raw) : raw) as Record<string, unknown>;
 
   const nextHops = namesIn(raw, "nextHops");
-  const { importer, trouble = () => {} } = options;
-  const lists = { registry, base, faults, nextHops, inCode, trouble, ...importer && { importer } };
+  const lists = { registry, base, faults, nextHops, inCode, trouble: options.trouble ?? (() => {}) };
   const standard = standardPlugins(new Set((read.listeners ?? []).map((each) => each?.role ?? "")));
   const listed = (list: "standard" | readonly unknown[]) => list === "standard" ? standard : list;
   const common = await readPlugins(listed(read.plugins ?? []), ["plugins"], lists);

@@ -4,19 +4,18 @@
  */
 import { dirname, resolve } from "node:path";
 import { isFactory } from "../pipeline/exported.ts";
+import { sandboxSchema } from "../sandbox/sandboxed.ts";
 import { YamlFile } from "./document.ts";
+import { SandboxWords } from "./entry.ts";
 import type { Environment } from "./environment.ts";
 import { ConfigError } from "./issue.ts";
 import { type JsonSchema, jsonSchemaOf } from "./json_schema.ts";
-import { type Importer, importPlugin, isModuleName } from "./plugin_module.ts";
+import { checkModuleName, importPlugin, isModuleName, specifierOf } from "./plugin_module.ts";
 import { readText } from "./read_text.ts";
 
 export interface OwnPluginsOptions {
   readonly cwd: string;
   readonly env: Environment;
-  readonly importer?: Importer;
-  /** Asks one that stands in a sandbox, without importing it here; null: nothing is known of its options. */
-  sandboxed?(name: string, sandbox: unknown, base: string): Promise<JsonSchema | null>;
   /** Told of each that cannot be asked. */
   trouble(name: string, message: string): void;
 }
@@ -34,7 +33,7 @@ export async function ownPlugins(file: string, options: OwnPluginsOptions): Prom
   for (const [name, sandbox] of namedIn(yaml.value)) {
     if (found.has(name)) continue;
     try {
-      found.set(name, await schemaOf(name, sandbox, { ...options, base }) ?? {});
+      found.set(name, await schemaOf(name, sandbox, { ...options, base }));
     } catch (error) {
       options.trouble(name, error instanceof Error ? error.message : String(error));
     }
@@ -45,10 +44,15 @@ export async function ownPlugins(file: string, options: OwnPluginsOptions): Prom
 async function schemaOf(
   name: string,
   sandbox: unknown,
-  { base, importer, sandboxed }: OwnPluginsOptions & { readonly base: string },
-): Promise<JsonSchema | null> {
-  if (sandbox !== undefined) return await sandboxed?.(name, sandbox, base) ?? null;
-  const found = await importPlugin(name, { base, ...importer && { load: importer } });
+  { base, trouble }: OwnPluginsOptions & { readonly base: string },
+): Promise<JsonSchema> {
+  if (sandbox !== undefined) {
+    checkModuleName(name);
+    const { net = [], read = [], env = [] } = SandboxWords.parse(sandbox);
+    const told = (message: string) => trouble(name, message);
+    return await sandboxSchema(specifierOf(name, base), { net, read, env, base, trouble: told }); // never imported here
+  }
+  const found = await importPlugin(name, base);
   return isFactory(found) ? jsonSchemaOf(found.options) : { type: "object", additionalProperties: false };
 }
 

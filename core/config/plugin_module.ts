@@ -8,9 +8,6 @@ import { pathToFileURL } from "node:url";
 import { type AnyFactory, exportedPlugin } from "../pipeline/exported.ts";
 import type { Plugin } from "../pipeline/plugin.ts";
 
-/** Imports a module by its URL or `npm:` specifier. */
-export type Importer = (specifier: string) => Promise<unknown>;
-
 /** Why there is no plugin, in one line for the person who wrote the file. */
 export class PluginModuleError extends Error {
   override readonly name = "PluginModuleError";
@@ -25,6 +22,17 @@ export function isModuleName(name: string): boolean {
 const PACKAGE =
   /^npm:(?:@[a-z0-9~-][a-z0-9._~-]{0,99}\/)?[a-z0-9~-][a-z0-9._~-]{0,99}(?:@[^@/\s]{1,60})?(?:\/[^\s?#]{1,200})?$/;
 
+/** @throws {PluginModuleError} for a package whose name can be none. */
+export function checkModuleName(name: string): void {
+  if (!name.startsWith("npm:") || PACKAGE.test(name)) return;
+  throw new PluginModuleError(`${name} names no package: write npm:NAME@VERSION, as npm:postern-plugin-x@1.2.3`);
+}
+
+/** As people are told of it: a whole path, or the package. */
+export function shownModule(name: string, base: string): string {
+  return isModuleName(name) && !name.startsWith("npm:") ? fileOf(name, base) : name;
+}
+
 /** What `import()` takes for a name in a configuration. `base`: the folder that paths start from. */
 export function specifierOf(name: string, base: string): string {
   return name.startsWith("npm:") ? name : pathToFileURL(fileOf(name, base)).href;
@@ -35,23 +43,21 @@ export function specifierOf(name: string, base: string): string {
  *
  * @throws {PluginModuleError}
  */
-export async function importPlugin(
-  name: string,
-  { base, load = (specifier) => import(specifier) }: { readonly base: string; readonly load?: Importer },
-): Promise<Plugin | AnyFactory> {
-  const packaged = name.startsWith("npm:"), shown = packaged ? name : fileOf(name, base);
-  if (packaged && !PACKAGE.test(name)) {
-    throw new PluginModuleError(`${name} names no package: write npm:NAME@VERSION, as npm:postern-plugin-x@1.2.3`);
-  }
+export async function importPlugin(name: string, base: string): Promise<Plugin | AnyFactory> {
+  checkModuleName(name);
+  const packaged = name.startsWith("npm:"), shown = shownModule(name, base);
   let exported: unknown;
   try {
-    exported = (await load(specifierOf(name, base)) as { readonly default?: unknown }).default;
+    exported = (await import(specifierOf(name, base)) as { readonly default?: unknown }).default;
   } catch (error) {
     throw new PluginModuleError(`cannot load ${shown}: ${reason(error)}${packaged ? adviceOn(error, name) : ""}`);
   }
-  const found = await exportedPlugin(exported).catch((error) => {
+  let found: Plugin | AnyFactory | null;
+  try {
+    found = exportedPlugin(exported);
+  } catch (error) {
     throw new PluginModuleError(`${shown}: its default export threw: ${reason(error)}`);
-  });
+  }
   if (found !== null) return found;
   const wanted = `export default ${packaged ? "({ definePlugin }) => " : ""}definePlugin({ ... })`;
   throw new PluginModuleError(`${shown} must export a plugin as its default: ${wanted}`);
@@ -73,6 +79,7 @@ function adviceOn(error: unknown, name: string): string {
   return "";
 }
 
-function reason(error: unknown): string {
+/** In one line. */
+export function reason(error: unknown): string {
   return String(error instanceof Error ? error.message : error).replace(/\s+/g, " ").slice(0, 300);
 }

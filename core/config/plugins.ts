@@ -8,10 +8,21 @@ import { isFactory, isPlugin } from "../pipeline/exported.ts";
 import { OptionsError, type Plugin, type Policy, withPolicy } from "../pipeline/plugin.ts";
 import { noNextHop } from "./delivery/read.ts";
 import { HOST_WORDS, HostWords, selected } from "./entry.ts";
+import { ChannelError } from "../sandbox/channel.ts";
+import { sandboxed } from "../sandbox/sandboxed.ts";
+import { moduleOf } from "../../plugins/mod.ts";
 import type { Faults } from "./faults.ts";
 import type { Path } from "./issue.ts";
 import { didYouMean } from "./nearest.ts";
-import { type Importer, importPlugin, isModuleName, PluginModuleError } from "./plugin_module.ts";
+import {
+  checkModuleName,
+  importPlugin,
+  isModuleName,
+  PluginModuleError,
+  reason,
+  shownModule,
+  specifierOf,
+} from "./plugin_module.ts";
 import type { AnyFactory, Registry } from "./registry.ts";
 
 const GROUPS: Readonly<Record<string, (...plugins: readonly Plugin[]) => Plugin>> = { parallel, firstOf };
@@ -24,8 +35,6 @@ export interface ListOptions {
   readonly faults: Faults;
   /** The list comes from a program: an entry may be a plugin that is made already. */
   readonly inCode?: boolean;
-  /** How modules and packages are imported; by `import()` unless given. */
-  readonly importer?: Importer;
   /** Names of the next hops. */
   readonly nextHops: readonly string[];
   readonly trouble: (where: string, message: string) => void;
@@ -77,7 +86,11 @@ class ListReader {
     }
     const words = Object.fromEntries(Object.entries(entry).filter(([key]) => WORDS.has(key)));
     // A word that does not fit is told; the name still counts, lest it is told that the entry stands twice.
-    const host = faults.read(HostWords, words, path) ?? (typeof words["as"] === "string" ? { as: words["as"] } : {});
+    // And what is to run apart runs nowhere else, whatever is wrong with the words.
+    const host = faults.read(HostWords, words, path) ?? {
+      ...(typeof words["as"] === "string" ? { as: words["as"] } : {}),
+      ...(words["sandbox"] === undefined ? {} : { sandbox: {} }),
+    };
     const rest = Object.keys(entry).filter((key) => !WORDS.has(key));
     const known = rest.filter((key) => this.#known(key));
     const name = known[0] ?? rest[0];
@@ -92,8 +105,6 @@ class ListReader {
           `one entry is one plugin: put "${other}" into an entry of its own, with a "- " before it`,
           { key: true },
         );
-      } else if (other === "sandbox") {
-        faults.add([...path, other], "the sandbox is not in this version; leave the key out", { key: true });
       } else {
         faults.add([...path, other], `unknown key${didYouMean(other, WORDS)}`, { key: true });
       }
@@ -109,7 +120,8 @@ class ListReader {
     const { faults, registry } = this.options;
     this.entries.push({ path: at, plugin: name, options });
     let plugin: Plugin | null;
-    if (Object.hasOwn(GROUPS, name)) plugin = await this.#group(name, options, words, at);
+    if (words.sandbox !== undefined && this.#known(name)) plugin = await this.#apart(name, options, words, at, entry);
+    else if (Object.hasOwn(GROUPS, name)) plugin = await this.#group(name, options, words, at);
     else if (isModuleName(name)) plugin = await this.#module(name, options, words, at);
     else {
       const factory = registry.get(name);
@@ -193,16 +205,55 @@ class ListReader {
     return words.as === undefined ? group : { ...group, name: words.as };
   }
 
+  /** In a sandbox: its module is loaded there and never here, and its options are checked there. */
+  async #apart(name: string, options: unknown, words: HostWords, at: Path, entry: Path): Promise<Plugin | null> {
+    const { faults, base, registry, trouble } = this.options, { cpu, memory, isolate, ...may } = words.sandbox!;
+    const fault = (message: string) => {
+      faults.add([...entry, "sandbox"], message, { key: true });
+      return null;
+    };
+    if (Object.hasOwn(GROUPS, name)) return fault(`put it beside each plugin of "${name}" that is to run apart`);
+    const factory = registry.get(name), known = moduleOf(name);
+    if (factory !== undefined && known === null) {
+      return fault(`"${name}" is a part of the program that runs the server`);
+    }
+    const checked = factory?.options["~standard"].validate(options ?? {});
+    if (factory !== undefined && checked !== undefined && !(checked instanceof Promise) && checked.issues) {
+      faults.schema(factory.options, options, checked.issues, at);
+      return { name: words.as ?? name, handlers: {} };
+    }
+    try {
+      checkModuleName(name);
+      return await sandboxed(known?.url ?? specifierOf(name, base), options, {
+        ...plain({ ...may, cpu, memory, isolate, as: words.as, exported: known?.exported }),
+        base,
+        at: at as PropertyKey[],
+        trouble: (message) => trouble(words.as ?? name, message),
+      });
+    } catch (error) {
+      if (error instanceof ChannelError) return fault(reason(error));
+      if (error instanceof PluginModuleError) return faults.add(at, error.message, { key: true }), null;
+      if (!(error instanceof OptionsError)) {
+        faults.add(at, `cannot load ${shownModule(name, base)}: ${reason(error)}`, { key: true });
+        return null;
+      }
+      for (const { path, message } of error.issues) {
+        faults.add(path.map((step) => typeof step === "number" ? step : String(step)), message);
+      }
+      return { name: words.as ?? name, handlers: {} };
+    }
+  }
+
   /** A module of the operator's own, or a package. */
   async #module(name: string, options: unknown, words: HostWords, at: Path): Promise<Plugin | null> {
-    const { faults, base, importer } = this.options;
+    const { faults, base } = this.options;
     const fault = (message: string) => {
       faults.add(at, message, { key: true });
       return null;
     };
     let found: Plugin | AnyFactory;
     try {
-      found = await importPlugin(name, { base, ...importer && { load: importer } });
+      found = await importPlugin(name, base);
     } catch (error) {
       if (!(error instanceof PluginModuleError)) throw error;
       return fault(error.message);
@@ -213,6 +264,11 @@ class ListReader {
     }
     return words.as === undefined ? found : { ...found, name: words.as };
   }
+}
+
+/** Without what was not given. */
+function plain<T extends object>(words: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(words).filter(([, value]) => value !== undefined)) as never;
 }
 
 /** `after`: a plugin must not stand before one whose keys it reads. */

@@ -14,8 +14,8 @@ export type AnyFactory = Pick<PluginFactory<unknown>, "pluginName" | "options" |
  *
  * @throws what the function throws.
  */
-export async function exportedPlugin(exported: unknown): Promise<Plugin | AnyFactory | null> {
-  const found: unknown = typeof exported === "function" && !isFactory(exported) ? await exported(postern) : exported;
+export function exportedPlugin(exported: unknown): Plugin | AnyFactory | null {
+  const found: unknown = typeof exported === "function" && !isFactory(exported) ? exported(postern) : exported;
   return isFactory(found) || isPlugin(found) ? found : null;
 }
 

@@ -63,11 +63,14 @@ plugins:
   - npm:@postern-test/greet@1.2.3: { word: friend }
   - npm:@postern-test/greet@1.2.3/quiet
   - parallel: [{ npm:@postern-test/greet@1.2.3: {}, as: again }, spf]
+  - npm:@postern-test/greet@1.2.3: { word: friend }
+    as: boxed
+    sandbox: {}
 `;
   try {
     const { code, out, err } = await postern(["check"], good);
     assertEquals(code, 0, err);
-    assert(/^ {2}greet +\. +x /m.test(out) && /^ {2}quiet /m.test(out), out);
+    assert(/^ {2}greet +\. +x /m.test(out) && /^ {2}quiet /m.test(out) && /^ {2}boxed +\. +x /m.test(out), out);
     assert(registry.requests.includes("/@postern-test/greet/-/1.2.3.tgz"), registry.requests.join());
   } finally {
     await registry[Symbol.asyncDispose]();
@@ -94,6 +97,9 @@ plugins:
   - npm:@postern-test/absent@1.0.0
   - npm:..
   - npm:@postern-test/greet@1.2.3/quiet: { loud: true }
+  - npm:@postern-test/greet@1.2.3: { word: 5 }
+    as: boxed
+    sandbox: {}
 `,
   );
   assertEquals(code, 1);
@@ -106,6 +112,7 @@ plugins:
     ["6:5", '"deno cache npm:@postern-test/absent@1.0.0" fetches it where there is a network'],
     ["7:5", "npm:.. names no package: write npm:NAME@VERSION"],
     ["8:5", '"quiet" takes no options'],
+    ["9:44", "expected string"],
   ] as const;
   assertEquals(lines.length, expected.length, err);
   for (const [at, [place, words]] of expected.entries()) {

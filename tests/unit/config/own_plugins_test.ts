@@ -14,6 +14,12 @@ export default definePlugin({
   create: () => ({}),
 });
 `;
+/** It would leave a sign here, if it came here. What "postern" has it is given, in its sandbox too. */
+const BOXED = `import { z } from "zod";
+globalThis.boxed = true;
+const options = z.strictObject({ word: z.string() });
+export default ({ definePlugin }) => definePlugin({ name: "boxed", options, create: () => ({}) });
+`;
 /** Options that hold themselves. */
 const TREE = `import { z } from "zod";
 const Node = z.strictObject({ get inside() { return z.array(Node); } });
@@ -32,6 +38,7 @@ interface Entry {
 async function asked(text: string): Promise<{ own: Awaited<ReturnType<typeof ownPlugins>>; troubles: string[] }> {
   await using folder = await TempFolder.make();
   await folder.file("plugins/marks.ts", MARKS);
+  await folder.file("plugins/boxed.js", BOXED);
   await folder.file("plugins/tree.js", TREE);
   await folder.file("plugins/on.js", 'export default { name: "on", handlers: {} };');
   await folder.file("postern.yaml", text);
@@ -39,7 +46,6 @@ async function asked(text: string): Promise<{ own: Awaited<ReturnType<typeof own
   const own = await ownPlugins("postern.yaml", {
     cwd: folder.path,
     env: {},
-    sandboxed: (name, sandbox) => Promise.resolve({ title: `${name} ${JSON.stringify(sandbox)}` }),
     trouble: (name) => troubles.push(name),
   });
   return { own, troubles };
@@ -53,14 +59,16 @@ plugins:
     mode: watch
   - parallel: [firstOf: [./plugins/on.js], spf]
   - ./plugins/absent.ts
-  - ./plugins/boxed.ts: {}
+  - ./plugins/boxed.js: {}
     sandbox: { net: ["api.example.org:443"] }
 listeners:
   - { address: nowhere, plugins: [{ ./plugins/tree.js: {} }] }
 `);
-  assertEquals([...own.keys()], ["./plugins/marks.ts", "./plugins/on.js", "./plugins/boxed.ts", "./plugins/tree.js"]);
+  assertEquals([...own.keys()], ["./plugins/marks.ts", "./plugins/on.js", "./plugins/boxed.js", "./plugins/tree.js"]);
   assertEquals(troubles, ["./plugins/absent.ts"]);
-  assertEquals(own.get("./plugins/boxed.ts"), { title: './plugins/boxed.ts {"net":["api.example.org:443"]}' });
+  const boxed = own.get("./plugins/boxed.js") as { properties: unknown; required: unknown };
+  assertEquals([boxed.properties, boxed.required], [{ word: { type: "string" } }, ["word"]]);
+  assertEquals((globalThis as { boxed?: true }).boxed, undefined);
 
   const schema = configurationSchema(REGISTRY, own);
   const [named, entry] = (schema["$defs"] as { entry: { anyOf: [Named, Entry] } }).entry.anyOf;
