@@ -75,7 +75,7 @@ export async function overHttps(
       redirect: "manual", // whoever else it may be was not configured
       signal: ended.signal,
     });
-    const type = response.headers.get("content-type")?.split(";")[0]!.trim().toLowerCase();
+    const type = response.headers.get("content-type")?.split(";", 1)[0]?.trim().toLowerCase();
     if (response.status !== 200 || type !== TYPE) {
       await response.body?.cancel();
       return { kind: "refused" };

@@ -21,8 +21,8 @@ export interface EmailEvent {
   readonly rawSize: number;
   /** Its header; not read here: the octets are what counts. */
   readonly headers?: Headers;
-  /** Refuses it for good. */
-  setReject(reason: string): void;
+  /** Refuses it for good. What it gives is waited for: where the event is another process's it is a promise. */
+  setReject(reason: string): unknown;
   /** Sends it on to a verified address. */
   forward(rcptTo: string, headers?: Headers): Promise<unknown>;
   /** Answers its sender. */
@@ -73,7 +73,11 @@ function isAutomatic({ message }: Pick<EdgeMail, "message">): boolean {
  *
  * @throws {EdgeDeferral}
  */
-export function answer(event: Pick<EmailEvent, "setReject">, { reply }: Settled, { id }: Pick<Judged, "id">): void {
-  if (reply.verdict === "reject") event.setReject(signed(reply, id));
+export async function answer(
+  event: Pick<EmailEvent, "setReject">,
+  { reply }: Settled,
+  { id }: Pick<Judged, "id">,
+): Promise<void> {
+  if (reply.verdict === "reject") await event.setReject(signed(reply, id));
   else if (reply.verdict === "defer") throw new EdgeDeferral(`${reply.code} ${signed(reply, id)}`);
 }

@@ -1,23 +1,15 @@
 /**
  * The pipeline as the handlers that an edge platform calls. Non-job: each step of it, which the files beside this do.
  */
-import type { ExecutionContext } from "./options.ts";
 import { settle, type Settled, type Ways } from "./delivering.ts";
 import { actionsOf, answer, type EmailEvent, type EmailMessageClass } from "./email_event.ts";
 import { checkAuth, type HttpAuth } from "./http_auth.ts";
 import { arrivalIn, responseTo } from "./http_post.ts";
-import { takeIn } from "./intake.ts";
+import { takeIn, withWireLineEnds } from "./intake.ts";
 import { type Arrival, Judge, type Judged } from "./judge.ts";
 import { lineOf } from "./line.ts";
 import type { EdgeMail, EmailActions } from "./mail.ts";
-import {
-  EdgeDeferral,
-  type EdgeHostOptions,
-  type EventHost,
-  type EventHostOptions,
-  type MessageHost,
-  type MessageHostOptions,
-} from "./options.ts";
+import type { EdgeHostOptions, EventHost, EventHostOptions, MessageHost, MessageHostOptions } from "./options.ts";
 import { defer, reject } from "../model/reply.ts";
 
 type Options = EventHostOptions | MessageHostOptions;
@@ -130,14 +122,17 @@ class House {
         ? `The message could not be read: ${octets.message}`
         : "The message was cut off";
       const { judged, settled } = this.#without(none, defer("4.3.0", "Local error in processing", { reason: why }));
-      return answer(event, settled, judged);
+      return await answer(event, settled, judged);
     }
     if (octets === "size") {
       const { judged, settled } = this.#without(none, tooBig(this.#size));
-      return answer(event, settled, judged);
+      return await answer(event, settled, judged);
     }
-    const { judged, settled } = await this.#take({ ...none, octets }, actionsOf(event, this.#emailMessage));
-    answer(event, settled, judged);
+    const { judged, settled } = await this.#take(
+      { ...none, octets: withWireLineEnds(octets) },
+      actionsOf(event, this.#emailMessage),
+    );
+    await answer(event, settled, judged);
   }
 
   async fetch(request: Request): Promise<Response> {
@@ -178,4 +173,3 @@ class House {
 }
 
 const tooBig = (size: number) => reject("5.3.4", `Message too big, the limit is ${size} octets`, { code: 552 });
-export { EdgeDeferral };

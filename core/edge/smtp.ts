@@ -25,7 +25,7 @@ export interface SmtpOptions {
   readonly signal: AbortSignal;
 }
 
-const BLOCK = 64 * 1024;
+const BLOCK = 64 * 1024, PARTING_MS = 1000;
 const CHANNEL = { trusted: true, bindings: new Map<string, Uint8Array>(), certificate: false };
 
 /**
@@ -85,8 +85,10 @@ class SmtpLine {
     await this.#inTime(this.#socket.opened, Infinity);
   }
   async close(): Promise<void> {
-    const closing = this.#socket.close();
-    await Promise.race([closing, new Promise((done) => setTimeout(done, 1000))]).catch(() => {});
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((done) => timer = setTimeout(done, PARTING_MS));
+    await Promise.race([this.#socket.close(), late]).catch(() => {});
+    clearTimeout(timer);
   }
 
   async #inTime<T>(work: Promise<T>, seconds: number): Promise<T> {

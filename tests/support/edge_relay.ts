@@ -3,13 +3,21 @@
  * sockets; what is for `reply` it answers.
  */
 import { type EdgeConnect, edgeHost, type EmailMessageClass, relayTo } from "postern/edge";
-import { MemoryResolver } from "postern";
+import { type EdgePhases, MemoryResolver, type Plugin, withPolicy } from "postern";
 
 interface Env {
   readonly HOST: string;
   readonly PORT: string;
   readonly TLS: "none" | "starttls";
 }
+
+/** Never answers for some messages. */
+const hanging: Plugin<EdgePhases> = {
+  name: "hanging",
+  handlers: {
+    data: (ctx, next) => ctx.message.header("Subject") === "hang" ? new Promise(() => {}) : next(),
+  },
+};
 
 /** What `main.js` of the tests is given by the platform. */
 export function make({ connect, EmailMessage }: {
@@ -19,7 +27,10 @@ export function make({ connect, EmailMessage }: {
   const common = { host: { name: "edge.example.org" }, dns: new MemoryResolver({}) };
   const relaying = edgeHost<Env>(({ HOST, PORT, TLS }) => ({
     ...common,
-    plugins: [{ name: "tag", handlers: { data: (ctx, next) => (ctx.prependHeader("X-Edge", ctx.id), next()) } }],
+    plugins: [withPolicy(hanging, { deadline: 300 }), {
+      name: "tag",
+      handlers: { data: (ctx, next) => (ctx.prependHeader("X-Edge", ctx.id), next()) },
+    }],
     auth: { secret: "0123456789abcdef" },
     deliver: relayTo({
       connect,

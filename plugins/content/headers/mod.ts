@@ -4,7 +4,13 @@
  * Non-job: the body, authentication of the author (DMARC).
  */
 import { z } from "zod";
-import { defineMessagePlugin, type EdgePhases, parseDuration, type PluginFactory, reject } from "../../../core/pipeline/mod.ts";
+import {
+  defineMessagePlugin,
+  type EdgePhases,
+  parseDuration,
+  type PluginFactory,
+  reject,
+} from "../../../core/pipeline/mod.ts";
 import { examine, type Fault } from "./examine.ts";
 import { readHead } from "./head.ts";
 import { HEADERS } from "./key.ts";

@@ -5,9 +5,9 @@
  */
 import { z } from "zod";
 import {
+  defineMessagePlugin,
   type EdgeContext,
   type EdgePhases,
-  defineMessagePlugin,
   parseSize,
   type PartHead,
   type PluginFactory,

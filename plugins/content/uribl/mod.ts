@@ -6,10 +6,10 @@
 import { z } from "zod";
 import {
   canonicalDomain,
-  type EdgeContext,
-  type EdgePhases,
   defineMessagePlugin,
   DomainSet,
+  type EdgeContext,
+  type EdgePhases,
   isDomainPattern,
   isLoopback,
   isNetwork,

@@ -6,10 +6,10 @@
 import { z } from "zod";
 import { type Chain, contentOf, KeyRecords, verifyChain } from "../../../core/dkim/mod.ts";
 import {
-  type EdgeContext,
-  type EdgePhases,
   defineMessagePlugin,
   DomainSet,
+  type EdgeContext,
+  type EdgePhases,
   isDomainPattern,
   Networks,
   parseDuration,

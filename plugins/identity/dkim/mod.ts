@@ -7,10 +7,10 @@
 import { z } from "zod";
 import { contentOf, KeyRecords, type SignatureResult, verify } from "../../../core/dkim/mod.ts";
 import {
-  type EdgeContext,
-  type EdgePhases,
   defer,
   defineMessagePlugin,
+  type EdgeContext,
+  type EdgePhases,
   isLoopback,
   Networks,
   parseDuration,

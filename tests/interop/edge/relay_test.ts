@@ -1,5 +1,6 @@
 /** Mail from workerd over its own TCP sockets to a server of ours, and an answer by the platform's event. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { Server } from "../../support/server.ts";
 import { MailHost } from "../../support/mail_host.ts";
 import { testWith } from "../../support/debian.ts";
 import { Authority, MAKES_CERTIFICATES } from "../../support/tls.ts";
@@ -61,6 +62,12 @@ Deno.test("a web request becomes mail over the platform's sockets", free, async 
   await t.step("not without the secret", async () => {
     assertEquals((await post(["ann@example.org"], message, "another one of 16")).status, 401);
   });
+  await t.step("a plugin that never answers is ended by the clock of its own event, whichever ends first", async () => {
+    const hang = message.replace("hello", "hang");
+    const all = await Promise.all([hang, message, hang, message].map((body) => post(["ann@example.org"], body)));
+    assertEquals(all.map(({ status }) => status), [503, 200, 503, 200]);
+    await Promise.all(all.map((response) => response.body?.cancel()));
+  });
   await t.step("an answer to the sender by the event", async () => {
     const { outcome, replies } = await worker.email(
       "amy@example.net",
@@ -70,6 +77,23 @@ Deno.test("a web request becomes mail over the platform's sockets", free, async 
     assertEquals([outcome, replies.length, replies[0]?.sender], ["ok", 1, "ann@example.org"]);
     assertMatch(replies[0]!.raw, /In-Reply-To: <1@example\.net>/);
   });
+});
+
+Deno.test("mail from workerd to a whole server, which keeps it", free, async () => {
+  await using server = await Server.start();
+  await using worker = await Worker.start({
+    entry: "tests/support/edge_relay.ts",
+    bindings: { HOST: "127.0.0.1", PORT: String(server.ports.smtp), TLS: "none" },
+    made: true,
+  });
+  const response = await fetch(new URL("/?from=amy@example.net&to=ann@example.org", worker.url), {
+    method: "POST",
+    headers: { authorization: "Bearer 0123456789abcdef" },
+    body: "From: amy@example.net\r\nSubject: from the edge\r\n\r\nHello\r\n",
+  });
+  assertEquals(response.status, 200, await response.text());
+  const messages = await server.api.messages();
+  assertEquals(messages.map(({ subject }) => subject), ["from the edge"]);
 });
 
 testWith(MAKES_CERTIFICATES, "a password is said to nobody whose certificate the platform does not know", async () => {

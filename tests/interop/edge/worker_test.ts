@@ -26,6 +26,8 @@ Deno.test("the example of an edge worker in workerd", free, async (t) => {
   await using dns = new DohServer(textZone({
     [recordName("example.net", "s1")]: [record],
     "_dmarc.example.net": ["v=DMARC1; p=reject"],
+    [recordName("other.example", "s1")]: [record],
+    "_dmarc.other.example": ["v=DMARC1; p=reject"],
     [recordName("broken.example", "s1")]: null,
     "_dmarc.broken.example": null,
   }));
@@ -42,6 +44,11 @@ Deno.test("the example of an edge worker in workerd", free, async (t) => {
     assertEquals([rest.outcome, rest.rejectReason, recipient], ["ok", undefined, "ann@verified.example"]);
     const results = new Headers(headers.map(([name, value]) => [name, value])).get("x-postern-authentication-results");
     assertMatch(results ?? "", /^edge\.example\.org;\s*dkim=pass .*header\.d=example\.net.*dmarc=pass/);
+  });
+  await t.step("several at once, none waits for what another has begun", async () => {
+    const message = await signed(`${header("other.example")}\nHello\n`, "other.example");
+    const all = await Promise.all(Array.from({ length: 8 }, () => outcome(message, "amy@other.example")));
+    assertEquals(all.map(({ outcome, forwards }) => `${outcome} ${forwards.length}`), Array(8).fill("ok 1"));
   });
   await t.step("in the name of others it is refused, with a reference", async () => {
     for (const message of [mail(`${header("example.net")}\nHello\n`), await tampered()]) {

@@ -280,7 +280,7 @@ Deno.test("a hostile message takes linear time", async () => {
       message: `From: a@example.net\n${text}\nHi\n`,
     });
   }
-  assert(performance.now() - began < 10_000);
+  assert(performance.now() - began < 20_000);
 });
 
 Deno.test("what an edge host cannot know does not compile, and is found at the start", async () => {

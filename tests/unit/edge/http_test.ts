@@ -187,5 +187,5 @@ Deno.test("fields of a form are octets", () => {
   }
   const began = performance.now();
   read(`--a b\r\n${"\r\n--a ".repeat(200_000)}`);
-  assert(performance.now() - began < 5000);
+  assert(performance.now() - began < 20_000);
 });

@@ -88,7 +88,7 @@ Deno.test("a server that breaks off, talks too much or says nothing: the mail is
     ["greets with no", "554 5.3.2 No mail here\r\n", /^451 4\.3\.2 No mail here/],
     ["is no mail server", "HTTP/1.1 400 Bad Request\r\n\r\n", /^451 4\./],
     ["never stops to talk", `220-${"x".repeat(200_000)}`, /^451 4\./],
-    ["says nothing", null, /^451 4\.4\.2 The server gave no answer in time/],
+    ["says nothing", null, /^451 4\.4\.[12] .*gave no answer in time/],
   ];
   for (const [name, greeting, expected] of table) {
     await t.step(name, async () => {
