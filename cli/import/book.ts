@@ -26,7 +26,9 @@ export function nameIn(text: string): string | null {
   const domain = canonicalDomain(text.slice(at + 1));
   if (domain === null) return null;
   if (at === 0) return `@${domain}`;
-  return parseAddress(`${text.slice(0, at)}@${domain}`) === null ? null : `${text.slice(0, at).toLowerCase()}@${domain}`;
+  return parseAddress(`${text.slice(0, at)}@${domain}`) === null
+    ? null
+    : `${text.slice(0, at).toLowerCase()}@${domain}`;
 }
 
 export class Book {
@@ -45,7 +47,9 @@ export class Book {
     if (!this.accounts.has(name)) this.accounts.set(name, { name, store, from });
   }
   alias(name: string, targets: readonly string[], from: Origin): void {
-    if (targets.length > 0 && !this.aliases.has(name)) this.aliases.set(name, { name, targets: [...new Set(targets)], from });
+    if (targets.length > 0 && !this.aliases.has(name)) {
+      this.aliases.set(name, { name, targets: [...new Set(targets)], from });
+    }
   }
   catchesAll(domain: string, targets: readonly string[], from: Origin): void {
     if (targets.length > 0 && !this.catchAll.has(domain)) this.catchAll.set(domain, { name: domain, targets, from });
@@ -68,7 +72,10 @@ export class Book {
       }
     };
     section("accounts", this.accounts.values().map(({ name, store, from }) => [name, storeText(store), from] as const));
-    section("aliases", this.aliases.values().map(({ name, targets, from }) => [name, targetsText(targets), from] as const));
+    section(
+      "aliases",
+      this.aliases.values().map(({ name, targets, from }) => [name, targetsText(targets), from] as const),
+    );
     section(
       "catchAll",
       this.catchAll.values().map(({ name, targets, from }) => [name, targetsText(targets), from] as const),
@@ -79,7 +86,9 @@ export class Book {
 
   /** Next hops that mailboxes name. */
   get hops(): Set<string> {
-    return new Set([...this.accounts.values()].flatMap(({ store }) => store && "via" in store && store.via ? [store.via] : []));
+    return new Set(
+      [...this.accounts.values()].flatMap(({ store }) => store && "via" in store && store.via ? [store.via] : []),
+    );
   }
 }
 

@@ -21,7 +21,12 @@ const SHOWN = 200;
 
 export function importCommand(terminal: Terminal, finish: (code: ExitCode) => void): Command {
   const command = new Command("import").description("make a configuration of another server's");
-  const add = (name: string, description: string, read: (sources: Sources) => Promise<Draft>, home: (folder: string) => string) =>
+  const add = (
+    name: string,
+    description: string,
+    read: (sources: Sources) => Promise<Draft>,
+    home: (folder: string) => string,
+  ) =>
     command.command(name).description(description).argument("<folder>")
       .requiredOption("-o, --output <folder>", "where postern.yaml and its files are written; nothing is written over")
       .option("--root <folder>", "what stands for / where the configuration is a copy from another machine", "/")

@@ -22,7 +22,11 @@ export async function writeDraft(draft: Draft, folder: string): Promise<string[]
   await Deno.mkdir(folder, { recursive: true });
   for (const { name } of files) {
     const there = await Deno.lstat(join(folder, name)).then(() => true, () => false);
-    if (there) throw new CommandError(`${join(folder, name)} is there already, and nothing is ever written over: name another --output`);
+    if (there) {
+      throw new CommandError(
+        `${join(folder, name)} is there already, and nothing is ever written over: name another --output`,
+      );
+    }
   }
   for (const { name, text } of files) {
     await Deno.writeTextFile(join(folder, name), text, { createNew: true, mode: OWNER_ONLY });

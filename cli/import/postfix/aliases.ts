@@ -2,7 +2,7 @@
  * The file of aliases(5): `name: target, target`, where a target may be a command, a file or a list of addresses in a
  * file. Non-job: what becomes of them (local.ts).
  */
-import { type Sources } from "../sources.ts";
+import type { Sources } from "../sources.ts";
 import type { Origin } from "../draft.ts";
 import { logicalLines } from "./lines.ts";
 

@@ -30,10 +30,16 @@ function readMilters({ settings, draft }: Site): void {
     if (action.value === "accept") milter.set("unavailable", "skip", action.from);
   });
   if (!["accept", "tempfail"].includes(action.value)) {
-    draft.leave(action.from, `milter_default_action = ${action.value}`, "a milter that does not answer makes mail wait (451)");
+    draft.leave(
+      action.from,
+      `milter_default_action = ${action.value}`,
+      "a milter that does not answer makes mail wait (451)",
+    );
   }
   const others = settings.get("non_smtpd_milters");
-  if (others.value !== "") draft.idles(others.from, "non_smtpd_milters", "mail by postern sendmail comes through a listener like all other");
+  if (others.value !== "") {
+    draft.idles(others.from, "non_smtpd_milters", "mail by postern sendmail comes through a listener like all other");
+  }
 }
 
 async function readMaps(site: Site, domains: Domains): Promise<void> {
@@ -56,21 +62,27 @@ async function readMaps(site: Site, domains: Domains): Promise<void> {
       for (const { key: address, value, from } of table.entries) {
         const old = address.includes("@") ? nameIn(address) : nameIn(address) === null ? null : `${address}@`;
         const target = value.startsWith("@") ? nameIn(value) : completed(value, domains.origin);
-        if (old === null || target === null || value.includes(",")) draft.leave(from, address.slice(0, 60), "this is no pair of addresses");
-        else pairs[old] ??= target;
+        if (old === null || target === null || value.includes(",")) {
+          draft.leave(from, address.slice(0, 60), "this is no pair of addresses");
+        } else pairs[old] ??= target;
       }
       if (Object.keys(pairs).length === 0) continue;
       const map = draft.plugin("address_map", setting.from);
       if (key === "generic") map.set("generic", pairs, setting.from);
       else {
         const before = map.options.get("canonical")?.value as Record<string, Record<string, string>> | undefined;
-        map.options.set("canonical", { value: { ...before, [key]: { ...pairs, ...before?.[key] } }, from: setting.from });
+        map.options.set("canonical", {
+          value: { ...before, [key]: { ...pairs, ...before?.[key] } },
+          from: setting.from,
+        });
       }
     }
   }
-  const masquerade = settings.get("masquerade_domains"), names = settings.list("masquerade_domains").map((each) => each.replace(/^\$/, ""));
-  if (names.some((each) => each.startsWith("!"))) draft.leave(masquerade.from, `masquerade_domains = ${masquerade.value}`, "write address_map.masquerade");
-  else if (names.length > 0) {
+  const masquerade = settings.get("masquerade_domains"),
+    names = settings.list("masquerade_domains").map((each) => each.replace(/^\$/, ""));
+  if (names.some((each) => each.startsWith("!"))) {
+    draft.leave(masquerade.from, `masquerade_domains = ${masquerade.value}`, "write address_map.masquerade");
+  } else if (names.length > 0) {
     const value: Record<string, Value> = { domains: names }, except = settings.list("masquerade_exceptions");
     if (except.length > 0) value.except = except;
     draft.plugin("address_map", masquerade.from).set("masquerade", value, masquerade.from);
@@ -87,8 +99,14 @@ async function readCopies(site: Site): Promise<void> {
         continue;
       }
       table.entries.forEach(({ key, value, from }, index) => {
-        if (nameIn(key) === null || !key.includes("@") || !value.includes("@")) return draft.leave(from, key.slice(0, 60), "write archive");
-        draft.plugin("archive", from, `${option}_copy_${index + 1}`).set("to", value, from).set("direction", "both", from).set(option, [key], from);
+        if (nameIn(key) === null || !key.includes("@") || !value.includes("@")) {
+          return draft.leave(from, key.slice(0, 60), "write archive");
+        }
+        draft.plugin("archive", from, `${option}_copy_${index + 1}`).set("to", value, from).set(
+          "direction",
+          "both",
+          from,
+        ).set(option, [key], from);
       });
     }
   }
@@ -96,13 +114,15 @@ async function readCopies(site: Site): Promise<void> {
 
 /** What nothing here does as it stands. */
 const OTHERS: Readonly<Record<string, string>> = {
-  header_checks: "patterns over header fields: rules of spam_score (`header`, `matches`, points), headers, or a plugin of your own",
+  header_checks:
+    "patterns over header fields: rules of spam_score (`header`, `matches`, points), headers, or a plugin of your own",
   mime_header_checks: "patterns over MIME fields: attachments, or rules of spam_score (`in: filename`, `in: type`)",
   nested_header_checks: "patterns over nested header fields: a plugin of your own",
   body_checks: "patterns over the body: rules of spam_score (`in: text`), which read what a person sees",
   smtp_header_checks: "patterns over what goes out: a plugin with a `deliver` handler",
   content_filter: "a filter behind the queue: milter, rspamd, spamassassin and clamav are asked before the 250",
-  smtpd_proxy_filter: "a filter in front of the queue: milter, rspamd, spamassassin and clamav are asked before the 250",
+  smtpd_proxy_filter:
+    "a filter in front of the queue: milter, rspamd, spamassassin and clamav are asked before the 250",
   smtp_fallback_relay: "a second next hop: write it behind the first in nextHops.NAME.hosts",
   sender_dependent_default_transport_maps: "write delivery.routes with `sender`",
   mailbox_command: "a program for each mailbox: LMTP to Dovecot does what procmail and deliver did",
@@ -147,12 +167,15 @@ async function readOutboundTls(site: Site): Promise<void> {
         draft.leave(from, `${key} ${value}`.slice(0, 80), "write delivery.tls.rules");
         continue;
       }
-      if (attributes.length > 0) draft.leave(from, `${key}: ${attributes.join(" ")}`.slice(0, 80), "write names of delivery.tls.rules.NAME");
+      if (attributes.length > 0) {
+        draft.leave(from, `${key}: ${attributes.join(" ")}`.slice(0, 80), "write names of delivery.tls.rules.NAME");
+      }
       draft.rules.set(domain.startsWith(".") ? `*${domain}` : domain, { value: ours, from });
     }
   }
   const level = settings.get("smtp_tls_security_level"), ours = LEVELS[level.value];
   if (level.value === "") return;
-  if (ours === undefined) draft.leave(level.from, `smtp_tls_security_level = ${level.value}`, "write delivery.tls.rules");
-  else if (ours !== "may") draft.rules.set("*", { value: ours, from: level.from });
+  if (ours === undefined) {
+    draft.leave(level.from, `smtp_tls_security_level = ${level.value}`, "write delivery.tls.rules");
+  } else if (ours !== "may") draft.rules.set("*", { value: ours, from: level.from });
 }

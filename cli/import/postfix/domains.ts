@@ -21,7 +21,7 @@ export async function readDomains(site: Site): Promise<Domains> {
   for (const known of alias.keys()) for (const later of [mailbox, relay]) later.delete(known);
   for (const known of mailbox.keys()) relay.delete(known);
   const below = settings.list("parent_domain_matches_subdomains").includes("relay_domains");
-  if (below) for (const [name, from] of [...relay]) if (!name.startsWith("*.")) relay.set(`*.${name}`, from);
+  if (below) { for (const [name, from] of [...relay]) if (!name.startsWith("*.")) relay.set(`*.${name}`, from); }
   return { local, alias, mailbox, relay, origin: await originOf(site) };
 }
 
@@ -54,7 +54,11 @@ async function domainList(site: Site, setting: Setting): Promise<Map<string, Ori
   };
   for (const word of wordsOf(setting.value)) {
     if (word.startsWith("!")) {
-      draft.leave(setting.from, `${setting.name}: ${word}`, "a domain cannot be taken out again: name the others one by one");
+      draft.leave(
+        setting.from,
+        `${setting.name}: ${word}`,
+        "a domain cannot be taken out again: name the others one by one",
+      );
     } else if (word.startsWith("/")) {
       try {
         const { name, text } = await sources.read(word);

@@ -4,7 +4,7 @@
  */
 import { canonicalDomain } from "../../../core/pipeline/mod.ts";
 import { Draft, type Origin } from "../draft.ts";
-import { type Sources, SourceError } from "../sources.ts";
+import { SourceError, type Sources } from "../sources.ts";
 import { readContent } from "./content.ts";
 import { readDomains } from "./domains.ts";
 import { meansNothing } from "./idle.ts";
@@ -27,7 +27,9 @@ export async function importPostfix(sources: Sources): Promise<Draft> {
   const main = await sources.read("main.cf");
   const draft = new Draft(), settings = Settings.read(main.text, main.name);
   const site: Site = { draft, settings, sources, services: await servicesOf(sources, draft) };
-  for (const { line, text } of settings.odd) draft.leave({ file: main.name, line }, text, "this is no line of a main.cf");
+  for (const { line, text } of settings.odd) {
+    draft.leave({ file: main.name, line }, text, "this is no line of a main.cf");
+  }
   try {
     await fill(site);
   } catch (error) {
@@ -81,14 +83,23 @@ function nameDomains(
 function readPostmaster(site: Site, domains: Domains): void {
   const { draft } = site, { book } = draft;
   const from = book.aliases.get("postmaster")?.from ?? domains.local.values().next().value;
-  const home = domains.local.has(domains.origin) ? domains.origin : [...domains.local.keys()].find((each) => !book.virtual.has(each));
-  const whole = [...domains.alias.keys(), ...domains.mailbox.keys(), ...domains.local.keys()].map((each) => `postmaster@${each}`)
+  const home = domains.local.has(domains.origin)
+    ? domains.origin
+    : [...domains.local.keys()].find((each) => !book.virtual.has(each));
+  const whole = [...domains.alias.keys(), ...domains.mailbox.keys(), ...domains.local.keys()].map((each) =>
+    `postmaster@${each}`
+  )
     .find((each) => book.knows(each));
   const local = ["postmaster", "root"].find((each) => book.knows(each));
-  if (local !== undefined && home !== undefined && from !== undefined) draft.set("postmaster", `${local}@${home}`, from);
-  else if (whole !== undefined) draft.set("postmaster", whole, (book.aliases.get(whole) ?? book.accounts.get(whole))!.from);
-  else {
-    draft.leave({ file: "main.cf", line: 0 }, "postmaster", "nobody is found who reads its mail (RFC 5321 4.5.1): write `postmaster`");
+  if (local !== undefined && home !== undefined && from !== undefined) {
+    draft.set("postmaster", `${local}@${home}`, from);
+  } else if (whole !== undefined) {
+    draft.set("postmaster", whole, (book.aliases.get(whole) ?? book.accounts.get(whole))!.from);
+  } else {
+    draft.leave(
+      { file: "main.cf", line: 0 },
+      "postmaster",
+      "nobody is found who reads its mail (RFC 5321 4.5.1): write `postmaster`",
+    );
   }
 }
-

@@ -8,7 +8,7 @@ import type { Service } from "./master.ts";
 import { wordsOf } from "./lines.ts";
 import type { Settings } from "./settings.ts";
 import type { Site } from "./site.ts";
-import { networkIn } from "./relay.ts";
+import { networkIn } from "../network.ts";
 
 const PORTS: Readonly<Record<string, number>> = { smtp: 25, submission: 587, smtps: 465, submissions: 465, lmtp: 24 };
 
@@ -26,22 +26,38 @@ export async function readListeners(site: Site): Promise<Settings> {
     const own = settings.with(behind.overrides);
     const role = roleOf(service, own);
     if (role === null) {
-      draft.leave(service.from, `${service.name} inet smtpd`, "a port for content filters: use a milter, rspamd, or listeners[].xclient");
+      draft.leave(
+        service.from,
+        `${service.name} inet smtpd`,
+        "a port for content filters: use a milter, rspamd, or listeners[].xclient",
+      );
       continue;
     }
     if (role === "mx") world ??= own;
     for (const address of addressesOf(site, service)) {
-      draft.listeners.push({ value: { address, ...role === "mx" ? {} : { role }, ...tlsOf(own, { role, certified }) }, from: service.from });
+      draft.listeners.push({
+        value: { address, ...role === "mx" ? {} : { role }, ...tlsOf(own, { role, certified }) },
+        from: service.from,
+      });
     }
     if (service.command === "postscreen") readPostscreen(site, service.from);
     if (role === "submission") readLogins(site, own);
-    else if (own.is("smtpd_sasl_auth_enable") && !takers.some((each) => roleOf(each, settings.with(each.overrides)) === "submission")) {
-      draft.leave(own.get("smtpd_sasl_auth_enable").from, "smtpd_sasl_auth_enable = yes", "logins on port 25: add a listener of role submission, on port 587 or 465");
+    else if (
+      own.is("smtpd_sasl_auth_enable") &&
+      !takers.some((each) => roleOf(each, settings.with(each.overrides)) === "submission")
+    ) {
+      draft.leave(
+        own.get("smtpd_sasl_auth_enable").from,
+        "smtpd_sasl_auth_enable = yes",
+        "logins on port 25: add a listener of role submission, on port 587 or 465",
+      );
     }
     if (behind.limit !== null && role === "mx") draft.set("limits.connections", Math.max(1, behind.limit), behind.from);
   }
   for (const { name, type, command, from } of services) {
-    if (type === "inet" && !/^(?:smtpd|postscreen)$/.test(command)) draft.leave(from, `${name} inet ${command}`, "nothing here listens for that");
+    if (type === "inet" && !/^(?:smtpd|postscreen)$/.test(command)) {
+      draft.leave(from, `${name} inet ${command}`, "nothing here listens for that");
+    }
   }
   if (draft.listeners.length === 0) {
     const from = { file: "Postfix's default", line: 0 };
@@ -70,23 +86,34 @@ function addressesOf(site: Site, { name, from }: Service): string[] {
   }
   if (colon > 0) return [`${withBrackets(name.slice(0, colon))}:${port}`];
   const { settings } = site, protocols = settings.list("inet_protocols");
-  const four = protocols.some((each) => /^(?:all|ipv4)$/.test(each)), six = protocols.some((each) => /^(?:all|ipv6)$/.test(each));
+  const four = protocols.some((each) => /^(?:all|ipv4)$/.test(each)),
+    six = protocols.some((each) => /^(?:all|ipv6)$/.test(each));
   const addresses: string[] = [];
   for (const each of settings.list("inet_interfaces")) {
     if (each === "all") addresses.push(...four ? ["0.0.0.0"] : [], ...six ? ["[::]"] : []);
-    else if (each === "loopback-only" || each === "localhost") addresses.push(...four ? ["127.0.0.1"] : [], ...six ? ["[::1]"] : []);
-    else if (networkIn(each) !== null) addresses.push(withBrackets(each));
+    else if (each === "loopback-only" || each === "localhost") {
+      addresses.push(...four ? ["127.0.0.1"] : [], ...six ? ["[::1]"] : []);
+    } else if (networkIn(each) !== null) addresses.push(withBrackets(each));
     else if (each === settings.text("myhostname")) addresses.push(...four ? ["0.0.0.0"] : [], ...six ? ["[::]"] : []);
-    else site.draft.leave(settings.get("inet_interfaces").from, `inet_interfaces: ${each}`, "name its addresses in listeners");
+    else {site.draft.leave(
+        settings.get("inet_interfaces").from,
+        `inet_interfaces: ${each}`,
+        "name its addresses in listeners",
+      );}
   }
   return [...new Set(addresses)].map((address) => `${address}:${port}`);
 }
 
 const withBrackets = (host: string) => host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
 
-function tlsOf(own: Settings, { role, certified }: { role: "mx" | "submission"; certified: boolean }): { readonly [key: string]: Value } {
+function tlsOf(
+  own: Settings,
+  { role, certified }: { role: "mx" | "submission"; certified: boolean },
+): { readonly [key: string]: Value } {
   const level = own.text("smtpd_tls_security_level"), before = own.is("smtpd_use_tls") ? "may" : "none";
-  const wanted = own.is("smtpd_tls_wrappermode") ? "implicit" : (level || (own.is("smtpd_enforce_tls") ? "encrypt" : before));
+  const wanted = own.is("smtpd_tls_wrappermode")
+    ? "implicit"
+    : (level || (own.is("smtpd_enforce_tls") ? "encrypt" : before));
   const name = own.get("syslog_name");
   const others: { [key: string]: Value } = name.isDefault ? {} : { name: name.value.replace(/^postfix\//, "") };
   const proxy = own.text("smtpd_upstream_proxy_protocol") !== "" ? null : {};
@@ -95,7 +122,11 @@ function tlsOf(own: Settings, { role, certified }: { role: "mx" | "submission"; 
   if (proxy === null) others.proxy = ["127.0.0.1"];
   if (!certified) return role === "submission" ? { ...others, tls: "off", auth: { required: true } } : others;
   if (wanted === "implicit") return { ...others, tls: "implicit" };
-  return wanted === "encrypt" || role === "submission" ? { ...others, tls: "require" } : wanted === "none" ? { ...others, tls: "off" } : others;
+  return wanted === "encrypt" || role === "submission"
+    ? { ...others, tls: "require" }
+    : wanted === "none"
+    ? { ...others, tls: "off" }
+    : others;
 }
 
 /** True where there is a pair that can be used. */
@@ -106,7 +137,9 @@ async function readCertificates(site: Site): Promise<boolean> {
   for (const file of wordsOf(chain.value)) pairs.push({ cert: file, key: file, from: chain.from });
   for (const kind of ["", "ec", "d"]) {
     const cert = settings.get(`smtpd_tls_${kind}cert_file`), key = settings.get(`smtpd_tls_${kind}key_file`);
-    if (cert.value !== "" && cert.value !== "none") pairs.push({ cert: cert.value, key: key.value || cert.value, from: cert.from });
+    if (cert.value !== "" && cert.value !== "none") {
+      pairs.push({ cert: cert.value, key: key.value || cert.value, from: cert.from });
+    }
   }
   const protocols = settings.get("smtpd_tls_mandatory_protocols");
   if (/>=TLSv1\.3|!TLSv1\.2/.test(protocols.value)) draft.set("tls.minVersion", "1.3", protocols.from);
@@ -116,7 +149,11 @@ async function readCertificates(site: Site): Promise<boolean> {
       (await Certificates.open({ pairs: [pair], trouble: () => {}, period: 0 })).close();
       draft.certificates.push({ value: { cert: pair.certificate, key: pair.key }, from });
     } catch {
-      draft.leave(from, `certificate ${cert}`, "it cannot be read here: write it under tls.certificates, or there is no TLS and no login");
+      draft.leave(
+        from,
+        `certificate ${cert}`,
+        "it cannot be read here: write it under tls.certificates, or there is no TLS and no login",
+      );
     }
   }
   return draft.certificates.length > 0;
@@ -125,7 +162,9 @@ async function readCertificates(site: Site): Promise<boolean> {
 /** Whose passwords count on a submission port. */
 function readLogins(site: Site, own: Settings): void {
   const { draft } = site;
-  const enabled = own.get("smtpd_sasl_auth_enable"), type = own.get("smtpd_sasl_type"), path = own.get("smtpd_sasl_path");
+  const enabled = own.get("smtpd_sasl_auth_enable"),
+    type = own.get("smtpd_sasl_type"),
+    path = own.get("smtpd_sasl_path");
   draft.plugin("submission", enabled.from);
   if (!own.is("smtpd_sasl_auth_enable")) return;
   if (type.value === "dovecot") {
@@ -138,7 +177,11 @@ function readLogins(site: Site, own: Settings): void {
     draft.plugin("dovecot_auth", path.from).set("socket", socket, path.from);
     return;
   }
-  draft.leave(type.from, `smtpd_sasl_type = ${type.value}`, "Cyrus SASL is not asked: postern user add NAME writes accounts.txt, or ldap_auth, http_auth");
+  draft.leave(
+    type.from,
+    `smtpd_sasl_type = ${type.value}`,
+    "Cyrus SASL is not asked: postern user add NAME writes accounts.txt, or ldap_auth, http_auth",
+  );
 }
 
 function readPostscreen(site: Site, from: Origin): void {
@@ -159,11 +202,21 @@ function readPostscreen(site: Site, from: Origin): void {
   if (sites.value !== "" && draft.plugins.some(({ name }) => name === "dnsbl")) {
     draft.plugin("dnsbl", sites.from).set("reject", Math.max(1, Number(threshold.value) || 1), threshold.from);
   }
-  for (const name of ["postscreen_pipelining_enable", "postscreen_non_smtp_command_enable", "postscreen_bare_newline_enable"]) {
+  for (
+    const name of [
+      "postscreen_pipelining_enable",
+      "postscreen_non_smtp_command_enable",
+      "postscreen_bare_newline_enable",
+    ]
+  ) {
     if (settings.is(name)) draft.idles(settings.get(name).from, name, "the engine always looks for that");
   }
   const access = settings.get("postscreen_access_list");
   if (access.value !== "" && access.value !== "permit_mynetworks") {
-    draft.leave(access.from, `postscreen_access_list = ${access.value.slice(0, 60)}`, "ban.list for who is refused, early_talker.networks for who is not asked");
+    draft.leave(
+      access.from,
+      `postscreen_access_list = ${access.value.slice(0, 60)}`,
+      "ban.list for who is refused, early_talker.networks for who is not asked",
+    );
   }
 }

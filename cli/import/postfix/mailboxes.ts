@@ -47,7 +47,9 @@ async function readVirtualAliases(site: Site, domains: Domains): Promise<Map<str
         shadowed.set(domain, new Set(targets));
       } else if (nameIn(entry.key) !== null) {
         book.alias(entry.key, targets, entry.from);
-        if (targets.includes(entry.key)) (shadowed.get(domain) ?? shadowed.set(domain, new Set()).get(domain)!).add(entry.key);
+        if (targets.includes(entry.key)) {
+          (shadowed.get(domain) ?? shadowed.set(domain, new Set()).get(domain)!).add(entry.key);
+        }
       } else draft.leave(entry.from, entry.key.slice(0, 60), "this is no address");
     }
   }
@@ -65,7 +67,11 @@ function leaveForeign({ draft }: Site, entry: Entry, targets: readonly string[])
     const before = table.options.get("canonical")?.value as { recipient?: Record<string, string> } | undefined;
     const recipient = { [entry.key]: targets[0]!, ...before?.recipient };
     table.options.set("canonical", { value: { ...before, recipient }, from: entry.from });
-  } else draft.leave(entry.from, entry.key.slice(0, 60), "an address of a foreign domain that becomes several: write a plugin");
+  } else {draft.leave(
+      entry.from,
+      entry.key.slice(0, 60),
+      "an address of a foreign domain that becomes several: write a plugin",
+    );}
 }
 
 /** Targets of an entry as whole addresses. */
@@ -73,7 +79,11 @@ function addresses(site: Site, entry: Entry, { origin }: Domains): string[] {
   return targetsIn(entry.value).flatMap(({ kind, text }) => {
     const address = kind !== "address" ? null : text.startsWith("@") ? nameIn(text) : completed(text, origin);
     if (address !== null) return [address];
-    site.draft.leave(entry.from, `${entry.key.slice(0, 60)}: ${text.slice(0, 60)}`, "this is no address: nobody gets it");
+    site.draft.leave(
+      entry.from,
+      `${entry.key.slice(0, 60)}: ${text.slice(0, 60)}`,
+      "this is no address: nobody gets it",
+    );
     return [];
   });
 }
@@ -94,7 +104,11 @@ async function readLocal(site: Site, domains: Domains, shadowed: ReadonlyMap<str
     try {
       if (/^(?:hash|btree|lmdb|cdb|dbm|sdbm|texthash)$/.test(type)) {
         aliases.push(...await readAliases(word.slice(word.lastIndexOf(":") + 1), site.sources));
-      } else draft.leave(settings.get("alias_maps").from, `alias_maps: ${word}`, "write its aliases into recipients.yaml");
+      } else {draft.leave(
+          settings.get("alias_maps").from,
+          `alias_maps: ${word}`,
+          "write its aliases into recipients.yaml",
+        );}
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
       draft.leave(settings.get("alias_maps").from, `alias_maps: ${word}`, `${error.message}: its aliases are missing`);
@@ -116,7 +130,11 @@ async function takeAlias(
   for (const target of await flattened(site, targets, from)) {
     const what = `${name}: ${target.text.slice(0, 60)}`;
     if (target.kind !== "address") {
-      draft.leave(from, what, "mail for a program or a file: a web hook (nextHops with https), or a storage plugin of your own");
+      draft.leave(
+        from,
+        what,
+        "mail for a program or a file: a web hook (nextHops with https), or a storage plugin of your own",
+      );
       continue;
     }
     const bare = target.text.toLowerCase();
@@ -129,7 +147,11 @@ async function takeAlias(
     else draft.leave(from, what, "nobody has that name, so Postfix would bounce this copy; it is left out");
   }
   if (members.length > 0) book.alias(name, members, from);
-  else draft.leave(from, `${name}:`, "nothing of this alias is left: the name is refused, or is the account of that name");
+  else {draft.leave(
+      from,
+      `${name}:`,
+      "nothing of this alias is left: the name is refused, or is the account of that name",
+    );}
 }
 
 /** With the members of `:include:` files in their place, one level deep. */
@@ -179,8 +201,9 @@ async function readAccounts(site: Site, domains: Domains): Promise<void> {
     if (table.kind === "passwd") await readPasswd(site, setting.from);
     else if (table.kind === "entries") {
       for (const { key, from } of table.entries) {
-        if (nameIn(key) === null || key.startsWith("@")) draft.leave(from, key.slice(0, 60), "this is no name of an account");
-        else book.account(key, key.includes("@") ? await store(key.split("@")[1]!) : null, from);
+        if (nameIn(key) === null || key.startsWith("@")) {
+          draft.leave(from, key.slice(0, 60), "this is no name of an account");
+        } else book.account(key, key.includes("@") ? await store(key.split("@")[1]!) : null, from);
       }
     } else {
       const why = table.kind === "none" ? table.why : "it takes every name that fits";
@@ -210,13 +233,21 @@ async function storeOf(site: Site, domain: string): Promise<Store | null> {
   return way.to === "hop" ? { via: way.name } : way.to === "mx" ? { via: null } : null;
 }
 
-async function readVirtualMailboxes(site: Site, domains: Domains, shadowed: ReadonlyMap<string, Set<string>>): Promise<void> {
+async function readVirtualMailboxes(
+  site: Site,
+  domains: Domains,
+  shadowed: ReadonlyMap<string, Set<string>>,
+): Promise<void> {
   const { draft, settings } = site, { book } = draft;
   const setting = settings.get("virtual_mailbox_maps"), transport = settings.get("virtual_transport");
   const way = await wayOf(site, transport.value, transport.from);
   const general: Store | null = way.to === "hop" ? { via: way.name } : { plugin: "virtual_mailboxes" };
   if (domains.mailbox.size > 0 && way.to === "none") {
-    draft.leave(transport.from, `virtual_transport = ${transport.value}`, `${way.why}: mail is kept in Maildirs instead`);
+    draft.leave(
+      transport.from,
+      `virtual_transport = ${transport.value}`,
+      `${way.why}: mail is kept in Maildirs instead`,
+    );
   }
   const before = book.accounts.size;
   for (const { name, table } of await tablesOf(site, setting)) {
@@ -228,8 +259,9 @@ async function readVirtualMailboxes(site: Site, domains: Domains, shadowed: Read
     for (const { key, from } of table.entries) {
       const domain = key.slice(key.lastIndexOf("@") + 1);
       if (!domains.mailbox.has(domain) || !key.includes("@")) continue;
-      if (key.startsWith("@")) draft.leave(from, key, "a mailbox of every name: name one account and a catchAll that leads to it");
-      else if (shadowed.has(domain) && !shadowed.get(domain)!.has(key)) {
+      if (key.startsWith("@")) {
+        draft.leave(from, key, "a mailbox of every name: name one account and a catchAll that leads to it");
+      } else if (shadowed.has(domain) && !shadowed.get(domain)!.has(key)) {
         draft.idles(from, key, "a catch-all of virtual_alias_maps hides this mailbox, there and here");
       } else if (nameIn(key) !== null) book.account(key, await storeOf(site, domain) ?? general, from);
     }
@@ -252,7 +284,11 @@ async function readRelayed(site: Site, domains: Domains): Promise<Map<string, Or
   for (const { name, table } of await tablesOf(site, setting)) {
     if (table.kind !== "entries") {
       const why = table.kind === "none" ? table.why : "patterns of addresses";
-      draft.leave(setting.from, `relay_recipient_maps: ${name}`, `${why}: none of its recipients is taken; verify_recipient asks their host`);
+      draft.leave(
+        setting.from,
+        `relay_recipient_maps: ${name}`,
+        `${why}: none of its recipients is taken; verify_recipient asks their host`,
+      );
       known = false;
       continue;
     }

@@ -3,9 +3,9 @@
  * on port 25 let them. Where a list leaves the relay open, or cannot be read, it is closed here.
  * Non-job: all other restrictions (restrictions.ts).
  */
-import { Networks } from "../../../core/pipeline/mod.ts";
 import { openNetworks } from "../../../plugins/access/relay/world.ts";
 import type { Origin } from "../draft.ts";
+import { networkIn } from "../network.ts";
 import { SourceError } from "../sources.ts";
 import { logicalLines, wordsOf } from "./lines.ts";
 import type { Setting, Settings } from "./settings.ts";
@@ -58,7 +58,9 @@ export async function readRelay(
   }
   const domains = [...relayed.keys()].filter((name) => /^(?:\*\.)?[^.]+\.[^.]/.test(name));
   for (const [name, at] of relayed) {
-    if (!domains.includes(name)) draft.leave(at, `relay_domains: ${name}`, "this would let strangers send to a whole top-level domain");
+    if (!domains.includes(name)) {
+      draft.leave(at, `relay_domains: ${name}`, "this would let strangers send to a whole top-level domain");
+    }
   }
   if (domains.length > 0) plugin.set("domains", domains, settings.get("relay_domains").from);
 }
@@ -69,7 +71,11 @@ async function networkList(site: Site, setting: Setting): Promise<string[]> {
   if (setting.value === "") {
     const style = site.settings.get("mynetworks_style");
     if (style.value !== "host") {
-      draft.leave(style.from, `mynetworks_style = ${style.value}`, "only this machine may send anywhere: name networks in relay");
+      draft.leave(
+        style.from,
+        `mynetworks_style = ${style.value}`,
+        "only this machine may send anywhere: name networks in relay",
+      );
     }
     return ["127.0.0.0/8", "::1"];
   }
@@ -85,9 +91,14 @@ async function networkList(site: Site, setting: Setting): Promise<string[]> {
   for (const word of wordsOf(setting.value)) {
     if (word.startsWith("!")) {
       excluded = true;
-      draft.leave(setting.from, `mynetworks: ${word}`, "nothing can be taken out of a network: name its parts; only what stands before is taken");
-    } else if (excluded) draft.leave(setting.from, `mynetworks: ${word}`, "it stands behind an exception: name what is left of it");
-    else if (/^(?:\/|[a-z]+:[^:])/.test(word) && !/^[0-9a-f]+:/i.test(word) || word.startsWith("/")) {
+      draft.leave(
+        setting.from,
+        `mynetworks: ${word}`,
+        "nothing can be taken out of a network: name its parts; only what stands before is taken",
+      );
+    } else if (excluded) {
+      draft.leave(setting.from, `mynetworks: ${word}`, "it stands behind an exception: name what is left of it");
+    } else if (/^(?:\/|[a-z]+:[^:])/.test(word) && !/^[0-9a-f]+:/i.test(word) || word.startsWith("/")) {
       for (const { key, from } of await keysOf(site, word, setting)) take(key, from);
     } else take(word, setting.from);
   }
@@ -95,7 +106,8 @@ async function networkList(site: Site, setting: Setting): Promise<string[]> {
 }
 
 async function keysOf(site: Site, word: string, setting: Setting): Promise<{ key: string; from: Origin }[]> {
-  const leave = (why: string) => void site.draft.leave(setting.from, `${setting.name}: ${word}`, `${why}: name its networks`);
+  const leave = (why: string) =>
+    void site.draft.leave(setting.from, `${setting.name}: ${word}`, `${why}: name its networks`);
   if (!word.startsWith("/")) {
     const table = await readTable(word, { sources: site.sources, from: setting.from });
     if (table.kind === "entries") return [...table.entries];
@@ -119,18 +131,5 @@ async function keysOf(site: Site, word: string, setting: Setting): Promise<{ key
     if (!(error instanceof SourceError)) throw error;
     leave(error.message);
     return [];
-  }
-}
-
-/** `[::1]/128` as `::1/128`; IPv4 in IPv6 as IPv4. Null for what is no network. */
-export function networkIn(text: string): string | null {
-  const bare = text.replace(/^\[([^\]]{1,64})\]/, "$1");
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)(?:\/(\d+))?$/i.exec(bare);
-  const network = mapped === null ? bare : mapped[2] === undefined ? mapped[1]! : `${mapped[1]}/${Number(mapped[2]) - 96}`;
-  try {
-    new Networks([network]);
-    return network;
-  } catch {
-    return null;
   }
 }

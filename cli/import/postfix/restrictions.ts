@@ -3,7 +3,7 @@
  * Non-job: who may send to foreign domains (relay.ts).
  */
 import type { Draft, Origin } from "../draft.ts";
-import { networkIn } from "./relay.ts";
+import { networkIn } from "../network.ts";
 import type { Settings } from "./settings.ts";
 import type { Site } from "./site.ts";
 import { readTable } from "./tables.ts";
@@ -54,7 +54,8 @@ const WORDS: Readonly<Record<string, Taking>> = {
 };
 
 /** Words that name a list in DNS, or a table, or a service behind them. */
-const WITH_ARGUMENT = /^(?:check_|reject_rbl_client|reject_rhsbl_|permit_dnswl_client|permit_rhswl_client|sleep$|reject_maps_rbl_domain)/;
+const WITH_ARGUMENT =
+  /^(?:check_|reject_rbl_client|reject_rhsbl_|permit_dnswl_client|permit_rhswl_client|sleep$|reject_maps_rbl_domain)/;
 
 export async function readRestrictions(site: Site, settings: Settings): Promise<void> {
   for (const list of LISTS) {
@@ -71,7 +72,11 @@ export async function readRestrictions(site: Site, settings: Settings): Promise<
       const found = { draft: site.draft, from: setting.from, argument };
       const what = `${setting.name}: ${only ? "warn_if_reject " : ""}${word}${argument === "" ? "" : ` ${argument}`}`;
       if (only) {
-        site.draft.leave(setting.from, what, "a plugin with `mode: observe` is asked, told in the log and refuses nobody");
+        site.draft.leave(
+          setting.from,
+          what,
+          "a plugin with `mode: observe` is asked, told in the log and refuses nobody",
+        );
       } else if (word === "reject" || word === "defer") {
         if (at === 0 && ["client", "helo", "sender"].includes(list)) {
           site.draft.leave(setting.from, what, "nobody could send mail: this was not taken over");
@@ -89,7 +94,8 @@ export async function readRestrictions(site: Site, settings: Settings): Promise<
 function takeList(word: string, { draft, from, argument }: Found): boolean {
   const [zone = "", codes] = argument.split("=");
   if (!/^[a-z0-9_][a-z0-9_.-]{0,250}$/i.test(zone)) return false;
-  const lists = draft.plugins.find(({ name }) => name === "dnsbl") ?? (/^(?:reject_r|permit_d)/.test(word) ? draft.plugin("dnsbl", from) : null);
+  const lists = draft.plugins.find(({ name }) => name === "dnsbl") ??
+    (/^(?:reject_r|permit_d)/.test(word) ? draft.plugin("dnsbl", from) : null);
   if (lists === null) return false;
   const read = codes === undefined ? null : codesOf(codes);
   if (codes !== undefined && read === null) return false;
@@ -120,7 +126,9 @@ function codesOf(text: string): string[] | null {
   const [, third, one, several] = found;
   if (one !== undefined) return [`127.0.${third}.${one}`];
   const ranges = several!.split(";").map((each) => each.replace("..", "-"));
-  return ranges.every((each) => /^\d{1,3}(?:-\d{1,3})?$/.test(each)) ? ranges.map((each) => `127.0.${third}.${each}`) : null;
+  return ranges.every((each) => /^\d{1,3}(?:-\d{1,3})?$/.test(each))
+    ? ranges.map((each) => `127.0.${third}.${each}`)
+    : null;
 }
 
 /** A table of clients that does nothing but refuse addresses is a list for `ban`. */
@@ -142,7 +150,11 @@ async function readLoginMaps(site: Site, settings: Settings): Promise<void> {
   for (const name of settings.list("smtpd_sender_login_maps")) {
     const table = await readTable(name, { sources: site.sources, from: setting.from });
     if (table.kind !== "entries" || table.entries.length > 5000) {
-      site.draft.leave(setting.from, `smtpd_sender_login_maps: ${name}`, "write its pairs under sender_login.map; until then a login sends as itself");
+      site.draft.leave(
+        setting.from,
+        `smtpd_sender_login_maps: ${name}`,
+        "write its pairs under sender_login.map; until then a login sends as itself",
+      );
       continue;
     }
     for (const { key, value } of table.entries) {
@@ -158,7 +170,9 @@ function adviceFor(word: string, argument: string): string {
     if (/spf/.test(argument)) return "the plugin spf, with fail: reject, does what an SPF service does";
     return "a policy service: write it as a plugin that asks in `rcpt` (docs/from-postfix.md)";
   }
-  if (/^check_\w+_access$/.test(word)) return "an access table: a plugin of ten lines (docs/from-postfix.md#access-tables)";
+  if (/^check_\w+_access$/.test(word)) {
+    return "an access table: a plugin of ten lines (docs/from-postfix.md#access-tables)";
+  }
   if (word === "reject_unknown_sender_domain" || word === "reject_non_fqdn_sender") {
     return "spf and dmarc say more about a sender's domain; or a plugin of five lines (docs/from-postfix.md#access-tables)";
   }

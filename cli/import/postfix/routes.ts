@@ -40,7 +40,9 @@ export async function readRoutes(site: Site, domains: Domains): Promise<void> {
   };
   const rest: (() => void)[] = [];
   // The closer pattern first: the first route that fits counts
-  for (const [key, { value, from }] of [...await transportsOf(site)].toSorted(([a], [b]) => closeness(b) - closeness(a))) {
+  for (
+    const [key, { value, from }] of [...await transportsOf(site)].toSorted(([a], [b]) => closeness(b) - closeness(a))
+  ) {
     const what = `transport_maps: ${key.slice(0, 60)} ${value.slice(0, 60)}`;
     if (key.includes("@")) {
       draft.leave(from, what, "a route of one address: an account with { to: remote, via: NAME } in recipients.yaml");
@@ -48,7 +50,11 @@ export async function readRoutes(site: Site, domains: Domains): Promise<void> {
     }
     if (domains.local.has(key) || domains.alias.has(key)) {
       if (domains.local.has(key) && !/^(?:local|virtual)?:?$/.test(value)) {
-        draft.leave(from, what, "all mailboxes of that domain are elsewhere: give deliverTo of recipients that next hop");
+        draft.leave(
+          from,
+          what,
+          "all mailboxes of that domain are elsewhere: give deliverTo of recipients that next hop",
+        );
       }
       continue;
     }
@@ -60,11 +66,21 @@ export async function readRoutes(site: Site, domains: Domains): Promise<void> {
   for (const each of rest) each();
   const relayhost = settings.get("relayhost");
   if (relayhost.value === "") return;
-  const way = await smtpHop(site, relayhost.value, { from: relayhost.from, wrapped: settings.is("smtp_tls_wrappermode") });
+  const way = await smtpHop(site, relayhost.value, {
+    from: relayhost.from,
+    wrapped: settings.is("smtp_tls_wrappermode"),
+  });
   if (way.to === "none") {
     // Mail must not leave by another way than the one that was wanted
-    draft.routes.push({ value: { to: "hold", reason: "relayhost of Postfix could not be read" }, from: relayhost.from });
-    draft.leave(relayhost.from, `relayhost = ${relayhost.value}`, `${way.why}: foreign mail is held until a route says where it goes`);
+    draft.routes.push({
+      value: { to: "hold", reason: "relayhost of Postfix could not be read" },
+      from: relayhost.from,
+    });
+    draft.leave(
+      relayhost.from,
+      `relayhost = ${relayhost.value}`,
+      `${way.why}: foreign mail is held until a route says where it goes`,
+    );
   } else add(way, {}, relayhost.from, "relayhost");
 }
 

@@ -36,6 +36,7 @@ const DEFAULTS: Readonly<Record<string, string>> = {
   local_transport: "local:$myhostname",
   mail_name: "Postfix",
   mail_version: "3.7",
+  message_size_limit: "10240000",
   milter_default_action: "tempfail",
   mydestination: "$myhostname, localhost.$mydomain, localhost",
   mydomain: "localdomain",
@@ -105,7 +106,8 @@ export class Settings {
     const written = this.#written.get(name);
     const steps = { left: STEPS };
     const value = this.#expand(own?.value ?? written?.value ?? this.#default(name), { depth: 0, steps });
-    const from = own?.from ?? { file: written === undefined ? `Postfix's default` : this.file, line: written?.line ?? 0 };
+    const from = own?.from ??
+      { file: written === undefined ? `Postfix's default` : this.file, line: written?.line ?? 0 };
     return { name, value: value.trim(), from, isDefault: own === undefined && written === undefined };
   }
 
@@ -175,9 +177,11 @@ export class Settings {
     const rest = (condition === null ? inner.slice(name.length) : condition.rest).trimStart();
     const raw = condition === null ? this.#raw(name) : "";
     if (condition === null && rest === "") return this.#expand(raw, deeper);
-    const yes = condition === null
-      ? this.#expand(raw, deeper) !== ""
-      : compare(this.#expand(condition.left, deeper).trim(), condition.operator, this.#expand(condition.right, deeper).trim());
+    const yes = condition === null ? this.#expand(raw, deeper) !== "" : compare(
+      this.#expand(condition.left, deeper).trim(),
+      condition.operator,
+      this.#expand(condition.right, deeper).trim(),
+    );
     const mark = rest[0], { first, second } = branches(rest.slice(1));
     if (mark === "?") return yes ? this.#expand(first, deeper) : second === null ? "" : this.#expand(second, deeper);
     if (mark === ":") return yes ? "" : this.#expand(first, deeper);

@@ -34,12 +34,18 @@ async function localHop(site: Site): Promise<{ name: string; from: Origin } | nu
     if (setting.value === "") continue;
     const way = await wayOf(site, setting.value, setting.from);
     if (way.to === "hop") return { name: way.name, from: setting.from };
-    if (way.to === "none") draft.leave(setting.from, `${name} = ${setting.value}`, `${way.why}: mail is kept in Maildirs instead`);
+    if (way.to === "none") {
+      draft.leave(setting.from, `${name} = ${setting.value}`, `${way.why}: mail is kept in Maildirs instead`);
+    }
   }
   for (const name of ["home_mailbox", "mail_spool_directory"]) {
     const { value, from, isDefault } = settings.get(name);
     if (isDefault || value === "") continue;
-    draft.leave(from, `${name} = ${value}`, "mail is kept in ./data/mail, all of it owned by the server's user; or LMTP to Dovecot");
+    draft.leave(
+      from,
+      `${name} = ${value}`,
+      "mail is kept in ./data/mail, all of it owned by the server's user; or LMTP to Dovecot",
+    );
   }
   return null;
 }
@@ -53,13 +59,23 @@ async function virtualMailboxes(site: Site): Promise<void> {
   const layout = LAYOUTS.find((each) => places.every((place) => fits(each, place)));
   if (layout === undefined || base.value === "") {
     options.root = "./data/virtual";
-    draft.leave(maps.from, "virtual_mailbox_maps", "its mailboxes lie in no one order of folders: new ones are made in ./data/virtual");
+    draft.leave(
+      maps.from,
+      "virtual_mailbox_maps",
+      "its mailboxes lie in no one order of folders: new ones are made in ./data/virtual",
+    );
   } else options.layout = layout;
   const plugin = draft.plugin("maildir", maps.from, "virtual_mailboxes");
   for (const [key, value] of Object.entries(options)) plugin.set(key, value, key === "root" ? base.from : maps.from);
 }
 
-const LAYOUTS = ["{domain}/{local}/Maildir", "{domain}/{local}", "{domain}/{local}/.maildir", "{local}@{domain}", "{local}"];
+const LAYOUTS = [
+  "{domain}/{local}/Maildir",
+  "{domain}/{local}",
+  "{domain}/{local}/.maildir",
+  "{local}@{domain}",
+  "{local}",
+];
 
 /** Only what ends in a slash is a Maildir. */
 function fits(layout: string, { key, value }: { key: string; value: string }): boolean {

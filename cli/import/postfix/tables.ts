@@ -77,7 +77,9 @@ function orderedEntries({ name, text }: { name: string; text: string }, type: st
     const from = { file: name, line: number };
     if (type === "cidr") {
       const space = line.search(/[ \t]/);
-      return space < 0 ? { key: line, value: "", from } : { key: line.slice(0, space), value: line.slice(space).trim(), from };
+      return space < 0
+        ? { key: line, value: "", from }
+        : { key: line.slice(0, space), value: line.slice(space).trim(), from };
     }
     const mark = line[0]!, end = /[A-Za-z0-9]/.test(mark) ? -1 : lastUnescaped(line, mark);
     if (end <= 0) return { key: line, value: "", from };

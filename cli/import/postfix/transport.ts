@@ -26,7 +26,10 @@ export async function wayOf(site: Site, text: string, from: Origin): Promise<Way
   if (transport === "local" || transport === "virtual") return { to: "mailboxes" };
   if (transport === "discard") return { to: "discard" };
   if (transport === "error" || transport === "retry") {
-    return { to: "none", why: `refuses mail with "${nexthop.slice(0, 80)}"; such a name is refused where no table has it` };
+    return {
+      to: "none",
+      why: `refuses mail with "${nexthop.slice(0, 80)}"; such a name is refused where no table has it`,
+    };
   }
   const service = site.services.find(({ name, type }) => name === transport && type === "unix");
   const command = transport === "" || transport === "relay" ? "smtp" : service?.command ?? transport;

@@ -27,7 +27,6 @@ export function timeOf(text: string, unit: "s" | "h" | "d" = "s"): string | null
 }
 
 const READINGS: Readonly<Record<string, Reading>> = {
-  message_size_limit: to("limits.messageSize", octets),
   smtpd_recipient_limit: to("limits.recipients", count),
   smtpd_hard_error_limit: to("limits.errors", count),
   smtpd_junk_command_limit: to("limits.junk", count),
@@ -45,12 +44,19 @@ const READINGS: Readonly<Record<string, Reading>> = {
   soft_bounce: (setting, draft) => draft.set("delivery.softBounce", setting.value === "yes", setting.from),
   smtp_bind_address: to("delivery.source.ipv4", (text) => text === "0.0.0.0" || text === "" ? null : text),
   smtp_bind_address6: to("delivery.source.ipv6", (text) => text === "::" || text === "" ? null : text),
-  smtp_address_preference: to("delivery.preferFamily", (text) => text === "any" ? "none" : /^ipv[46]$/.test(text) ? text : null),
+  smtp_address_preference: to(
+    "delivery.preferFamily",
+    (text) => text === "any" ? "none" : /^ipv[46]$/.test(text) ? text : null,
+  ),
   disable_vrfy_command: (setting, draft) =>
     draft.idles(setting.from, setting.name, "VRFY tells nobody anything here; vrfy: off of a listener answers 502"),
   always_bcc: (setting, draft) =>
     setting.value.includes("@")
-      ? void draft.plugin("archive", setting.from).set("to", setting.value, setting.from).set("direction", "both", setting.from)
+      ? void draft.plugin("archive", setting.from).set("to", setting.value, setting.from).set(
+        "direction",
+        "both",
+        setting.from,
+      )
       : draft.leave(setting.from, `always_bcc = ${setting.value}`, "write archive: { to: ADDRESS, direction: both }"),
 };
 
@@ -62,12 +68,15 @@ const RATES: Readonly<Record<string, string>> = {
 };
 
 export function readValues({ settings, draft }: Site): void {
+  to("limits.messageSize", octets)(settings.get("message_size_limit"), draft); // its default is smaller than ours
   for (const [name, read] of Object.entries(READINGS)) {
     if (settings.hasWritten(name) && settings.text(name) !== "") read(settings.get(name), draft);
   }
   for (const [name, option] of Object.entries(RATES)) {
     const { value, from } = settings.get(name), unit = timeOf(settings.text("anvil_rate_time_unit") || "60s");
-    if (/^[1-9]\d{0,8}$/.test(value) && unit !== null) draft.plugin("rate_limit", from).set(option, `${value}/${unit}`, from);
+    if (/^[1-9]\d{0,8}$/.test(value) && unit !== null) {
+      draft.plugin("rate_limit", from).set(option, `${value}/${unit}`, from);
+    }
   }
   const least = settings.get("minimal_backoff_time"), most = settings.get("maximal_backoff_time");
   if (least.isDefault && most.isDefault) return;
