@@ -105,5 +105,5 @@ function targetsText(targets: readonly string[]): string {
 function storeText(store: Store | null): string {
   if (store === null) return "";
   if ("plugin" in store) return quoted(store.plugin);
-  return store.via === null ? "{ to: remote }" : `{ to: remote, via: ${quoted(store.via)} }`;
+  return `{ store: { to: remote${store.via === null ? "" : `, via: ${quoted(store.via)}`} } }`;
 }

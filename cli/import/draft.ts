@@ -108,7 +108,8 @@ export class Draft {
   hop(wanted: string, value: { readonly [key: string]: Value }, from: Origin): string {
     const text = JSON.stringify(value);
     for (const [name, known] of this.hops) if (JSON.stringify(known.value) === text) return name;
-    let name = wanted.toLowerCase().replace(/[^a-z0-9_-]+/g, "_").replace(/^_+|_+$/g, "") || "hop";
+    const plain = wanted.toLowerCase().replace(/[^a-z0-9_.-]+/g, "_").replace(/^[_.-]+|[_.-]+$/g, "");
+    let name = /^[a-z]/.test(plain) ? plain : `host_${plain}`; // it begins with a letter
     for (let count = 2, first = name; this.hops.has(name); count++) name = `${first}_${count}`;
     this.hops.set(name, { value, from });
     return name;

@@ -76,7 +76,8 @@ function leaveForeign({ draft }: Site, entry: Entry, targets: readonly string[])
 
 /** Targets of an entry as whole addresses. */
 function addresses(site: Site, entry: Entry, { origin }: Domains): string[] {
-  return targetsIn(entry.value).flatMap(({ kind, text }) => {
+  // Postfix parts addresses by white space too
+  return targetsIn(entry.value.includes('"') ? entry.value : entry.value.replace(/\s+/g, ",")).flatMap(({ kind, text }) => {
     const address = kind !== "address" ? null : text.startsWith("@") ? nameIn(text) : completed(text, origin);
     if (address !== null) return [address];
     site.draft.leave(
