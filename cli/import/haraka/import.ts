@@ -75,12 +75,14 @@ async function readRelay({ draft, config, domains, plugins }: Haraka): Promise<v
   }
   if (ini !== null && (on("dest_domains") === true || on("force_routing") === true)) {
     const listed = await config.ini("relay_dest_domains.ini");
+    const allowed = new Set<string>();
     for (const [domain, [entry]] of listed.sections.get("domains") ?? []) {
       const read = objectIn(entry!.value), name = canonicalDomain(domain);
       if (read === null || name === null) {
         draft.leave(entry!.from, domain.slice(0, 60), "this is no entry of a domain");
         continue;
       }
+      if (read.action === "accept" || read.action === "continue") allowed.add(name);
       if (on("dest_domains") === true && read.action === "accept") domains.set(name, entry!.from);
       if (
         on("force_routing") === true && typeof read.nexthop === "string" && /^[\w.[\]:-]{1,255}$/.test(read.nexthop)
@@ -88,6 +90,10 @@ async function readRelay({ draft, config, domains, plugins }: Haraka): Promise<v
         const hop = draft.hop(read.nexthop, { hosts: [`smtp://${read.nexthop}`] }, entry!.from);
         draft.routes.unshift({ value: { domain: name, to: "remote", via: hop }, from: entry!.from });
       }
+    }
+    // With dest_domains a stranger may write to no other domain, whatever host_list says
+    if (on("dest_domains") === true) {
+      for (const name of [...domains.keys()]) if (!allowed.has(name)) domains.delete(name);
     }
   }
   if (domains.size > 0) relay.set("domains", [...domains.keys()], from);

@@ -8,6 +8,7 @@ import type { Haraka } from "./plugins.ts";
 
 const FORWARDS = new Set(["smtp_forward", "smtp_proxy", "smtp_bridge"]);
 const OTHERS: Readonly<Record<string, string>> = {
+  "discard": "it drops what another plugin marked: ctx.drop(recipient) does, and a route `to: discard` for a domain",
   "qmail-queue": "mail is kept in the queue of this server; a next hop leads to qmail's SMTP",
   "quarantine": "plugins hold mail for a person: postern quarantine",
   "deliver": "the server delivers by itself",
@@ -16,10 +17,6 @@ const OTHERS: Readonly<Record<string, string>> = {
 
 export async function takeQueue(haraka: Haraka, name: string, from: Origin): Promise<void> {
   const { draft, config, domains } = haraka;
-  if (name === "discard") {
-    if (domains.size > 0) draft.routes.push({ value: { domain: [...domains.keys()], to: "discard" }, from });
-    return;
-  }
   if (name === "lmtp") return await takeLmtp(haraka, from);
   if (!FORWARDS.has(name)) {
     return draft.leave(

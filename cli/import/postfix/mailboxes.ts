@@ -77,16 +77,18 @@ function leaveForeign({ draft }: Site, entry: Entry, targets: readonly string[])
 /** Targets of an entry as whole addresses. */
 function addresses(site: Site, entry: Entry, { origin }: Domains): string[] {
   // Postfix parts addresses by white space too
-  return targetsIn(entry.value.includes('"') ? entry.value : entry.value.replace(/\s+/g, ",")).flatMap(({ kind, text }) => {
-    const address = kind !== "address" ? null : text.startsWith("@") ? nameIn(text) : completed(text, origin);
-    if (address !== null) return [address];
-    site.draft.leave(
-      entry.from,
-      `${entry.key.slice(0, 60)}: ${text.slice(0, 60)}`,
-      "this is no address: nobody gets it",
-    );
-    return [];
-  });
+  return targetsIn(entry.value.includes('"') ? entry.value : entry.value.replace(/\s+/g, ",")).flatMap(
+    ({ kind, text }) => {
+      const address = kind !== "address" ? null : text.startsWith("@") ? nameIn(text) : completed(text, origin);
+      if (address !== null) return [address];
+      site.draft.leave(
+        entry.from,
+        `${entry.key.slice(0, 60)}: ${text.slice(0, 60)}`,
+        "this is no address: nobody gets it",
+      );
+      return [];
+    },
+  );
 }
 
 /** Accounts of the system and aliases(5): names without a domain, in each of mydestination. */
