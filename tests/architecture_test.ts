@@ -39,6 +39,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
     "std",
   ],
   replay: ["model", "smtp", "dns", "observe", "store", "pipeline", "auth", "net", "config"],
+  embedded: ["model", "mime", "dns", "observe", "store", "pipeline", "queue", "config"], // and core/server.ts, which is the root
   admin: [
     "model",
     "mime",
