@@ -46,7 +46,9 @@ export class Haraka implements AsyncDisposable {
   /** `files`: below its folder, such as `config/plugins`; where it listens is added. */
   static async start(files: Readonly<Record<string, string>>): Promise<Haraka> {
     const port = freePort(), folder = await TempFolder.make("postern-haraka-");
-    for (const [name, text] of Object.entries({ "config/connection.ini": CONNECTION, ...files })) await folder.file(name, text);
+    for (const [name, text] of Object.entries({ "config/connection.ini": CONNECTION, ...files })) {
+      await folder.file(name, text);
+    }
     await folder.file("config/smtp.ini", `listen=127.0.0.1:${port}\nnodes=0\n`);
     const command = ["env", "YES_REALLY_DO_DISCARD=1", programOf("node")!, `${INSTALLED}bin/haraka`, "-c", folder.path];
     try {
