@@ -116,7 +116,7 @@ function add(map: YAMLMap, name: string, { value, from }: Sourced): void {
 /** Short things in one line. `inline`: whatever its size. */
 function nodeOf(value: Value, inline: boolean): Scalar | YAMLMap | YAMLSeq {
   if (typeof value !== "object" || value === null) {
-    const scalar = new Scalar(typeof value === "string" ? value.replaceAll("${", "$${") : value);
+    const scalar = new Scalar(typeof value === "string" ? value.replaceAll("${", () => "$${") : value);
     // What a later reader could take for a number or a word stays a text
     if (typeof value === "string" && /^[\d.:]|[{}*&!|>%@`#]/.test(value)) scalar.type = Scalar.QUOTE_DOUBLE;
     return scalar;

@@ -4,14 +4,16 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { importPostfix } from "../../cli/import/postfix/import.ts";
+import { Settings } from "../../cli/import/postfix/settings.ts";
 import { Sources } from "../../cli/import/sources.ts";
 import { faultsOf, writeDraft } from "../../cli/import/written.ts";
 import { loadConfig } from "../../core/config/load.ts";
 import { simulate } from "../../core/pipeline/mod.ts";
-import { testUnless } from "../support/debian.ts";
+import { programOf, testUnless } from "../support/debian.ts";
 import { Postfix, POSTFIX_MISSING } from "../support/postfix.ts";
 import { CATCH_ALL, OFFICE, type PostfixSite, written } from "../support/postfix_sites.ts";
 import { Server } from "../support/server.ts";
+import { TempFolder } from "../support/temp.ts";
 import { SmtpClient } from "../support/smtp_client.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -114,3 +116,34 @@ for (const [name, site] of Object.entries({ OFFICE, CATCH_ALL })) {
     },
   );
 }
+
+testUnless(POSTFIX_MISSING, "import postfix: $name and its kind become what postconf says", async () => {
+  const lines = [
+    "a = one",
+    "b = $a two $(a)",
+    "c = ${a?yes}${none?no}${none:unset}",
+    "d = ${a?{x $b}:{y}} ${none?{x}:{y $a}}",
+    "e = ${{$a} == {one} ? {same} : {other}} ${{$a} != {one} ? {other} : {same}}",
+    "f = ${{2} < {10} ? {numbers} : {texts}} ${{b} > {ab} ? {after} : {before}}",
+    "g = $$a $${a}",
+    "h = first,",
+    "  # a comment",
+    "",
+    "  $a,",
+    "\tthird",
+    "i = ${a:{not this}}",
+    "mydomain = example.net",
+    "j = $myhostname",
+  ];
+  await using folder = await TempFolder.make();
+  await folder.file("main.cf", `${lines.join("\n")}\n`);
+  await folder.file("master.cf", "");
+  const settings = Settings.read(`${lines.join("\n")}\n`, "main.cf");
+  for (const name of "abcdefghi") {
+    const { stdout } = await new Deno.Command(programOf("postfix")!.replace(/postfix$/, "postconf"), {
+      args: ["-c", folder.path, "-xh", name],
+      stderr: "null",
+    }).output();
+    assertEquals([name, settings.text(name)], [name, new TextDecoder().decode(stdout).trim()]);
+  }
+});

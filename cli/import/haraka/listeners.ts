@@ -33,15 +33,15 @@ export async function readListeners(haraka: Haraka): Promise<void> {
       continue;
     }
     const host = found[1] === "::0" ? "::" : found[1]!, number = found[2] ?? port;
+    if ((number === "587" || number === secure) && !certified) {
+      draft.leave(from, `listen: ${each}`, "logins need TLS: write tls.certificates, and then this listener");
+      continue;
+    }
     const role: Record<string, Value> = number === "587" || number === secure ? { role: "submission" } : {};
     if (role.role !== undefined) logins = true;
-    const tls: Record<string, Value> = number === secure && certified
-      ? { tls: "implicit" }
-      : role.role === undefined
+    const tls: Record<string, Value> = role.role === undefined
       ? {}
-      : certified
-      ? { tls: "require" }
-      : { tls: "off", auth: { required: true } };
+      : { tls: number === secure ? "implicit" : "require" };
     draft.listeners.push({
       value: { address: `${host.includes(":") ? `[${host}]` : host}:${number}`, ...role, ...tls, ...extra },
       from,

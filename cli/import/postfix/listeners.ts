@@ -33,12 +33,23 @@ export async function readListeners(site: Site): Promise<Settings> {
       );
       continue;
     }
+    if (role === "submission" && !certified) {
+      draft.leave(
+        service.from,
+        `${service.name} inet smtpd`,
+        "logins need TLS: write tls.certificates, and then this listener",
+      );
+      continue;
+    }
     if (role === "mx") world ??= own;
     for (const address of addressesOf(site, service)) {
       draft.listeners.push({
         value: { address, ...role === "mx" ? {} : { role }, ...tlsOf(own, { role, certified }) },
         from: service.from,
       });
+    }
+    if (own.text("smtpd_upstream_proxy_protocol") !== "") {
+      draft.leave(service.from, "smtpd_upstream_proxy_protocol", "name the load balancer in listeners[].proxy");
     }
     if (service.command === "postscreen") readPostscreen(site, service.from);
     if (role === "submission") readLogins(site, own);
@@ -59,8 +70,15 @@ export async function readListeners(site: Site): Promise<Settings> {
       draft.leave(from, `${name} inet ${command}`, "nothing here listens for that");
     }
   }
-  if (draft.listeners.length === 0) {
-    const from = { file: "Postfix's default", line: 0 };
+  const from = { file: "Postfix's default", line: 0 };
+  if (services.length > 0 && draft.listeners.length === 0) {
+    draft.listeners.push({ value: { address: "127.0.0.1:25" }, from });
+    draft.leave(
+      from,
+      "listeners",
+      "nothing takes mail by SMTP; this machine alone does, for postern sendmail and programs here",
+    );
+  } else if (draft.listeners.length === 0) {
     for (const address of addressesOf(site, { name: "smtp", from } as Service)) {
       draft.listeners.push({ value: { address, ...tlsOf(settings, { role: "mx", certified }) }, from });
     }
@@ -116,11 +134,9 @@ function tlsOf(
     : (level || (own.is("smtpd_enforce_tls") ? "encrypt" : before));
   const name = own.get("syslog_name");
   const others: { [key: string]: Value } = name.isDefault ? {} : { name: name.value.replace(/^postfix\//, "") };
-  const proxy = own.text("smtpd_upstream_proxy_protocol") !== "" ? null : {};
   const xclient = own.list("smtpd_authorized_xclient_hosts").map(networkIn).filter((each) => each !== null);
   if (xclient.length > 0) others.xclient = xclient;
-  if (proxy === null) others.proxy = ["127.0.0.1"];
-  if (!certified) return role === "submission" ? { ...others, tls: "off", auth: { required: true } } : others;
+  if (!certified) return others;
   if (wanted === "implicit") return { ...others, tls: "implicit" };
   return wanted === "encrypt" || role === "submission"
     ? { ...others, tls: "require" }

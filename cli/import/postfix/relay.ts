@@ -56,7 +56,7 @@ export async function readRelay(
     const list = await networkList(site, networks);
     if (list.length > 0) plugin.set("networks", list, networks.from);
   }
-  const domains = [...relayed.keys()].filter((name) => /^(?:\*\.)?[^.]+\.[^.]/.test(name));
+  const domains = [...relayed.keys()].filter((name) => name.replace(/^\*\./, "").includes("."));
   for (const [name, at] of relayed) {
     if (!domains.includes(name)) {
       draft.leave(at, `relay_domains: ${name}`, "this would let strangers send to a whole top-level domain");
