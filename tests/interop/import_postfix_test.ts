@@ -117,33 +117,39 @@ for (const [name, site] of Object.entries({ OFFICE, CATCH_ALL })) {
   );
 }
 
+/** Values of a parameter: `mail_name` is one, `smtp_bind_address` is empty. */
+const VALUES = [
+  "$mail_name two $(mail_name)",
+  "${mail_name?yes}${smtp_bind_address?no}${smtp_bind_address:unset}",
+  "${mail_name?{x $mail_name}:{y}} ${smtp_bind_address?{x}:{y $mail_name}}",
+  "${{$mail_name} == {one} ? {same} : {other}} ${{$mail_name} != {one} ? {other} : {same}}",
+  "${{2} < {10} ? {numbers} : {texts}} ${{b} > {ab} ? {after} : {before}} ${{1.10} >= {1.9} ? {x} : {y}}",
+  "$$mail_name $$${mail_name}",
+  "first,\n  # a comment\n\n  $mail_name,\n\tthird",
+  "${mail_name:{not this}}${smtp_bind_address:{this}}",
+  "$mydomain of $myhostname",
+];
+
+/** Parameters that hold any text. */
+const NAMES =
+  "smtpd_banner smtp_helo_name always_bcc relayhost content_filter home_mailbox smtp_fallback_relay fallback_transport smtpd_sasl_path"
+    .split(" ");
+
 testUnless(POSTFIX_MISSING, "import postfix: $name and its kind become what postconf says", async () => {
-  const lines = [
-    "a = one",
-    "b = $a two $(a)",
-    "c = ${a?yes}${none?no}${none:unset}",
-    "d = ${a?{x $b}:{y}} ${none?{x}:{y $a}}",
-    "e = ${{$a} == {one} ? {same} : {other}} ${{$a} != {one} ? {other} : {same}}",
-    "f = ${{2} < {10} ? {numbers} : {texts}} ${{b} > {ab} ? {after} : {before}}",
-    "g = $$a $${a}",
-    "h = first,",
-    "  # a comment",
-    "",
-    "  $a,",
-    "\tthird",
-    "i = ${a:{not this}}",
-    "mydomain = example.net",
-    "j = $myhostname",
-  ];
   await using folder = await TempFolder.make();
-  await folder.file("main.cf", `${lines.join("\n")}\n`);
+  const lines = VALUES.map((value, index) => `${NAMES[index]} = ${value}\n`).join("");
+  const text = `mail_name = one\nmyhostname = a.b.example.net\n${lines}`;
+  await folder.file("main.cf", text);
   await folder.file("master.cf", "");
-  const settings = Settings.read(`${lines.join("\n")}\n`, "main.cf");
-  for (const name of "abcdefghi") {
-    const { stdout } = await new Deno.Command(programOf("postfix")!.replace(/postfix$/, "postconf"), {
-      args: ["-c", folder.path, "-xh", name],
-      stderr: "null",
-    }).output();
-    assertEquals([name, settings.text(name)], [name, new TextDecoder().decode(stdout).trim()]);
+  const { stdout } = await new Deno.Command(programOf("postfix")!.replace(/postfix$/, "postconf"), {
+    args: ["-c", folder.path, "-x", ...NAMES],
+    stderr: "null",
+  }).output();
+  const said = new Map(
+    new TextDecoder().decode(stdout).trim().split("\n").map((line) => line.split(" = ", 2) as [string, string]),
+  );
+  const settings = Settings.read(text, "main.cf");
+  for (const [index, value] of VALUES.entries()) {
+    assertEquals([value, settings.text(NAMES[index]!)], [value, said.get(NAMES[index]!)?.trim()]);
   }
 });

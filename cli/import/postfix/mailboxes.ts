@@ -188,7 +188,13 @@ async function readAccounts(site: Site, domains: Domains): Promise<void> {
   const store = (domain: string) => storeOf(site, domain);
   if (setting.value === "") {
     const luser = settings.get("luser_relay");
-    const target = luser.value.includes("$") ? null : completed(luser.value, domains.origin);
+    // `$user@host` is the same name elsewhere
+    const written = settings.written("luser_relay").replace(/^\$(?:user|local|\{user\})(?=@)/, "");
+    const target = written.includes("$")
+      ? null
+      : written.startsWith("@")
+      ? nameIn(written)
+      : completed(written, domains.origin);
     if (luser.value !== "" && target !== null) {
       for (const domain of domains.local.keys()) book.catchesAll(domain, [target], luser.from);
     } else {

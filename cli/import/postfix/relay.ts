@@ -51,6 +51,11 @@ export async function readRelay(
       "nothing in it keeps strangers from foreign domains: Postfix would be an open relay, and this server is not",
     );
   }
+  // A login may send anywhere where some service says so
+  const services = site.services.filter(({ type, command }) => type === "inet" && command === "smtpd");
+  const all = [settings, ...services.map(({ overrides }) => site.settings.with(overrides))];
+  const logins = all.some((each) => lists.some(({ name }) => authorityOf(each.list(name)).logins));
+  if (!logins) plugin.set("authenticated", false, from);
   const networks = settings.get("mynetworks");
   if (closing.length > 0 && closing.every((each) => each.networks)) {
     const list = await networkList(site, networks);

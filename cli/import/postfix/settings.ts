@@ -111,6 +111,11 @@ export class Settings {
     return { name, value: value.trim(), from, isDefault: own === undefined && written === undefined };
   }
 
+  /** As it is written: some parameters are expanded for each mail, with names that are no parameters. */
+  written(name: string): string {
+    return this.overrides.get(name)?.value ?? this.#written.get(name)?.value ?? "";
+  }
+
   text(name: string): string {
     return this.get(name).value;
   }
