@@ -7,7 +7,7 @@ import { importHaraka } from "../../cli/import/haraka/import.ts";
 import { Sources } from "../../cli/import/sources.ts";
 import { faultsOf, writeDraft } from "../../cli/import/written.ts";
 import { testUnless } from "../support/debian.ts";
-import { Haraka, HARAKA_MISSING } from "../support/haraka.ts";
+import { Haraka, HARAKA_FOLDER, HARAKA_MISSING } from "../support/haraka.ts";
 import { Server } from "../support/server.ts";
 import { SmtpClient } from "../support/smtp_client.ts";
 import { TempFolder } from "../support/temp.ts";
@@ -85,6 +85,14 @@ testUnless(HARAKA_MISSING, "import haraka: verdicts are those of the real Haraka
     });
   }
   assertEquals(seen.size, 3); // each has verdicts of its own
+});
+
+testUnless(HARAKA_MISSING, "import haraka: the configuration that Haraka comes with becomes one of ours", async () => {
+  await using folder = await TempFolder.make();
+  const draft = await importHaraka(new Sources(HARAKA_FOLDER, HARAKA_FOLDER, "/"));
+  await writeDraft(draft, folder.at("new"));
+  assertEquals(await faultsOf(folder.at("new")), []);
+  assertEquals(draft.left.map(({ what }) => what), ["config/me", "mail_from.is_resolvable"]);
 });
 
 /** A block of code of the page, by a word that stands in it. */

@@ -7,13 +7,16 @@ import { fromFileUrl } from "./paths.ts";
 import { freePort } from "./ports.ts";
 import { TempFolder } from "./temp.ts";
 
-const INSTALLED = fromFileUrl(new URL("../../bench/.build/node_modules/Haraka/", import.meta.url));
+/** The package, as it is installed. */
+export const HARAKA_FOLDER: string = fromFileUrl(
+  new URL("../../bench/.build/node_modules/Haraka/", import.meta.url),
+).replace(/\/$/, "");
 
 /** What a test with it lacks, or null. */
 export const HARAKA_MISSING: string | null = (() => {
   if (programOf("node") === null) return "node: apt-get install nodejs";
   try {
-    Deno.statSync(`${INSTALLED}bin/haraka`);
+    Deno.statSync(`${HARAKA_FOLDER}/bin/haraka`);
     return null;
   } catch {
     return "Haraka: bash .ci/peers";
@@ -50,7 +53,14 @@ export class Haraka implements AsyncDisposable {
       await folder.file(name, text);
     }
     await folder.file("config/smtp.ini", `listen=127.0.0.1:${port}\nnodes=0\n`);
-    const command = ["env", "YES_REALLY_DO_DISCARD=1", programOf("node")!, `${INSTALLED}bin/haraka`, "-c", folder.path];
+    const command = [
+      "env",
+      "YES_REALLY_DO_DISCARD=1",
+      programOf("node")!,
+      `${HARAKA_FOLDER}/bin/haraka`,
+      "-c",
+      folder.path,
+    ];
     try {
       return new Haraka(port, folder, await Daemon.start("Haraka", command, [port]));
     } catch (error) {
