@@ -1,7 +1,9 @@
 /** `postern import postfix`: what each kind of line becomes, what is left, and that nothing odd lets anybody in. */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { SourceError } from "../../../../cli/import/sources.ts";
+import { testWith } from "../../../support/debian.ts";
 import { imported } from "../../../support/import_folder.ts";
+import { Authority, MAKES_CERTIFICATES } from "../../../support/tls.ts";
 
 const HOST = `myhostname = mx.example.org
 mydestination = example.org
@@ -234,3 +236,73 @@ Deno.test("import postfix: a hundred thousand aliases and one line of a megabyte
   });
   assertEquals([draft.book.aliases.size, draft.left], [100_001, []]);
 });
+
+testWith(
+  MAKES_CERTIFICATES,
+  "import postfix: logins, postscreen, maps, copies, TLS and LMTP to Dovecot are taken over whole",
+  async () => {
+    await using authority = await Authority.make();
+    const pair = await authority.issue({ names: ["mx.example.org"] });
+    const { config, left, yaml } = await imported("postfix", {
+      "cert.pem": pair.cert,
+      "key.pem": pair.key,
+      "main.cf": `myhostname = mx.example.org
+mydestination = example.org
+myorigin = example.org
+local_recipient_maps = inline:{ {root = x}, {ann = x} }
+alias_maps =
+mynetworks = 127.0.0.0/8
+inet_protocols = ipv4
+compatibility_level = 3.6
+smtpd_tls_cert_file = /etc/postfix/cert.pem
+smtpd_tls_key_file = /etc/postfix/key.pem
+smtpd_tls_security_level = may
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = private/auth
+smtpd_sender_login_maps = inline:{ {ann@example.org = ann}, {info@example.org = ann, bob} }
+canonical_maps = inline:{ {old@example.org = ann@example.org} }
+sender_canonical_maps = inline:{ {bob = bob.b@example.org} }
+smtp_generic_maps = inline:{ {@internal.example = @example.org} }
+masquerade_domains = example.org
+masquerade_exceptions = root
+always_bcc = archive@example.org
+recipient_bcc_maps = inline:{ {ann@example.org = copy@example.org} }
+smtp_tls_policy_maps = inline:{ {partner.example = secure}, {[mx.b.example]:25 = encrypt}, {.c.example = dane-only} }
+smtp_tls_security_level = dane
+postscreen_greet_wait = 6s
+postscreen_greet_action = enforce
+postscreen_dnsbl_sites = bl.example*3, wl.example*-2
+postscreen_dnsbl_threshold = 3
+mailbox_transport = lmtp:unix:private/dovecot-lmtp
+minimal_backoff_time = 300s
+maximal_backoff_time = 4000s
+maximal_queue_lifetime = 3d
+delay_warning_time = 4h
+smtpd_client_connection_rate_limit = 30
+smtpd_client_connection_count_limit = 10
+smtpd_recipient_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_sender_login_mismatch, reject_unauth_destination
+`,
+      "master.cf": `smtp      inet  n       -       y       -       1       postscreen
+smtpd     pass  -       -       y       -       -       smtpd
+dnsblog   unix  -       -       y       -       0       dnsblog
+submission inet n       -       y       -       -       smtpd
+  -o syslog_name=postfix/submission
+  -o smtpd_tls_security_level=encrypt
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_recipient_restrictions=
+  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
+submissions     inet  n       -       y       -       -       smtpd
+  -o smtpd_tls_wrappermode=yes
+  -o smtpd_sasl_auth_enable=yes
+`,
+    });
+    assertEquals(left, []);
+    assertEquals(config.listeners.map(({ name, role, tls }) => [name, role, tls] as string[]), [
+      ["0.0.0.0:25", "mx", "offer"],
+      ["submission", "submission", "require"],
+      ["0.0.0.0:465", "submission", "implicit"],
+    ]);
+    assertMatch(yaml, /socket: \/var\/spool\/postfix\/private\/auth # main.cf:13/);
+    assertMatch(yaml, /retry: \[ "300s", "600s", "1200s", "2400s", "4000s" \]/);
+  },
+);
