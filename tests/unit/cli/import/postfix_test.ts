@@ -60,8 +60,8 @@ transport_maps = inline:{ {one.example = smtp:[192.0.2.1]:2525}, {.two.example =
   {four.example = lmtp:unix:private/lmtp}, {five.example = secure:[s.example.net]}, {someone@six.example = smtp:[a.example]},
   {seven.example = uucp:host} }
 smtp_sasl_auth_enable = yes
-smtp_sasl_password_maps = inline:{ {[smart.example.net]:submission = me:pass:word$\{x} } }
-`.replace("\\{x} }", "{empty:} }"),
+smtp_sasl_password_maps = inline:{ {[smart.example.net]:submission = me:pass:word} }
+`,
     "master.cf":
       "smtp inet n - y - - smtpd\nsecure unix - - y - - smtp -o smtp_tls_wrappermode=yes\nuucp unix - n n - - pipe flags=Fqhu argv=uux\n",
   });
