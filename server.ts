@@ -34,7 +34,28 @@ export { sandboxed } from "./core/sandbox/sandboxed.ts";
 export type { SandboxedOptions, SandboxLimits } from "./core/sandbox/sandboxed.ts";
 export { ConfigError } from "./core/config/issue.ts";
 export type { ConfigIssue } from "./core/config/issue.ts";
-export type * from "./core/config/config.ts";
+export type {
+  AdminConfig,
+  AuthConfig,
+  Config,
+  DeliveryConfig,
+  DeliveryTls,
+  LedgerConfig,
+  Limits,
+  ListenerConfig,
+  LogConfig,
+  LogLevel,
+  MetricsConfig,
+  QuarantineConfig,
+  RecordingsConfig,
+  ReleaseConfig,
+  SummaryConfig,
+  TcpAddress,
+  TlsConfig,
+  TlsReports,
+  TracingConfig,
+  UnixAddress,
+} from "./core/config/config.ts";
 export type { LockoutSettings } from "./core/auth/lockout.ts";
 export type { HopAuth, HopHost, HopHttp, NextHop } from "./core/delivery/next_hop.ts";
 export type { RouteRule } from "./core/delivery/route_rules.ts";

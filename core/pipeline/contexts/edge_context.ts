@@ -5,7 +5,25 @@
 import type { MailParameters } from "../../model/envelope.ts";
 import type { Client, MessageContext } from "./contexts.ts";
 
-/** All that an edge host knows. Write a handler against this and it runs in both places. */
+/**
+ * All that an edge host knows. Write a handler against this and it runs in both places.
+ *
+ * @example
+ * ```ts
+ * import { defineMessagePlugin, runPhase } from "postern";
+ * import { z } from "zod";
+ * import { assertEquals } from "@std/assert";
+ * const whence = defineMessagePlugin({
+ *   name: "whence",
+ *   options: z.strictObject({}),
+ *   create: () => ({
+ *     data: (ctx, next) => (ctx.prependHeader("X-From-IP", ctx.peer?.ip ?? "nobody knows"), next()),
+ *   }),
+ * });
+ * const { output } = await runPhase(whence(), "data", { ip: "192.0.2.1", message: "Subject: x\n\nhi\n" });
+ * assertEquals(output.split("\r\n")[0], "X-From-IP: 192.0.2.1");
+ * ```
+ */
 export interface EdgeContext extends MessageContext {
   /**
    * Who brought it: `client` of a session. Null on an edge host: the platform took it, and what it says of the peer is
