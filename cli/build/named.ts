@@ -18,6 +18,11 @@ export interface OwnPlugin {
   /** In one of its own process. */
   readonly isolated: boolean;
 }
+export interface Granted {
+  readonly net: readonly string[];
+  readonly read: readonly string[];
+  readonly env: readonly string[];
+}
 export interface Named {
   /** The configuration file, absolute; null: the dev inbox. */
   readonly file: string | null;
@@ -28,6 +33,8 @@ export interface Named {
   readonly own: readonly OwnPlugin[];
   /** Plugins that run in a sandbox, built in or not, by what the configuration calls them. */
   readonly apart: readonly string[];
+  /** What sandboxes may do: a program can give away only what it has. Paths are absolute. */
+  readonly granted: Granted;
   /** Some plugin, built in or not, runs in a process of its own. */
   readonly isolated: boolean;
   /** Names of `${NAME}`. */
@@ -51,6 +58,7 @@ export const EVERYTHING: Named = {
   builtIns: null,
   own: [],
   apart: [],
+  granted: { net: [], read: [], env: [] },
   isolated: false,
   variables: [],
   paths: [],
@@ -77,6 +85,7 @@ export async function readNamed(file: string): Promise<Named> {
     builtIns: found.builtIns,
     own: [...found.own.values()],
     apart: [...found.apart],
+    granted: { ...found.granted, read: found.granted.read.map((each) => resolve(base, each)) },
     isolated: found.isolated,
     variables: [...new Set([...text.matchAll(/\$\{([A-Za-z_]\w*)/g)].map(([, name]) => name!))].sort(),
     paths: [...new Set(strings(value).flatMap((each) => pathIn(each)).map((each) => resolve(base, each)))].sort(),
@@ -108,6 +117,7 @@ class Found {
   readonly builtIns = new Set<string>();
   readonly own = new Map<string, OwnPlugin>();
   readonly apart = new Set<string>();
+  readonly granted = { net: [] as string[], read: [] as string[], env: [] as string[] };
   /** Where they write, as it stands there. */
   readonly written: string[] = [];
   isolated = false;
@@ -128,6 +138,10 @@ class Found {
     const isolated = isGroup(sandbox) && (sandbox["isolate"] === "process" || sandbox["memory"] !== undefined);
     this.isolated ||= isolated;
     if (sandbox !== undefined) this.apart.add(name);
+    for (const key of ["net", "read", "env"] as const) {
+      const list = isGroup(sandbox) ? sandbox[key] : undefined;
+      if (Array.isArray(list)) this.granted[key].push(...list.filter((each) => typeof each === "string"));
+    }
     if (!isModuleName(name)) {
       this.builtIns.add(name);
       const { root, file } = isGroup(options) ? options : {};

@@ -46,7 +46,7 @@ export function permissionsFor(named: Named, { installed, more }: PermissionOpti
       ? resolve(installed) + path.slice(named.base.length)
       : path;
   const base = place(named.base), data = place(resolve(named.base, textOf(named.value["data"]) ?? "./data"));
-  const paths = named.paths.map(place);
+  const paths = [...named.paths, ...named.granted.read].map(place);
   const outside = paths.filter((each) => !within(each, base) && !within(each, data));
   const written = [data, ...named.written.map(place).filter((each) => !within(each, data))];
   const run = named.isolated
@@ -60,7 +60,7 @@ export function permissionsFor(named: Named, { installed, more }: PermissionOpti
     },
     { flag: list("write", written), why: "the data, sockets, and where plugins store" },
     {
-      flag: list("env", [...VARIABLES, ...named.variables]),
+      flag: list("env", [...VARIABLES, ...named.variables, ...named.granted.env]),
       why: "its own variables, and those that the configuration names",
     },
     { flag: "--allow-sys=statfs,uid,hostname", why: "free space; whose mail a sendmail sends" },
@@ -85,7 +85,10 @@ function networkOf(named: Named): Permission {
     addresses.push("127.0.0.1:8025");
   }
   // From any other machine a listener on all addresses is one address; commands reach the site through loopback
-  return { flag: list("net", addresses), why: "its listeners and its site: nothing in it speaks to others" };
+  return {
+    flag: list("net", [...addresses, ...named.granted.net]),
+    why: "its listeners, its site, and what sandboxes may reach: nothing else in it speaks to others",
+  };
 }
 
 /** They are there for a start without a configuration, and do nothing in a start with one. */

@@ -1,5 +1,5 @@
 /** What a binary is built with and may do, from the text of a configuration. */
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { EVERYTHING, readNamed } from "../../../../cli/build/named.ts";
 import { permissionsFor } from "../../../../cli/build/permissions.ts";
 import { DEV_INBOX } from "../../../../core/config/defaults.ts";
@@ -99,6 +99,12 @@ plugins: [{ recipients: { file: ./recipients.yaml } }, { maildir: { root: /srv/m
   ];
   for (const [text, expected] of rows) assertEquals((await flags(text))[0], expected, text);
 
+  const granted = await flags(
+    `plugins: [{ ./a.ts: {}, sandbox: { net: ["api.example.org:443"], read: [lists, /srv/b], env: [A_KEY] } }]`,
+  );
+  assertEquals(granted[0], "--allow-net=api.example.org:443");
+  assertEquals(granted[1], `--allow-read=@{exe},${at},/etc/resolv.conf,/srv/b`);
+  assertMatch(granted[3]!, /,A_KEY$/);
   const isolated = await flags("plugins: [{ ./a.ts: {}, sandbox: { isolate: process } }]", {
     more: ["--allow-read=/x"],
   });
