@@ -68,7 +68,11 @@ export function readOutward(value: unknown): Outward {
     case "described":
       return { do: what, description: description(it["description"]) };
     case "refused":
-      return { do: what, issues: list(it["issues"], "issues", issue) };
+      return {
+        do: what,
+        issues: list(it["issues"], "issues", issue),
+        ...(it["schema"] === undefined ? {} : { schema: fields(it["schema"], "a schema") }),
+      };
     default:
       throw new Garbage(`no message: ${typeof what === "string" ? what.slice(0, 50) : typeof what}`);
   }
@@ -322,7 +326,12 @@ function question(value: unknown): Question {
     case "alert":
       return { ask, subject: words(it["subject"]), message: words(it["message"]) };
     case "send":
-      return { ask, from: orNull(it["from"], address), to: list(it["to"], "to", address), content: octets(it["content"]) };
+      return {
+        ask,
+        from: orNull(it["from"], address),
+        to: list(it["to"], "to", address),
+        content: octets(it["content"]),
+      };
     default:
       throw new Garbage("that is no question");
   }
