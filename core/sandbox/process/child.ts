@@ -1,0 +1,132 @@
+/**
+ * The main thread of a child: frames of its standard input go to a Worker that has exactly the plugin's permissions, its
+ * messages go to standard output; nothing of them is read here. It watches the size of the process, which a loop in the
+ * Worker cannot stop, and ends with its input, so that no server leaves it behind.
+ * Non-job: what the Worker does with them (inside.ts), the bounds of what it may say (channel.ts).
+ */
+import type { Permissions } from "../channel.ts";
+import { type Frame, frameOf, FrameReader } from "./frames.ts";
+
+/** What the host says first, as a control frame. */
+export interface Beginning {
+  readonly name: string;
+  /** JavaScript: the root module of the Worker. */
+  readonly root: string;
+  readonly permissions: Permissions;
+  /** Octets that the process may grow by; null: no bound. */
+  readonly memory: number | null;
+}
+/** What this thread says, as control frames. */
+export type Word =
+  /** Why it ends. */
+  { readonly why: string };
+
+/** The host is trusted to send nothing longer; a frame of it may be as long as a message. */
+const BOUNDS = { text: 0x7fff_ffff, parts: 0xffff, octets: 0x7fff_ffff };
+/** Between two looks at the size, milliseconds: a look takes some 5 µs, and nothing can take 100 MiB in that time. */
+const LOOK = 10;
+/** Between two collections, milliseconds: one takes some 5. */
+const COLLECT = 50;
+const INSIDE = new URL("./inside.ts", import.meta.url).href;
+
+/** Serves until standard input ends. */
+export async function serveChild(): Promise<never> {
+  const input = Deno.stdin.readable.getReader({ mode: "byob" });
+  const frames = new FrameReader(BOUNDS);
+  let worker: Worker | null = null;
+  for (let buffer = new ArrayBuffer(65_536);;) {
+    const { value, done } = await input.read(new Uint8Array(buffer));
+    if (done) Deno.exit(0);
+    for (const { kind, text, parts } of frames.read(value)) {
+      if (kind === "control") worker = begin(JSON.parse(text));
+      else worker?.postMessage(parts.length === 0 ? text : [text, ...parts], parts.map(({ buffer }) => buffer));
+    }
+    buffer = value.buffer;
+  }
+}
+
+function begin({ name, root, permissions, memory }: Beginning): Worker {
+  const base = Deno.memoryUsage().rss;
+  const { net, read, env } = permissions;
+  const source = `import ${JSON.stringify(INSIDE)};\n${root}`;
+  const worker = new Worker(`data:text/javascript,${encodeURIComponent(source)}`, {
+    type: "module",
+    name,
+    deno: {
+      permissions: {
+        net: [...net],
+        read: [...read],
+        env: [...env],
+        write: false,
+        run: false,
+        ffi: false,
+        sys: false,
+        import: false,
+      },
+    },
+  });
+  if (memory !== null) watch(worker, base, memory);
+  let first = true;
+  worker.onmessage = ({ data }) => {
+    if (first) giveUp();
+    first = false;
+    // Written at once and in one go: while the host does not read, this thread and then the Worker's queue wait for it
+    const [text, parts] = typeof data === "string" ? [data, []] : packed(data);
+    write({ kind: "message", text, parts });
+  };
+  worker.onerror = (event) => {
+    event.preventDefault();
+    end(event.message);
+  };
+  return worker;
+}
+
+/** What this thread may do was for the Worker, which has it by now. */
+function giveUp(): void {
+  for (const name of ["read", "net", "env"] as const) Deno.permissions.revokeSync({ name });
+}
+
+function packed(data: unknown): [string, Uint8Array<ArrayBuffer>[]] {
+  const [text, ...parts] = Array.isArray(data) ? data : [];
+  if (typeof text !== "string" || !parts.every(isOctets)) end("posted a message past its channel");
+  return [text, parts];
+}
+
+function isOctets(value: unknown): value is Uint8Array<ArrayBuffer> {
+  return value instanceof Uint8Array && value.buffer instanceof ArrayBuffer;
+}
+
+/**
+ * V8 lets octets outside its heap wait for a collection until they are some 100 MiB: from half the bound on it is made to
+ * collect, here and in the Worker. There it runs when the code inside lets go of the thread; who does not, is ended.
+ */
+function watch(worker: Worker, base: number, memory: number): void {
+  const collect = (globalThis as { gc?: () => void }).gc ?? (() => {});
+  let collected = 0;
+  setInterval(() => {
+    const { rss } = Deno.memoryUsage();
+    if (rss > base + memory) end(`took more than ${Math.round(memory / (1024 * 1024))} MiB of memory`);
+    if (rss < base + memory / 2 || performance.now() - collected < COLLECT) return;
+    collected = performance.now();
+    worker.postMessage(null);
+    collect();
+  }, LOOK);
+}
+
+function end(why: string): never {
+  const word: Word = { why };
+  write({ kind: "control", text: JSON.stringify(word), parts: [] });
+  Deno.exit(1);
+}
+
+function write(frame: Frame): void {
+  try {
+    for (const piece of frameOf(frame)) {
+      for (let at = 0; at < piece.length;) at += Deno.stdout.writeSync(piece.subarray(at));
+    }
+  } catch {
+    Deno.exit(0); // nobody reads any more
+  }
+}
+
+if (import.meta.main) await serveChild();
