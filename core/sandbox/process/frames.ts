@@ -32,7 +32,7 @@ export class FrameError extends Error {
 
 const FIRST = 0xf5, HEADER = 8;
 const KINDS: readonly FrameKind[] = ["message", "control"];
-const encoder = new TextEncoder(), decoder = new TextDecoder();
+const encoder = new TextEncoder(), decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** What is written, in its order: the parts are not copied. */
 export function frameOf({ kind, text, parts }: Frame): Uint8Array<ArrayBuffer>[] {
