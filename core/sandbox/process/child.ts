@@ -31,17 +31,15 @@ const INSIDE = new URL("./inside.ts", import.meta.url).href;
 
 /** Serves until standard input ends. */
 export async function serveChild(): Promise<never> {
-  const input = Deno.stdin.readable.getReader({ mode: "byob" });
-  const frames = new FrameReader(BOUNDS);
+  const frames = new FrameReader(BOUNDS), buffer = new Uint8Array(65_536);
   let worker: Worker | null = null;
-  for (let buffer = new ArrayBuffer(65_536);;) {
-    const { value, done } = await input.read(new Uint8Array(buffer));
-    if (done) Deno.exit(0);
-    for (const { kind, text, parts } of frames.read(value)) {
+  for (;;) {
+    const length = await Deno.stdin.read(buffer);
+    if (length === null) Deno.exit(0);
+    for (const { kind, text, parts } of frames.read(buffer.subarray(0, length))) {
       if (kind === "control") worker = begin(JSON.parse(text));
       else worker?.postMessage(parts.length === 0 ? text : [text, ...parts], parts.map(({ buffer }) => buffer));
     }
-    buffer = value.buffer;
   }
 }
 
@@ -83,7 +81,7 @@ function begin({ name, root, permissions, memory }: Beginning): Worker {
 
 /** What this thread may do was for the Worker, which has it by now. */
 function giveUp(): void {
-  for (const name of ["read", "net", "env"] as const) Deno.permissions.revokeSync({ name });
+  for (const name of ["read", "write", "net", "env", "run", "sys", "ffi"] as const) Deno.permissions.revokeSync({ name });
 }
 
 function packed(data: unknown): [string, Uint8Array<ArrayBuffer>[]] {
