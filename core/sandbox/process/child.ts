@@ -23,14 +23,16 @@ export type Word =
 
 /** The host is trusted to send nothing longer; a frame of it may be as long as a message. */
 const BOUNDS = { text: 0x7fff_ffff, parts: 0xffff, octets: 0x7fff_ffff };
-/** Between two looks at the size, milliseconds: a look takes some 5 µs, and nothing can take 100 MiB in that time. */
-const LOOK = 10;
+/** Between two looks at the size, milliseconds, while it grows; while it does not, since a hundred wakes cost a percent. */
+const LOOK = 10, SELDOM = 40;
+const MIB = 1024 * 1024;
 /** Between two collections, milliseconds: one takes some 5. */
 const COLLECT = 50;
 const INSIDE = new URL("./inside.ts", import.meta.url).href;
 
 /** Serves until standard input ends. */
 export async function serveChild(): Promise<never> {
+  outlastSignals();
   const frames = new FrameReader(BOUNDS), buffer = new Uint8Array(65_536);
   let worker: Worker | null = null;
   for (;;) {
@@ -41,6 +43,15 @@ export async function serveChild(): Promise<never> {
       else worker?.postMessage(parts.length === 0 ? text : [text, ...parts], parts.map(({ buffer }) => buffer));
     }
   }
+}
+
+/**
+ * A terminal and systemd send these to all processes of the server: it goes on with the messages that are under way, and
+ * its plugins with it.
+ */
+function outlastSignals(): void {
+  if (Deno.build.os === "windows") return;
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) Deno.addSignalListener(signal, () => {});
 }
 
 function begin({ name, root, permissions, memory }: Beginning): Worker {
@@ -100,15 +111,19 @@ function isOctets(value: unknown): value is Uint8Array<ArrayBuffer> {
  */
 function watch(worker: Worker, base: number, memory: number): void {
   const collect = (globalThis as { gc?: () => void }).gc ?? (() => {});
-  let collected = 0;
-  setInterval(() => {
+  let collected = 0, before = base;
+  const look = () => {
     const { rss } = Deno.memoryUsage();
-    if (rss > base + memory) end(`took more than ${Math.round(memory / (1024 * 1024))} MiB of memory`);
-    if (rss < base + memory / 2 || performance.now() - collected < COLLECT) return;
-    collected = performance.now();
-    worker.postMessage(null);
-    collect();
-  }, LOOK);
+    if (rss > base + memory) end(`took more than ${Math.round(memory / MIB)} MiB of memory`);
+    if (rss > base + memory / 2 && performance.now() - collected > COLLECT) {
+      collected = performance.now();
+      worker.postMessage(null);
+      collect();
+    }
+    setTimeout(look, rss > before + MIB ? LOOK : SELDOM);
+    before = rss;
+  };
+  look();
 }
 
 function end(why: string): never {

@@ -211,6 +211,16 @@ Deno.test("a child that was killed from outside says so; one that is stopped can
   });
 });
 
+Deno.test("signals that mean the server leave a child alone: messages under way are finished with it", async () => {
+  await living(ECHO, {}, async ({ channel, messages }) => {
+    channel.post("it runs");
+    await waitFor("its start", () => messages.length === 1, { deadline: LONG });
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) Deno.kill(channel.pid, signal);
+    channel.post("it still runs");
+    await waitFor("an answer", () => messages.length === 2, { deadline: LONG });
+  });
+});
+
 Deno.test("a child that reads nothing is ended before what waits for it has no end", async () => {
   await living(ECHO, {}, async ({ channel, ended }) => {
     Deno.kill(channel.pid, "SIGSTOP");
