@@ -34,6 +34,7 @@ async function apart(
     await use(plugin, troubles);
   } finally {
     await plugin.stop?.();
+    await waitFor("the end of all", () => children().length === 0, { deadline: 60_000 });
   }
 }
 
@@ -113,9 +114,4 @@ Deno.test("a process that is killed, or stopped, under a call: that call is aske
       await waitFor("its end", () => !children().includes(pid!), { deadline: 60_000 });
     }
   });
-});
-
-Deno.test("nothing is left of a plugin in a process that was stopped", async () => {
-  await apart(moduleOf(""), {}, async (plugin) => assertEquals((await ask(plugin, "good")).code, 250));
-  await waitFor("the end of all", () => children().length === 0, { deadline: 60_000 });
 });
