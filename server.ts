@@ -28,6 +28,8 @@ export { loadConfig } from "./core/config/load.ts";
 export type { Environment } from "./core/config/environment.ts";
 export type { AnyFactory, Registry } from "./core/config/registry.ts";
 export type { LoadOptions } from "./core/config/load.ts";
+export { sandboxed } from "./core/sandbox/sandboxed.ts";
+export type { SandboxedOptions, SandboxLimits } from "./core/sandbox/sandboxed.ts";
 export { ConfigError } from "./core/config/issue.ts";
 export type { ConfigIssue } from "./core/config/issue.ts";
 export type * from "./core/config/config.ts";

@@ -107,3 +107,4 @@ export const PLUGINS = {
 export { openNetworks } from "./access/relay/world.ts";
 export { type Ban, Bans, subjectIn } from "./access/ban/bans.ts";
 export { ChaosRules, RulesError, type UsedRule } from "./access/chaos/rules.ts";
+export { moduleOf } from "./modules.ts";

@@ -15,6 +15,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   observe: ["model", "std"],
   store: ["model", "observe", "dns"],
   pipeline: ["model", "mime", "smtp", "dns", "observe", "store"], // of smtp, what is stored of a password
+  sandbox: ["model", "dns", "observe", "store", "pipeline"],
   ledger: ["model", "dns", "observe", "store"],
   webhooks: ["model", "observe"],
   summary: ["model", "observe", "store", "pipeline", "ledger"],
@@ -32,6 +33,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
     "observe",
     "store",
     "pipeline",
+    "sandbox",
     "queue",
     "auth",
     "net",
@@ -58,7 +60,18 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 /** Nothing but web-standard APIs. */
-const ANYWHERE = ["core/model/", "core/smtp/", "core/pipeline/", "core/dsn/", "core/mime/", "core/dkim/"];
+const ANYWHERE = [
+  "core/model/",
+  "core/smtp/",
+  "core/pipeline/",
+  "core/dsn/",
+  "core/mime/",
+  "core/dkim/",
+  "core/sandbox/inside/",
+  "core/sandbox/host/",
+  "core/sandbox/values.ts",
+  "core/sandbox/wire.ts",
+];
 /**
  * Plugins that keep files or read them, and the file through which plugins speak to engines by sockets: what signs reads
  * its keys in one file, what looks places up its databases, the rest of it runs anywhere.

@@ -36,7 +36,7 @@ export interface DescribedPlugin {
   /** "enforce" or "observe". */
   readonly mode: string;
   readonly phases: readonly string[];
-  /** Under which conditions; empty: always. */
+  /** Under which conditions, and where it runs; empty: always, and here. */
   readonly note: string;
 }
 
@@ -59,8 +59,16 @@ function pluginsOf(listener: ListenerConfig): readonly DescribedPlugin[] {
     const asked = possible ? phases : phases.filter((phase) => phase === "queue");
     return asked.length === 0 && phases.length > 0
       ? []
-      : [{ name: plugin, mode, phases: asked, note: words.join("; ") }];
+      : [{ name: plugin, mode, phases: asked, note: [...words, ...formatSandbox(leaf)].join("; ") }];
   });
+}
+
+/** `in a worker of its own: net api.example.org:443`. */
+function formatSandbox({ sandbox }: Plugin): string[] {
+  if (sandbox === undefined) return [];
+  const { isolate, ...may } = sandbox;
+  const words = Object.entries(may).flatMap(([word, list]) => list.length > 0 ? [`${word} ${list.join(" and ")}`] : []);
+  return [`in a ${isolate} of its own${words.length > 0 ? `: ${words.join(", ")}` : ""}`];
 }
 
 function describeListener(listener: ListenerConfig): string[] {

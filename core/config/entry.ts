@@ -8,8 +8,8 @@ import { Networks } from "../model/ip.ts";
 import { type Test, when } from "../pipeline/combine.ts";
 import type { Plugin } from "../pipeline/plugin.ts";
 import { Role } from "./schema.ts";
-import { duration } from "./units.ts";
-import { domainPattern, network, oneOrMore } from "./values.ts";
+import { duration, size } from "./units.ts";
+import { domainPattern, network, oneOrMore, text } from "./values.ts";
 
 /** All that are given must hold; a list holds when one of it does. */
 export const Conditions = z.strictObject({
@@ -22,6 +22,25 @@ export const Conditions = z.strictObject({
 });
 export type Conditions = z.output<typeof Conditions>;
 
+const reachable = text(
+  (value) => /^(?:\[[0-9a-fA-F:.]+\]|[\w.*-]+)(?::\d{1,5})?$/.test(value) ? value : null,
+  'a host with its port, such as "api.example.org:443"',
+);
+
+/** What a plugin that runs apart may do; an empty group: nothing but compute. */
+export const SandboxWords = z.strictObject({
+  net: z.array(reachable).optional().describe("Hosts that it may connect to, with their ports."),
+  read: z.array(z.string().min(1)).optional().describe("Files and folders that it may read."),
+  env: z.array(z.string().min(1)).optional().describe("Variables of the environment that it may read."),
+  cpu: duration({ min: 10, max: 60_000 }).optional().describe("How long it may compute without a pause (1s)."),
+  memory: size({ min: 16 * 2 ** 20 }).optional().describe("The most memory that it may take: a process of its own."),
+  isolate: z.enum(["worker", "process"]).optional().describe("Where it runs (worker; process where memory is given)."),
+}).refine(({ memory, isolate }) => memory === undefined || isolate !== "worker", {
+  error: "a worker has no bound on its memory: leave isolate out, or take process",
+  path: ["isolate"],
+});
+export type SandboxWords = z.output<typeof SandboxWords>;
+
 export const HOST_WORDS = {
   as: z.string().regex(/^[A-Za-z][\w.-]{0,63}$/, {
     error: "must begin with a letter and have only letters, digits, dots, dashes and underscores",
@@ -32,6 +51,7 @@ export const HOST_WORDS = {
   roles: z.array(Role).min(1).describe("Only on listeners of these roles."),
   when: Conditions.describe("Only when all of these hold."),
   unless: Conditions.describe("Not when all of these hold."),
+  sandbox: SandboxWords.describe("It runs apart from the server, and may do what is named here and no more."),
 } as const;
 export const HostWords = z.strictObject(HOST_WORDS).partial();
 export type HostWords = z.output<typeof HostWords>;

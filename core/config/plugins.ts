@@ -9,6 +9,9 @@ import { besideOf, leavesOf } from "../pipeline/compile.ts";
 import { OptionsError, type Plugin, type Policy, withPolicy } from "../pipeline/plugin.ts";
 import { noNextHop } from "./delivery/read.ts";
 import { HOST_WORDS, HostWords, selected } from "./entry.ts";
+import { ChannelError } from "../sandbox/channel.ts";
+import { sandboxed } from "../sandbox/sandboxed.ts";
+import { moduleOf } from "../../plugins/mod.ts";
 import type { Faults } from "./faults.ts";
 import type { Path } from "./issue.ts";
 import { didYouMean } from "./nearest.ts";
@@ -72,7 +75,11 @@ class ListReader {
     }
     const words = Object.fromEntries(Object.entries(entry).filter(([key]) => WORDS.has(key)));
     // A word that does not fit is told; the name still counts, lest it is told that the entry stands twice.
-    const host = faults.read(HostWords, words, path) ?? (typeof words["as"] === "string" ? { as: words["as"] } : {});
+    // And what is to run apart runs nowhere else, whatever is wrong with the words.
+    const host = faults.read(HostWords, words, path) ?? {
+      ...(typeof words["as"] === "string" ? { as: words["as"] } : {}),
+      ...(words["sandbox"] === undefined ? {} : { sandbox: {} }),
+    };
     const rest = Object.keys(entry).filter((key) => !WORDS.has(key));
     const known = rest.filter((key) => this.#known(key));
     const name = known[0] ?? rest[0];
@@ -87,8 +94,6 @@ class ListReader {
           `one entry is one plugin: put "${other}" into an entry of its own, with a "- " before it`,
           { key: true },
         );
-      } else if (other === "sandbox") {
-        faults.add([...path, other], "the sandbox is not in this version; leave the key out", { key: true });
       } else {
         faults.add([...path, other], `unknown key${didYouMean(other, WORDS)}`, { key: true });
       }
@@ -104,7 +109,8 @@ class ListReader {
     const { faults, registry } = this.options;
     this.entries.push({ path: at, plugin: name, options });
     let plugin: Plugin | null;
-    if (Object.hasOwn(GROUPS, name)) plugin = await this.#group(name, options, words, at);
+    if (words.sandbox !== undefined && this.#known(name)) plugin = await this.#apart(name, options, words, at, entry);
+    else if (Object.hasOwn(GROUPS, name)) plugin = await this.#group(name, options, words, at);
     else if (isModulePath(name)) plugin = await this.#module(name, options, words, at);
     else {
       const factory = registry.get(name);
@@ -166,6 +172,42 @@ class ListReader {
     return words.as === undefined ? group : { ...group, name: words.as };
   }
 
+  /** In a sandbox: its module is loaded there and never here, and its options are checked there. */
+  async #apart(name: string, options: unknown, words: HostWords, at: Path, entry: Path): Promise<Plugin | null> {
+    const { faults, base, registry, trouble } = this.options, { cpu, memory, isolate, ...may } = words.sandbox!;
+    const fault = (message: string) => {
+      faults.add([...entry, "sandbox"], message, { key: true });
+      return null;
+    };
+    if (Object.hasOwn(GROUPS, name)) return fault(`put it beside each plugin of "${name}" that is to run apart`);
+    const factory = registry.get(name), known = moduleOf(name);
+    if (factory !== undefined && known === null) return fault(`"${name}" is a part of the program that runs the server`);
+    const checked = factory?.options["~standard"].validate(options ?? {});
+    if (factory !== undefined && checked !== undefined && !(checked instanceof Promise) && checked.issues) {
+      faults.schema(factory.options, options, checked.issues, at);
+      return { name: words.as ?? name, handlers: {} };
+    }
+    const file = isAbsolute(name) ? name : resolve(base, name);
+    try {
+      return await sandboxed(known?.url ?? pathToFileURL(file).href, options, {
+        ...plain({ ...may, cpu, memory, isolate, as: words.as, exported: known?.exported }),
+        base,
+        at: at as PropertyKey[],
+        trouble: (message) => trouble(words.as ?? name, message),
+      });
+    } catch (error) {
+      if (error instanceof ChannelError) return fault(reason(error));
+      if (!(error instanceof OptionsError)) {
+        faults.add(at, `cannot load ${known === null ? file : name}: ${reason(error)}`, { key: true });
+        return null;
+      }
+      for (const { path, message } of error.issues) {
+        faults.add(path.map((step) => typeof step === "number" ? step : String(step)), message);
+      }
+      return { name: words.as ?? name, handlers: {} };
+    }
+  }
+
   /** A module's default export: what definePlugin or on() returned. */
   async #module(path: string, options: unknown, words: HostWords, at: Path): Promise<Plugin | null> {
     const { faults, base } = this.options;
@@ -191,6 +233,10 @@ class ListReader {
   }
 }
 
+/** Without what was not given. */
+function plain<T extends object>(words: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(words).filter(([, value]) => value !== undefined)) as never;
+}
 function isModulePath(name: string): boolean {
   return /^(?:\.{1,2})?\//.test(name);
 }

@@ -147,6 +147,17 @@ export interface Policy {
   /** Only on listeners of these roles; the operator's word replaces the author's. */
   readonly roles?: readonly Role[];
 }
+/** Where a plugin runs that does not run in the server's own thread, and what it may do there. */
+export interface SandboxFacts {
+  /** A Worker, or a process of its own. */
+  readonly isolate: "worker" | "process";
+  /** Hosts that it may connect to. */
+  readonly net: readonly string[];
+  /** Paths that it may read. */
+  readonly read: readonly string[];
+  /** Variables of the environment that it may read. */
+  readonly env: readonly string[];
+}
 /** What a factory makes and a list holds. */
 export interface Plugin<P = Phases> extends Lifetime {
   /** Its name in the log, in metrics and in `after`. */
@@ -159,6 +170,8 @@ export interface Plugin<P = Phases> extends Lifetime {
   readonly bindsSender?: true;
   /** Talks to a program beside the server in a way that `ctx.outside` cannot hold: a replay goes without it, and says so. */
   readonly asksEngine?: true;
+  /** It runs apart; unset: in the server's own thread, with all that the server may do. */
+  readonly sandbox?: SandboxFacts;
   /** What the operator said beside it. */
   readonly policy?: Policy;
   /** Plugins that its routes name: each must be in the list and store mail. */

@@ -1,6 +1,6 @@
 /**
  * The way between the host and a plugin that runs apart from it: messages out, messages in, and the word that nobody is
- * there any more. Types only: worker_channel.ts is one to a Worker, process_channel.ts one to a process.
+ * there any more. An interface: worker_channel.ts is one to a Worker, process_channel.ts one to a process.
  * Non-job: what the messages say (wire.ts), whether the other side is still well (host.ts).
  */
 
@@ -52,7 +52,13 @@ export interface Channel {
 /**
  * Begins one.
  *
- * @throws {Error} in words for the operator when this server cannot: it lacks a permission that it would have to give away,
+ * @throws {ChannelError} in words for the operator when this server cannot: it lacks a permission that it would have to give away,
  * or the flag that lets it give less than it has. What goes wrong later is told by `onend`.
  */
 export type OpenChannel = (spec: ChannelSpec) => Channel;
+
+/** This server cannot begin such a channel, ever: as it was started, or where it runs. */
+export class ChannelError extends Error {
+  /** Tells it from other errors. */
+  override readonly name = "ChannelError";
+}

@@ -49,10 +49,10 @@ export interface WireRecipient {
 export interface WireBody {
   readonly body: number;
   readonly size: number;
-  /** At least the header section; of the received message it crosses once in a call. */
+  /** At least the header section. */
   readonly head: Uint8Array<ArrayBuffer>;
-  /** All of them, where it is known that they will be read. */
-  readonly memory: Uint8Array<ArrayBuffer> | null;
+  /** The head is all of it. */
+  readonly whole: boolean;
 }
 /** The attempt of `deliver`. */
 export interface WireDeparture {
@@ -167,7 +167,7 @@ export type Question =
   | { readonly ask: "pause"; readonly milliseconds: number }
   | { readonly ask: "callAhead"; readonly sender: Address | null; readonly route: RemoteRoute }
   /** The host asks back with `outside` unless it knows the answer. */
-  | { readonly ask: "outside"; readonly question: string }
+  | { readonly ask: "outside"; readonly question: string; readonly number: number }
   | { readonly ask: "alert"; readonly subject: string; readonly message: string }
   | {
     readonly ask: "send";
@@ -242,25 +242,40 @@ export type Inward =
     readonly error?: WireError;
     readonly now: number | null;
   }
-  /** Ask yourself what you asked with this number. Answered by `asked`. */
+  /** Ask yourself: the question of this number. Answered by `asked`. */
   | { readonly do: "outside"; readonly call: number; readonly question: number }
-  | { readonly do: "sign"; readonly call: number; readonly signer: number; readonly content: WireBody }
+  | {
+    readonly do: "sign";
+    readonly call: number;
+    readonly signer: number;
+    readonly content: WireBody;
+    readonly now: number | null;
+  }
   /** Nobody will ask this signer any more. */
   | { readonly do: "free"; readonly signer: number }
-  | { readonly do: "job"; readonly call: number; readonly job: number; readonly house: number }
+  | {
+    readonly do: "job";
+    readonly call: number;
+    readonly job: number;
+    readonly house: number;
+    readonly now: number | null;
+  }
   | {
     readonly do: "learn";
     readonly call: number;
     readonly content: Uint8Array<ArrayBuffer>;
     readonly as: Lesson;
+    readonly now: number | null;
   }
-  | { readonly do: "observe"; readonly call: number; readonly event: unknown }
+  | { readonly do: "observe"; readonly call: number; readonly event: unknown; readonly now: number | null }
   | { readonly do: "ping"; readonly ping: number }
   /** Let go of everything; answered by `stopped`. */
   | { readonly do: "stop" };
 
 /** To the outside. */
 export type Outward =
+  /** The shim has been loaded; what comes next is the plugin's own time. */
+  | { readonly do: "loaded" }
   | { readonly do: "described"; readonly description: Description }
   | { readonly do: "begun" }
   /** Not with these options; or what it threw. */
@@ -281,6 +296,9 @@ export type Outward =
   }
   /** A verb of an ended call: of no effect, and told to the operator. */
   | { readonly do: "late"; readonly call: number; readonly what: string }
+  /** For the operator. */
   | { readonly do: "trouble"; readonly message: string }
+  /** Something was thrown where nobody catches it, or it wants to end: it is to be ended. */
+  | { readonly do: "crashed"; readonly why: string }
   | { readonly do: "pong"; readonly ping: number }
   | { readonly do: "stopped" };

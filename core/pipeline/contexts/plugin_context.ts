@@ -233,7 +233,12 @@ export class PluginContext implements Every {
   ): Promise<void> {
     const { services, received, id } = this.#ctx;
     if (received === null || services.receive === undefined) throw new TypeError("rewrite(): not here");
-    const before = received.size, whole = await rewritten(services.receive(id), received, body);
+    this.rewriteTo(await rewritten(services.receive(id), received, body), reason);
+  }
+
+  /** `rewrite` with octets that are spooled already, the header section with them. A sandbox brings its own here. */
+  rewriteTo(whole: Body, reason: string): void {
+    const { services } = this.#ctx, before = this.#ctx.received?.size ?? 0;
     if (this.#ended) whole.discard();
     try {
       this.change({ do: "rewrite", body: whole, reason });

@@ -1,0 +1,247 @@
+/**
+ * A plugin apart, over all its lives: one that everything shares, begun with the first call, and beside it short ones for
+ * those that were open in a life that ended. Nobody knows which of them was to blame, so each is asked again alone; the one
+ * that ends that life too is the culprit, and has the error. What had not begun is simply asked again.
+ * Non-job: one life (life.ts), one call (call.ts).
+ */
+import type { Signer } from "../../pipeline/contexts/contexts.ts";
+import type { TransactionContext } from "../../pipeline/contexts/transaction_context.ts";
+import type { Host } from "../../pipeline/contexts/contexts.ts";
+import type { Phase } from "../../pipeline/plugin.ts";
+import type { ChannelSpec, OpenChannel } from "../channel.ts";
+import type { Description, Making } from "../wire.ts";
+import type { CallHost } from "./call.ts";
+import { Errand } from "./errand.ts";
+import { Life, type LifeEnd, type Open } from "./life.ts";
+import { signedBody } from "./signed.ts";
+
+/** With what a sandbox is made. */
+export interface SandboxOptions {
+  readonly open: OpenChannel;
+  readonly spec: ChannelSpec;
+  readonly making: Making;
+  /** How long it may go without yielding, milliseconds. */
+  readonly cpu: number;
+  trouble(message: string): void;
+}
+
+/** Lives for single calls at a time. */
+const ALONE = 4;
+/** A call that had not begun is asked again so often. */
+const MOVES = 3;
+/** A life that nobody started and nothing uses ends after so many milliseconds. */
+const LINGER = 1000;
+/** How often an idle life is looked at, milliseconds. */
+const LOOK = 5000;
+const BACKOFF = { least: 100, most: 30_000, after: 3 } as const;
+
+const freed = new FinalizationRegistry<() => void>((free) => free());
+
+export class Sandbox implements CallHost {
+  readonly reads: Set<Phase> = new Set();
+  readonly looks: Set<Phase> = new Set();
+  readonly #options: SandboxOptions;
+  #shared: Life | null = null;
+  readonly #lives = new Set<Life>();
+  readonly #houses = new WeakMap<Life, Map<Host, number>>();
+  readonly #alone = new Map<Life, Open>();
+  readonly #suspects: Open[] = [];
+  readonly #moves = new WeakMap<Open, number>();
+  /** Somebody has started it and will stop it. */
+  #owned = false;
+  readonly #linger = new Map<Life, ReturnType<typeof setTimeout>>();
+  #look: ReturnType<typeof setInterval> | undefined;
+  /** Lives in a row that ended without an answer. */
+  #failures = 0;
+  #until = 0;
+  #why = "";
+
+  constructor(options: SandboxOptions) {
+    this.#options = options;
+  }
+
+  /** What the plugin is, told by a life of its own that ends with it. */
+  static async describe(options: SandboxOptions): Promise<Description> {
+    const life = new Life(options.open(options.spec), {
+      cpu: options.cpu,
+      trouble: options.trouble,
+      ended: () => {},
+      idle: () => {},
+    });
+    return await life.describe(options.making);
+  }
+
+  /** @throws {Error} when it cannot begin. */
+  async start(): Promise<void> {
+    this.#owned = true;
+    this.#look = setInterval(() => this.#shared?.look(), LOOK);
+    try {
+      await this.#begin();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** What is open goes on, and its life ends with it. Resolves when those that had nothing open have ended. */
+  async stop(): Promise<void> {
+    this.#owned = false;
+    clearInterval(this.#look);
+    const idle = [...this.#lives].filter((life) => !life.busy);
+    await Promise.all(idle.map((life) => this.#stop(life)));
+  }
+
+  /** Opens something in the life that all share. */
+  ask(open: Open): void {
+    const wait = this.#until - performance.now();
+    if (this.#shared === null && wait > 0) {
+      const seconds = Math.ceil(wait / 1000);
+      return open.fail(new Error(`${this.#why}; it is started again in ${seconds} s`));
+    }
+    if (this.#shared === null) this.#begin().catch(() => {}); // what is open in it is told
+    if (this.#shared === null) return open.fail(new Error(this.#why));
+    this.#stay(this.#shared);
+    this.#shared.run(open);
+  }
+
+  // ---- For calls -----------------------------------------------------------------------------------------------------
+
+  houseOf(ctx: TransactionContext, life: Life): number {
+    return this.house(ctx.host, life);
+  }
+  house(host: Host, life: Life): number {
+    let known = this.#houses.get(life);
+    if (known === undefined) this.#houses.set(life, known = new Map());
+    let number = known.get(host);
+    if (number === undefined) {
+      known.set(host, number = known.size);
+      life.post({ do: "house", house: number, host });
+    }
+    return number;
+  }
+  trouble(message: string): void {
+    this.#options.trouble(message);
+  }
+
+  /** Asked later, perhaps after hours; its life lasts as long as somebody holds it. */
+  signer(life: Life, signer: number): Signer {
+    life.hold(1);
+    const sign: Signer = async (content) => {
+      if (life.over) throw new Error("the sandbox of its signer has ended");
+      const errand = new Errand((_life, call, now) => {
+        return { do: "sign", call, signer, content: signedBody(content), now };
+      }, { content });
+      life.run(errand);
+      return await errand.answer;
+    };
+    freed.register(sign, () => {
+      if (life.over) return;
+      life.post({ do: "free", signer });
+      life.hold(-1);
+    });
+    return sign;
+  }
+
+  // ---- Lives ---------------------------------------------------------------------------------------------------------
+
+  async #begin(): Promise<void> {
+    let life: Life;
+    try {
+      life = this.#shared = this.#live();
+    } catch (error) {
+      this.#why = error instanceof Error ? error.message : String(error);
+      this.#backOff();
+      throw error;
+    }
+    await life.begin(this.#options.making);
+  }
+
+  #live(): Life {
+    const { open, spec, cpu, trouble } = this.#options;
+    const life: Life = new Life(open(spec), {
+      cpu,
+      trouble,
+      ended: (life, end) => this.#ended(life, end),
+      idle: (life) => this.#idle(life),
+    });
+    this.#lives.add(life);
+    return life;
+  }
+
+  #ended(life: Life, { why, begun, waiting }: LifeEnd): void {
+    this.#lives.delete(life);
+    this.#stay(life);
+    if (life.answered) this.#failures = 0;
+    const culprit = this.#alone.get(life);
+    if (culprit !== undefined) {
+      this.#alone.delete(life);
+      culprit.fail(new Error(why));
+      for (const open of [...begun, ...waiting]) if (open !== culprit) open.fail(new Error(why));
+      this.#askAlone();
+      return;
+    }
+    if (this.#shared === life) this.#shared = null;
+    this.#why = why;
+    const opened = begun.length > 0 || life.answered;
+    if (!opened) this.#backOff();
+    else if (!life.answered && ++this.#failures >= BACKOFF.after) this.#backOff();
+    this.#options.trouble(why);
+    for (const open of begun) {
+      if (open.retries) this.#suspects.push(open);
+      else open.fail(new Error(why));
+    }
+    for (const open of waiting) {
+      const moves = (this.#moves.get(open) ?? 0) + 1;
+      this.#moves.set(open, moves);
+      if (!open.retries && !opened) open.fail(new Error(why));
+      else if (moves > MOVES) this.#suspects.push(open);
+      else this.ask(open);
+    }
+    this.#askAlone();
+  }
+
+  #backOff(): void {
+    const { least, most } = BACKOFF;
+    this.#failures = Math.max(1, this.#failures);
+    this.#until = performance.now() + Math.min(most, least * 2 ** (this.#failures - 1));
+    this.#failures++;
+  }
+
+  #askAlone(): void {
+    while (this.#alone.size < ALONE && this.#suspects.length > 0) {
+      const open = this.#suspects.shift()!;
+      if (!open.retries) continue;
+      let life: Life;
+      try {
+        life = this.#live();
+      } catch (error) {
+        open.fail(error as Error);
+        continue;
+      }
+      this.#alone.set(life, open);
+      life.begin(this.#options.making).catch(() => {}); // its end is told
+      life.run(open);
+    }
+  }
+
+  #idle(life: Life): void {
+    if (this.#alone.delete(life)) this.#askAlone();
+    if (this.#owned && life === this.#shared) return;
+    if (!life.held && life !== this.#shared) return void this.#stop(life);
+    if (this.#owned) return; // until nobody holds a signer of it
+    this.#stay(life);
+    this.#linger.set(life, setTimeout(() => life.busy || void this.#stop(life), LINGER));
+  }
+
+  #stay(life: Life): void {
+    clearTimeout(this.#linger.get(life));
+    this.#linger.delete(life);
+  }
+
+  async #stop(life: Life): Promise<void> {
+    this.#stay(life);
+    if (this.#shared === life) this.#shared = null;
+    await life.stop();
+    this.#lives.delete(life);
+  }
+}

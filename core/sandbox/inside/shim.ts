@@ -1,0 +1,247 @@
+/**
+ * What runs in a sandbox beside the plugin: makes it, and does what the host's messages say. Needs nothing but what every
+ * place with modules has, and no permission. It defends nothing: the plugin shares its world, and the host believes nobody
+ * here. Non-job: a handler at work (call.ts).
+ */
+import type { Host, Signer } from "../../pipeline/contexts/contexts.ts";
+import { PHASES } from "../../pipeline/compile.ts";
+import { OptionsError, type Plugin, type PluginFactory } from "../../pipeline/plugin.ts";
+import { toWireError } from "../values.ts";
+import type { Description, Inward, Making, Outward, WireError } from "../wire.ts";
+import { type AnyHandler, InsideCall } from "./call.ts";
+import { Errand } from "./errand.ts";
+import type { Post } from "./questions.ts";
+
+/** The part of a Worker's global scope that is used. */
+interface Scope {
+  postMessage(message: unknown, transfer?: ArrayBuffer[]): void;
+  addEventListener(type: string, listener: (event: never) => void): void;
+  close(): void;
+}
+/** Calls that have answered may still ask for something; so many of the last of them are known. */
+const REMEMBERED = 100;
+
+/** The module that was imported beside the shim. */
+export type PluginModule = Readonly<Record<string, unknown>>;
+
+const scope = globalThis as unknown as Scope;
+const post: Post = scope.postMessage.bind(scope) as Post;
+watchEnds();
+post({ do: "loaded" });
+
+/** Serves the plugin that a module exports under a name until the host ends it. */
+export function serve(module: PluginModule, name: string): void {
+  const shim = new Shim(module[name], name);
+  scope.addEventListener("message", ({ data }: { readonly data: Inward }) => shim.take(data));
+}
+
+class Shim {
+  readonly #exported: unknown;
+  readonly #name: string;
+  #plugin: Plugin | null = null;
+  readonly #houses = new Map<number, Host>();
+  readonly #calls = new Map<number, InsideCall | Errand>();
+  readonly #signers = new Map<number, Signer>();
+  #signer = 0;
+
+  constructor(exported: unknown, name: string) {
+    this.#exported = exported;
+    this.#name = name;
+  }
+
+  take(message: Inward): void {
+    switch (message.do) {
+      case "ping":
+        return post({ do: "pong", ping: message.ping });
+      case "call":
+        return this.#call(message);
+      case "response":
+        return this.#calls.get(message.call)?.questions.answered(message);
+      case "below": {
+        const call = this.#calls.get(message.call);
+        if (call instanceof InsideCall) call.below(message.reply, message.snapshot);
+        return;
+      }
+      case "abort": {
+        const { call, why, name } = message;
+        this.#calls.get(call)?.abort(new DOMException(why, name) as Error);
+        this.#calls.delete(call);
+        return;
+      }
+      case "outside": {
+        const call = this.#calls.get(message.call);
+        if (call instanceof InsideCall) void call.outside(message.question);
+        return;
+      }
+      case "house":
+        return void this.#houses.set(message.house, message.host);
+      case "free":
+        return void this.#signers.delete(message.signer);
+      case "describe":
+        return this.#describe(message.making);
+      case "begin":
+        return void this.#begin(message.making);
+      case "stop":
+        return void this.#stop();
+      default:
+        return this.#errand(message);
+    }
+  }
+
+  #call(message: Extract<Inward, { do: "call" }>): void {
+    const plugin = this.#plugin!;
+    const call = new InsideCall({
+      post,
+      plugin: plugin.name,
+      host: (house) => this.#houses.get(house)!,
+      keep: (signer) => {
+        this.#signers.set(++this.#signer, signer);
+        return this.#signer;
+      },
+    }, message);
+    this.#remember(message.call, call);
+    call.run(plugin.handlers[message.phase] as unknown as AnyHandler);
+  }
+
+  #remember(number: number, call: InsideCall | Errand): void {
+    this.#calls.set(number, call);
+    if (this.#calls.size <= 2 * REMEMBERED) return;
+    const over = [...this.#calls].filter(([, each]) => each.done);
+    for (const [number] of over.slice(0, -REMEMBERED)) this.#calls.delete(number);
+  }
+
+  #errand(message: Extract<Inward, { do: "sign" | "job" | "learn" | "observe" }>): void {
+    const errand = new Errand(post, message);
+    this.#remember(message.call, errand);
+    const house = "house" in message ? this.#houses.get(message.house)! : null;
+    void errand.run(this.#plugin!, { host: house, signer: (number) => this.#signers.get(number) });
+  }
+
+  #describe(making: Making): void {
+    this.#making(() => {
+      const { description } = this.#make(making);
+      post({ do: "described", description });
+    });
+  }
+
+  async #begin(making: Making): Promise<void> {
+    this.#making(() => void (this.#plugin = this.#make(making).plugin));
+    if (this.#plugin === null) return;
+    try {
+      await this.#plugin.start?.();
+      post({ do: "begun" });
+    } catch (error) {
+      post({ do: "refused", issues: [{ path: [], message: toWireError(error).message }] });
+    }
+  }
+
+  #making(make: () => void): void {
+    try {
+      make();
+    } catch (error) {
+      const issues = error instanceof OptionsError
+        ? error.issues.map(({ path, message }) => ({ path: path.map(step), message }))
+        : [{ path: [], message: toWireError(error).message }];
+      post({ do: "refused", issues });
+    }
+  }
+
+  async #stop(): Promise<void> {
+    try {
+      await this.#plugin?.stop?.();
+    } catch (error) {
+      post({ do: "trouble", message: `did not end: ${toWireError(error).message}` });
+    }
+    post({ do: "stopped" });
+  }
+
+  /** What is exported may be a factory or, without options, a plugin. */
+  #make({ options, at, base, name }: Making): { readonly plugin: Plugin; readonly description: Description } {
+    const found = this.#exported;
+    if (isFactory(found)) {
+      const trouble = (message: string) => post({ do: "trouble", message: String(message) });
+      const plugin = found.parse(options, at, { base, trouble, ...(name === null ? {} : { name }) });
+      return { plugin, description: describe(plugin, jsonSchemaOf(found.options)) };
+    }
+    if (!isPlugin(found)) {
+      const what = this.#name === "default" ? "as its default: export default definePlugin({ ... })" : this.#name;
+      throw new TypeError(`the module must export a plugin ${what}`);
+    }
+    if (options !== null && options !== undefined && Object.keys(options).length > 0) {
+      throw new TypeError(`"${found.name}" takes no options`);
+    }
+    const plugin = name === null ? found : { ...found, name };
+    return { plugin, description: describe(plugin, {}) };
+  }
+}
+
+function describe(plugin: Plugin, schema: Description["schema"]): Description {
+  const { name, after = [], roles = null, routesTo = [], routesVia = [], mechanisms = null, jobs = [] } = plugin;
+  return {
+    name,
+    phases: phasesOf(plugin),
+    after,
+    roles,
+    bindsSender: plugin.bindsSender === true,
+    asksEngine: plugin.asksEngine === true,
+    routesTo,
+    routesVia,
+    mechanisms,
+    deadline: plugin.deadline ?? null,
+    observes: plugin.observe !== undefined,
+    learns: plugin.learn !== undefined,
+    jobs: jobs.map(({ name, every, after = 0 }) => ({ name, every, after })),
+    schema,
+  };
+}
+
+function phasesOf({ handlers }: Plugin): Description["phases"] {
+  const odd = Object.keys(handlers).find((name) => !(PHASES as readonly string[]).includes(name));
+  if (odd !== undefined) throw new TypeError(`handles the unknown phase "${odd}"`);
+  return PHASES.filter((phase) => handlers[phase] !== undefined);
+}
+
+function isFactory(value: unknown): value is PluginFactory<unknown> {
+  return typeof value === "function" && typeof (value as Partial<PluginFactory<unknown>>).parse === "function";
+}
+function isPlugin(value: unknown): value is Plugin {
+  const { name, handlers } = (value ?? {}) as Partial<Plugin>;
+  return typeof name === "string" && typeof handlers === "object" && handlers !== null;
+}
+
+/** What JSON Schema can say of the options, as plain data. */
+function jsonSchemaOf(schema: unknown): Description["schema"] {
+  const { jsonSchema } = (schema as { "~standard"?: { jsonSchema?: { input?: (options: unknown) => unknown } } })[
+    "~standard"
+  ] ?? {};
+  try {
+    return JSON.parse(JSON.stringify(jsonSchema?.input?.({ target: "draft-2020-12" }) ?? {}));
+  } catch {
+    return {}; // something that JSON Schema cannot say
+  }
+}
+
+function step(each: PropertyKey): string | number {
+  return typeof each === "number" ? each : String(each);
+}
+
+/** What would end the sandbox without a word is told, and the host ends it. */
+function watchEnds(): void {
+  const crashed = (why: string) => post({ do: "crashed", why } satisfies Outward);
+  scope.addEventListener("error", (event: ErrorEvent) => {
+    event.preventDefault();
+    crashed(`uncaught ${words(event.error)}`);
+  });
+  scope.addEventListener("unhandledrejection", (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    crashed(`unhandled rejection: ${words(event.reason)}`);
+  });
+  scope.close = () => crashed("it closed itself");
+  const system = (globalThis as { Deno?: { exit?: unknown } }).Deno;
+  if (system !== undefined) system.exit = () => crashed("it called exit()");
+}
+
+function words(error: unknown): string {
+  const { name, message }: WireError = toWireError(error);
+  return `${name}: ${message}`;
+}

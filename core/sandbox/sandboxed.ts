@@ -1,0 +1,96 @@
+/**
+ * Makes a plugin that runs apart from the server: in a Worker, or in a process of its own where its memory is to be bounded.
+ * Its module is never imported by the server's own thread; its options are checked inside. Non-job: the configuration file
+ * (core/config), what runs inside (inside/).
+ */
+import { OptionsError, type Plugin, type SandboxFacts } from "../pipeline/plugin.ts";
+import { ChannelError, type OpenChannel, type Permissions } from "./channel.ts";
+import { pluginOf } from "./host/plugin.ts";
+import { Sandbox, type SandboxOptions } from "./host/sandbox.ts";
+import { Refused } from "./host/life.ts";
+import type { PluginSource } from "./root.ts";
+import { rootOf } from "./root.ts";
+import { openWorker } from "./worker_channel.ts";
+
+/** What a plugin that runs apart may do, and how much of the machine it may take. */
+export interface SandboxLimits {
+  /** Hosts that it may connect to, `host:port`; none unless said. */
+  readonly net?: readonly string[];
+  /** Files and folders that it may read, absolute or from the folder that its options' paths start from; none unless said. */
+  readonly read?: readonly string[];
+  /** Variables of the environment that it may read; none unless said. */
+  readonly env?: readonly string[];
+  /** How long it may compute without a pause, milliseconds (default 1000). */
+  readonly cpu?: number;
+  /** The most memory that it may take, octets: a process of its own holds it to that. */
+  readonly memory?: number;
+  /** Where it runs: a `worker` (default) is quicker, a `process` is bounded in memory too; `memory` implies it. */
+  readonly isolate?: "worker" | "process";
+}
+/** Who asks for it. */
+export interface SandboxedOptions extends SandboxLimits {
+  /** Folder that relative paths start from: those of its options and of `read` (default: the current one). */
+  readonly base?: string;
+  /** The name it goes by; its own unless said. */
+  readonly as?: string;
+  /** Where its options stand in a configuration, for the paths of their faults. */
+  readonly at?: readonly PropertyKey[];
+  /** The name that its module exports it under (default: the default export). */
+  readonly exported?: string;
+  /** Tells the operator that something is wrong with it. */
+  trouble?(message: string): void;
+}
+
+const CPU = 1000;
+
+/**
+ * A plugin from a module that runs with the permissions that are given here and no others: `sandboxed(url, options)` may
+ * compute, and no more. What it does to mail is what it would do in the server's own thread. The first call, or `start()`,
+ * begins its sandbox; `stop()` ends it. A program needs `"unstable": ["worker-options"]` in its deno.json for it, and has
+ * itself every permission that it gives.
+ *
+ * @throws {OptionsError} (a rejection) where the options do not fit, as the plugin itself says.
+ * @throws {Error} (a rejection) where the module cannot be loaded, or this program lacks a permission that it would give.
+ */
+export async function sandboxed(
+  module: URL | string,
+  options?: unknown,
+  limits: SandboxedOptions = {},
+): Promise<Plugin> {
+  const { exported = "default", at = [] } = limits;
+  const made = optionsOf({ module: String(module), name: exported }, options, limits);
+  try {
+    return pluginOf(new Sandbox(made), await Sandbox.describe(made), factsOf(limits));
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    throw new OptionsError(
+      error.issues.map(({ path, message }) => ({ path: path.length > 0 ? path : [...at], message })),
+    );
+  }
+}
+
+function optionsOf(source: PluginSource, options: unknown, limits: SandboxedOptions): SandboxOptions {
+  const { base = ".", as = null, at = [], cpu = CPU, memory = null } = limits;
+  const name = as ?? (/([^/]+?)(?:\/mod)?\.[a-z]+$/.exec(source.module)?.[1] ?? "plugin");
+  return {
+    open: channelOf(limits),
+    spec: { name, root: rootOf(source), permissions: permissionsOf(limits), memory },
+    making: { options, at: at.map((step) => typeof step === "number" ? step : String(step)), base, name: as },
+    cpu,
+    trouble: limits.trouble ?? ((message) => console.error(JSON.stringify(`${name}: ${message}`))),
+  };
+}
+
+function channelOf({ memory, isolate = memory === undefined ? "worker" : "process" }: SandboxLimits): OpenChannel {
+  if (isolate === "worker") return openWorker;
+  throw new ChannelError("a process of its own is not in this version");
+}
+
+function permissionsOf({ net = [], read = [], env = [], base = "." }: SandboxedOptions): Permissions {
+  const absolute = (path: string) => path.startsWith("/") || /^[A-Za-z]:[\\/]/.test(path) ? path : `${base}/${path}`;
+  return { net, read: read.map(absolute), env };
+}
+
+function factsOf({ net = [], read = [], env = [], memory, isolate }: SandboxLimits): SandboxFacts {
+  return { isolate: isolate ?? (memory === undefined ? "worker" : "process"), net, read, env };
+}
