@@ -181,7 +181,9 @@ class ListReader {
     };
     if (Object.hasOwn(GROUPS, name)) return fault(`put it beside each plugin of "${name}" that is to run apart`);
     const factory = registry.get(name), known = moduleOf(name);
-    if (factory !== undefined && known === null) return fault(`"${name}" is a part of the program that runs the server`);
+    if (factory !== undefined && known === null) {
+      return fault(`"${name}" is a part of the program that runs the server`);
+    }
     const checked = factory?.options["~standard"].validate(options ?? {});
     if (factory !== undefined && checked !== undefined && !(checked instanceof Promise) && checked.issues) {
       faults.schema(factory.options, options, checked.issues, at);

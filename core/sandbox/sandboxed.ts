@@ -4,12 +4,13 @@
  * (core/config), what runs inside (inside/).
  */
 import { OptionsError, type Plugin, type SandboxFacts } from "../pipeline/plugin.ts";
-import { ChannelError, type OpenChannel, type Permissions } from "./channel.ts";
+import type { ChannelSpec, Permissions } from "./channel.ts";
 import { pluginOf } from "./host/plugin.ts";
 import { Sandbox, type SandboxOptions } from "./host/sandbox.ts";
 import { Refused } from "./host/life.ts";
 import type { PluginSource } from "./root.ts";
 import { rootOf } from "./root.ts";
+import { openProcess } from "./process/channel.ts";
 import { openWorker } from "./worker_channel.ts";
 
 /** What a plugin that runs apart may do, and how much of the machine it may take. */
@@ -40,6 +41,8 @@ export interface SandboxedOptions extends SandboxLimits {
   /** Tells the operator that something is wrong with it. */
   trouble?(message: string): void;
 }
+
+type Trouble = (message: string) => void;
 
 const CPU = 1000;
 
@@ -72,18 +75,18 @@ export async function sandboxed(
 function optionsOf(source: PluginSource, options: unknown, limits: SandboxedOptions): SandboxOptions {
   const { base = ".", as = null, at = [], cpu = CPU, memory = null } = limits;
   const name = as ?? (/([^/]+?)(?:\/mod)?\.[a-z]+$/.exec(source.module)?.[1] ?? "plugin");
+  const trouble = limits.trouble ?? ((message) => console.error(JSON.stringify(`${name}: ${message}`)));
   return {
-    open: channelOf(limits),
+    open: channelOf(limits, trouble),
     spec: { name, root: rootOf(source), permissions: permissionsOf(limits), memory },
     making: { options, at: at.map((step) => typeof step === "number" ? step : String(step)), base, name: as },
     cpu,
-    trouble: limits.trouble ?? ((message) => console.error(JSON.stringify(`${name}: ${message}`))),
+    trouble,
   };
 }
 
-function channelOf({ memory, isolate = memory === undefined ? "worker" : "process" }: SandboxLimits): OpenChannel {
-  if (isolate === "worker") return openWorker;
-  throw new ChannelError("a process of its own is not in this version");
+function channelOf({ memory, isolate = memory === undefined ? "worker" : "process" }: SandboxLimits, trouble: Trouble) {
+  return isolate === "worker" ? openWorker : (spec: ChannelSpec) => openProcess(spec, { told: trouble });
 }
 
 function permissionsOf({ net = [], read = [], env = [], base = "." }: SandboxedOptions): Permissions {

@@ -93,7 +93,9 @@ export class Bodies {
     if (known !== undefined) return known;
     const received = ctx?.received ?? null, receive = ctx?.services.receive;
     if (received === null || receive === undefined || ctx?.phase !== "data") throw new TypeError("rewrite(): not here");
-    if (body < 1 || this.#writers.size + this.#written.size >= MOST) throw new RangeError("so many bodies are not kept");
+    if (body < 1 || this.#writers.size + this.#written.size >= MOST) {
+      throw new RangeError("so many bodies are not kept");
+    }
     const writer = receive.call(ctx.services, ctx.id);
     this.#writers.set(body, writer);
     await writer.write(received.body.head.subarray(0, received.bodyStart));

@@ -281,7 +281,9 @@ export class PhaseCall implements Open {
         return view.pause(about.milliseconds);
       case "verify":
       case "decoy": {
-        if (ctx.phase !== "auth" || ctx.credentials === null || this.#over) throw new TypeError(`${about.ask}(): not here`);
+        if (ctx.phase !== "auth" || ctx.credentials === null || this.#over) {
+          throw new TypeError(`${about.ask}(): not here`);
+        }
         return ctx.credentials[about.ask](about.stored);
       }
       case "callAhead": {

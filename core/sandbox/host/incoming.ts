@@ -322,7 +322,12 @@ function question(value: unknown): Question {
     case "alert":
       return { ask, subject: words(it["subject"]), message: words(it["message"]) };
     case "send":
-      return { ask, from: orNull(it["from"], address), to: list(it["to"], "to", address), content: octets(it["content"]) };
+      return {
+        ask,
+        from: orNull(it["from"], address),
+        to: list(it["to"], "to", address),
+        content: octets(it["content"]),
+      };
     default:
       throw new Garbage("that is no question");
   }

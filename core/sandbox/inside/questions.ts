@@ -177,7 +177,10 @@ export class HeldWriter implements BodyWriter {
   }
   async finish(): Promise<Body> {
     const size = await this.#questions.ask({ ask: "finish", body: this.#body }) as number;
-    return new HeldBody({ body: this.#body, size, head: this.#head, whole: size === this.#head.length }, this.#questions);
+    return new HeldBody(
+      { body: this.#body, size, head: this.#head, whole: size === this.#head.length },
+      this.#questions,
+    );
   }
   abort(): void {
     void this.#questions.ask({ ask: "discard", body: this.#body }).catch(() => {});

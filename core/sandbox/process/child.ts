@@ -92,7 +92,9 @@ function begin({ name, root, permissions, memory }: Beginning): Worker {
 
 /** What this thread may do was for the Worker, which has it by now. */
 function giveUp(): void {
-  for (const name of ["read", "write", "net", "env", "run", "sys", "ffi"] as const) Deno.permissions.revokeSync({ name });
+  for (const name of ["read", "write", "net", "env", "run", "sys", "ffi"] as const) {
+    Deno.permissions.revokeSync({ name });
+  }
 }
 
 function packed(data: unknown): [string, Uint8Array<ArrayBuffer>[]] {

@@ -3,7 +3,7 @@
  * bound on V8's heap. From a checkout, from a bundle beside the runtime, and out of a compiled executable.
  * Non-job: talking to it (channel.ts), what it does then (child.ts).
  */
-import type { ChannelSpec, Permissions } from "../channel.ts";
+import { ChannelError, type ChannelSpec, type Permissions } from "../channel.ts";
 
 /** What is run. */
 export interface ChildCommand {
@@ -15,8 +15,8 @@ export interface ChildCommand {
 
 /** The word by which a compiled executable is asked to be a child: no command of the manual. */
 export const CHILD_WORD = "__sandbox";
-/** A heap of less does not begin, octets. */
-export const LEAST_MEMORY = 32 * 1024 * 1024;
+/** With less the shim and a small plugin do not run, octets. */
+export const LEAST_MEMORY = 48 * 1024 * 1024;
 /**
  * Where Deno keeps what it has compiled, whom its TLS trusts, and where it is. The plugin sees of these what it is granted.
  */
@@ -28,9 +28,12 @@ const FRUGAL = { MALLOC_MMAP_THRESHOLD_: "65536", MALLOC_TRIM_THRESHOLD_: "10485
 /**
  * The command that starts a child for `spec`.
  *
- * @throws {Error} in words for the operator: what this server would have to be allowed.
+ * @throws {ChannelError} in words for the operator: what this server would have to be allowed.
  */
 export function childCommand({ permissions, memory }: Pick<ChannelSpec, "permissions" | "memory">): ChildCommand {
+  if (memory !== null && memory < LEAST_MEMORY) {
+    throw new ChannelError(`memory: must be at least ${LEAST_MEMORY} octets`);
+  }
   holdsItself(permissions);
   const heap = memory === null ? null : `--expose-gc,--max-old-space-size=${Math.ceil(memory / (1024 * 1024))}`;
   const env = { ...environment(permissions.env), ...QUIET, ...memory === null ? {} : FRUGAL };
@@ -90,7 +93,7 @@ function executable(): string {
   if (mayRun(own)) return own;
   const found = onPath("deno");
   if (found !== null && mayRun(found) && Deno.realPathSync(found) === Deno.realPathSync(own)) return found;
-  throw new Error(`needs a process of its own, and the server may start none: run it with --allow-run=${own}`);
+  throw new ChannelError(`needs a process of its own, and the server may start none: run it with --allow-run=${own}`);
 }
 
 function mayRun(command: string): boolean {
@@ -121,6 +124,6 @@ function holdsItself({ net, read, env }: Permissions): void {
   ];
   for (const [flag, descriptor] of asked) {
     if (Deno.permissions.querySync(descriptor).state === "granted") continue;
-    throw new Error(`would be allowed more than the server itself is: run it with ${flag}`);
+    throw new ChannelError(`would be allowed more than the server itself is: run it with ${flag}`);
   }
 }
