@@ -16,6 +16,7 @@ export default definePlugin({
     mail: (_ctx, next) => {
       if (answer === "next") return next();
       if (answer === "reply") return accept();
+      // deno-lint-ignore require-await -- it is what many write
       return answer === "async next" ? (async () => next())() : (async () => await next())();
     },
     data: async ({ message }, next) => {

@@ -8,6 +8,7 @@ import type { Beginning } from "./child.ts";
 import { CodecError, pack, unpack } from "./codec.ts";
 import { childCommand } from "./command.ts";
 import { fits, type Frame, type FrameBounds, FrameError, frameOf, FrameReader } from "./frames.ts";
+import { TOO_MUCH } from "./output.ts";
 import { LogLines, printable } from "./log_lines.ts";
 
 export interface ProcessOptions {
@@ -48,6 +49,7 @@ export class ProcessChannel implements Channel {
   readonly pid: number;
   readonly #child: Deno.ChildProcess;
   readonly #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+  readonly #memory: number | null;
   #waiting = 0;
   /** By `end`, or told by `onend`: nothing is said any more. */
   #over = false;
@@ -62,6 +64,7 @@ export class ProcessChannel implements Channel {
     this.#input = child.stdin.getWriter();
     this.#input.closed.catch(() => {}); // it died: `status` says how
     const { name, root, permissions, memory } = spec;
+    this.#memory = memory;
     const beginning: Beginning = { name, root, permissions, memory };
     this.#write({ kind: "control", text: JSON.stringify(beginning), parts: [] });
     const lines = new LogLines({
@@ -109,7 +112,7 @@ export class ProcessChannel implements Channel {
     await Promise.all([errors, this.#input.abort().catch(() => {})]);
     if (this.#over) return;
     this.#over = true;
-    this.onend(this.#why ?? (this.#heapFull ? "its heap was full" : wordsOf(status)));
+    this.onend(this.#why ?? (this.#heapFull ? "its heap was full" : wordsOf(status, this.#memory)));
   }
 
   async #read(): Promise<void> {
@@ -169,6 +172,7 @@ function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return all;
 }
 
-function wordsOf({ code, signal }: Deno.CommandStatus): string {
+function wordsOf({ code, signal }: Deno.CommandStatus, memory: number | null): string {
+  if (code === TOO_MUCH && memory !== null) return `took more than ${Math.round(memory / MIB)} MiB of memory`;
   return signal === null ? `its process ended with exit code ${code}` : `its process was ended by ${signal}`;
 }

@@ -1,11 +1,12 @@
 /**
- * The main thread of a child: frames of its standard input go to a Worker that has exactly the plugin's permissions, its
- * messages go to standard output; nothing of them is read here. It watches the size of the process, which a loop in the
+ * The main thread of a child: frames of its standard input go to a Worker that has exactly the plugin's permissions; what
+ * that answers it writes itself, a thread less to wake. It watches the size of the process, which a loop in the
  * Worker cannot stop, and ends with its input, so that no server leaves it behind.
  * Non-job: what the Worker does with them (inside.ts), the bounds of what it may say (channel.ts).
  */
 import type { Permissions } from "../channel.ts";
-import { type Frame, frameOf, FrameReader } from "./frames.ts";
+import { frameOf, FrameReader } from "./frames.ts";
+import { TOO_MUCH, writeAll } from "./output.ts";
 
 /** What the host says first, as a control frame. */
 export interface Beginning {
@@ -75,14 +76,7 @@ function begin({ name, root, permissions, memory }: Beginning): Worker {
     },
   });
   if (memory !== null) watch(worker, base, memory);
-  let first = true;
-  worker.onmessage = ({ data }) => {
-    if (first) giveUp();
-    first = false;
-    // Written at once and in one go: while the host does not read, this thread and then the Worker's queue wait for it
-    const [text, parts] = typeof data === "string" ? [data, []] : packed(data);
-    write({ kind: "message", text, parts });
-  };
+  worker.onmessage = giveUp; // it is loaded
   worker.onerror = (event) => {
     event.preventDefault();
     end(event.message);
@@ -97,16 +91,6 @@ function giveUp(): void {
   }
 }
 
-function packed(data: unknown): [string, Uint8Array<ArrayBuffer>[]] {
-  const [text, ...parts] = Array.isArray(data) ? data : [];
-  if (typeof text !== "string" || !parts.every(isOctets)) end("posted a message past its channel");
-  return [text, parts];
-}
-
-function isOctets(value: unknown): value is Uint8Array<ArrayBuffer> {
-  return value instanceof Uint8Array && value.buffer instanceof ArrayBuffer;
-}
-
 /**
  * V8 lets octets outside its heap wait for a collection until they are some 100 MiB: from half the bound on it is made to
  * collect, here and in the Worker. There it runs when the code inside lets go of the thread; who does not, is ended.
@@ -116,7 +100,7 @@ function watch(worker: Worker, base: number, memory: number): void {
   let collected = 0, before = base;
   const look = () => {
     const { rss } = Deno.memoryUsage();
-    if (rss > base + memory) end(`took more than ${Math.round(memory / MIB)} MiB of memory`);
+    if (rss > base + memory) Deno.exit(TOO_MUCH); // without a word: the Worker may be within one
     if (rss > base + memory / 2 && performance.now() - collected > COLLECT) {
       collected = performance.now();
       worker.postMessage(null);
@@ -128,20 +112,15 @@ function watch(worker: Worker, base: number, memory: number): void {
   look();
 }
 
+/** The Worker is gone and writes no more. */
 function end(why: string): never {
   const word: Word = { why };
-  write({ kind: "control", text: JSON.stringify(word), parts: [] });
-  Deno.exit(1);
-}
-
-function write(frame: Frame): void {
   try {
-    for (const piece of frameOf(frame)) {
-      for (let at = 0; at < piece.length;) at += Deno.stdout.writeSync(piece.subarray(at));
-    }
+    for (const piece of frameOf({ kind: "control", text: JSON.stringify(word), parts: [] })) writeAll(piece);
   } catch {
-    Deno.exit(0); // nobody reads any more
+    // nobody reads any more
   }
+  Deno.exit(1);
 }
 
 if (import.meta.main) await serveChild();

@@ -5,6 +5,8 @@
  * Non-job: what the messages say (the shim, which knows nothing of this).
  */
 import { pack, unpack } from "./codec.ts";
+import { frameOf } from "./frames.ts";
+import { writeAll } from "./output.ts";
 
 interface Scope {
   postMessage(message: unknown, transfer?: readonly Transferable[] | { transfer?: readonly Transferable[] }): void;
@@ -15,7 +17,8 @@ interface Scope {
 
 const scope = globalThis as unknown as Scope;
 const collect = scope.gc ?? (() => {});
-const send = scope.postMessage.bind(scope);
+/** Tells the main thread once. */
+let loaded: (() => void) | null = scope.postMessage.bind(scope, null);
 /** Events made here: they are for the shim. */
 const own = new WeakSet<Event>();
 
@@ -30,8 +33,10 @@ scope.addEventListener("message", (event) => {
   scope.dispatchEvent(made);
 });
 scope.postMessage = (message) => {
-  const { text, parts } = pack(message);
-  send(parts.length === 0 ? text : [text, ...parts]);
+  const pieces = frameOf({ kind: "message", ...pack(message) });
+  loaded?.();
+  loaded = null;
+  for (const each of pieces) writeAll(each);
 };
 
 for (const word of ["log", "info", "debug", "dir", "table"] as const) console[word] = console.error;
