@@ -4,7 +4,7 @@
  * (core/config), what runs inside (inside/).
  */
 import { OptionsError, type Plugin, type SandboxFacts } from "../pipeline/plugin.ts";
-import type { ChannelSpec, Permissions } from "./channel.ts";
+import type { OpenChannel, Permissions } from "./channel.ts";
 import { pluginOf } from "./host/plugin.ts";
 import { Sandbox, type SandboxOptions } from "./host/sandbox.ts";
 import { Refused } from "./host/life.ts";
@@ -42,8 +42,6 @@ export interface SandboxedOptions extends SandboxLimits {
   trouble?(message: string): void;
 }
 
-type Trouble = (message: string) => void;
-
 const CPU = 1000;
 
 /**
@@ -75,18 +73,17 @@ export async function sandboxed(
 function optionsOf(source: PluginSource, options: unknown, limits: SandboxedOptions): SandboxOptions {
   const { base = ".", as = null, at = [], cpu = CPU, memory = null } = limits;
   const name = as ?? (/([^/]+?)(?:\/mod)?\.[a-z]+$/.exec(source.module)?.[1] ?? "plugin");
-  const trouble = limits.trouble ?? ((message) => console.error(JSON.stringify(`${name}: ${message}`)));
   return {
-    open: channelOf(limits, trouble),
+    open: channelOf(limits),
     spec: { name, root: rootOf(source), permissions: permissionsOf(limits), memory },
     making: { options, at: at.map((step) => typeof step === "number" ? step : String(step)), base, name: as },
     cpu,
-    trouble,
+    trouble: limits.trouble ?? ((message) => console.error(JSON.stringify(`${name}: ${message}`))),
   };
 }
 
-function channelOf({ memory, isolate = memory === undefined ? "worker" : "process" }: SandboxLimits, trouble: Trouble) {
-  return isolate === "worker" ? openWorker : (spec: ChannelSpec) => openProcess(spec, { told: trouble });
+function channelOf({ memory, isolate = memory === undefined ? "worker" : "process" }: SandboxLimits): OpenChannel {
+  return isolate === "worker" ? openWorker : openProcess;
 }
 
 function permissionsOf({ net = [], read = [], env = [], base = "." }: SandboxedOptions): Permissions {
