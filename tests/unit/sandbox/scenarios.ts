@@ -168,7 +168,7 @@ export function scenarios({ folder, clamd, milter, http }: Stage): Readonly<Reco
     },
     dnsbl: {
       options: { zones: { "bl.example.net": 5 } },
-      scenes: [["connect", { dns }], ["mail", { dns }], ["data", { dns }]],
+      scenes: [["connect", { dns }], ["helo", { dns }], ["mail", { dns }], ["rcpt", { dns }], ["data", { dns }]],
     },
     early_talker: { scenes: [["connect", {}], ["connect", { pause: () => Promise.resolve(true) }]] },
     tarpit: { scenes: [["mail", {}], ["rcpt", { to: ["b@example.org", "c@example.org"] }]] },
@@ -285,7 +285,7 @@ export function scenarios({ folder, clamd, milter, http }: Stage): Readonly<Reco
     milter: {
       options: { connect: milter.place },
       net: [place(milter.place)],
-      scenes: [["connect", {}], ["helo", {}], ["mail", {}], ["rcpt", {}], ["data", { message: CLEAN }]],
+      scenes: [["connect", {}], ["helo", {}], ["auth", { login }], ["mail", {}], ["rcpt", {}], ["data", { message: CLEAN }]],
     },
     spam_score: {
       options: { quarantine: 6, rules: { gold: { in: "text", matches: "gold (bars|coins)", points: 7 } } },
