@@ -111,7 +111,10 @@ Deno.test("a plugin apart writes under its own names only, and no prototype is a
 Deno.test("a plugin apart that loops when it is made, or throws: it is not there, and says why", async () => {
   const loops = await assertRejects(() => sandboxed(MODULE, { create: "loop" }, { cpu: 300 }), Error);
   assertEquals(loops.message, "it did not begin within 3 s");
-  const throws = await assertRejects(() => sandboxed(MODULE, { create: "throw" }, { at: ["plugins", 0] }), OptionsError);
+  const throws = await assertRejects(
+    () => sandboxed(MODULE, { create: "throw" }, { at: ["plugins", 0] }),
+    OptionsError,
+  );
   assert(throws instanceof OptionsError);
   assertEquals(throws.issues, [{ path: ["plugins", 0], message: "no, thank you" }]);
 });

@@ -8,7 +8,11 @@ import { PluginContext } from "../../../core/pipeline/contexts/plugin_context.ts
 import type { TransactionContext } from "../../../core/pipeline/contexts/transaction_context.ts";
 
 /** Everything that came of a phase, without what is another each time: ids and durations. */
-export async function outcomeOf(plugin: Plugin, phase: Phase, facts: Simulated): Promise<Readonly<Record<string, unknown>>> {
+export async function outcomeOf(
+  plugin: Plugin,
+  phase: Phase,
+  facts: Simulated,
+): Promise<Readonly<Record<string, unknown>>> {
   const contexts: TransactionContext[] = [];
   const watch = on(phase, (ctx, next) => (contexts.push(PluginContext.behind(ctx)), next()), { name: "watch" });
   const counters = new SimulatedCounters();
@@ -23,7 +27,11 @@ export async function outcomeOf(plugin: Plugin, phase: Phase, facts: Simulated):
     reply: String(plain.reply),
     closes: plain.reply.closes,
     silent: plain.reply.options.silent,
-    keys: [ctx.connectionKeys, ctx.transactionKeys, ...[...ctx.recipients, ...(ctx.recipient ? [ctx.recipient] : [])].map((each) => each.keys)],
+    keys: [
+      ctx.connectionKeys,
+      ctx.transactionKeys,
+      ...[...ctx.recipients, ...(ctx.recipient ? [ctx.recipient] : [])].map((each) => each.keys),
+    ],
     counters: await counters.list({ prefix: "", limit: 1000 }),
   };
   const ids = new RegExp(`s?${ctx.session.slice(1)}`, "g");
@@ -35,7 +43,9 @@ function plainly(value: unknown, ids: RegExp): unknown {
   if (typeof value === "string") return value.replace(ids, "ID");
   if (typeof value === "function") return "function";
   if (typeof value !== "object" || value === null || value instanceof Date) return value;
-  if (value instanceof Reply) return `${value} ${JSON.stringify({ ...value.options, code: undefined })}`.replace(ids, "ID");
+  if (value instanceof Reply) {
+    return `${value} ${JSON.stringify({ ...value.options, code: undefined })}`.replace(ids, "ID");
+  }
   if (value instanceof Map) return [...value].map((each) => plainly(each, ids));
   if (value instanceof Uint8Array) return value.toHex();
   if (Array.isArray(value)) return value.map((each) => plainly(each, ids));

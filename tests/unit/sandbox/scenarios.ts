@@ -66,7 +66,11 @@ const MIXED = 'From: amy@a.example\nMIME-Version: 1.0\nContent-Type: multipart/m
   "http://www.bad.example/ now\n--x\nContent-Disposition: attachment; filename=invoice.exe\n\nMZ\n--x--\n";
 const login = { user: "bob", password: "password" };
 const from = "amy@a.example";
-const bounce: Simulated = { from: null, to: "b@example.org", message: "From: x@a.example\nSubject: Undelivered\n\nNo\n" };
+const bounce: Simulated = {
+  from: null,
+  to: "b@example.org",
+  message: "From: x@a.example\nSubject: Undelivered\n\nNo\n",
+};
 
 /** Of the one that uses everything. */
 export function verbs(): readonly (readonly [options: unknown, Row["scenes"]])[] {
@@ -156,7 +160,10 @@ export function scenarios({ folder, clamd, milter, http }: Stage): Readonly<Reco
         ["data", { to: "b@example.org" }],
       ],
     },
-    ban: { options: { list: ["192.0.2.9"] }, scenes: [["connect", {}], ["connect", { ip: "192.0.2.9" }], ["mail", {}]] },
+    ban: {
+      options: { list: ["192.0.2.9"] },
+      scenes: [["connect", {}], ["connect", { ip: "192.0.2.9" }], ["mail", {}]],
+    },
     rate_limit: {
       options: { connectionsPerIp: "1/1m", messagesPerIp: "1/1m", recipientsPerIp: "1/1m", messagesPerSender: "1/1m" },
       scenes: [["connect", {}], ["mail", {}], ["rcpt", { to: ["b@example.org", "c@example.org"] }]],
@@ -231,34 +238,57 @@ export function scenarios({ folder, clamd, milter, http }: Stage): Readonly<Reco
     },
     greylist: { scenes: [["rcpt", { from }], ["data", { from: null }]] },
     null_mx: {
-      scenes: [["mail", { from: "x@null.example", dns }], ["mail", { from, dns }], ["rcpt", { to: "c@null.example", dns }]],
+      scenes: [["mail", { from: "x@null.example", dns }], ["mail", { from, dns }], ["rcpt", {
+        to: "c@null.example",
+        dns,
+      }]],
     },
-    fcrdns: { options: { fail: "score" }, scenes: [["connect", { dns }], ["helo", { dns }], ["mail", { dns }], ["data", { dns }]] },
+    fcrdns: {
+      options: { fail: "score" },
+      scenes: [["connect", { dns }], ["helo", { dns }], ["mail", { dns }], ["data", { dns }]],
+    },
     helo: {
       options: { own: "reject", unresolved: "score" },
-      scenes: [["helo", { helo: "mx.example.org" }], ["helo", { helo: "[192.0.2.9]" }], ["mail", { helo: "localhost" }], [
-        "data",
-        { helo: "nothing.example", dns },
-      ]],
+      scenes: [
+        ["helo", { helo: "mx.example.org" }],
+        ["helo", { helo: "[192.0.2.9]" }],
+        ["mail", { helo: "localhost" }],
+        [
+          "data",
+          { helo: "nothing.example", dns },
+        ],
+      ],
     },
     spf: {
       options: { fail: "reject", helo: true },
-      scenes: [["mail", { from, dns, helo: "a.example" }], ["mail", { from: "x@spoofed.example", dns }], ["data", { from, dns }]],
+      scenes: [["mail", { from, dns, helo: "a.example" }], ["mail", { from: "x@spoofed.example", dns }], ["data", {
+        from,
+        dns,
+      }]],
     },
-    dkim: { options: { score: { permerror: 1 } }, scenes: [["data", { dns, message: SIGNED }], ["data", { message: CLEAN }]] },
+    dkim: {
+      options: { score: { permerror: 1 } },
+      scenes: [["data", { dns, message: SIGNED }], ["data", { message: CLEAN }]],
+    },
     arc: { scenes: [["data", { dns, message: "ARC-Seal: i=1; cv=none; d=a.example; s=s; b=eA==\n" + CLEAN }]] },
     dmarc: {
       options: { reject: "reject" },
       scenes: [["data", { dns, message: "From: x@spoofed.example\n\nhi\n" }], ["data", { dns, message: CLEAN }]],
     },
     reputation: { scenes: [["connect", {}], ["mail", { from }], ["data", { from, message: CLEAN }]] },
-    headers: { options: { missingDate: "reject" }, scenes: [["data", { message: "From: x@a.example\n\nhi\n" }], ["data", { message: CLEAN }]] },
+    headers: {
+      options: { missingDate: "reject" },
+      scenes: [["data", { message: "From: x@a.example\n\nhi\n" }], ["data", { message: CLEAN }]],
+    },
     submission: {
       scenes: [["mail", { from: "amy@host" }], ["rcpt", { to: "b@example.org" }], ["data", {
-        message: "Date: Thu, 1 Jan 2026 00:00:00 +0000\nMessage-ID: <1@a>\nFrom: amy@a.example\nBcc: c@d.example\n\nhi\n",
+        message:
+          "Date: Thu, 1 Jan 2026 00:00:00 +0000\nMessage-ID: <1@a>\nFrom: amy@a.example\nBcc: c@d.example\n\nhi\n",
       }]],
     },
-    feedback: { scenes: [["data", bounce], ["queue", bounce], ["deliver", { to: "c@example.com", from: "b@example.org" }]] },
+    feedback: {
+      scenes: [["data", bounce], ["queue", bounce], ["deliver", { to: "c@example.com", from: "b@example.org" }]],
+    },
     archive: {
       options: { to: "journal@archive.example", direction: "both" },
       scenes: [["data", {}], ["deliver", { to: "journal@archive.example" }]],
@@ -274,7 +304,9 @@ export function scenarios({ folder, clamd, milter, http }: Stage): Readonly<Reco
       options: { servers: [`http://${CLOSED}`] },
       scenes: [["data", {
         message: CLEAN,
-        outside: { "rspamd checkv2": JSON.stringify({ action: "add header", score: 7, required_score: 15, symbols: {} }) },
+        outside: {
+          "rspamd checkv2": JSON.stringify({ action: "add header", score: 7, required_score: 15, symbols: {} }),
+        },
       }]],
     },
     spamassassin: {
@@ -285,7 +317,9 @@ export function scenarios({ folder, clamd, milter, http }: Stage): Readonly<Reco
     milter: {
       options: { connect: milter.place },
       net: [place(milter.place)],
-      scenes: [["connect", {}], ["helo", {}], ["auth", { login }], ["mail", {}], ["rcpt", {}], ["data", { message: CLEAN }]],
+      scenes: [["connect", {}], ["helo", {}], ["auth", { login }], ["mail", {}], ["rcpt", {}], ["data", {
+        message: CLEAN,
+      }]],
     },
     spam_score: {
       options: { quarantine: 6, rules: { gold: { in: "text", matches: "gold (bars|coins)", points: 7 } } },
@@ -294,10 +328,18 @@ export function scenarios({ folder, clamd, milter, http }: Stage): Readonly<Reco
     maildir: {
       options: { root: folder.at("mail") },
       read: [folder.path],
-      scenes: [["rcpt", { to: "b@example.org" }], ["queue", { to: { address: "b@example.org", route: { to: "remote" } } }]],
+      scenes: [["rcpt", { to: "b@example.org" }], ["queue", {
+        to: { address: "b@example.org", route: { to: "remote" } },
+      }]],
     },
-    inbox: { options: { everything: true }, scenes: [["rcpt", { to: "b@example.org" }], ["queue", { to: "b@example.org" }]] },
-    discard: { options: { addresses: ["b@*"] }, scenes: [["rcpt", { to: "b@example.org" }], ["queue", { to: "b@example.org" }]] },
+    inbox: {
+      options: { everything: true },
+      scenes: [["rcpt", { to: "b@example.org" }], ["queue", { to: "b@example.org" }]],
+    },
+    discard: {
+      options: { addresses: ["b@*"] },
+      scenes: [["rcpt", { to: "b@example.org" }], ["queue", { to: "b@example.org" }]],
+    },
     arc_seal: {
       options: { domain: "example.org", selector: "s", key: RFC_ED25519_PEM },
       scenes: [["deliver", { to: "c@example.com", message: CLEAN }]],

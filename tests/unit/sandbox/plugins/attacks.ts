@@ -2,11 +2,16 @@
 import { accept, definePlugin, key } from "postern";
 import { z } from "zod";
 
-const Options = z.strictObject({ create: z.string().optional(), file: z.string().default(""), port: z.number().default(1) });
+const Options = z.strictObject({
+  create: z.string().optional(),
+  file: z.string().default(""),
+  port: z.number().default(1),
+});
 const forever = (): never => {
   for (;;);
 };
-const post = (message: unknown) => (globalThis as unknown as { postMessage(message: unknown): void }).postMessage(message);
+const post = (message: unknown) =>
+  (globalThis as unknown as { postMessage(message: unknown): void }).postMessage(message);
 const answer = (call: number, deeds: unknown[], outcome: unknown) => post({ do: "answer", call, deeds, outcome });
 const REPLY = { code: 550, status: "5.7.1", text: "forged" };
 let calls = 0;

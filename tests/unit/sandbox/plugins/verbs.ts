@@ -29,8 +29,14 @@ export default definePlugin({
       ctx.alert("somebody", "did something");
       say(ctx, `paused: ${await ctx.pause(1500)}`);
       await ctx.store.put("a", "1", { seconds: 60 });
-      say(ctx, `${await ctx.store.add("n", 2, { seconds: 60 })} ${await ctx.store.get("a")} ${await ctx.store.get("b")}`);
-      say(ctx, JSON.stringify((await ctx.store.list({ prefix: "", limit: 9 })).map(({ name, value }) => [name, value])));
+      say(
+        ctx,
+        `${await ctx.store.add("n", 2, { seconds: 60 })} ${await ctx.store.get("a")} ${await ctx.store.get("b")}`,
+      );
+      say(
+        ctx,
+        JSON.stringify((await ctx.store.list({ prefix: "", limit: 9 })).map(({ name, value }) => [name, value])),
+      );
       return next();
     },
     async helo(ctx, next) {
