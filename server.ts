@@ -34,13 +34,35 @@ export { sandboxed } from "./core/sandbox/sandboxed.ts";
 export type { SandboxedOptions, SandboxLimits } from "./core/sandbox/sandboxed.ts";
 export { ConfigError } from "./core/config/issue.ts";
 export type { ConfigIssue } from "./core/config/issue.ts";
-export type * from "./core/config/config.ts";
+export type {
+  AdminConfig,
+  AuthConfig,
+  Config,
+  DeliveryConfig,
+  DeliveryTls,
+  LedgerConfig,
+  Limits,
+  ListenerConfig,
+  LogConfig,
+  LogLevel,
+  MetricsConfig,
+  QuarantineConfig,
+  RecordingsConfig,
+  ReleaseConfig,
+  SummaryConfig,
+  TcpAddress,
+  TlsConfig,
+  TlsReports,
+  TracingConfig,
+  UnixAddress,
+} from "./core/config/config.ts";
 export type { LockoutSettings } from "./core/auth/lockout.ts";
 export type { HopAuth, HopHost, HopHttp, NextHop } from "./core/delivery/next_hop.ts";
 export type { RouteRule } from "./core/delivery/route_rules.ts";
 export type { SuspensionRule } from "./core/delivery/suspension.ts";
 export type { TlsLevel, TlsRule } from "./core/delivery/tls/rules.ts";
 export type { Server as NameServer } from "./core/dns/exchange.ts";
+export type { HttpsServer } from "./core/dns/doh.ts";
 export type { Family } from "./core/dns/host_addresses.ts";
 export type { StubOptions } from "./core/dns/stub.ts";
 export type { AccessToken, Scope as TokenScope } from "./core/config/tokens.ts";

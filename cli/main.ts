@@ -17,6 +17,7 @@ import { dkimCommand } from "./dkim.ts";
 import { dmarcCommand } from "./dmarc.ts";
 import { doctorCommand } from "./doctor/command.ts";
 import { eventsCommand } from "./events/command.ts";
+import { importCommand } from "./import/command.ts";
 import { ledgerCommand } from "./ledger/command.ts";
 import { explainCommand } from "./ledger/explain.ts";
 import { sessionsCommand } from "./ledger/sessions.ts";
@@ -82,6 +83,7 @@ export function programOf(terminal: Terminal, finish: (code: ExitCode) => void):
     dkimCommand,
     dmarcCommand,
     doctorCommand,
+    importCommand,
     pluginCommand,
     completionCommand,
   ];

@@ -65,6 +65,19 @@ export interface RunningServer {
  * Starts everything a configuration names.
  *
  * @throws {StoreError} when the data folder cannot be had, {ListenError} when an address cannot.
+ *
+ * @example A dev inbox on free ports that keeps nothing
+ * ```ts
+ * import { loadConfig, startServer } from "postern/server";
+ * import { assertEquals } from "@std/assert";
+ * const env = { POSTERN_SMTP: "127.0.0.1:0", POSTERN_ADMIN: "127.0.0.1:0" };
+ * const events: string[] = [];
+ * const server = await startServer({ ...await loadConfig({ file: null, env }), store: "memory" }, {
+ *   observers: [(event) => void events.push(event.type)],
+ * });
+ * assertEquals(server.addresses.map(({ address }) => address.split(":")[0]), ["127.0.0.1"]);
+ * await server.stop();
+ * ```
  */
 export async function startServer(config: Config, options: StartOptions = {}): Promise<RunningServer> {
   return await Server.open(config, options);

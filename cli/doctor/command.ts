@@ -6,6 +6,7 @@ import { Command } from "commander";
 import { httpsFetch } from "../../core/net/https_fetch.ts";
 import { canonicalDomain } from "../../core/model/domain.ts";
 import { canonicalIp } from "../../core/model/ip.ts";
+import { parseHttpsServer } from "../../core/dns/doh.ts";
 import { parseServer } from "../../core/dns/resolv_conf.ts";
 import type { Resolver } from "../../core/dns/resolver.ts";
 import { systemResolver } from "../../core/dns/system_resolver.ts";
@@ -133,7 +134,7 @@ function nameOf(option: string, text: string): string {
 
 function serversOf(text: string | undefined) {
   if (text === undefined) return null;
-  const server = parseServer(text);
+  const server = parseServer(text) ?? parseHttpsServer(text);
   if (server === null) throw new CommandError(`--server: "${text}" is no address of a name server`, USAGE);
   return { servers: [server] };
 }

@@ -22,7 +22,21 @@ export function formatIssue(issue: ConfigIssue): string {
   return [...place, ...(issue.path === "" ? [] : [issue.path]), issue.message].join(": ");
 }
 
-/** A configuration that cannot be used: every fault of it, in the order of the file. */
+/**
+ * A configuration that cannot be used: every fault of it, in the order of the file.
+ *
+ * @example
+ * ```ts
+ * import { ConfigError, loadConfig } from "postern/server";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ * const value = { hostname: "mx.example.org", plugins: [{ inbox: { everything: "yes" } }, "spff"] };
+ * const error = await assertRejects(() => loadConfig({ value, env: {} }), ConfigError);
+ * assertEquals(error.issues.map(({ path, message }) => `${path}: ${message}`), [
+ *   "plugins[0].inbox.everything: must be true or false",
+ *   'plugins[1]: there is no plugin "spff"; did you mean "spf"?',
+ * ]);
+ * ```
+ */
 export class ConfigError extends Error {
   /** Tells it from other errors. */
   override readonly name = "ConfigError";

@@ -48,9 +48,19 @@ type Read = { -readonly [K in keyof typeof schema.File.shape]?: z.output<(typeof
 type Section = keyof typeof schema.File.shape;
 
 /**
- * Reads a configuration: environment over YAML over defaults, with the plugins made.
+ * Reads a configuration: environment over YAML over defaults, with the plugins made. Nothing is started by it, and no variable
+ * of the process is read but those that it is given.
  *
  * @throws {ConfigError} with every fault.
+ *
+ * @example The dev inbox, on another port
+ * ```ts
+ * import { loadConfig } from "postern/server";
+ * import { assertEquals } from "@std/assert";
+ * const { listeners } = await loadConfig({ file: null, env: { POSTERN_SMTP: "127.0.0.1:2526" } });
+ * assertEquals(listeners.map(({ name }) => name), ["127.0.0.1:2526"]);
+ * assertEquals(listeners[0]?.plugins.at(-1)?.name, "inbox");
+ * ```
  */
 export async function loadConfig(options: LoadOptions): Promise<Config> {
   const { env, registry = REGISTRY } = options;

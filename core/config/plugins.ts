@@ -3,7 +3,7 @@
  * in groups. Every fault of every entry is found. Non-job: the host's words (entry.ts), running plugins (core/pipeline).
  */
 import { firstOf, parallel } from "../pipeline/combine.ts";
-import { besideOf, leavesOf } from "../pipeline/compile.ts";
+import { besideOf, leavesOf, oddHandler, PHASES } from "../pipeline/compile.ts";
 import { isFactory, isPlugin } from "../pipeline/exported.ts";
 import { OptionsError, type Plugin, type Policy, withPolicy } from "../pipeline/plugin.ts";
 import { noNextHop } from "./delivery/read.ts";
@@ -147,7 +147,9 @@ class ListReader {
     return plugin;
   }
 
-  #once({ name }: Plugin, at: Path): void {
+  #once(plugin: Plugin, at: Path): void {
+    const { name } = plugin;
+    for (const { plugin: each } of leavesOf([plugin], undefined)) this.#phases(each, at);
     if (this.#names.has(name)) {
       const message = `"${name}" stands here twice; give one of them another name with "as"`;
       this.options.faults.add(at, message, { key: true });
@@ -173,6 +175,16 @@ class ListReader {
       }
       return { name, handlers: {} };
     }
+  }
+
+  /** What was written without a compiler may handle what is no phase. */
+  #phases(plugin: Plugin, at: Path): void {
+    const odd = oddHandler(plugin);
+    if (odd === null) return;
+    const what = odd.known
+      ? `has no function for the phase "${odd.name}"`
+      : `handles the unknown phase "${odd.name}"${didYouMean(odd.name, PHASES)}`;
+    this.options.faults.add(at, `"${plugin.name}" ${what}`, { key: true });
   }
 
   async #group(word: string, members: unknown, words: HostWords, at: Path): Promise<Plugin | null> {

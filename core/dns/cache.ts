@@ -10,6 +10,11 @@ export interface CacheOptions {
   readonly now?: () => number;
   /** Octets of names and records that are kept, about (default 8 MiB). */
   readonly maxOctets?: number;
+  /**
+   * A question that is under way is asked once, whoever waits for it (default true). False where what was begun for one
+   * event ends with it: an edge platform.
+   */
+  readonly shared?: boolean;
   /** Told of every question: its fault or null, and how long the service took; null: the answer was kept here. */
   readonly told?: (type: RecordType, fault: DnsFault | null, milliseconds: number | null) => void;
 }
@@ -30,6 +35,7 @@ export class Cache implements NameService {
   readonly #now: () => number;
   readonly #maxOctets: number;
   readonly #told: CacheOptions["told"];
+  readonly #shared: boolean;
   readonly #entries = new Map<string, Entry>(); // oldest use first
   readonly #underWay = new Map<string, Promise<Answer>>();
   #octets = 0;
@@ -39,6 +45,7 @@ export class Cache implements NameService {
     this.#now = options.now ?? (() => performance.now());
     this.#maxOctets = options.maxOctets ?? 8 * 1024 * 1024;
     this.#told = options.told;
+    this.#shared = options.shared ?? true;
   }
 
   /** Entries kept now. */
@@ -59,30 +66,41 @@ export class Cache implements NameService {
       }
       this.#octets -= entry.octets;
     }
+    if (!this.#shared) return this.#ask(key, type, name, signal) as Promise<Answer<T>>;
     let question = this.#underWay.get(key);
     if (question === undefined) {
       // Without the caller's signal: others may wait for the same answer, and the next one will want it.
-      const began = performance.now();
-      question = this.#source.ask(type, name).finally(() => this.#underWay.delete(key)).then((answer) => {
-        this.#told?.(type, answer.fault ?? null, performance.now() - began);
-        this.#keep(key, answer);
-        return answer;
-      });
+      question = this.#ask(key, type, name).finally(() => this.#underWay.delete(key));
       this.#underWay.set(key, question);
     }
     return (signal === undefined ? question : orAborted(question, signal, name)) as Promise<Answer<T>>;
   }
 
+  async #ask(key: string, type: RecordType, name: string, signal?: AbortSignal): Promise<Answer> {
+    const began = performance.now(), answer = await this.#source.ask(type, name, signal);
+    if (signal?.aborted) return answer; // it says nothing but that nobody waited
+    this.#told?.(type, answer.fault ?? null, performance.now() - began);
+    this.#keep(key, answer);
+    return answer;
+  }
+
   #keep(key: string, answer: Answer): void {
+    this.#forget(key);
     const ttl = lifetime(answer), octets = cost(key, answer);
     if (ttl === 0 || octets > this.#maxOctets) return;
     this.#entries.set(key, { answer, until: this.#now() + ttl * 1000, octets });
     this.#octets += octets;
-    for (const [oldest, entry] of this.#entries) {
+    for (const oldest of this.#entries.keys()) {
       if (this.#octets <= this.#maxOctets) break;
-      this.#entries.delete(oldest);
-      this.#octets -= entry.octets;
+      this.#forget(oldest);
     }
+  }
+
+  #forget(key: string): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    this.#entries.delete(key);
+    this.#octets -= entry.octets;
   }
 }
 

@@ -7,6 +7,7 @@ import { createSocket } from "node:dgram";
 import { connect } from "node:net";
 import { canonicalIp } from "../model/ip.ts";
 import { encodeQuestion, type Question, readAnswer, type Reading } from "./message.ts";
+import type { Exchanged } from "./rounds.ts";
 
 /** A name server. */
 export interface Server {
@@ -21,8 +22,6 @@ export interface ExchangeOptions {
   readonly timeout: number;
   readonly signal?: AbortSignal | undefined;
 }
-/** `silence`: no answer in time. `unreachable`: the socket says no. */
-export type Exchanged = Exclude<Reading, { kind: "foreign" }> | { readonly kind: "silence" | "unreachable" };
 
 /** After this many messages that are none of ours somebody is guessing: TCP cannot be guessed at. */
 const MAX_FOREIGN = 16;

@@ -12,7 +12,7 @@ const MAX_SERVERS = 3; // resolv.conf(5)
  * Reads the text of such a file. Without a server in it, one on this host is asked (resolv.conf(5)). Search lists do not
  * apply: names in mail are whole.
  */
-export function parseResolvConf(text: string): StubOptions {
+export function parseResolvConf(text: string): Omit<StubOptions, "servers"> & { readonly servers: readonly Server[] } {
   const addresses: string[] = [];
   let timeout: number | undefined, attempts: number | undefined, trusted = false;
   for (const line of text.split("\n")) {

@@ -8,7 +8,20 @@ import type { Answer, RecordType } from "./answer.ts";
 /** `nxdomain`, `nodata`: the name or record is not there, for sure. `servfail`, `timeout`: nobody knows. */
 export type DnsFault = "nxdomain" | "nodata" | "servfail" | "timeout";
 
-/** A lookup without records. */
+/**
+ * A lookup without records. `temporary` tells what nobody knows from what is not there: of the first no permanent verdict may
+ * come (RFC 7208 2.6.6).
+ *
+ * @example
+ * ```ts
+ * import { DnsError, MemoryResolver } from "postern";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ * const dns = new MemoryResolver({ "broken.example": "servfail" });
+ * const lost = await assertRejects(() => dns.mx("nowhere.example"), DnsError);
+ * const broken = await assertRejects(() => dns.mx("broken.example"), DnsError);
+ * assertEquals([lost.fault, lost.temporary, broken.fault, broken.temporary], ["nxdomain", false, "servfail", true]);
+ * ```
+ */
 export class DnsError extends Error {
   /** Tells it from other errors. */
   override readonly name = "DnsError";
@@ -50,6 +63,24 @@ export interface LookupOptions {
  * Name service for plugins. Names are A-labels without a trailing dot. An answer without records is no answer.
  *
  * @throws {DnsError} from every method but `lookup`, as a rejection.
+ *
+ * @example
+ * ```ts
+ * import { DnsError, MemoryResolver, type Resolver } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * // Null: nobody knows.
+ * async function hasMx(dns: Resolver, domain: string): Promise<boolean | null> {
+ *   try {
+ *     return (await dns.mx(domain)).length > 0;
+ *   } catch (error) {
+ *     if (error instanceof DnsError) return error.temporary ? null : false;
+ *     throw error;
+ *   }
+ * }
+ * const dns = new MemoryResolver({ "a.example": { mx: [[10, "mx.a.example"]] }, "b.example": "timeout" });
+ * assertEquals([await hasMx(dns, "a.example"), await hasMx(dns, "b.example")], [true, null]);
+ * assertEquals(await hasMx(dns, "c.example"), false);
+ * ```
  */
 export interface Resolver {
   /** IPv4 addresses. */

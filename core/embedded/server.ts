@@ -10,7 +10,20 @@ import { Asked } from "./asked.ts";
 import type { EmbeddedOptions, EmbeddedServer, MessageFilter, ReceivedMessage, WaitOptions } from "./embedded.ts";
 import { Mailbox } from "./mailbox.ts";
 
-/** As `createServer`, whose other half this is. */
+/**
+ * Starts a server inside this program, as `createServer` of "postern", with nothing loaded late: for programs that are made
+ * into one file.
+ *
+ * @throws {ConfigError} with the path of each fault, as for a file. {Error} when an address cannot be had.
+ * @example
+ * ```ts
+ * import { createServer } from "postern/server";
+ * import { assert, assertEquals } from "@std/assert";
+ * await using server = await createServer({ config: { hostname: "mx.example.org" } });
+ * assertEquals([server.host, await server.messages()], ["127.0.0.1", []]);
+ * assert(server.port > 0);
+ * ```
+ */
 export async function openServer(options: EmbeddedOptions): Promise<EmbeddedServer> {
   const { base, observe, dns, now } = options, asked = new Asked(options);
   const config = await asked.loaded(() =>

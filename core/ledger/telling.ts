@@ -47,6 +47,10 @@ export function whyOf(
   const who = entry.plugin === null || entry.plugin === "core" ? "Postern itself" : safe(entry.plugin);
   const at = phase === null ? "" : ` ${PLACES[phase] ?? `in ${phase}`}`;
   const because = reason === "" ? "" : `: ${reason}`;
+  if (verdict === "refused" || verdict === "deferred") {
+    const fault = faultOf(entry);
+    if (fault !== null) return ended(`${who} failed ${PLACES[fault.phase] ?? `in ${fault.phase}`}${because}`);
+  }
   switch (verdict) {
     case "refused":
       return ended(`${who} refused it${at}${because}`);
@@ -61,6 +65,12 @@ export function whyOf(
     case "accepted":
       return ended(`${taken(entry)}${entry.observed === null ? "" : `; ${watching(entry)}`}`);
   }
+}
+/** Nobody decided anything: a plugin threw, was late or gave no reply. */
+function faultOf({ plugin, reason, steps = [] }: Parameters<typeof whyOf>[0]): Step | null {
+  return steps.find((each) =>
+    each.verdict === "error" && !each.observed && each.plugin === plugin && each.reason === reason
+  ) ?? null;
 }
 /** Of a message that has its 250: for whom it was refused all the same. */
 function taken({ observed, refusals = [] }: Parameters<typeof whyOf>[0]): string {

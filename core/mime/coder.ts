@@ -17,7 +17,19 @@ export interface Coder {
   end(last: boolean): Uint8Array<ArrayBuffer>;
 }
 
-/** A coder of RFC 2045 6.7 or 6.8. */
+/**
+ * A coder of quoted-printable or base64 (RFC 2045 6.7, 6.8). Octets come in any cut; no line that it writes is longer than 76
+ * octets, and none begins with a "-" that did not.
+ *
+ * @example
+ * ```ts
+ * import { coderFor } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const coder = coderFor("quoted-printable"), text = new TextDecoder();
+ * const first = text.decode(coder.write(new TextEncoder().encode("Grüße")));
+ * assertEquals(first + text.decode(coder.end(true)), "Gr=C3=BC=C3=9Fe=\r\n");
+ * ```
+ */
 export function coderFor(coding: "quoted-printable" | "base64"): Coder {
   return coding === "base64" ? new Base64() : new QuotedPrintable();
 }

@@ -17,7 +17,20 @@ export interface Decoder {
   end(): Uint8Array;
 }
 
-/** Null: the octets are as they came. */
+/**
+ * Takes a transfer encoding off, as leniently as readers do it (RFC 2045 6.7, 6.8, and uuencode); octets come in any cut.
+ * Null: the octets are as they came.
+ *
+ * @example
+ * ```ts
+ * import { decoderFor } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const decoder = decoderFor("base64")!, octets = (text: string) => new TextEncoder().encode(text);
+ * const parts = [decoder.write(octets("SGVsbG")), decoder.write(octets("8=")), decoder.end()];
+ * assertEquals(parts.map((each) => new TextDecoder().decode(each)).join(""), "Hello");
+ * assertEquals([decoder.bad, decoderFor("8bit")], [false, null]);
+ * ```
+ */
 export function decoderFor(encoding: MimeEncoding): Decoder | null {
   if (encoding === "base64") return new Base64Decoder();
   if (encoding === "quoted-printable") return new QuotedPrintableDecoder();

@@ -225,13 +225,35 @@ function isDotString(local: string): boolean {
   return atom > 0;
 }
 
-/** An address from a configuration or an API, `local@domain` without angle brackets; null when it is none. */
+/**
+ * An address from a configuration or an API, `local@domain` without angle brackets; null when it is none. The domain is
+ * canonical, quotes are taken off the local part, which is at most 64 octets (RFC 5321 4.1.2, 4.5.3.1.1, RFC 6531).
+ *
+ * @example
+ * ```ts
+ * import { parseAddress } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * assertEquals(parseAddress('"a b"@Example.ORG'), { local: "a b", domain: "example.org" });
+ * assertEquals(parseAddress("no address"), null);
+ * ```
+ */
 export function parseAddress(text: string): Address | null {
   const path = `<${text.trim()}>`, read = parsePath(path, 0, { smtputf8: true });
   return read.fault === undefined && read.end === path.length ? read.address : null;
 }
 
-/** One mailbox of ours: local parts of our own domains are compared without case. */
+/**
+ * One mailbox of ours: local parts of our own domains are compared without case. Those of others are theirs to read (RFC 5321
+ * 2.4): compare them as they are.
+ *
+ * @example
+ * ```ts
+ * import { parseAddress, sameAddress } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const [bob, shouted, ann] = ["bob@example.org", "BOB@example.org", "ann@example.org"].map((each) => parseAddress(each)!);
+ * assertEquals([sameAddress(bob!, shouted!), sameAddress(bob!, ann!)], [true, false]);
+ * ```
+ */
 export function sameAddress(a: Address, b: Address): boolean {
   return a.domain === b.domain && (a.local === b.local || a.local.toLowerCase() === b.local.toLowerCase());
 }

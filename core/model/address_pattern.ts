@@ -45,7 +45,18 @@ function exact({ local, domain }: Address, separator: string): AddressPattern {
   return (address) => address.domain === domain && isNameOrDetail(address.local, name, separator);
 }
 
-/** `local` is `name`, or `name` and a detail behind the separator. `name` in lower case. */
+/**
+ * `local` is `name`, or `name` and a detail behind the separator (RFC 5233). `name` in lower case; an empty separator: no
+ * details.
+ *
+ * @example
+ * ```ts
+ * import { isNameOrDetail } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const found = ["Bob", "bob+news", "bobby"].map((local) => isNameOrDetail(local, "bob", "+"));
+ * assertEquals(found, [true, true, false]);
+ * ```
+ */
 export function isNameOrDetail(local: string, name: string, separator: string): boolean {
   const lower = local.toLowerCase();
   return lower === name || separator !== "" && lower.startsWith(name + separator);

@@ -65,7 +65,19 @@ export function checkAuthResult({ method, result, properties = [] }: AuthResult)
   }
 }
 
-/** One finding, on one line: `spf=pass reason="..." smtp.mailfrom=example.net`. */
+/**
+ * One finding, on one line (RFC 8601 2.2). What a peer has a say in is quoted where it must be.
+ *
+ * @example
+ * ```ts
+ * import { formatResult } from "postern";
+ * import { assertEquals, assertThrows } from "@std/assert";
+ * const found = { method: "iprev", result: "fail", properties: [["policy.iprev", "192.0.2.1"]] } as const;
+ * assertEquals(formatResult(found), "iprev=fail policy.iprev=192.0.2.1");
+ * assertThrows(() => formatResult({ method: "i prev", result: "fail" }), TypeError);
+ * ```
+ * @throws {TypeError} when a method, a result or a property's name is no keyword.
+ */
 export function formatResult(found: AuthResult): string {
   checkAuthResult(found);
   const { method, result, reason, properties = [] } = found;
@@ -92,7 +104,16 @@ function foldLine(line: string): string {
 
 /**
  * Reads the value of a field; comments and folding may stand anywhere (RFC 8601 2.2). Null when it is none: then nothing
- * of it counts. At most 200 findings.
+ * of it counts. At most 200 findings. Believe it only of a host that you trust (RFC 8601 5).
+ *
+ * @example
+ * ```ts
+ * import { parseAuthResults } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const read = parseAuthResults("mx.example.org; spf=pass (good) smtp.mailfrom=a@example.net");
+ * assertEquals([read?.host, read?.results[0]?.method, read?.results[0]?.result], ["mx.example.org", "spf", "pass"]);
+ * assertEquals(parseAuthResults("spf = pass"), null);
+ * ```
  */
 export function parseAuthResults(value: string): AuthResults | null {
   const reader = new Reader(value);

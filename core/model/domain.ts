@@ -13,7 +13,18 @@ const URL_MEANING = /[\u0000-\u0020"#%/:<>?@[\\\]^`{|}\u007f]/;
 /** A label that begins or ends with a hyphen (RFC 5891 4.2.3.1), at any of the dots of UTS 46. */
 const HYPHEN_EDGE = /(?:^|[.\u3002\uff0e\uff61])-|-(?:[.\u3002\uff0e\uff61]|$)/;
 
-/** The domain in lower case and A-labels, or null when it is none. Non-ASCII is taken as U-labels (RFC 6531 3.3). */
+/**
+ * The domain in lower case and A-labels, or null when it is none. Non-ASCII is taken as U-labels (RFC 6531 3.3). At most 255
+ * octets, 63 in a label (RFC 5321 4.5.3.1.2, RFC 1035 2.3.4). No address literal is a domain.
+ *
+ * @example
+ * ```ts
+ * import { canonicalDomain } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * assertEquals(canonicalDomain("Bücher.Example"), "xn--bcher-kva.example");
+ * assertEquals([canonicalDomain("-a.example"), canonicalDomain("[192.0.2.1]")], [null, null]);
+ * ```
+ */
 export function canonicalDomain(text: string): string | null {
   let name = text;
   if (!ASCII.test(text) || /(?:^|\.)xn--/i.test(text)) {
@@ -46,7 +57,20 @@ function domainIn(name: string): string | null {
   return bare.startsWith("[") ? canonicalLiteral(bare) : canonicalDomain(bare);
 }
 
-/** True for what `DomainSet` takes: a domain, `*.domain`, an address literal, or `*`. */
+/**
+ * True for what `DomainSet` takes: a domain, `*.domain`, an address literal, or `*`. For a schema of options, so that a typo
+ * is found at the start.
+ *
+ * @example
+ * ```ts
+ * import { isDomainPattern } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * import { z } from "zod";
+ * const Domains = z.array(z.string().refine(isDomainPattern, "no domain"));
+ * assertEquals(Domains.safeParse(["example.org", "*.example.net", "[192.0.2.1]"]).success, true);
+ * assertEquals(Domains.safeParse(["ex ample"]).error?.issues[0]?.message, "no domain");
+ * ```
+ */
 export function isDomainPattern(text: string): boolean {
   return text === "*" || domainIn(text) !== null;
 }

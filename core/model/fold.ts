@@ -7,8 +7,16 @@
 const HARD_LINE = 900;
 
 /**
- * The field with its CRLF, broken before spaces, so that unfolding gives the text back; what has no space for 900 octets
- * gets one. `from`: no break before this index. `line`: characters that a line should have at most.
+ * The field with its CRLF, broken before spaces (RFC 5322 2.2.3), so that unfolding gives the text back; what has no space for
+ * 900 octets gets one. `from`: no break before this index. `line`: characters that a line should have at most.
+ *
+ * @example
+ * ```ts
+ * import { fold } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const field = fold("Subject: one two three", { from: 9, line: 14 });
+ * assertEquals(field, "Subject: one\r\n two three\r\n");
+ * ```
  */
 export function fold(text: string, { from, line: soft }: { readonly from: number; readonly line: number }): string {
   let out = "", line = 0;

@@ -6,12 +6,30 @@ import ipaddr from "ipaddr.js";
 
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/; // dotted quad, no leading zeros (RFC 5321 4.1.3)
 
-/** True for a dotted quad without leading zeros. */
+/**
+ * True for a dotted quad without leading zeros (RFC 5321 4.1.3).
+ *
+ * @example
+ * ```ts
+ * import { isIPv4 } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * assertEquals(["192.0.2.1", "192.0.2.01", "192.0.2", "::1"].map(isIPv4), [true, false, false, false]);
+ * ```
+ */
 export function isIPv4(text: string): boolean {
   return text.length <= 15 && IPV4.test(text);
 }
 
-/** True for the text form of an IPv6 address (RFC 4291 2.2) without a zone. */
+/**
+ * True for the text form of an IPv6 address (RFC 4291 2.2) without a zone.
+ *
+ * @example
+ * ```ts
+ * import { isIPv6 } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * assertEquals(["2001:db8::1", "::ffff:192.0.2.1", "fe80::1%eth0", "1::2::3"].map(isIPv6), [true, true, false, false]);
+ * ```
+ */
 export function isIPv6(text: string): boolean {
   if (text.length < 2 || text.length > 45) return false;
   const halves = text.split("::"), groups = halves.flatMap((half) => half === "" ? [] : half.split(":"));
@@ -63,14 +81,34 @@ export function canonicalIp(text: string): string | null {
   return address.isIPv4MappedAddress() ? address.toIPv4Address().toString() : address.toString();
 }
 
-/** The 4 or 16 octets of what `isIPv4` or `isIPv6` said yes to. */
+/**
+ * The 4 or 16 octets, in network order, of what `isIPv4` or `isIPv6` said yes to.
+ *
+ * @example
+ * ```ts
+ * import { ipOctets } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const reversed = [...ipOctets("192.0.2.1")].reverse().join(".");
+ * assertEquals(`${reversed}.list.example`, "1.2.0.192.list.example"); // how a list in DNS is asked (RFC 5782 2.1)
+ * assertEquals(ipOctets("::1").length, 16);
+ * ```
+ */
 export function ipOctets(text: string): Uint8Array {
   return Uint8Array.from(isIPv4(text) ? text.split(".").map(Number) : parseIPv6(text).toByteArray());
 }
 
 type Range = readonly [address: ipaddr.IPv4 | ipaddr.IPv6, bits: number];
 
-/** True for what `Networks` takes: an address, or a network such as 192.0.2.0/24. */
+/**
+ * True for what `Networks` takes: an address, or a network such as 192.0.2.0/24. For a schema of options.
+ *
+ * @example
+ * ```ts
+ * import { isNetwork } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * assertEquals(["192.0.2.1", "2001:db8::/32", "192.0.2.0/33", "here"].map(isNetwork), [true, true, false, false]);
+ * ```
+ */
 export function isNetwork(text: string): boolean {
   try {
     parseNetwork(text);
@@ -133,14 +171,34 @@ function parseNetwork(text: string): Range {
   return [ipaddr.parse(ip), count];
 }
 
-/** The network of a peer for limits and delays: an IPv4 address by `v4` bits, an IPv6 address by `v6` bits. */
+/**
+ * The network of a peer for limits and delays: an IPv4 address by `v4` bits (default 32: itself), an IPv6 address by `v6` bits
+ * (default 64: what one customer has). Other text comes back as it is.
+ *
+ * @example
+ * ```ts
+ * import { networkOf } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * assertEquals([networkOf("192.0.2.77"), networkOf("192.0.2.77", { v4: 24 })], ["192.0.2.77", "192.0.2.0/24"]);
+ * assertEquals(networkOf("2001:db8:1:2::3"), "2001:db8:1:2::/64");
+ * ```
+ */
 export function networkOf(ip: string, options: { readonly v4?: number; readonly v6?: number } = {}): string {
   const { v4 = 32, v6 = 64 } = options;
   if (isIPv4(ip)) return v4 === 32 ? ip : `${ipaddr.IPv4.networkAddressFromCIDR(`${ip}/${v4}`)}/${v4}`;
   return isIPv6(ip) ? `${ipaddr.IPv6.networkAddressFromCIDR(`${parseIPv6(ip)}/${v6}`)}/${v6}` : ip;
 }
 
-/** True for 127.0.0.0/8 and ::1. */
+/**
+ * True for 127.0.0.0/8 and ::1.
+ *
+ * @example
+ * ```ts
+ * import { isLoopback } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * assertEquals(["127.1.2.3", "::1", "192.0.2.1"].map(isLoopback), [true, true, false]);
+ * ```
+ */
 export function isLoopback(ip: string): boolean {
   return ip.startsWith("127.") && isIPv4(ip) || ip === "::1";
 }

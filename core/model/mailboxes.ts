@@ -18,7 +18,19 @@ const encoder = new TextEncoder(), decoder = new TextDecoder();
 const exact = new TextDecoder("utf-8", { ignoreBOM: true });
 const SPECIALS = new Set("<>@,;:.");
 
-/** Counts the mailboxes of a field body. */
+/**
+ * Counts the mailboxes of the body of From, Sender, To and the like (RFC 5322 3.4, obsolete forms too), groups taken apart.
+ * Linear, whatever it is given.
+ *
+ * @example
+ * ```ts
+ * import { countMailboxes } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const read = (body: string) => countMailboxes(new TextEncoder().encode(body));
+ * assertEquals(read("Ann <a@example.org>, b@example.net").count, 2);
+ * assertEquals(read("<a@example.org> <b@example.net>").malformed, true);
+ * ```
+ */
 export function countMailboxes(octets: Uint8Array): Mailboxes {
   return readMailboxes(octets, null);
 }

@@ -27,7 +27,21 @@ export type RejectCode =
   | 555
   | 556;
 
-/** What a reply is beside its words. */
+/**
+ * What a reply is beside its words.
+ *
+ * @example
+ * ```ts
+ * import { accept, defer, on, reject, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * assertEquals(defer("4.2.1", "Full", { code: 452, reason: "the disk" }).code, 452);
+ * const lenient = on("mail", async (ctx, next) => {
+ *   const reply = await next();
+ *   return reply.verdict === "reject" && ctx.client.ip === "192.0.2.1" ? accept("Well", { over: reply }) : reply;
+ * });
+ * assertEquals((await runPhase([lenient, on("mail", () => reject("5.7.1", "No"))], "mail")).reply.text, "Well");
+ * ```
+ */
 export interface ReplyOptions<Code extends number = number> {
   /** Another code of the same class. */
   readonly code?: Code;
@@ -69,8 +83,12 @@ export class Reply<V extends Verdict = Verdict> {
   /** `accept`, `defer` and `reject` make the usual ones. */
   constructor(code: number, status: string, text: string, options: ReplyOptions = {}) {
     if (!STATUS.test(status) || Math.floor(code / 100) !== Number(status[0])) {
-      throw new TypeError(`status ${status} does not fit code ${code}`);
+      const fits = `${Math.floor(code / 100)}.x.x`;
+      throw new TypeError(
+        `status ${status} does not fit code ${code}, whose status is ${fits}: defer() takes 4.x.x, reject() 5.x.x`,
+      );
     }
+    if (typeof text !== "string") throw new TypeError(`a reply wants a text for people, not ${typeof text}`);
     this.code = code;
     this.status = status;
     this.text = text.replace(CONTROL, " "); // nobody's text can write a line of its own
@@ -108,7 +126,19 @@ export function queuedAs(id: string): Reply<"accept"> {
   return new Reply(250, "2.0.0", `queued as ${id}`);
 }
 
-/** Not now: 451 unless `options.code` says otherwise. The peer keeps the message and tries again. */
+/**
+ * Not now: 451 unless `options.code` says otherwise (421, 450, 452, 454, 455; 421 also ends the session). The peer keeps the
+ * message and tries again. `status` is of class 4 (RFC 3463), `text` for the person at the other end.
+ *
+ * @example
+ * ```ts
+ * import { defer } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * assertEquals(String(defer("4.7.1", "One a minute, please")), "451 4.7.1 One a minute, please");
+ * assertEquals(defer("4.3.2", "Closed for today", { code: 421, reason: "maintenance" }).closes, true);
+ * ```
+ * @throws {TypeError} when the status is of another class than the code.
+ */
 export function defer(
   status: `4.${number}.${number}`,
   text: string,
@@ -117,7 +147,19 @@ export function defer(
   return new Reply(options.code ?? 451, status, text, options);
 }
 
-/** Never: 550 unless `options.code` says otherwise. The peer tells its sender. */
+/**
+ * Never: 550 unless `options.code` says otherwise (another 5xx; 521 also ends the session). The peer tells its sender.
+ * `status` is of class 5 (RFC 3463), `text` for the person at the other end, `options.reason` for the log alone.
+ *
+ * @example
+ * ```ts
+ * import { reject } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const reply = reject("5.7.1", "Not from there", { code: 554, reason: "listed at list.example" });
+ * assertEquals([String(reply), reply.options.reason], ["554 5.7.1 Not from there", "listed at list.example"]);
+ * ```
+ * @throws {TypeError} when the status is of another class than the code.
+ */
 export function reject(
   status: `5.${number}.${number}`,
   text: string,

@@ -21,9 +21,29 @@ export interface ScryptHash extends ScryptCost {
   readonly hash: Uint8Array<ArrayBuffer>;
 }
 
-/** What a new hash costs; docs/decisions/passwords.md has the figures. */
+/**
+ * What a new hash costs; docs/decisions/passwords.md has the figures.
+ *
+ * @example
+ * ```ts
+ * import { SCRYPT_COST } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const octets = 2 ** SCRYPT_COST.ln * 128 * SCRYPT_COST.r;
+ * assertEquals(octets, 32 * 1024 * 1024); // of memory for each login that is checked
+ * ```
+ */
 export const SCRYPT_COST: ScryptCost = { ln: 15, r: 8, p: 1 };
-/** Octets of a new hash and of its salt. */
+/**
+ * Octets of a new hash and of its salt.
+ *
+ * @example
+ * ```ts
+ * import { formatScryptHash, parseScryptHash, SCRYPT_COST, SCRYPT_LENGTH, SCRYPT_SALT } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const salt = crypto.getRandomValues(new Uint8Array(SCRYPT_SALT)), hash = new Uint8Array(SCRYPT_LENGTH);
+ * assertEquals(parseScryptHash(formatScryptHash({ ...SCRYPT_COST, salt, hash }))?.hash.length, 32);
+ * ```
+ */
 export const SCRYPT_SALT = 16, SCRYPT_LENGTH = 32;
 /** Octets that one hash may need. */
 export const SCRYPT_MEMORY: number = 256 * 1024 * 1024;
@@ -58,7 +78,20 @@ export function parseScryptHash(text: string): ScryptHash | null {
   return { ln, r, p, salt, hash };
 }
 
-/** The text of a hash, without padding. */
+/**
+ * The text of a hash as `parseScryptHash` reads it, without padding.
+ *
+ * @example
+ * ```ts
+ * import { formatScryptHash } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const salt = new TextEncoder().encode("saltsalt"), hash = new Uint8Array(16);
+ * assertEquals(
+ *   formatScryptHash({ ln: 15, r: 8, p: 1, salt, hash }),
+ *   "$scrypt$ln=15,r=8,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+ * );
+ * ```
+ */
 export function formatScryptHash({ ln, r, p, salt, hash }: ScryptHash): string {
   return `$scrypt$ln=${ln},r=${r},p=${p}$${salt.toBase64({ omitPadding: true })}$${
     hash.toBase64({ omitPadding: true })

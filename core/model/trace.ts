@@ -11,7 +11,16 @@ const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 const two = (n: number): string => n < 10 ? `0${n}` : String(n);
 let second = -1, dated = "";
 
-/** A moment (milliseconds since 1970) as RFC 5322 3.3 writes it, in UTC. */
+/**
+ * A moment (milliseconds since 1970) as RFC 5322 3.3 writes it, in UTC.
+ *
+ * @example
+ * ```ts
+ * import { formatDate } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * assertEquals(formatDate(Date.UTC(2026, 0, 2, 3, 4, 5)), "Fri, 2 Jan 2026 03:04:05 +0000");
+ * ```
+ */
 export function formatDate(now: number): string {
   const at = Math.floor(now / 1000);
   if (at !== second) {

@@ -31,7 +31,17 @@ export function parseDuration(text: string): number | null {
   return digits === undefined ? null : Number(digits) * MILLISECONDS[unit as keyof typeof MILLISECONDS];
 }
 
-/** Octets of a size such as `500B`, `64KiB`, `50MiB`, `1GB`; null when the text is none. */
+/**
+ * Octets of a size such as `500B`, `64KiB`, `50MiB`, `1GB`; null when the text is none. KiB, MiB, GiB, TiB by 1,024, kB, MB,
+ * GB, TB by 1,000.
+ *
+ * @example
+ * ```ts
+ * import { parseSize } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * assertEquals([parseSize("64KiB"), parseSize("64kB"), parseSize("64")], [65_536, 64_000, null]);
+ * ```
+ */
 export function parseSize(text: string): number | null {
   const [, digits, unit] = /^(\d{1,9})([kKMGT]?i?B)$/.exec(text) ?? [];
   const octets = unit === undefined ? undefined : (OCTETS as Record<string, number>)[unit];
@@ -46,7 +56,18 @@ export interface Rate {
   readonly milliseconds: number;
 }
 
-/** What `parseRate` reads; editors check it by the JSON Schema. */
+/**
+ * What `parseRate` reads; editors check it by the JSON Schema.
+ *
+ * @example
+ * ```ts
+ * import { RATE } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * import { z } from "zod";
+ * const options = z.strictObject({ most: z.string().regex(RATE) });
+ * assertEquals([options.safeParse({ most: "100/1m" }).success, options.safeParse({ most: "100" }).success], [true, false]);
+ * ```
+ */
 export const RATE = /^([1-9]\d{0,8})\/([1-9]\d{0,4}[smhd])$/;
 
 /**

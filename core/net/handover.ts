@@ -32,8 +32,17 @@ interface Waiting extends HandedSocket {
 const FIRST = 3;
 
 /**
- * What LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES say. Variables that are meant for another process, such as the parent
- * of this one, mean nothing.
+ * What LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES say of sockets that systemd has opened, for `startServer`. Variables that are
+ * meant for another process, such as the parent of this one, mean nothing.
+ *
+ * @example
+ * ```ts
+ * import { handedSockets } from "postern/server";
+ * import { assertEquals } from "@std/assert";
+ * const env = { LISTEN_PID: "4711", LISTEN_FDS: "2", LISTEN_FDNAMES: "smtp:submission" };
+ * assertEquals(handedSockets(env, 4711), [{ fd: 3, name: "smtp" }, { fd: 4, name: "submission" }]);
+ * assertEquals(handedSockets(env, 4712), []);
+ * ```
  */
 export function handedSockets(env: Readonly<Record<string, string | undefined>>, pid: number): HandedSocket[] {
   if (env["LISTEN_PID"] !== `${pid}`) return [];

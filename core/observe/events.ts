@@ -337,7 +337,19 @@ export interface Trouble {
   /** What is wrong, in a sentence. */
   readonly message: string;
 }
-/** Everything that observers are told. */
+/**
+ * Everything that observers are told.
+ *
+ * @example
+ * ```ts
+ * import { type Event, on, reject, simulate } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const told = (event: Event) => event.type === "decision" ? `${event.plugin} ${event.verdict}: ${event.reason}` : event.type;
+ * const closed = on("mail", () => reject("5.7.1", "Closed"), { name: "closed" });
+ * const { events } = await simulate([closed], { to: "bob@example.org" });
+ * assertEquals(events.map(told)[0], "closed reject: Closed");
+ * ```
+ */
 export type Event =
   | Decision
   | SessionOpened

@@ -13,7 +13,18 @@ import { failure } from "./endings/endings.ts";
 import { worst } from "./endings/settlement.ts";
 import type { Answer, Handlers, Next, Phase, Phases, Plugin, Policy } from "./plugin.ts";
 
-/** A condition on what is known of the connection and the transaction. It must be quick: nothing cuts it off. */
+/**
+ * A condition on what is known of the connection and the transaction. It must be quick: nothing cuts it off.
+ *
+ * @example
+ * ```ts
+ * import { on, reject, runPhase, type Test, when } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const plain: Test = ({ client }) => client.tls === null;
+ * const { reply } = await runPhase(when(plain, on("mail", () => reject("5.7.10", "TLS first"))), "mail");
+ * assertEquals(reply.text, "TLS first");
+ * ```
+ */
 export type Test = (facts: Facts) => boolean;
 
 function combined(
@@ -51,13 +62,39 @@ export function when(test: Test, ...plugins: readonly Plugin[]): Plugin {
   return combined("when", plugins, (chains, phase, policy) => new Conditional(test, chains.flat(), phase, policy));
 }
 
-/** These plugins, except where the condition holds. */
+/**
+ * These plugins, except where the condition holds.
+ *
+ * @example
+ * ```ts
+ * import { on, reject, runPhase, unless } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const closed = on("mail", () => reject("5.7.1", "Members only"));
+ * const guarded = unless((facts) => facts.client.identity !== null, closed);
+ * const codes = [await runPhase(guarded, "mail"), await runPhase(guarded, "mail", { identity: "ann" })];
+ * assertEquals(codes.map(({ reply }) => reply.code), [550, 250]);
+ * ```
+ */
 export function unless(test: Test, ...plugins: readonly Plugin[]): Plugin {
   const not: Test = (facts) => !test(facts);
   return combined("unless", plugins, (chains, phase, policy) => new Conditional(not, chains.flat(), phase, policy));
 }
 
-/** In order until one does not refuse; when all refuse, a deferral before a rejection. */
+/**
+ * In order until one does not refuse; when all refuse, a deferral before a rejection.
+ *
+ * @example
+ * ```ts
+ * import { defer, firstOf, on, reject, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const one = on("mail", (ctx, next) => ctx.sender?.local === "ann" ? next() : reject("5.7.1", "Not in the first list"));
+ * const two = on("mail", (ctx, next) => ctx.sender?.local === "bob" ? next() : defer("4.3.0", "The second list is down"));
+ * const either = firstOf(one, two);
+ * const senders = ["ann@example.net", "bob@example.net", "eve@example.net"];
+ * const results = await Promise.all(senders.map((from) => runPhase(either, "mail", { from })));
+ * assertEquals(results.map(({ reply }) => reply.code), [250, 250, 451]);
+ * ```
+ */
 export function firstOf(...plugins: readonly Plugin[]): Plugin {
   return combined("firstOf", plugins, (chains) => new Alternatives(chains));
 }
@@ -66,6 +103,18 @@ export function firstOf(...plugins: readonly Plugin[]): Plugin {
  * All at once; list order, not speed, picks the answer. Members cannot wrap what follows: their next() ends with them. None
  * can read what another one finds out in the same phase. One after the other or as a list, as in YAML; one deadline for
  * all of them is `withPolicy(parallel(...), { deadline: 5000 })`.
+ *
+ * @example
+ * ```ts
+ * import { on, parallel, reject, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * let open: () => void = () => {};
+ * const gate = new Promise<void>((resolve) => open = resolve);
+ * const slow = on("mail", async () => (await gate, reject("5.7.1", "The first in the list")), { name: "slow" });
+ * const quick = on("mail", () => (open(), reject("5.7.1", "The first in time")), { name: "quick" });
+ * const { reply } = await runPhase(parallel(slow, quick), "mail");
+ * assertEquals(reply.text, "The first in the list");
+ * ```
  */
 export function parallel(...plugins: readonly Plugin[] | readonly [readonly Plugin[]]): Plugin {
   return combined("parallel", plugins.flat(), (chains) => new Together(chains), { together: true });

@@ -103,6 +103,18 @@ function isTooLate(reader: Plugin, other: Plugin): boolean {
 }
 
 /**
+ * What a plugin has under `handlers` that is no handler of a phase, or null: a list that no compiler has seen may have it.
+ * `known`: there is such a phase.
+ */
+export function oddHandler({ handlers }: Plugin): { readonly name: string; readonly known: boolean } | null {
+  for (const [name, handler] of Object.entries(handlers)) {
+    const known = PHASES.includes(name as Phase);
+    if (!known || handler !== undefined && typeof handler !== "function") return { name, known };
+  }
+  return null;
+}
+
+/**
  * The matrix of a list.
  *
  * @throws {Error} naming the plugin that stands in the wrong place or handles a phase that there is not.
@@ -111,8 +123,9 @@ export function checkPlugins(plugins: readonly Plugin[], role: Role | undefined)
   const leaves = leavesOf(plugins, role);
   const names = leaves.map(({ plugin }) => plugin.name);
   for (const [index, { plugin }] of leaves.entries()) {
-    const odd = Object.keys(plugin.handlers).find((name) => !PHASES.includes(name as Phase));
-    if (odd !== undefined) throw new Error(`plugins: "${plugin.name}" handles the unknown phase "${odd}"`);
+    const odd = oddHandler(plugin);
+    if (odd?.known === false) throw new Error(`plugins: "${plugin.name}" handles the unknown phase "${odd.name}"`);
+    if (odd) throw new Error(`plugins: "${plugin.name}" has no function for the phase "${odd.name}"`);
     const behind = plugin.after?.includes("*")
       ? leaves.findLast((each, at) => at > index && meets(each, plugin))
       : null;

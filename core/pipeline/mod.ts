@@ -7,6 +7,7 @@
 // ---- A plugin, what it sees, what it leaves for others ---------------------------------------------------------------
 export * from "./plugin.ts";
 export type * from "./contexts/contexts.ts";
+export type { EdgeContext } from "./contexts/edge_context.ts";
 export { type AsksOutside, OutsideError } from "./contexts/outside.ts";
 export * from "./key.ts";
 export { routedTo } from "./routed_to.ts";

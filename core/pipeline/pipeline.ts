@@ -20,7 +20,19 @@ import { allRefused, commitRest, settled } from "./endings/settlement.ts";
 import { expand } from "./expand.ts";
 import type { Answer, Phase, Plugin } from "./plugin.ts";
 
-/** What the operator says of a whole list. */
+/**
+ * What the operator says of a whole list.
+ *
+ * @example
+ * ```ts
+ * import { on, reject, simulate } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const closed = on("mail", () => reject("5.7.1", "Closed"));
+ * const phases = async (delayRefusals: boolean) =>
+ *   (await simulate([closed], { to: "bob@example.org" }, { delayRefusals })).replies.at(-1)?.phase;
+ * assertEquals([await phases(true), await phases(false)], ["rcpt", "mail"]); // when the refusal is said
+ * ```
+ */
 export interface PipelineOptions {
   /** Only plugins for this role; unset: all. */
   readonly role?: Role;

@@ -11,7 +11,6 @@ import type {
   DeliverContext,
   HeloContext,
   MailContext,
-  MessageContext,
   QueueContext,
   RcptContext,
   Role,
@@ -20,6 +19,7 @@ import type { Address } from "../model/address.ts";
 import type { Resolver } from "../dns/resolver.ts";
 import type { Counters } from "../store/store.ts";
 import type { Host } from "./contexts/contexts.ts";
+import type { EdgeContext } from "./contexts/edge_context.ts";
 
 /** What a handler of each phase is given, in the order of a session. */
 export interface Phases {
@@ -41,11 +41,14 @@ export interface Phases {
   deliver: DeliverContext;
 }
 export type { Phase };
+export * from "./definition.ts";
 /** The phases of a host that knows nothing but the message. */
 export interface EdgePhases {
   /** The message is there. */
-  data: MessageContext;
+  data: EdgeContext;
 }
+/** The phases of a plugin that has some of SMTP's, and whose `data` asks no more than an edge host knows. */
+export interface PortablePhases extends Omit<Phases, "data">, EdgePhases {}
 /** A refusal in `queue` is temporary or belongs to one recipient: policy ended with `data`. */
 export type VerdictIn<P> = P extends "queue" ? "accept" | "defer" : Verdict;
 
@@ -53,9 +56,37 @@ export type VerdictIn<P> = P extends "queue" ? "accept" | "defer" : Verdict;
 export type Answer<V extends Verdict = Verdict> = Reply<V> | Promise<Reply<V>>;
 /** The rest of the phase. In a sandbox `return next()` is free; awaiting its answer costs a second round trip. */
 export type Next<V extends Verdict = Verdict> = () => Answer<V>;
-/** One plugin in one phase. Exactly one call of `next` at most; no reply comes out of nothing: `return next()`. */
+/**
+ * One plugin in one phase. Exactly one call of `next` at most; no reply comes out of nothing: `return next()`.
+ *
+ * @example
+ * ```ts
+ * import { type Handler, type MailContext, on, reject, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const local_only: Handler<MailContext> = async (ctx, next) => {
+ *   const reply = await next(); // what the plugins behind this one say
+ *   return reply.verdict === "accept" && ctx.client.ip !== "127.0.0.1" ? reject("5.7.1", "From here only") : reply;
+ * };
+ * const { reply } = await runPhase(on("mail", local_only), "mail", { ip: "192.0.2.1" });
+ * assertEquals(String(reply), "550 5.7.1 From here only");
+ * ```
+ */
 export type Handler<C, V extends Verdict = Verdict> = (ctx: C, next: Next<V>) => Answer<V>;
-/** At most one handler for each phase. */
+/**
+ * At most one handler for each phase.
+ *
+ * @example
+ * ```ts
+ * import { type Handlers, reject, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const handlers: Handlers = {
+ *   helo: (ctx, next) => ctx.helo === "localhost" ? reject("5.7.1", "You are not me") : next(),
+ *   mail: (ctx, next) => ctx.sender === null ? next() : reject("5.7.1", "Reports only"),
+ * };
+ * const { reply } = await runPhase({ name: "reports", handlers }, "helo", { helo: "localhost" });
+ * assertEquals(reply.text, "You are not me");
+ * ```
+ */
 export type Handlers<P = Phases> = { readonly [K in keyof P]?: Handler<P[K], VerdictIn<K>> };
 
 /** What an observer has. */
@@ -70,6 +101,18 @@ export interface ObserverHouse {
 /**
  * Told of everything that happens on this server, after it has happened; decides nothing. Nobody waits for it, so it must
  * be quick. What it throws, or a promise of it, is a `trouble` event and no more. It is not told of its own alerts.
+ *
+ * @example
+ * ```ts
+ * import { type Observe, observersOf, SimulatedCounters } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const told: string[] = [];
+ * const observe: Observe = (event) => void (event.type === "held" && told.push(event.reason));
+ * const services = { counters: new SimulatedCounters(), now: Date.now, emit: () => {} };
+ * const [observer] = observersOf([{ name: "pager", handlers: {}, observe }], services);
+ * observer!({ type: "held", transaction: "01K0", recipient: "bob@example.org", reason: "spam" });
+ * assertEquals(told, ["spam"]);
+ * ```
  */
 export type Observe = (event: Event, house: ObserverHouse) => void | Promise<void>;
 /** A letter of this site's own: a report. */
@@ -96,6 +139,25 @@ export interface JobHouse extends ObserverHouse {
  * Work that a site does once in a period, whatever the number of its threads and nodes: a daily report. Periods are counted
  * from 1970, so those of a day begin at midnight UTC. Its first run is soon after a start. What it throws is a `trouble`
  * event, and its turn is over; in mode observe it does not run.
+ *
+ * @example
+ * ```ts
+ * import { definePlugin, type Job } from "postern";
+ * import { z } from "zod";
+ * import { assertEquals } from "@std/assert";
+ * const report: Job = {
+ *   name: "report",
+ *   every: 86_400_000,
+ *   after: 6 * 3_600_000, // at six in the morning, UTC
+ *   async run({ store, host, send }) {
+ *     const count = await store.get("messages") ?? "0";
+ *     const content = new TextEncoder().encode(`From: <>\r\nSubject: ${count} messages\r\n\r\n`);
+ *     if (host.postmaster) await send({ from: null, to: [host.postmaster], content });
+ *   },
+ * };
+ * const daily = definePlugin({ name: "daily", options: z.strictObject({}), create: () => ({ jobs: [report] }) });
+ * assertEquals(daily().jobs?.map(({ name }) => name), ["report"]);
+ * ```
  */
 export interface Job {
   /** What it is called, among the jobs of its plugin. */
@@ -112,9 +174,46 @@ export type Lesson = "spam" | "ham";
 /**
  * Learns from a message that a person has judged; says in a few words what it learned. A content without octets is no
  * message: it only asks what is known.
+ *
+ * @example
+ * ```ts
+ * import { type Learn, SimulatedCounters } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const learn: Learn = async (content, as, { store }) => {
+ *   if (content.length === 0) return `${await store.get("spam") ?? 0} messages of spam`;
+ *   return `${as}, message ${await store.add(as, 1, { seconds: 86_400 })} of it`;
+ * };
+ * const house = { store: new SimulatedCounters(), now: Date.now, alert: () => {} };
+ * assertEquals(await learn(new TextEncoder().encode("Subject: x\r\n"), "spam", house), "spam, message 1 of it");
+ * assertEquals(await learn(new Uint8Array(), "spam", house), "1 messages of spam");
+ * ```
  */
 export type Learn = (content: Uint8Array<ArrayBuffer>, as: Lesson, house: ObserverHouse) => Promise<string>;
-/** What a plugin holds open while it may be asked: connections, a process beside the server. */
+/**
+ * What a plugin holds open while it may be asked: connections, a process beside the server.
+ *
+ * @example
+ * ```ts
+ * import { definePlugin } from "postern";
+ * import { z } from "zod";
+ * import { assertEquals } from "@std/assert";
+ * const open = new Set<string>();
+ * const held = definePlugin({
+ *   name: "held",
+ *   options: z.strictObject({}),
+ *   create: () => ({
+ *     start: async () => void open.add(await Promise.resolve("a connection")),
+ *     stop: () => Promise.resolve(open.clear()),
+ *     mail: (_ctx, next) => next(),
+ *   }),
+ * });
+ * const plugin = held(); // the server calls start() before its first handler, and stop() at the end
+ * await plugin.start!();
+ * assertEquals(open.size, 1);
+ * await plugin.stop!();
+ * assertEquals(open.size, 0);
+ * ```
+ */
 export interface Lifetime {
   /**
    * Before anybody asks it. What it throws ends the start of the server, or the reload.
@@ -136,7 +235,18 @@ export type Creation<P = Phases> = Handlers<P> & Lifetime & {
   readonly learn?: Learn;
 };
 
-/** What the operator, not the author, decides; in YAML these stand beside the plugin's key, never among its options. */
+/**
+ * What the operator, not the author, decides; in YAML these stand beside the plugin's key, never among its options.
+ *
+ * @example
+ * ```ts
+ * import { on, type Policy, runPhase, withPolicy } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const broken = on("mail", () => Promise.reject(new Error("its list is down")), { name: "broken" });
+ * const verdict = async (policy: Policy) => (await runPhase(withPolicy(broken, policy), "mail")).reply.verdict;
+ * assertEquals([await verdict({}), await verdict({ onError: "skip" })], ["defer", "accept"]);
+ * ```
+ */
 export interface Policy {
   /** `observe`: its answers and changes are told to observers and count for nothing. */
   readonly mode?: "enforce" | "observe";
@@ -158,7 +268,22 @@ export interface SandboxFacts {
   /** Variables of the environment that it may read. */
   readonly env: readonly string[];
 }
-/** What a factory makes and a list holds. */
+/**
+ * What a factory makes and a list holds.
+ *
+ * @example
+ * ```ts
+ * import { type Plugin, reject, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const plain: Plugin = { // `definePlugin` and `on` make the same
+ *   name: "plain",
+ *   after: ["spf"],
+ *   roles: ["mx"],
+ *   handlers: { mail: (ctx, next) => ctx.helo === "" ? reject("5.5.1", "EHLO first") : next() },
+ * };
+ * assertEquals((await runPhase(plain, "mail", { helo: "" })).reply.code, 550);
+ * ```
+ */
 export interface Plugin<P = Phases> extends Lifetime {
   /** Its name in the log, in metrics and in `after`. */
   readonly name: string;
@@ -190,195 +315,4 @@ export interface Plugin<P = Phases> extends Lifetime {
   readonly jobs?: readonly Job[];
   /** Learns from what people say of messages. */
   readonly learn?: Learn;
-}
-
-/** Standard Schema v1, as far as options need it: zod, valibot, arktype. */
-export interface Schema<In, Out = In> {
-  /** The interface of Standard Schema; must check without waiting. */
-  readonly "~standard": {
-    readonly version: 1;
-    readonly vendor: string;
-    readonly validate: (value: unknown) => Checked<Out> | Promise<Checked<Out>>;
-    readonly types?: { readonly input: In; readonly output: Out } | undefined;
-  };
-}
-/** A step of the path to a fault: a key or an index. */
-export type PathStep = PropertyKey | { readonly key: PropertyKey };
-/** What a schema says of a value. */
-export type Checked<Out> =
-  | { readonly value: Out; readonly issues?: undefined }
-  | { readonly issues: readonly { readonly message: string; readonly path?: readonly PathStep[] | undefined }[] };
-
-/** Options that the schema, or `create`, turned down: a path and a sentence for each fault. */
-export class OptionsError extends Error {
-  /** Tells it from other errors. */
-  override readonly name = "OptionsError";
-  /** A path and a sentence for each fault. */
-  constructor(readonly issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[]) {
-    super(issues.map((i) => `${i.path.map(String).join(".")}: ${i.message}`).join("\n"));
-  }
-}
-
-/** What `create` is told beside its options. */
-export interface Setup {
-  /** Folder that relative paths in options start from: the configuration file's. */
-  readonly base: string;
-  /** The name the operator gave this instance (`as`), else the plugin's. */
-  readonly name: string;
-  /** Tells the operator that something is wrong with the server, not with a mail (a `trouble` event). */
-  trouble(message: string): void;
-  /** Says which storage plugins its routes name, so that one that is not there is found at the start. */
-  routesTo(plugins: readonly string[]): void;
-  /** Says which next hops its routes name, so that one that is not there is found at the start. */
-  routesVia(nextHops: readonly string[]): void;
-  /** Says how much time of its own a call may take with these options, milliseconds, where the operator says nothing. */
-  deadline(milliseconds: number): void;
-  /** Says which SASL mechanisms its `auth` handler can check with these options: EHLO announces them. */
-  mechanisms(names: readonly string[]): void;
-}
-/** What an author says of a plugin. */
-export interface Definition<In, Out, P> {
-  /** Its name in a configuration. */
-  readonly name: string;
-  /** What its options must be; `z.strictObject` tells a typo from an option. */
-  readonly options: Schema<In, Out>;
-  /** Must stand after these where they are in the list: it reads their keys. `*`: after all in its phases. */
-  readonly after?: readonly string[];
-  /** Only on listeners of these roles, unless the operator says otherwise. */
-  readonly roles?: readonly Role[];
-  /** Holds senders to their logins: `check` warns where logins are taken and no plugin says so. */
-  readonly bindsSender?: true;
-  /** Talks to a program beside the server in a way that `ctx.outside` cannot hold: a replay goes without it, and says so. */
-  readonly asksEngine?: true;
-  /** Called once per thread. May throw OptionsError (paths relative to the options) or Error. */
-  create(options: Out, setup: Setup): Creation<P>;
-}
-/** Callable in code; `parse` is the same door for YAML, with the path of the entry in every error. */
-export interface PluginFactory<In, P = Phases> {
-  (...options: Record<never, never> extends In ? [options?: In] : [options: In]): Plugin<P>;
-  /** The name in its definition. */
-  readonly pluginName: string;
-  /** The schema in its definition. */
-  readonly options: Schema<In, unknown>;
-  /**
-   * Makes it from a value of a configuration that stands at `at`.
-   *
-   * @throws {OptionsError} whose paths begin with `at`.
-   */
-  parse(value: unknown, at: readonly PropertyKey[], setup?: Partial<Setup>): Plugin<P>;
-}
-
-function define<In, Out, P>(definition: Definition<In, Out, P>): PluginFactory<In, P> {
-  const { options, after = [], roles, bindsSender, asksEngine } = definition;
-  const parse = (value: unknown, at: readonly PropertyKey[], setup: Partial<Setup> = {}): Plugin<P> => {
-    const name = setup.name ?? definition.name;
-    const fail = (issues: readonly { path?: readonly PathStep[] | undefined; message: string }[]) =>
-      new OptionsError(issues.map(({ message, path = [] }) => ({
-        path: [...at, ...path.map((step) => typeof step === "object" ? step.key : step)],
-        message,
-      })));
-    const checked = options["~standard"].validate(value ?? {});
-    if (checked instanceof Promise) throw new TypeError(`${name}: options must be checkable without waiting`);
-    if (checked.issues) throw fail(checked.issues);
-    try {
-      const trouble = (message: string) => console.error(JSON.stringify(`${name}: ${message}`));
-      let targets: readonly string[] = [];
-      const routesTo = (plugins: readonly string[]) => void (targets = [...targets, ...plugins]);
-      let hops: readonly string[] = [];
-      const routesVia = (nextHops: readonly string[]) => void (hops = [...hops, ...nextHops]);
-      let time: number | null = null;
-      const deadline = (milliseconds: number) => void (time = milliseconds);
-      let offered: readonly string[] | null = null;
-      const mechanisms = (names: readonly string[]) => void (offered = names);
-      const { observe, jobs, learn, start, stop, ...handlers } = definition.create(checked.value, {
-        base: ".",
-        trouble,
-        ...setup,
-        name,
-        routesTo,
-        routesVia,
-        deadline,
-        mechanisms,
-      });
-      return {
-        name,
-        after,
-        ...(roles ? { roles } : {}),
-        ...(bindsSender ? { bindsSender } : {}),
-        ...(asksEngine ? { asksEngine } : {}),
-        ...(targets.length > 0 ? { routesTo: [...new Set(targets)] } : {}),
-        ...(hops.length > 0 ? { routesVia: [...new Set(hops)] } : {}),
-        ...(time === null ? {} : { deadline: time }),
-        ...(offered === null ? {} : { mechanisms: offered }),
-        ...(observe ? { observe } : {}),
-        ...(jobs ? { jobs } : {}),
-        ...(learn ? { learn } : {}),
-        ...(start ? { start } : {}),
-        ...(stop ? { stop } : {}),
-        handlers: handlers as unknown as Handlers<P>, // what is left is keyed by phases, which no type can say
-      };
-    } catch (error) {
-      if (error instanceof OptionsError) throw fail(error.issues);
-      throw fail([{ message: error instanceof Error ? error.message : String(error) }]);
-    }
-  };
-  return Object.assign((value?: unknown) => parse(value, [definition.name]), {
-    pluginName: definition.name,
-    options,
-    parse,
-  });
-}
-
-/**
- * Makes a plugin's factory from its name, its options' schema and its handlers.
- *
- * @throws {OptionsError} the factory does, when the options do not fit.
- * @example
- * ```ts
- * import { definePlugin, reject } from "postern";
- * import { z } from "zod";
- * const Options = z.strictObject({ names: z.array(z.string()).default([]) });
- * export const helo_ban = definePlugin({
- *   name: "helo_ban",
- *   options: Options,
- *   create: ({ names }) => ({
- *     helo: (ctx, next) => names.includes(ctx.helo) ? reject("5.7.1", "Not with that name") : next(),
- *   }),
- * });
- * ```
- */
-export function definePlugin<In, Out>(definition: Definition<In, Out, Phases>): PluginFactory<In> {
-  return define(definition);
-}
-
-/** For plugins that need nothing but the message: an edge host takes these, an SMTP server too. */
-export function defineMessagePlugin<In, Out>(
-  definition: Definition<In, Out, EdgePhases>,
-): PluginFactory<In, EdgePhases> {
-  return define(definition);
-}
-
-/**
- * Two lines of policy: one handler for one phase.
- *
- * @example
- * ```ts
- * import { on, reject, runPhase } from "postern";
- * import { assertEquals } from "@std/assert";
- * const noLists = on("mail", (ctx, next) => ctx.sender?.local === "list" ? reject("5.7.1", "No lists") : next());
- * const { reply } = await runPhase(noLists, "mail", { from: "list@example.net" });
- * assertEquals(String(reply), "550 5.7.1 No lists");
- * ```
- */
-export function on<P extends Phase>(
-  phase: P,
-  handler: Handler<Phases[P], VerdictIn<P>>,
-  options: { readonly name?: string } = {},
-): Plugin {
-  return { name: options.name ?? `on(${phase})`, handlers: { [phase]: handler } as Handlers };
-}
-
-/** The same plugin under the operator's words; later words win. */
-export function withPolicy<P>(plugin: Plugin<P>, policy: Policy): Plugin<P> {
-  return { ...plugin, policy: { ...plugin.policy, ...policy } };
 }

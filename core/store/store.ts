@@ -283,7 +283,19 @@ export interface CounterOptions {
    */
   readonly durable?: boolean;
 }
-/** Small state with an end, shared by all threads and nodes: rates, greylists, lock-outs. */
+/**
+ * Small state with an end, shared by all threads and nodes: rates, greylists, lock-outs.
+ *
+ * @example
+ * ```ts
+ * import { type Counters, SimulatedCounters } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * // True the first time in an hour.
+ * const isFirst = async (store: Counters, who: string) => await store.add(`seen ${who}`, 1, { seconds: 3600 }) === 1;
+ * const store = new SimulatedCounters(); // `ctx.store` in a handler
+ * assertEquals([await isFirst(store, "ann"), await isFirst(store, "ann")], [true, false]);
+ * ```
+ */
 export interface Counters {
   /** Undefined when it was never written or has ended. */
   get(name: string): Promise<string | undefined>;

@@ -1,7 +1,7 @@
 /**
  * Takes parts out of a message, a note in the place of each, by the verbs of the context. Non-job: which parts.
  */
-import type { DataContext } from "../../core/pipeline/mod.ts";
+import type { EdgeContext } from "../../core/pipeline/mod.ts";
 import { type BodyEdit, type BodyPart, editedBody, noteInPlaceOf, outermost, quotedPrintable } from "./body_edits.ts";
 
 /** A part that goes, and what is said in its place. */
@@ -12,7 +12,7 @@ export interface Dropped {
 
 /** Drops them. Parts that are locked are not touched: those are returned. `edits`: what else is to change. */
 export async function dropParts(
-  ctx: DataContext,
+  ctx: EdgeContext,
   dropped: readonly Dropped[],
   { reason, edits = [] }: { readonly reason: string; readonly edits?: readonly BodyEdit[] },
 ): Promise<Dropped[]> {

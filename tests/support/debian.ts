@@ -30,6 +30,7 @@ const PACKAGES = {
   "s-nail": "s-nail",
   "bsd-mailx": "bsd-mailx",
   "php": "php-cli",
+  "node": "nodejs",
   "haproxy": "haproxy",
   "sslscan": "sslscan",
   "slapd": "slapd",

@@ -10,7 +10,7 @@ export interface Asked {
   readonly edns: boolean;
   /** The second 16 bits of the header. */
   readonly flags: number;
-  readonly over: "udp" | "tcp";
+  readonly over: "udp" | "tcp" | "https";
   /** Octets of the question section. */
   readonly question: Uint8Array;
   /** The source port. */
@@ -59,7 +59,7 @@ export class DnsServer {
     this.#tcp.listen(this.port, "127.0.0.1");
     await once(this.#tcp, "listening");
     this.#udp.on("message", (octets, peer) => {
-      const asked = read(octets, "udp", peer.port);
+      const asked = readQuestion(octets, "udp", peer.port);
       this.asked.push(asked);
       for (const message of script(asked)) this.#udp.send(message, peer.port, peer.address);
     });
@@ -67,7 +67,7 @@ export class DnsServer {
       this.#sockets.add(socket);
       socket.on("error", () => {});
       socket.on("data", (octets: Uint8Array) => {
-        const asked = read(octets.subarray(2), "tcp", socket.remotePort ?? 0);
+        const asked = readQuestion(octets.subarray(2), "tcp", socket.remotePort ?? 0);
         this.asked.push(asked);
         for (const message of script(asked)) {
           socket.write(new Uint8Array([message.length >> 8, message.length & 255, ...message.subarray(0, 1)]));
@@ -86,7 +86,8 @@ export class DnsServer {
   }
 }
 
-function read(octets: Uint8Array, over: "udp" | "tcp", port: number): Asked {
+/** The question in a message. */
+export function readQuestion(octets: Uint8Array, over: Asked["over"] = "https", port = 0): Asked {
   const view = new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
   const labels: string[] = [];
   let at = 12;

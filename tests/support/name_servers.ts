@@ -5,6 +5,7 @@
 import { programOf } from "./debian.ts";
 import { freePort } from "./ports.ts";
 import { TempFolder } from "./temp.ts";
+import type { Pair } from "./tls.ts";
 import { waitFor, within } from "./wait.ts";
 
 export interface TestZone {
@@ -33,13 +34,18 @@ export class NameServers implements AsyncDisposable {
     readonly port: number,
   ) {}
 
-  static async start(zones: TestZones): Promise<NameServers> {
+  /** Unbound over HTTPS (RFC 8484); 0 without a certificate. */
+  https = 0;
+
+  /** With a certificate Unbound answers over HTTPS too. */
+  static async start(zones: TestZones, pair?: Pick<Pair, "certFile" | "keyFile">): Promise<NameServers> {
     const folder = await TempFolder.make("postern-dns-"), authoritative = freePort();
     let port = freePort();
     while (port === authoritative) port = freePort();
     const servers = new NameServers(folder, authoritative, port);
     try {
-      await servers.#begin(zones);
+      if (pair !== undefined) servers.https = freePort();
+      await servers.#begin(zones, pair);
       return servers;
     } catch (error) {
       const log = await servers.log();
@@ -48,7 +54,7 @@ export class NameServers implements AsyncDisposable {
     }
   }
 
-  async #begin(zones: TestZones): Promise<void> {
+  async #begin(zones: TestZones, pair?: Pick<Pair, "certFile" | "keyFile">): Promise<void> {
     const { folder, authoritative, port } = this;
     await Deno.chmod(folder.path, 0o777); // for who they become when root starts them
     const user = Deno.uid() === 0 ? "nobody" : "";
@@ -85,7 +91,13 @@ ${Object.keys(zones).map((name) => `zone:\n  name: ${name}\n  zonefile: ${name}.
   num-threads: 1
   do-not-query-localhost: no
   trust-anchor-file: "${folder.at("anchors")}"
-${Object.keys(zones).map((name) => `  local-zone: "${name}." nodefault\n`).join("")}${
+${
+        pair === undefined ? "" : `  interface: 127.0.0.1@${this.https}
+  https-port: ${this.https}
+  tls-service-key: "${pair.keyFile}"
+  tls-service-pem: "${pair.certFile}"
+`
+      }${Object.keys(zones).map((name) => `  local-zone: "${name}." nodefault\n`).join("")}${
         Object.keys(zones).map((name) => `stub-zone:\n  name: ${name}\n  stub-addr: 127.0.0.1@${authoritative}\n`).join(
           "",
         )

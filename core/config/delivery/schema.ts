@@ -6,6 +6,7 @@ import { z } from "zod";
 import { HOP_URL, type HopHost, parseHopHost } from "../../delivery/next_hop.ts";
 import { NO_SENDER } from "../../delivery/route_rules.ts";
 import { TLS_LEVELS } from "../../delivery/tls/rules.ts";
+import { parseHttpsServer } from "../../dns/doh.ts";
 import { parseServer } from "../../dns/resolv_conf.ts";
 import { formatAddress, parseAddress } from "../../model/address.ts";
 import { isDomainPattern } from "../../model/domain.ts";
@@ -20,6 +21,10 @@ const hopHost = z.string({ error: `must be ${HOP_URL}` }).transform((value, cont
   context.addIssue(host);
   return z.NEVER;
 });
+const nameServer = text(
+  (value) => parseServer(value) ?? parseHttpsServer(value),
+  'a name server, such as "127.0.0.1", "127.0.0.1:5353", "[::1]:53" or "https://dns.example.net/dns-query"',
+);
 const sender = text(
   (value) => {
     if (value === NO_SENDER) return value;
@@ -172,7 +177,7 @@ export const Delivery = z.strictObject({
 });
 
 export const Dns = z.strictObject({
-  servers: z.array(text(parseServer, 'a name server, such as "127.0.0.1", "127.0.0.1:5353" or "[::1]:53"')).min(1).max(
+  servers: z.array(nameServer).min(1).max(
     8,
   )
     .optional().describe("Asked instead of those in /etc/resolv.conf."),

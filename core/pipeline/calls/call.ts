@@ -8,9 +8,10 @@ import { Reply } from "../../model/reply.ts";
 import { proceed } from "./compose.ts";
 import { PluginContext } from "../contexts/plugin_context.ts";
 import type { TransactionContext } from "../contexts/transaction_context.ts";
-import { unwatch, watch } from "./deadlines.ts";
+import { DEADLINES } from "./deadlines.ts";
 import { type Effect, told as data } from "../effect.ts";
 import { failure } from "../endings/endings.ts";
+import { AFTER, dropped, IN_QUEUE, late, noReply, placeOf, TWICE, UNAWAITED } from "./faults.ts";
 import type { Answer, Next, Phase, Policy } from "../plugin.ts";
 
 const DEADLINE = 30_000;
@@ -100,7 +101,7 @@ class Call {
     }
     return new Promise((resolve) => {
       this.#expire = (why) => resolve(this.#fail(why));
-      watch(this);
+      (this.#ctx.services.deadlines ?? DEADLINES).watch(this);
       (answer as Promise<unknown>).then(
         (value) => this.#done || resolve(this.#finish(value)),
         (error) => this.#done || resolve(this.#fail(error)),
@@ -110,7 +111,7 @@ class Call {
 
   readonly next: Next = () => {
     if (this.#done || this.#called) {
-      throw new Error(this.#misuse = this.#done ? "called next() after its answer" : "called next() twice");
+      throw new Error(this.#misuse = this.#done ? AFTER : TWICE);
     }
     this.#called = true;
     this.#own += readClock() - this.#mark;
@@ -132,8 +133,8 @@ class Call {
     const { gone, expires } = this.#ctx;
     if (gone !== null) this.#expire!(new Error(gone));
     else if (this.#own + now - this.#mark - this.#view!.paused(now) > this.#step.deadline) {
-      this.#expire!(late("exceeded its deadline"));
-    } else if (expires > 0 && now >= expires) this.#expire!(late("exceeded the time after the last octet"));
+      this.#expire!(overdue(late(this.#step.deadline)));
+    } else if (expires > 0 && now >= expires) this.#expire!(overdue("exceeded the time after the last octet"));
   }
 
   #behind(): Answer {
@@ -144,9 +145,9 @@ class Call {
     this.#stopClock();
     if (this.#misuse) return this.#fail(this.#misuse);
     // A handler that never yielded was out of any timer's reach: it is late all the same.
-    if (this.#own > this.#step.deadline) return this.#fail(late("exceeded its deadline"));
-    if (!(value instanceof Reply)) return this.#fail("answered with something that is not a Reply");
-    if (this.#pending) return this.#fail("did not wait for next()");
+    if (this.#own > this.#step.deadline) return this.#fail(overdue(late(this.#step.deadline)));
+    if (!(value instanceof Reply)) return this.#fail(noReply(value, this.#called));
+    if (this.#pending) return this.#fail(UNAWAITED);
     const below = this.#below;
     if (value === below) {
       this.#close();
@@ -154,8 +155,9 @@ class Call {
       return value;
     }
     if (below && below.verdict !== "accept" && value.verdict === "accept" && value.options.over !== below) {
-      return this.#fail("dropped the refusal that next() gave");
+      return this.#fail(dropped(below));
     }
+    if (this.#step.phase === "queue" && value.verdict === "reject") return this.#fail(IN_QUEUE);
     this.#close();
     const reason = value.options.reason ?? value.text;
     if (this.#step.observe) {
@@ -186,7 +188,7 @@ class Call {
   #close(why?: Error): void {
     this.#stopClock();
     this.#done = true;
-    if (this.#expire) unwatch(this); // at once: what only a sweep frees, leaks
+    if (this.#expire) (this.#ctx.services.deadlines ?? DEADLINES).unwatch(this); // at once: what only a sweep frees, leaks
     this.#view?.end(why);
   }
 
@@ -238,7 +240,8 @@ class Call {
 function told(error: unknown): Error {
   try {
     if (error instanceof DOMException) return error as Error;
-    return new Error(String(error instanceof Error ? error.message : error), { cause: error });
+    const text = error instanceof Error ? error.message + placeOf(error) : String(error);
+    return new Error(text, { cause: error });
   } catch {
     return new Error("threw something that cannot be read");
   }
@@ -250,6 +253,6 @@ function wouldHaveSaid(reply: Reply): string {
   return reason === undefined || reason === reply.text ? said : `${reason.replace(/\.$/, "")}. ${said}`;
 }
 
-function late(text: string): Error {
+function overdue(text: string): Error {
   return new DOMException(text, "TimeoutError") as Error;
 }

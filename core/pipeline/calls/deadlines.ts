@@ -9,21 +9,27 @@ export interface Waiting {
 }
 
 const PERIOD = 20; // milliseconds
-const waiting = new Set<Waiting>();
-let timer: ReturnType<typeof setInterval> | undefined;
 
-export function watch(call: Waiting): void {
-  waiting.add(call);
-  timer ??= setInterval(sweep, PERIOD);
+export class Deadlines {
+  readonly #waiting = new Set<Waiting>();
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  watch(call: Waiting): void {
+    this.#waiting.add(call);
+    this.#timer ??= setInterval(this.#sweep, PERIOD);
+  }
+
+  unwatch(call: Waiting): void {
+    if (!this.#waiting.delete(call) || this.#waiting.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  readonly #sweep = (): void => {
+    const now = performance.now();
+    for (const call of this.#waiting) call.tick(now);
+  };
 }
 
-export function unwatch(call: Waiting): void {
-  if (!waiting.delete(call) || waiting.size > 0) return;
-  clearInterval(timer);
-  timer = undefined;
-}
-
-function sweep(): void {
-  const now = performance.now();
-  for (const call of waiting) call.tick(now);
-}
+/** Those of a thread. A platform whose timers end with the event that they began in wants one for each event. */
+export const DEADLINES: Deadlines = new Deadlines();

@@ -2,7 +2,7 @@
  * Waiting inside a handler: for some time, and at `connect` for a peer that talks before it was greeted. One timer for all
  * (deadlines.ts). Non-job: how long is wise (plugins), when there is no room for it (the listener says).
  */
-import { unwatch, type Waiting, watch } from "./deadlines.ts";
+import { DEADLINES, type Waiting } from "./deadlines.ts";
 
 /** The longest, milliseconds: a client waits five minutes for a greeting (RFC 5321 4.5.3.2.1). */
 const LONGEST = 120_000;
@@ -39,13 +39,13 @@ export class Pauses {
 
 class Pause implements Waiting {
   constructor(readonly until: number, readonly done: (talked: boolean) => void) {
-    watch(this);
+    DEADLINES.watch(this);
   }
   tick(now: number): void {
     if (now >= this.until) this.end(false);
   }
   end(talked: boolean): void {
-    unwatch(this);
+    DEADLINES.unwatch(this);
     this.done(talked);
   }
 }

@@ -7,143 +7,37 @@
  */
 import type { Address } from "../../model/address.ts";
 import type { AuthResult } from "../../model/authres.ts";
-import type {
-  BodyType,
-  MailParameters,
-  Origin,
-  PluginRoute,
-  RcptParameters,
-  Result,
-  Route,
-} from "../../model/envelope.ts";
+import type { MailParameters, PluginRoute } from "../../model/envelope.ts";
 import type { FieldChange } from "../../model/field_changes.ts";
 import type { Reply } from "../../model/reply.ts";
 import type { Resolver } from "../../dns/resolver.ts";
-import type { Phase } from "../../observe/events.ts";
 import type { Counters } from "../../store/store.ts";
 import type { Key, Scope } from "../key.ts";
+import type { EdgeContext } from "./edge_context.ts";
+import type { Client, Host, Message, Recipient, Role, Score } from "./facts.ts";
 import type { AsksOutside } from "./outside.ts";
 
-/** What a listener is for. `edge` is an edge platform's email event. */
-export type Role = "mx" | "submission" | "lmtp" | "edge";
+export type * from "./deliver_context.ts";
+export type * from "./facts.ts";
 
-/** This site, as its configuration has it. */
-export interface Host {
-  /** The name in the greeting, in Received and as authserv-id. */
-  readonly name: string;
-  /** The local domains as written, `*.name` for all below a name, `*` for every domain. `new DomainSet` reads them. */
-  readonly domains: readonly string[];
-  /** Where mail for postmaster goes, when the configuration says. */
-  readonly postmaster: Address | null;
-}
-/** What a TLS handshake settled (RFC 3207, RFC 8314). */
-export interface TlsFacts {
-  /** "TLSv1.2" or "TLSv1.3". */
-  readonly version: string;
-  /** The cipher suite's standard name. */
-  readonly cipher: string;
-  /** The name the client asked for (SNI), or null. */
-  readonly serverName: string | null;
-  /** True when an earlier session was resumed. */
-  readonly resumed: boolean;
-  /** The client's certificate, if it showed one that the listener's client CA vouches for. */
-  readonly certificate: ClientCertificate | null;
-  /** Why a certificate that it showed does not count. */
-  readonly distrust?: string;
-}
-/** A client's certificate whose chain was verified. */
-export interface ClientCertificate {
-  /** SHA-256 of the certificate: upper-case hex with colons. */
-  readonly fingerprint: string;
-  /** The subject's common name, or empty. */
-  readonly commonName: string;
-  /** E-mail addresses among the alternative names. */
-  readonly emails: readonly string[];
-}
-/** The peer of a session. */
-export interface Client {
-  /** Canonical: IPv4-mapped addresses as IPv4. */
-  readonly ip: string;
-  /** Its own port. */
-  readonly port: number;
-  /** Null without TLS. */
-  readonly tls: TlsFacts | null;
-  /** Who it is logged in as, else null. */
-  readonly identity: string | null;
-}
-/** One recipient of a transaction, as it is now. */
-export interface Recipient {
-  /** Where its copy goes. */
-  readonly address: Address;
-  /** What the peer named; `address` differs after an alias. */
-  readonly original: Address;
-  /** The recipient this one was expanded from. Null for what the peer itself named. */
-  readonly origin: Recipient | null;
-  /** What RCPT said besides the address. */
-  readonly parameters: RcptParameters;
-  /** A plugin added it (`copyTo`): nobody is told of it, and no limit counts it. `origin` is null all the same. */
-  readonly copy: boolean;
-  /** Null until a plugin gave it one. */
-  readonly route: Route | null;
-  /** Null until it is settled or refused. */
-  readonly result: Result | null;
-  /** What plugins know about it. */
-  get<T>(key: Key<T, "recipient">): T | undefined;
-}
-/** One field of a header section. */
-export interface HeaderField {
-  /** As it was written, without the colon. */
-  readonly name: string;
-  /** Unfolded, without the space around it. Octets above 127 as UTF-8, else Latin-1. */
-  readonly value: string;
-}
 /**
- * The message as received. Header edits are a list beside it and take effect when it is written; `header` and `headers`
- * show them, `bytes` and `stream` never do: signatures stay checkable.
+ * What every phase's context has.
+ *
+ * @example
+ * ```ts
+ * import { type Context, on, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * // How often it was here today; in any phase.
+ * async function visits(ctx: Context, who: string): Promise<number> {
+ *   const count = await ctx.store.add(`visits ${who}`, 1, { seconds: 86_400 });
+ *   ctx.note(`visit ${count} of ${who}`);
+ *   return count;
+ * }
+ * const counts = on("connect", async (ctx, next) => (await visits(ctx, ctx.client.ip), next()));
+ * const { decisions } = await runPhase(counts, "connect", { ip: "192.0.2.1" });
+ * assertEquals(decisions[0]?.reason, "visit 1 of 192.0.2.1");
+ * ```
  */
-export interface Message {
-  /** Octets as received, header section and body. */
-  readonly size: number;
-  /** What BODY= said (RFC 6152, RFC 3030); 7BIT unless it said more. */
-  readonly bodyType: BodyType;
-  /** Octets before its body: where the header section ends, in `stream()` as in `content()`. */
-  readonly bodyStart: number;
-  /** A line that is no field ended the header before its empty line: another reader may see more fields behind it. */
-  readonly malformed: boolean;
-  /** The first field of that name, any case. */
-  header(name: string): string | undefined;
-  /** All of them, in their order; what plugins added stands first, what they removed is not there. */
-  readonly headers: readonly HeaderField[];
-  /**
-   * The same fields as octets, each with its line ends as it was received or written, and no empty line behind them: for
-   * those who sign, and for filters that want to see it all. Never write to it.
-   */
-  readonly headerOctets: Uint8Array<ArrayBuffer>;
-  /** The received octets: a view, never write to it. Rejects above `max` (default 1 MiB): stream instead. */
-  bytes(options?: { readonly max?: number }): Promise<Uint8Array<ArrayBuffer>>;
-  /** A fresh stream of the received octets each time, from memory or the spool file. */
-  stream(): ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** A body other than the received one goes on: a plugin has rewritten it. */
-  readonly rewritten: boolean;
-  /** The octets with the body that goes on, the header section as it was received: those of `stream()` unless `rewritten`. */
-  content(): ReadableStream<Uint8Array<ArrayBuffer>>;
-}
-/** Points for a message, and who gave them. */
-export interface Score {
-  /** More is worse; a negative number speaks for the message. */
-  readonly points: number;
-  /** The rule that gave them. */
-  readonly reason: string;
-}
-/** A copy for a mailbox of the dev inbox, durable with the commit that ends the phase. */
-export interface Deposit {
-  /** Whose copy it is. */
-  readonly recipient: Recipient;
-  /** The mailbox. */
-  readonly inbox: string;
-}
-
-/** What every phase's context has. */
 export interface Context<S extends Scope = "connection"> extends AsksOutside {
   /** The transaction's id, before MAIL the session's (which begins with `s`). */
   readonly id: string;
@@ -178,33 +72,24 @@ export interface Context<S extends Scope = "connection"> extends AsksOutside {
   /** Leaves a fact for the plugins behind this one. A key is no change: it counts in mode observe too. */
   set<T>(key: Key<T, S>, value: NoInfer<T>): void; // NoInfer: else set(SPF, "typo") widens T and compiles
 }
-/** What a condition may look at, in any phase. `recipient` is there in rcpt only, `sender` is null before MAIL too. */
-export interface Facts {
-  /** The phase that is being decided. */
-  readonly phase: Phase;
-  /** What the listener is for. */
-  readonly role: Role;
-  /** The listener's name. */
-  readonly listener: string;
-  /** This site. */
-  readonly host: Host;
-  /** The peer. */
-  readonly client: Client;
-  /** What the peer called itself; empty before EHLO. */
-  readonly helo: string;
-  /** The sender; null for `<>`. */
-  readonly sender: Address | null;
-  /** The recipient that is being decided. */
-  readonly recipient: Recipient | null;
-  /** The accepted ones so far. */
-  readonly recipients: readonly Recipient[];
-  /** What plugins before this place left. */
-  get<T>(key: Key<T, Scope>): T | undefined;
-}
 /** The scopes that outlive a recipient. */
 export type Lasting = "connection" | "transaction";
 
-/** What can wait while the peer does. */
+/**
+ * What can wait while the peer does.
+ *
+ * @example
+ * ```ts
+ * import { on, reject, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const early = on("connect", async (ctx, next) => {
+ *   const talked = await ctx.pause(5_000); // before the greeting
+ *   return talked ? reject("5.5.1", "Wait for the greeting", { code: 554 }) : next();
+ * });
+ * const { reply, pauses } = await runPhase(early, "connect", { pause: () => Promise.resolve(true) });
+ * assertEquals([reply.code, pauses], [554, [5_000]]);
+ * ```
+ */
 export interface Pausing {
   /**
    * Waits: a peer that is made to wait is a peer that can be told from others. Resolves with false when the time is over,
@@ -213,12 +98,33 @@ export interface Pausing {
    */
   pause(milliseconds: number): Promise<boolean>;
 }
-/** A connection was taken. */
+/**
+ * A connection was taken.
+ *
+ * @example
+ * ```ts
+ * import { defer, on, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const night = on("connect", (ctx, next) => new Date(ctx.now()).getUTCHours() < 6 ? defer("4.3.2", "Come by day") : next());
+ * const at = (hour: number) => runPhase(night, "connect", { now: () => Date.UTC(2026, 0, 1, hour) });
+ * assertEquals([(await at(3)).reply.code, (await at(12)).reply.code], [451, 250]);
+ * ```
+ */
 export interface ConnectContext extends Context, Pausing {
   /** The peer. */
   readonly client: Client;
 }
-/** EHLO, HELO, LHLO. */
+/**
+ * EHLO, HELO, LHLO.
+ *
+ * @example
+ * ```ts
+ * import { on, reject, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const not_me = on("helo", (ctx, next) => ctx.helo === ctx.host.name ? reject("5.7.1", "That is my name") : next());
+ * assertEquals((await runPhase(not_me, "helo", { helo: "mx.example.org" })).reply.text, "That is my name");
+ * ```
+ */
 export interface HeloContext extends ConnectContext {
   /** What the peer calls itself, as it wrote it: nobody has checked it. */
   readonly helo: string;
@@ -226,6 +132,22 @@ export interface HeloContext extends ConnectContext {
 /**
  * Who the client says it is, and a way to check it that is the same for every SASL mechanism. Holds no secret that a log
  * could show by accident.
+ *
+ * @example
+ * ```ts
+ * import { on, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const STORED = new Map([["ann", "$scrypt$ln=15,r=8,p=1$c2FsdHNhbHQ$hm9XXUOsvSSJ3jnBZLGoXw"]]);
+ * const DECOY = "$scrypt$ln=15,r=8,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA";
+ * const accounts = on("auth", async (ctx, next) => {
+ *   const { user, verify, decoy } = ctx.credentials, stored = STORED.get(user);
+ *   if (stored === undefined) await decoy(DECOY); // as much work as for a user that is there
+ *   else if (await verify(stored)) ctx.identify(user);
+ *   return next();
+ * });
+ * const login = { user: "ann", password: "secret", verify: (stored: string) => stored === STORED.get("ann") };
+ * assertEquals((await runPhase(accounts, "auth", { login })).identity, "ann");
+ * ```
  */
 export interface Credentials {
   /** The SASL mechanism, upper case. */
@@ -246,15 +168,43 @@ export interface Credentials {
    */
   reveal(): string | null;
 }
-/** AUTH. The phase accepts only with an identity. */
+/**
+ * AUTH. The phase accepts only with an identity.
+ *
+ * @example
+ * ```ts
+ * import { on, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const certified = on("auth", (ctx, next) => {
+ *   const { mechanism } = ctx.credentials, name = ctx.client.tls?.certificate?.commonName;
+ *   if (mechanism === "EXTERNAL" && name) ctx.identify(name);
+ *   return next(); // without an identity core answers 535
+ * });
+ * const { reply, identity } = await runPhase(certified, "auth", { login: { user: "ann", password: "x" } });
+ * assertEquals([reply.code, identity], [535, null]);
+ * ```
+ */
 export interface AuthContext extends HeloContext {
   /** Who the client says it is, and how to check it. */
   readonly credentials: Credentials;
   /** Vouches for the peer: it is this user from now on, if the phase accepts. */
   identify(user: string): void;
 }
-/** MAIL. */
-export interface MailContext extends Context<Lasting>, Pausing {
+/**
+ * MAIL.
+ *
+ * @example
+ * ```ts
+ * import { on, reject, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const small = on("mail", (ctx, next) => {
+ *   const { size } = ctx.parameters; // what SIZE= said (RFC 1870)
+ *   return size !== null && size > 1_000_000 ? reject("5.3.4", "Too large", { code: 552 }) : next();
+ * });
+ * assertEquals((await runPhase(small, "mail", { parameters: { size: 2_000_000 } })).reply.code, 552);
+ * ```
+ */
+export interface MailContext extends Context<"connection" | "transaction">, Pausing {
   /** The peer. */
   readonly client: Client;
   /** What the peer calls itself. */
@@ -287,9 +237,39 @@ export interface Question {
 /**
  * Asks another host about a recipient, by MAIL and RCPT. Resolves with its words, or with a deferral when nobody could be
  * asked.
+ *
+ * @example
+ * ```ts
+ * import { type CallAhead, on, reject, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const asks = on("rcpt", async (ctx, next) => {
+ *   ctx.route({ to: "remote", via: "inside" });
+ *   const reply = await ctx.callAhead();
+ *   return reply.verdict === "reject" ? reply : next();
+ * });
+ * const callAhead: CallAhead = ({ recipient }) => Promise.resolve(reject("5.1.1", `No ${recipient.local} here`));
+ * assertEquals((await runPhase(asks, "rcpt", { to: "bob@example.org", callAhead })).reply.text, "No bob here");
+ * ```
  */
 export type CallAhead = (question: Question, signal: AbortSignal) => Promise<Reply>;
-/** RCPT: who is it, and where does its copy go? The phase accepts only a recipient with a route, or an expanded one. */
+/**
+ * RCPT: who is it, and where does its copy go? The phase accepts only a recipient with a route, or an expanded one.
+ *
+ * @example
+ * ```ts
+ * import { on, parseAddress, simulate } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const team = [parseAddress("ann@example.org")!, parseAddress("bob@example.org")!];
+ * const people = on("rcpt", (ctx, next) => {
+ *   const { local } = ctx.recipient.address;
+ *   if (local === "team") ctx.expand(team); // each of them is asked the whole list
+ *   else if (local !== "nobody") ctx.route({ to: "local", plugin: "inbox" });
+ *   return next(); // without a route: 550 5.1.1
+ * });
+ * const { recipients } = await simulate([people], { to: ["team@example.org", "nobody@example.org"] });
+ * assertEquals(recipients.map(({ address }) => address.local), ["ann", "bob"]);
+ * ```
+ */
 export interface RcptContext extends MailContext {
   /** The one that is being decided. */
   readonly recipient: Recipient;
@@ -310,11 +290,29 @@ export interface RcptContext extends MailContext {
    * @throws {TypeError} (a rejection) where the recipient has no remote route, or nobody here asks other hosts.
    */
   callAhead(options?: { readonly sender?: Address | null }): Promise<Reply>;
+  /** Also under keys of this recipient, as `recipient.get`. */
+  get<T>(key: Key<T, Scope>): T | undefined;
   /** Also under keys of this recipient. */
-  set<T>(key: Key<T, Lasting | "recipient">, value: NoInfer<T>): void;
+  set<T>(key: Key<T, Scope>, value: NoInfer<T>): void;
 }
-/** All that an edge host knows. Write a handler against this and it runs in both places. */
-export interface MessageContext extends Context<Lasting> {
+/**
+ * A message, its sender and its recipients: what data, queue and deliver have in common.
+ *
+ * @example
+ * ```ts
+ * import { type MessageContext, on, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * // For data, queue and deliver alike.
+ * function mark(ctx: MessageContext): void {
+ *   const sum = ctx.scores.reduce((all, { points }) => all + points, 0);
+ *   ctx.replaceHeader("X-Points", String(sum));
+ * }
+ * const marks = on("data", (ctx, next) => (ctx.score(2, "no_date"), mark(ctx), next()));
+ * const { output } = await runPhase(marks, "data", { message: "X-Points: -9\n\ntext\n" });
+ * assertEquals(output, "X-Points: 2\r\n\r\ntext\r\n");
+ * ```
+ */
+export interface MessageContext extends Context<"connection" | "transaction"> {
   /** Null for `<>`. */
   readonly sender: Address | null;
   /** The accepted ones, aliases expanded, each once. */
@@ -354,8 +352,24 @@ export interface MessageContext extends Context<Lasting> {
    */
   refuse(recipient: Recipient, reply: Reply<"defer" | "reject">): void;
 }
-/** After the last octet (a milter's eom). There is no phase between DATA and the body: BDAT has no such moment. */
-export interface DataContext extends MessageContext, MailContext {
+/**
+ * After the last octet (a milter's eom). There is no phase between DATA and the body: BDAT has no such moment.
+ *
+ * @example
+ * ```ts
+ * import { on, parseAddress, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const audit = parseAddress("audit@example.org")!;
+ * const watched = on("data", (ctx, next) => {
+ *   if (ctx.sender?.local === "boss") ctx.copyTo(audit); // durable with the message, and told to nobody
+ *   for (const each of ctx.recipients) if (each.address.local === "old") ctx.drop(each);
+ *   return next();
+ * });
+ * const { recipients } = await runPhase(watched, "data", { to: ["old@example.org", "bob@example.org"] });
+ * assertEquals(recipients.map(({ result }) => result), ["discarded", null]);
+ * ```
+ */
+export interface DataContext extends EdgeContext, MailContext {
   /**
    * One recipient more, if the message is accepted: durable with it in one commit, and told to nobody (NOTIFY=NEVER). An
    * address of ours is routed by the `rcpt` handlers (`recipient.copy`), a foreign one goes out. If it cannot be routed
@@ -365,12 +379,6 @@ export interface DataContext extends MessageContext, MailContext {
   /** This recipient gets nothing, and nobody is told: for the host a copy is `discarded`, for the peer it is accepted. */
   drop(recipient: Recipient): void;
   /**
-   * Another body behind the header section, which the header verbs change. Whatever was signed breaks by it; observers are
-   * told so. The received octets are kept beside it, and plugins go on to see them: see `message.content()`. Several: the
-   * last counts. Resolves when the body is spooled.
-   */
-  rewrite(body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>, reason: string): Promise<void>;
-  /**
    * Nothing is sent to that address any more, for so many seconds; null: for good. When the message is accepted.
    */
   suppress(address: Address, options: { readonly reason: string; readonly seconds: number | null }): void;
@@ -378,6 +386,22 @@ export interface DataContext extends MessageContext, MailContext {
 /**
  * Where to, no longer whether. Runs before the 250 (tries 0) and again from the durable queue for routes that name the
  * plugin, hours later and without a peer: hence no `client` here, and transaction keys are gone when tries > 0.
+ *
+ * @example
+ * ```ts
+ * import { on, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const stored: string[] = [];
+ * const memory = on("queue", async (ctx, next) => {
+ *   for (const each of ctx.recipients.filter(({ route }) => route?.to === "local" && route.plugin === "memory")) {
+ *     stored.push(await new Response(ctx.output()).text()); // edits made, Return-Path in front
+ *     ctx.settle(each, "stored"); // durable: only now
+ *   }
+ *   return next();
+ * }, { name: "memory" });
+ * const { recipients } = await runPhase(memory, "queue", { from: "a@example.net", message: "Subject: x\n\ntext\n" });
+ * assertEquals([recipients[0]?.result, stored], ["stored", ["Return-Path: <a@example.net>\r\nSubject: x\r\n\r\ntext\r\n"]]);
+ * ```
  */
 export interface QueueContext extends MessageContext {
   /** Attempts before this one. */
@@ -391,60 +415,4 @@ export interface QueueContext extends MessageContext {
   settle(recipient: Recipient, result: "stored" | "discarded"): void;
   /** A copy for a mailbox of the dev inbox: durable, and settled as stored, with the commit that ends the phase. */
   deposit(recipient: Recipient, inbox: string): void;
-}
-/** What goes out, at last: edits made, coded as this peer can read it, in front of it nothing but other signatures. */
-export interface SignedContent {
-  /** Octets. */
-  readonly size: number;
-  /** The first octets, at least the whole header section. */
-  readonly head: Uint8Array<ArrayBuffer>;
-  /** All octets when they are in memory, else null. Never write to them. */
-  readonly memory: Uint8Array<ArrayBuffer> | null;
-  /** A fresh stream each time. */
-  stream(): ReadableStream<Uint8Array<ArrayBuffer>>;
-}
-/**
- * Makes the fields that are to stand in front of a content: whole header fields with CRLF at the end of each, or an empty
- * string. When it fails the attempt is put off: what was to be signed never goes out without it.
- */
-export type Signer = (content: SignedContent) => Promise<string>;
-
-/**
- * On the way out: middleware around one attempt at the recipients of a message that share a destination. `next()` makes
- * the attempt and gives what became of it: an acceptance when every recipient was taken, else the worst refusal. Changes
- * hold for this attempt and come before it: what is said behind `next()` counts for nothing. There is no `client` here,
- * and no keys of the transaction.
- */
-export interface DeliverContext extends MessageContext {
-  /** Attempts before this one. */
-  readonly tries: number;
-  /** The recipients of this attempt share this destination. `via`: the name of a next hop; null: the domain's own hosts. */
-  readonly destination: { readonly domain: string; readonly via: string | null };
-  /** Who brought the message, as the queue remembers it; `ip` is empty for what this server wrote itself (reports). */
-  readonly origin: Origin;
-  /** What MAIL said besides the address when the message came. */
-  readonly parameters: MailParameters;
-  /** Another next hop. The last word counts. */
-  route(route: RemoteRoute): void;
-  /**
-   * MAIL FROM of this attempt, for one recipient or for all; the last word counts. Recipients with different ones go in
-   * transactions of their own. `ctx.sender` stays who the sender is, and is told of failures.
-   *
-   * @throws {TypeError} for mail from `<>`.
-   */
-  reversePath(address: Address, recipient?: Recipient): void;
-  /** MAIL FROM of this attempt for a recipient, as it is by now: for whoever signs what another plugin made. Null: `<>`. */
-  returnPathOf(recipient: Recipient): Address | null;
-  /** RCPT TO of this attempt for a recipient. The last word counts. */
-  forwardPath(recipient: Recipient, address: Address): void;
-  /**
-   * Not before that moment (milliseconds since 1970), and this was no attempt: nobody's patience is used up. Then answer
-   * `defer(...)`; after `next()` it counts for nothing. Several: the latest counts.
-   */
-  postpone(until: number): void;
-  /**
-   * Asks `signer` once for each form in which the content goes out, after every other change, the coding for a peer
-   * without 8BITMIME included. Several: each sees the fields of those before it, and its own stand in front of theirs.
-   */
-  sign(signer: Signer): void;
 }

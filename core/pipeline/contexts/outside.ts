@@ -5,7 +5,22 @@
  */
 import type { Phase } from "../../observe/events.ts";
 
-/** What every phase's context has. */
+/**
+ * What every phase's context has.
+ *
+ * @example
+ * ```ts
+ * import { on, reject, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const listed = on("mail", async (ctx, next) => {
+ *   const question = `listed ${ctx.client.ip}`;
+ *   const ask = async (signal: AbortSignal) => await (await fetch(`http://list.example/${ctx.client.ip}`, { signal })).text();
+ *   return await ctx.outside(question, ask) === "yes" ? reject("5.7.1", "Listed") : next();
+ * });
+ * const outside = { "listed 192.0.2.9": "yes" }; // a test, and a replay, answer in its place
+ * assertEquals((await runPhase(listed, "mail", { ip: "192.0.2.9", outside })).reply.text, "Listed");
+ * ```
+ */
 export interface AsksOutside {
   /**
    * What `ask` gives. It is simply called, unless the session is a replay: then this is what the same question was answered
@@ -20,7 +35,26 @@ export interface AsksOutside {
   outside(question: string, ask: (signal: AbortSignal) => Promise<string>): Promise<string>;
 }
 
-/** Nobody answered: then, as far as a recording knows, or now. Says nothing about the mail. */
+/**
+ * Nobody answered: then, as far as a recording knows, or now. Says nothing about the mail.
+ *
+ * @example
+ * ```ts
+ * import { defer, on, OutsideError, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const asks = on("mail", async (ctx, next) => {
+ *   try {
+ *     const answer = await ctx.outside("weather", () => Promise.reject(new OutsideError("it is down")));
+ *     return answer === "fine" ? next() : defer("4.3.2", "Not in this weather");
+ *   } catch (error) {
+ *     if (error instanceof OutsideError) return defer("4.3.2", "Ask me later", { reason: error.message });
+ *     throw error;
+ *   }
+ * });
+ * const { reply } = await runPhase(asks, "mail");
+ * assertEquals([reply.code, reply.options.reason], [451, "it is down"]);
+ * ```
+ */
 export class OutsideError extends Error {
   /** Tells it from other errors. */
   override readonly name = "OutsideError";

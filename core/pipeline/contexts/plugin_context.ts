@@ -102,6 +102,9 @@ export class PluginContext implements Every {
   get client(): Client {
     return this.#ctx.client;
   }
+  get peer(): Client | null {
+    return this.#ctx.role === "edge" ? null : this.#ctx.client;
+  }
   get helo(): string {
     return this.#ctx.helo;
   }
@@ -168,12 +171,36 @@ export class PluginContext implements Every {
   // ---- Keys: facts that plugins leave for each other -----------------------------------------------------------------
 
   get<T>(key: Key<T, Scope>): T | undefined {
+    this.#lasts("get", key);
     return this.#ctx.keysOf(key.scope).get(key.name) as T | undefined;
   }
   set<T>(key: Key<T, Scope>, value: NoInfer<T>): void {
+    this.#lasts("set", key);
     if (this.#late(`set(${key.name})`)) return;
     this.#ctx.keysOf(key.scope).set(key.name, value);
     if (key.tell !== undefined) (this.facts ??= []).push([key.name, cut(key.tell(value), MAX_TOLD)]);
+  }
+
+  /** The types say the same; else a fact would be lost, or outlive what it is about. */
+  #lasts(verb: string, key: Key<unknown, Scope>): void {
+    switch (key?.scope) {
+      case "connection":
+        return;
+      case "transaction": {
+        const { phase } = this.#ctx;
+        if (phase !== "connect" && phase !== "helo" && phase !== "auth") return;
+        throw new TypeError(
+          `${verb}(): the key "${key.name}" is of a transaction, and ${phase} is before MAIL: key(name, "connection")`,
+        );
+      }
+      case "recipient":
+        if (this.#ctx.recipient !== null) return;
+        throw new TypeError(
+          `${verb}(): the key "${key.name}" is of one recipient, and ${this.#ctx.phase} has many: recipient.get() reads, rcpt sets`,
+        );
+      default:
+        throw new TypeError(`${verb}() wants a key that key(name) made`);
+    }
   }
 
   note(sentence: string): void {

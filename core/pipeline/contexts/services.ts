@@ -6,6 +6,7 @@ import type { Reply } from "../../model/reply.ts";
 import type { Resolver } from "../../dns/resolver.ts";
 import type { Event } from "../../observe/events.ts";
 import type { BodyWriter, Counters } from "../../store/store.ts";
+import type { Deadlines } from "../calls/deadlines.ts";
 import type { Phase } from "../plugin.ts";
 import type { CallAhead, Client, Host, Role } from "./contexts.ts";
 import type { Outside } from "./outside.ts";
@@ -36,6 +37,8 @@ export interface Services {
   suppress?(address: Address, options: { readonly reason: string; readonly seconds: number | null }): Promise<void>;
   /** Hardly a place is left: nobody is made to wait. */
   crowded?(): boolean;
+  /** Watches the time of its calls; absent: what all of this thread share. */
+  readonly deadlines?: Deadlines;
   /** Waits in the place of the clock: for tests. */
   pause?(milliseconds: number): Promise<boolean>;
 }

@@ -10,7 +10,19 @@ import type { TransactionContext } from "../contexts/transaction_context.ts";
 import { worst } from "../endings/settlement.ts";
 import { signatures } from "../signatures.ts";
 
-/** What the next hop says of a recipient. */
+/**
+ * What the next hop says of a recipient.
+ *
+ * @example
+ * ```ts
+ * import { accept, type NextHopAnswer, reject, runPhase } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const attempt: NextHopAnswer = ({ address }) => address.local === "bob" ? accept() : reject("5.1.1", "No such user");
+ * const { recipients, departure } = await runPhase([], "deliver", { to: ["bob@b.example", "eve@b.example"], attempt });
+ * assertEquals(recipients.map(({ result }) => String(result)), ["relayed", "550 5.1.1 No such user"]);
+ * assertEquals(departure?.envelopes.length, 2);
+ * ```
+ */
 export type NextHopAnswer = (recipient: Recipient) => Reply | Promise<Reply>;
 
 /** What the attempt was asked to do, and whether it was made. */

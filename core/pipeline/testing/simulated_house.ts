@@ -29,7 +29,21 @@ export function answering(table: Readonly<Record<string, string | Error>>): Outs
   };
 }
 
-/** Counters in memory that expire by the simulated clock. */
+/**
+ * Counters in memory that expire by the simulated clock. Give two runs the same ones to see what the first left.
+ *
+ * @example
+ * ```ts
+ * import { SimulatedCounters } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * let now = 0;
+ * const counters = new SimulatedCounters(() => now);
+ * await counters.add("seen", 2, { seconds: 60 });
+ * assertEquals([await counters.get("seen"), counters.names], ["2", ["seen"]]);
+ * now = 60_000;
+ * assertEquals(await counters.get("seen"), undefined);
+ * ```
+ */
 export class SimulatedCounters implements Counters {
   readonly #entries = new Map<string, { value: string; until: number }>();
   /** By this clock, milliseconds since 1970; by default it stands still. */

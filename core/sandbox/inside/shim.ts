@@ -239,7 +239,7 @@ function watchEnds(): void {
     crashed(`unhandled rejection: ${words(event.reason)}`);
   });
   scope.close = () => crashed("it closed itself");
-  const system = (globalThis as { Deno?: { exit?: unknown } }).Deno;
+  const system = Reflect.get(globalThis, "Deno") as { exit?: unknown } | undefined;
   if (system !== undefined) system.exit = () => crashed("it called exit()");
 }
 

@@ -37,7 +37,19 @@ const FEWEST = 4096, MOST = 10_000_000, LONGEST_SALT = 256;
 const LINE = /^(SCRAM-SHA-[0-9]{1,3})\$([1-9][0-9]{0,7}):([A-Za-z0-9+/=]+)\$([A-Za-z0-9+/=]+):([A-Za-z0-9+/=]+)$/;
 const LONGEST_LINE = 1024;
 
-/** The keys, or null where the line has another form, another hash, or a number of iterations that is none. */
+/**
+ * The keys, or null where the line has another form, another hash, or a number of iterations that is none: from 4,096 (RFC
+ * 7677 4) to 10,000,000. SCRAM-SHA-256 unless said otherwise.
+ *
+ * @example
+ * ```ts
+ * import { parseScramKeys } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const salt = "W22ZaJ0SNY7soEsUEjb6gQ==", digest = "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=";
+ * assertEquals(parseScramKeys(`SCRAM-SHA-256$4096:${salt}$${digest}:${digest}`)?.iterations, 4096);
+ * assertEquals(parseScramKeys(`SCRAM-SHA-256$1:${salt}$${digest}:${digest}`), null);
+ * ```
+ */
 export function parseScramKeys(text: string, { name, length }: ScramHash = SHA_256): ScramKeys | null {
   const match = text.length > LONGEST_LINE ? null : LINE.exec(text);
   if (match === null || match[1] !== name) return null;
@@ -48,7 +60,18 @@ export function parseScramKeys(text: string, { name, length }: ScramHash = SHA_2
   return { iterations, salt, storedKey, serverKey };
 }
 
-/** The line that `parseScramKeys` reads. */
+/**
+ * The line that `parseScramKeys` reads, as `postern user` writes it into a file of accounts.
+ *
+ * @example
+ * ```ts
+ * import { formatScramKeys, parseScramKeys } from "postern";
+ * import { assertEquals } from "@std/assert";
+ * const salt = crypto.getRandomValues(new Uint8Array(16)), digest = new Uint8Array(32);
+ * const keys = { iterations: 4096, salt, storedKey: digest, serverKey: digest };
+ * assertEquals(parseScramKeys(formatScramKeys(keys)), keys);
+ * ```
+ */
 export function formatScramKeys(keys: ScramKeys, { name }: ScramHash = SHA_256): string {
   const { iterations, salt, storedKey, serverKey } = keys;
   return `${name}$${iterations}:${salt.toBase64()}$${storedKey.toBase64()}:${serverKey.toBase64()}`;

@@ -5,8 +5,9 @@
  */
 import { z } from "zod";
 import {
-  type DataContext,
-  definePlugin,
+  defineMessagePlugin,
+  type EdgeContext,
+  type EdgePhases,
   type MimeDefect,
   parseSize,
   type PartHead,
@@ -79,15 +80,15 @@ const TOLD = 5; // findings in a reason
  * assertEquals(String(reply), "550 5.7.1 Attachment refused: a file name of a kind that runs (invoice.pdf.exe: .exe)");
  * ```
  */
-export const attachments: PluginFactory<z.input<typeof Options>> = definePlugin({
+export const attachments: PluginFactory<z.input<typeof Options>, EdgePhases> = defineMessagePlugin({
   name: "attachments",
   options: Options,
-  roles: ["mx"],
+  roles: ["mx", "edge"],
   create(options) {
     const extensions = new Set(options.extensions.filter((each) => !options.allow.includes(each)));
     const { archives, points } = options, actionOf = (rule: RuleName): Action => options[rule];
 
-    async function inspect(ctx: DataContext): Promise<{ parts: BodyPart[]; findings: readonly Finding[] }> {
+    async function inspect(ctx: EdgeContext): Promise<{ parts: BodyPart[]; findings: readonly Finding[] }> {
       const inspection = new Inspection({ extensions, archives });
       try {
         const parts = await readParts(ctx.message, {
@@ -120,7 +121,7 @@ export const attachments: PluginFactory<z.input<typeof Options>> = definePlugin(
 
     return {
       async data(ctx, next) {
-        if (ctx.client.identity !== null && !options.logins) { // and no promise
+        if (ctx.peer !== null && ctx.peer.identity !== null && !options.logins) { // and no promise
           ctx.note("Not looked at: the client has logged in");
           return next();
         }
@@ -148,7 +149,7 @@ export const attachments: PluginFactory<z.input<typeof Options>> = definePlugin(
 });
 
 /** Takes the parts out. Returns the findings whose part cannot be taken out. */
-async function drop(ctx: DataContext, parts: readonly BodyPart[], findings: readonly Finding[]): Promise<Finding[]> {
+async function drop(ctx: EdgeContext, parts: readonly BodyPart[], findings: readonly Finding[]): Promise<Finding[]> {
   if (findings.length === 0) return [];
   const paths = new Map(findings.map((finding) => [finding.part, finding]));
   const dropped = parts.filter(({ path }) => paths.has(path)).map((part) => ({

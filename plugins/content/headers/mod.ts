@@ -4,7 +4,13 @@
  * Non-job: the body, authentication of the author (DMARC).
  */
 import { z } from "zod";
-import { definePlugin, parseDuration, type PluginFactory, reject } from "../../../core/pipeline/mod.ts";
+import {
+  defineMessagePlugin,
+  type EdgePhases,
+  parseDuration,
+  type PluginFactory,
+  reject,
+} from "../../../core/pipeline/mod.ts";
 import { examine, type Fault } from "./examine.ts";
 import { readHead } from "./head.ts";
 import { HEADERS } from "./key.ts";
@@ -40,7 +46,7 @@ const HeadersOptions = z.strictObject({
  * assertEquals(headers({ missingDate: "reject" }).name, "headers");
  * ```
  */
-export const headers: PluginFactory<z.input<typeof HeadersOptions>> = definePlugin({
+export const headers: PluginFactory<z.input<typeof HeadersOptions>, EdgePhases> = defineMessagePlugin({
   name: "headers",
   options: HeadersOptions,
   create: ({ future, past, points, ...actions }) => ({

@@ -5,8 +5,9 @@
  */
 import { z } from "zod";
 import {
-  type DataContext,
-  definePlugin,
+  defineMessagePlugin,
+  type EdgeContext,
+  type EdgePhases,
   parseSize,
   type PartHead,
   type PluginFactory,
@@ -61,7 +62,7 @@ const Options = z.strictObject({
  * assertEquals(output, "Subject: x\r\n\r\nHello\r\nExample Ltd\r\n");
  * ```
  */
-export const rewrite: PluginFactory<z.input<typeof Options>> = definePlugin({
+export const rewrite: PluginFactory<z.input<typeof Options>, EdgePhases> = defineMessagePlugin({
   name: "rewrite",
   after: ["spf", "dkim", "arc", "dmarc", "attachments"],
   options: Options,
@@ -124,8 +125,8 @@ function placeFor(head: PartHead, places: Map<string, FooterPlace>): FooterPlace
 }
 
 /** Somebody who has logged in brought it, or a network that may send anywhere. */
-function isSent({ client, recipients }: DataContext): boolean {
-  return client.identity !== null || recipients.some((each) => each.get(RELAY) === "network");
+function isSent({ peer, recipients }: EdgeContext): boolean {
+  return peer !== null && peer.identity !== null || recipients.some((each) => each.get(RELAY) === "network");
 }
 
 function noteFor(note: string, { filename, type }: BodyPart): string {

@@ -6,9 +6,10 @@
 import { z } from "zod";
 import {
   canonicalDomain,
-  type DataContext,
-  definePlugin,
+  defineMessagePlugin,
   DomainSet,
+  type EdgeContext,
+  type EdgePhases,
   isDomainPattern,
   isLoopback,
   isNetwork,
@@ -62,10 +63,10 @@ const Options = z.strictObject({
  * assertEquals(scores, [{ points: 3, reason: "uribl: spam.example is listed by uri.example.org (127.0.0.2)" }]);
  * ```
  */
-export const uribl: PluginFactory<z.input<typeof Options>> = definePlugin({
+export const uribl: PluginFactory<z.input<typeof Options>, EdgePhases> = defineMessagePlugin({
   name: "uribl",
   options: Options,
-  roles: ["mx"],
+  roles: ["mx", "edge"],
   create(options, { trouble }) {
     const lists = Object.entries(options.zones).map(([zone, entry]) => {
       const { weight, mask = null, addresses = false } = typeof entry === "number" ? { weight: entry } : entry;
@@ -73,7 +74,7 @@ export const uribl: PluginFactory<z.input<typeof Options>> = definePlugin({
     });
     const allowed = new DomainSet(options.allow), exempt = new Networks(options.networks);
 
-    async function listings(ctx: DataContext, targets: readonly LinkTarget[]): Promise<UriListing[]> {
+    async function listings(ctx: EdgeContext, targets: readonly LinkTarget[]): Promise<UriListing[]> {
       const asking = {
         dns: ctx.dns,
         signal: AbortSignal.any([ctx.signal, AbortSignal.timeout(options.timeout)]),
@@ -93,8 +94,8 @@ export const uribl: PluginFactory<z.input<typeof Options>> = definePlugin({
 
     return {
       async data(ctx, next) {
-        const { ip, identity } = ctx.client;
-        if (identity !== null || isLoopback(ip) || exempt.has(ip)) return next(); // and no promise
+        const { peer } = ctx;
+        if (peer !== null && (peer.identity !== null || isLoopback(peer.ip) || exempt.has(peer.ip))) return next();
         const ours = DomainSet.of(ctx.host.domains);
         const targets = targetsIn(await messageContent(ctx.message))
           .filter(({ subject }) => !allowed.has(subject) && !ours.has(subject));

@@ -6,9 +6,10 @@
 import { z } from "zod";
 import { type Chain, contentOf, KeyRecords, verifyChain } from "../../../core/dkim/mod.ts";
 import {
-  type DataContext,
-  definePlugin,
+  defineMessagePlugin,
   DomainSet,
+  type EdgeContext,
+  type EdgePhases,
   isDomainPattern,
   Networks,
   parseDuration,
@@ -41,14 +42,14 @@ const Options = z.strictObject({
  * const plugin = arc({ trust: ["lists.example.net"] });
  * ```
  */
-export const arc: PluginFactory<z.input<typeof Options>> = definePlugin({
+export const arc: PluginFactory<z.input<typeof Options>, EdgePhases> = defineMessagePlugin({
   name: "arc",
   options: Options,
-  roles: ["mx"],
+  roles: ["mx", "edge"],
   create({ trust, timeout, networks }) {
     const trusted = new DomainSet(trust), skipped = new Networks(networks), records = new KeyRecords();
 
-    async function find(ctx: DataContext): Promise<ArcFinding> {
+    async function find(ctx: EdgeContext): Promise<ArcFinding> {
       const content = await contentOf(ctx.message);
       const chain = await withKeyDoor(
         ctx,
@@ -60,9 +61,9 @@ export const arc: PluginFactory<z.input<typeof Options>> = definePlugin({
 
     return {
       async data(ctx, next) {
-        const { ip, identity } = ctx.client;
-        if (identity !== null || skipped.has(ip)) {
-          ctx.note(unchecked(ctx.client));
+        const { peer } = ctx;
+        if (peer !== null && (peer.identity !== null || skipped.has(peer.ip))) {
+          ctx.note(unchecked(peer));
           return next();
         }
         const finding = await find(ctx);

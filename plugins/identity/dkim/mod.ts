@@ -7,9 +7,10 @@
 import { z } from "zod";
 import { contentOf, KeyRecords, type SignatureResult, verify } from "../../../core/dkim/mod.ts";
 import {
-  type DataContext,
   defer,
-  definePlugin,
+  defineMessagePlugin,
+  type EdgeContext,
+  type EdgePhases,
   isLoopback,
   Networks,
   parseDuration,
@@ -65,15 +66,15 @@ const ORDER: readonly SignatureResult["result"][] = ["pass", "temperror", "polic
  * const plugin = dkim({ score: { fail: 1 }, covers: ["subject", "date"] });
  * ```
  */
-export const dkim: PluginFactory<z.input<typeof Options>> = definePlugin({
+export const dkim: PluginFactory<z.input<typeof Options>, EdgePhases> = defineMessagePlugin({
   name: "dkim",
   options: Options,
-  roles: ["mx"],
+  roles: ["mx", "edge"],
   create(options) {
     const skipped = new Networks(options.networks), records = new KeyRecords();
     const { timeout, signatures: most } = options;
 
-    async function find(ctx: DataContext): Promise<DkimFindings> {
+    async function find(ctx: EdgeContext): Promise<DkimFindings> {
       const content = await contentOf(ctx.message);
       const found = await withKeyDoor(
         ctx,
@@ -88,9 +89,9 @@ export const dkim: PluginFactory<z.input<typeof Options>> = definePlugin({
 
     return {
       async data(ctx, next) {
-        const { ip, identity } = ctx.client;
-        if (identity !== null || skipped.has(ip)) {
-          ctx.note(unchecked(ctx.client));
+        const { peer } = ctx;
+        if (peer !== null && (peer.identity !== null || skipped.has(peer.ip))) {
+          ctx.note(unchecked(peer));
           return next();
         }
         const findings = await find(ctx);
@@ -99,7 +100,7 @@ export const dkim: PluginFactory<z.input<typeof Options>> = definePlugin({
         attest(ctx, findings);
         const worth = options.score[findings.result as keyof Settings["score"]] ?? 0;
         if (worth !== 0) ctx.score(worth, `dkim=${findings.result}`);
-        const exempt = isLoopback(ip) ||
+        const exempt = peer !== null && isLoopback(peer.ip) ||
           ctx.recipients.every(({ original }) => original.local.toLowerCase() === "postmaster");
         return (exempt ? null : refusal(findings, options)) ?? next();
       },
@@ -120,7 +121,7 @@ function judged(each: SignatureResult, { limited, covers }: Settings, names: rea
 }
 
 /** RFC 8601 2.7.1, RFC 6008 for header.b. */
-function attest(ctx: DataContext, { result, signatures }: DkimFindings): void {
+function attest(ctx: EdgeContext, { result, signatures }: DkimFindings): void {
   if (signatures.length === 0) ctx.attest({ method: "dkim", result });
   for (const { result, reason, domain, agent, selector, algorithm, b, testing } of signatures) {
     const properties = [

@@ -6,10 +6,11 @@
 import { z } from "zod";
 import {
   canonicalDomain,
-  type DataContext,
   defer,
-  definePlugin,
+  defineMessagePlugin,
   DomainSet,
+  type EdgeContext,
+  type EdgePhases,
   HeaderSection,
   isDomainPattern,
   isLoopback,
@@ -55,6 +56,9 @@ const Options = z.strictObject({
     "From shows an address of another domain in a display name or a comment",
   ),
   temperror: z.enum(["pass", "defer"]).default("pass").describe("Name service failed: go on, or ask to come again"),
+  unknownPeer: z.enum(["permerror", "fail"]).default("permerror").describe(
+    "Nobody has seen who brought it (an edge platform), so that SPF was not asked, and no signature passes: what that is worth",
+  ),
   networks: z.array(network).default([]).describe("Clients that are not checked: relays of your own"),
   forwarders: z.array(network).default([]).describe("Clients that forward mail of others, which therefore may fail"),
   lists: z.array(domain).default([]).describe(
@@ -83,18 +87,18 @@ const HEAD = 256 * 1024, MAX_HEAD = 1024 * 1024;
  * const plugin = dmarc({ quarantine: "hold", reject: "reject", lists: ["lists.example.net"] });
  * ```
  */
-export const dmarc: PluginFactory<z.input<typeof Options>> = definePlugin({
+export const dmarc: PluginFactory<z.input<typeof Options>, EdgePhases> = defineMessagePlugin({
   name: "dmarc",
   after: ["spf", "dkim", "arc"],
   options: Options,
-  roles: ["mx"],
+  roles: ["mx", "edge"],
   create(options, setup) {
     const skipped = new Networks(options.networks), forwarders = new Networks(options.forwarders);
     const lists = new DomainSet(options.lists), { reports } = options;
 
     /** Why a failure is no reason to do what the owner asks; null: none. */
-    function excuse(ctx: DataContext, author: string): DmarcFinding["override"] {
-      if (forwarders.has(ctx.client.ip)) return { type: "trusted_forwarder", comment: "" };
+    function excuse(ctx: EdgeContext, author: string): DmarcFinding["override"] {
+      if (ctx.peer !== null && forwarders.has(ctx.peer.ip)) return { type: "trusted_forwarder", comment: "" };
       const { spf, dkim } = authenticated(ctx);
       if ([spf, ...dkim].some((each) => each !== null && lists.has(each))) return { type: "mailing_list", comment: "" };
       const arc = options.arc ? ctx.get(ARC) : undefined;
@@ -107,7 +111,7 @@ export const dmarc: PluginFactory<z.input<typeof Options>> = definePlugin({
 
     /** What is to be done about it, and what a report says was done. */
     function decide(
-      ctx: DataContext,
+      ctx: EdgeContext,
       { result, policy, softened }: Evaluation,
       author: string,
     ): { readonly action: Action } & Pick<DmarcFinding, "override" | "disposition"> {
@@ -127,7 +131,7 @@ export const dmarc: PluginFactory<z.input<typeof Options>> = definePlugin({
 
     /** Null: nothing against it. */
     function act(
-      ctx: DataContext,
+      ctx: EdgeContext,
       action: Action,
       { text, reason }: { readonly text: string; readonly reason: string },
     ) {
@@ -137,7 +141,7 @@ export const dmarc: PluginFactory<z.input<typeof Options>> = definePlugin({
       return null;
     }
 
-    async function check(ctx: DataContext) {
+    async function check(ctx: EdgeContext) {
       const head = await headOf(ctx.message);
       const author = authorOf(head, { whole: head.length === ctx.message.size });
       if (author.domain === null) {
@@ -152,7 +156,7 @@ export const dmarc: PluginFactory<z.input<typeof Options>> = definePlugin({
           reason: `${sentenceOf(finding)} (dmarc=permerror)`,
         });
       }
-      const found = await judge(ctx, author.domain);
+      const found = await judge(ctx, author.domain, options.unknownPeer);
       const { result, published, policy, problem } = found;
       const { action, override, disposition } = decide(ctx, found, author.domain);
       const finding: DmarcFinding = {
@@ -180,8 +184,8 @@ export const dmarc: PluginFactory<z.input<typeof Options>> = definePlugin({
           ...policy === null ? [] : [["policy.dmarc", policy] as const],
         ],
       });
-      if (reports !== undefined && published !== null) {
-        await remember(ctx, found, { author: author.domain, override, disposition });
+      if (reports !== undefined && published !== null && ctx.peer !== null) { // a report is about addresses
+        await remember(ctx, { ...found, ip: ctx.peer.ip }, { author: author.domain, override, disposition });
       }
       if (author.shown.length > 0 && options.shown === "score") {
         ctx.score(options.points, `From of ${author.domain} shows ${author.shown.join(", ")}`);
@@ -199,15 +203,15 @@ export const dmarc: PluginFactory<z.input<typeof Options>> = definePlugin({
 
     /** For the report of the day. Mail in the name of our own domains is no news to anybody. */
     async function remember(
-      ctx: DataContext,
-      { published, spf, dkim }: Evaluation,
+      ctx: EdgeContext,
+      { ip, published, spf, dkim }: Evaluation & { readonly ip: string },
       { author, override, disposition }: Pick<DmarcFinding, "override" | "disposition"> & { readonly author: string },
     ): Promise<void> {
       if (published === null || published.record.rua.length === 0) return;
       if (DomainSet.of(ctx.host.domains).has(published.domain)) return;
       const sender = ctx.get(SPF);
       const message = {
-        ip: ctx.client.ip,
+        ip,
         disposition,
         dkim: dkim.length > 0,
         spf,
@@ -243,9 +247,9 @@ export const dmarc: PluginFactory<z.input<typeof Options>> = definePlugin({
     return {
       jobs,
       data(ctx, next) {
-        const { ip, identity } = ctx.client;
-        if (identity !== null || isLoopback(ip) || skipped.has(ip)) {
-          ctx.note(unchecked(ctx.client));
+        const { peer } = ctx;
+        if (peer !== null && (peer.identity !== null || isLoopback(peer.ip) || skipped.has(peer.ip))) {
+          ctx.note(unchecked(peer));
           return next();
         }
         return check(ctx).then((refusal) => refusal ?? next());
@@ -274,7 +278,7 @@ const UNCHECKED: DmarcFinding = {
 };
 
 /** Domains that something vouches for, and those of which nobody knows because name service failed. */
-function authenticated(ctx: DataContext) {
+function authenticated(ctx: EdgeContext) {
   const sender = ctx.get(SPF), domain = sender === undefined ? null : canonicalDomain(sender.domain);
   const signatures = ctx.get(DKIM)?.signatures ?? [];
   const of = (result: string) =>
@@ -286,18 +290,17 @@ function authenticated(ctx: DataContext) {
   };
 }
 
-async function judge(ctx: DataContext, author: string): Promise<Evaluation> {
+async function judge(ctx: EdgeContext, author: string, unknownPeer: "permerror" | "fail"): Promise<Evaluation> {
   const who = { author, ...authenticated(ctx) };
   const found = await inTime(TIME, ctx.signal, (signal) => evaluate(who, { dns: ctx.dns, signal }));
-  // No signature was looked at: that none aligns is not known, and must not be held against the message.
-  if (found.result !== "fail" || ctx.get(DKIM) !== undefined) return found;
-  return {
-    ...found,
-    result: "permerror",
-    policy: null,
-    published: null,
-    problem: "signatures were not checked: dkim is not there",
-  };
+  if (found.result !== "fail") return found;
+  // What was not looked at is not known, and must not be held against the message.
+  const problem = ctx.get(DKIM) === undefined
+    ? "signatures were not checked: dkim is not there"
+    : ctx.peer === null && ctx.get(SPF) === undefined && unknownPeer === "permerror"
+    ? "SPF was not checked: nobody has seen who brought it"
+    : null;
+  return problem === null ? found : { ...found, result: "permerror", policy: null, published: null, problem };
 }
 
 /** The first sealer, whom we trust, saw a pass of that very domain. */
@@ -309,7 +312,7 @@ function saysPass(results: string, author: string): boolean {
 }
 
 /** Whoever has trouble with us must reach somebody (RFC 5321 4.5.1). */
-function isForPostmaster({ recipients }: DataContext): boolean {
+function isForPostmaster({ recipients }: EdgeContext): boolean {
   return recipients.every(({ original }) => original.local.toLowerCase() === "postmaster");
 }
 

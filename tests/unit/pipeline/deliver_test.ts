@@ -225,7 +225,8 @@ Deno.test("RFC 5321 4.5.5: <> stays <>, on the way in and out", async () => {
   for (const phase of ["mail", "deliver"] as const) {
     const rewrite = on(phase, (ctx, next) => (ctx.reversePath(address("x@here.example")), next()));
     const result = await runPhase(rewrite, phase, { from: null });
-    assertEquals(errors(result), ["on(" + phase + "): reversePath() wants a sender: <> stays <>"]);
+    const said = errors(result).map((each) => each.replace(/ at \S+$/, ""));
+    assertEquals(said, ["on(" + phase + "): reversePath() wants a sender: <> stays <>"]);
     assertEquals(result.reply.verdict, "defer");
   }
 });

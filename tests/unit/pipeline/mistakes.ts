@@ -30,6 +30,14 @@ const tarpit = definePlugin({ name: "tarpit", options: z.strictObject({ ms: z.nu
 on("rctp", (_ctx, next) => next());
 // @ts-expect-error nor is it in a plugin
 export const typo: Plugin = { name: "typo", handlers: { helo: (_ctx, next) => next(), rctp: () => accept() } };
+// @ts-expect-error nor in what create gives, where TypeScript itself would let it pass
+definePlugin({ name: "typo", options: z.strictObject({}), create: () => ({ rctp: () => accept() }) });
+definePlugin({
+  name: "typo_beside",
+  options: z.strictObject({}),
+  // @ts-expect-error beside others
+  create: () => ({ helo: (_ctx, next) => next(), rctp: (_ctx, next) => next() }),
+});
 // 2 transaction key where there is no transaction, recipient key where there is no recipient
 // @ts-expect-error SPF is cleared by RSET, `connect` comes before any MAIL
 on("connect", (ctx, next) => (ctx.set(SPF, "pass"), next()));

@@ -1,8 +1,18 @@
 /** One plugin in one phase: whatever a handler does, its call ends with a Reply, in time, and the blame is the plugin's. */
-import { assert, assertEquals, assertGreater, assertLess, assertRejects, assertStringIncludes } from "@std/assert";
+import v8 from "node:v8";
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertLess,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import {
   accept,
   type Handler,
+  type HeloContext,
   key,
   type MailContext,
   MemoryResolver,
@@ -64,8 +74,15 @@ Deno.test("case 77: whatever a plugin does, the answer is a reply and the ledger
       "boom",
     ],
     ["rubbish", [bare(() => ({ code: 250 }))], 451, "error", "not a Reply"],
-    ["nothing", [bare(() => {})], 451, "error", "not a Reply"],
+    ["nothing", [bare(() => {})], 451, "error", "answered with nothing: "],
     ["rubbish, later", [bare(() => Promise.resolve(250))], 451, "error", "not a Reply"],
+    [
+      "asks and forgets",
+      [bare(async (_c: unknown, next: Next) => void await next())],
+      451,
+      "error",
+      "nothing after next()",
+    ],
     ["asks twice", [on("mail", async (_ctx, next) => (await next(), next()))], 451, "error", "twice"],
     [
       "asks twice and hides it",
@@ -150,17 +167,72 @@ Deno.test("an error is 421 at connect, 454 in auth, 451 elsewhere", async () => 
   }
 });
 
-Deno.test("a phase without promises makes none", () => {
-  const { ctx } = session();
-  const pass = on("mail", (_ctx, next) => next());
-  const pipeline = new Pipeline([
-    pass,
-    withPolicy(pass, { mode: "observe" }),
-    when(() => true, pass),
-    parallel(pass, pass),
-  ]);
+/** Counts the promises that anything on this thread makes, until it is told to stop. */
+function countPromises(): () => number {
+  let made = 0;
+  // deno-lint-ignore no-explicit-any -- the runtime has it, its types do not
+  const stop = (v8 as any).promiseHooks.onInit(() => void made++);
+  return () => (stop(), made);
+}
+
+Deno.test("a phase without promises makes none, whatever its plugins look at and leave", async () => {
+  const SEEN = key<number>("seen", "connection", String);
+  const busy = (ctx: HeloContext, next: Next) => {
+    ctx.set(SEEN, (ctx.get(SEEN) ?? 0) + 1);
+    if (ctx.client.ip !== "") ctx.note("looked at it");
+    return next();
+  };
   for (const phase of ["connect", "helo", "mail", "data"] as const) {
-    assert(!(pipeline.run(phase, ctx) instanceof Promise), phase);
+    const { ctx, message } = session(), plugin = bare(busy, phase);
+    if (phase === "data") message("Subject: x\n\nhi\n");
+    const combined = [withPolicy(plugin, { mode: "observe" }), when(() => true, plugin), parallel(plugin, plugin)];
+    const pipeline = new Pipeline([...Array.from({ length: 10 }, () => plugin), ...combined]);
+    const made = countPromises();
+    const answer = pipeline.run(phase, ctx);
+    assertEquals([answer instanceof Promise, made()], [false, 0], phase);
+    assertEquals(ctx.connectionKeys.get("seen"), 14);
+  }
+  const made = countPromises();
+  await later(1);
+  assertGreater(made(), 0, "they are counted at all");
+});
+
+Deno.test("a mistake of programming is told with its place, what somebody threw on purpose is not", async () => {
+  const reasonOf = async (handler: unknown) => (await runPhase(bare(handler), "mail")).decisions[0]!.reason;
+  const slip = (ctx: { nobody: { here: unknown } }) => ctx.nobody.here;
+  assertMatch(await reasonOf(slip), /reading 'here'\) at calls\/call_test\.ts:\d+:\d+$/);
+  const wrong = (ctx: MailContext) => ctx.reversePath({ local: "\n", domain: "x" });
+  assertMatch(await reasonOf(wrong), /wants addresses, .* at calls\/call_test\.ts:\d+:\d+$/, "not a place in core");
+  assertEquals(await reasonOf(boom), "boom");
+  for (const stack of [7, "", "x\n".repeat(1e6), `x\n at ${"(".repeat(1e6)}`, `x\n at file:///${"a/".repeat(1e6)}`]) {
+    const odd = () => {
+      throw Object.assign(new TypeError("odd"), { stack });
+    };
+    assertMatch(await reasonOf(odd), /^odd( at .{0,80})?$/);
+  }
+});
+
+Deno.test("a key where its value could not last is the plugin's error, whatever was compiled", async () => {
+  const rows: [phase: Phase, key: unknown, reason: string][] = [
+    ["connect", key("k"), `the key "k" is of a transaction, and connect is before MAIL`],
+    ["helo", key("k"), `the key "k" is of a transaction, and helo is before MAIL`],
+    ["auth", key("k"), `the key "k" is of a transaction, and auth is before MAIL`],
+    ["mail", key("k", "recipient"), `the key "k" is of one recipient, and mail has many`],
+    ["data", key("k", "recipient"), `the key "k" is of one recipient, and data has many`],
+    ["queue", "k", "wants a key that key(name) made"],
+    ["rcpt", undefined, "wants a key that key(name) made"],
+  ];
+  for (const [phase, made, reason] of rows) {
+    for (const verb of ["get", "set"]) {
+      const call = (
+        ctx: Record<string, (key: unknown, value: number) => void>,
+        next: Next,
+      ) => (ctx[verb]!(made, 1), next());
+      const { decisions } = await runPhase(bare(call, phase), phase);
+      const [told] = decisions.filter(({ verdict }) => verdict === "error");
+      assertStringIncludes(told?.reason ?? "", `${verb}()`);
+      assertStringIncludes(told!.reason, reason);
+    }
   }
 });
 

@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { on } from "postern";
 import { Pipeline } from "../../../../core/pipeline/pipeline.ts";
-import { unwatch, watch } from "../../../../core/pipeline/calls/deadlines.ts";
+import { DEADLINES } from "../../../../core/pipeline/calls/deadlines.ts";
 import { session } from "../session.ts";
 
 const leaks = { sanitizeOps: true, sanitizeResources: true };
@@ -22,12 +22,12 @@ Deno.test("everybody who waits is told the time, and the last one to leave stops
         tick(now: number): void {
           told.push(`${name} ${now > 0}`);
           if (--times > 0) return;
-          unwatch(one);
-          unwatch(one);
+          DEADLINES.unwatch(one);
+          DEADLINES.unwatch(one);
           if (name === "b") done();
         },
       };
-      watch(one);
+      DEADLINES.watch(one);
     };
     waiting("a", 1);
     waiting("b", 2);
