@@ -208,7 +208,7 @@ function askedBy(entry: string): string[] {
     seen.add(path);
     const source = byPath.get(path);
     if (source === undefined) return void found.push(`${by} imports ${path}, which is not there`);
-    if (/\bDeno\s*[.[?]/.test(source.text)) found.push(`${path} asks Deno`);
+    if (/\bDeno\s*(?:\?\.|[.[])/.test(source.text)) found.push(`${path} asks Deno`);
     for (const each of source.imports) {
       if (each.startsWith("node:")) found.push(`${path} imports ${each}`);
       else if (/^(?:core|plugins)\/.*\.tsx?$/.test(each)) visit(each, path);

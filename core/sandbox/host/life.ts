@@ -3,7 +3,7 @@
  * it posts what no shim posts, when it floods its host; and it may end by itself. Whatever happens inside, nothing throws
  * here. Non-job: what becomes of what was open then (sandbox.ts).
  */
-import { unwatch, type Waiting, watch } from "../../pipeline/calls/deadlines.ts";
+import { DEADLINES, type Waiting } from "../../pipeline/calls/deadlines.ts";
 import type { Channel } from "../channel.ts";
 import type { Description, Inward, Making, Outward, WireIssue } from "../wire.ts";
 import { Garbage, readOutward } from "./incoming.ts";
@@ -338,12 +338,12 @@ export class Life implements Waiting {
     this.#watched = true;
     this.#seen = performance.now();
     if (!this.#pinged) this.#silent = 0;
-    watch(this);
+    DEADLINES.watch(this);
   }
   #unwatch(): void {
     if (!this.#watched) return;
     this.#watched = false;
-    unwatch(this);
+    DEADLINES.unwatch(this);
   }
 }
 
