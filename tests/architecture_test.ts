@@ -69,12 +69,12 @@ const ANYWHERE = [
   "core/dsn/",
   "core/mime/",
   "core/dkim/",
-  "core/edge/",
-  "core/dns/doh.ts",
   "core/sandbox/inside/",
   "core/sandbox/host/",
   "core/sandbox/values.ts",
   "core/sandbox/wire.ts",
+  "core/edge/",
+  "core/dns/doh.ts",
 ];
 /**
  * Plugins that keep files or read them, and the file through which plugins speak to engines by sockets: what signs reads
