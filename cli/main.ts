@@ -7,6 +7,8 @@ import process from "node:process";
 import { Command, CommanderError } from "commander";
 import about from "../deno.json" with { type: "json" };
 import { ConfigError } from "../core/config/issue.ts";
+import { serveChild } from "../core/sandbox/process/child.ts";
+import { CHILD_WORD } from "../core/sandbox/process/command.ts";
 import { banCommand } from "./ban/command.ts";
 import { checkCommand } from "./check/command.ts";
 import { complete } from "./completion/complete.ts";
@@ -143,5 +145,6 @@ export async function runAs(name: string, args: readonly string[], terminal: Ter
 }
 
 if (import.meta.main) {
+  if (Deno.args[0] === CHILD_WORD) await serveChild();
   Deno.exit(await runAs(basename(process.argv0), Deno.args, processTerminal()));
 }

@@ -4,12 +4,13 @@
  * (core/config), what runs inside (inside/).
  */
 import { OptionsError, type Plugin, type SandboxFacts } from "../pipeline/plugin.ts";
-import { ChannelError, type OpenChannel, type Permissions } from "./channel.ts";
+import type { OpenChannel, Permissions } from "./channel.ts";
 import { pluginOf } from "./host/plugin.ts";
 import { Sandbox, type SandboxOptions } from "./host/sandbox.ts";
 import { Refused } from "./host/life.ts";
 import type { PluginSource } from "./root.ts";
 import { rootOf } from "./root.ts";
+import { openProcess } from "./process/channel.ts";
 import { openWorker } from "./worker_channel.ts";
 
 /** What a plugin that runs apart may do, and how much of the machine it may take. */
@@ -112,8 +113,7 @@ function optionsOf(source: PluginSource, options: unknown, limits: SandboxedOpti
 }
 
 function channelOf({ memory, isolate = memory === undefined ? "worker" : "process" }: SandboxLimits): OpenChannel {
-  if (isolate === "worker") return openWorker;
-  throw new ChannelError("a process of its own is not in this version");
+  return isolate === "worker" ? openWorker : openProcess;
 }
 
 function permissionsOf({ net = [], read = [], env = [], base = "." }: SandboxedOptions): Permissions {

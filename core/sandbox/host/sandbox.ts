@@ -27,6 +27,8 @@ export interface SandboxOptions {
 
 /** Lives for single calls at a time. */
 const ALONE = 4;
+/** There a call has so many times the patience: on a machine with too much to do, who waits for a processor seems to loop. */
+const PATIENCE = 5;
 /** A call that had not begun is asked again so often. */
 const MOVES = 3;
 /** A life that nobody started and nothing uses ends after so many milliseconds. */
@@ -156,10 +158,10 @@ export class Sandbox implements CallHost {
     await life.begin(this.#options.making);
   }
 
-  #live(): Life {
+  #live(patience = 1): Life {
     const { open, spec, cpu, trouble } = this.#options;
     const life: Life = new Life(open(spec), {
-      cpu,
+      cpu: cpu * patience,
       trouble,
       ended: (life, end) => this.#ended(life, end),
       idle: (life) => this.#idle(life),
@@ -213,7 +215,7 @@ export class Sandbox implements CallHost {
       if (!open.retries) continue;
       let life: Life;
       try {
-        life = this.#live();
+        life = this.#live(PATIENCE);
       } catch (error) {
         open.fail(error as Error);
         continue;
