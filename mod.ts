@@ -1,6 +1,6 @@
 /**
- * Postern: an SMTP server whose policy you write yourself. This is the API for plugins and their tests; a program that
- * runs the server inside itself imports "postern/server" too.
+ * Postern: an SMTP server whose policy you write yourself. This is the API for plugins and their tests, and the door to a
+ * whole server inside another program; what that is made of is in "postern/server".
  *
  * @example
  * ```ts
@@ -22,3 +22,5 @@
  * @module
  */
 export * from "./core/pipeline/mod.ts";
+export { createServer } from "./core/embedded/create.ts";
+export type * from "./core/embedded/embedded.ts";

@@ -19,6 +19,8 @@
  *
  * @module
  */
+export { openServer as createServer } from "./core/embedded/server.ts";
+export type * from "./core/embedded/embedded.ts";
 export { startServer } from "./core/server.ts";
 export type { RunningServer, StartOptions } from "./core/server.ts";
 export type { Reloaded } from "./core/reload.ts";

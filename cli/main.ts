@@ -20,6 +20,7 @@ import { eventsCommand } from "./events/command.ts";
 import { ledgerCommand } from "./ledger/command.ts";
 import { explainCommand } from "./ledger/explain.ts";
 import { sessionsCommand } from "./ledger/sessions.ts";
+import { pluginCommand } from "./plugin/command.ts";
 import { quarantineCommand } from "./quarantine.ts";
 import { queueCommand } from "./queue/command.ts";
 import { reloadCommand } from "./reload.ts";
@@ -81,6 +82,7 @@ export function programOf(terminal: Terminal, finish: (code: ExitCode) => void):
     dkimCommand,
     dmarcCommand,
     doctorCommand,
+    pluginCommand,
     completionCommand,
   ];
   for (const make of commands) {

@@ -295,7 +295,10 @@ export class Sending {
 
 /** Where the way to the web leads through a proxy, the proxy looks names up. */
 function isProxied(): boolean {
-  return ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"].some((name) => Boolean(Deno.env.get(name)));
+  return ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"].some((name) =>
+    // A program that may not see it, and has a server inside, is not asked for the right
+    Deno.permissions.querySync({ name: "env", variable: name }).state === "granted" && Boolean(Deno.env.get(name))
+  );
 }
 
 /** Those of the file beside those of the runtime. */

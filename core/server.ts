@@ -67,14 +67,7 @@ export interface RunningServer {
  * @throws {StoreError} when the data folder cannot be had, {ListenError} when an address cannot.
  */
 export async function startServer(config: Config, options: StartOptions = {}): Promise<RunningServer> {
-  const server = new Server(config, options);
-  try {
-    await server.start();
-  } catch (error) {
-    await server.stop();
-    throw error;
-  }
-  return server;
+  return await Server.open(config, options);
 }
 
 interface OpenListener {
@@ -84,7 +77,8 @@ interface OpenListener {
   readonly listener: Listener;
 }
 
-class Server implements RunningServer {
+/** What `startServer` starts, and what a program around it needs beside that: the store, a place among those who are told. */
+export class Server implements RunningServer {
   readonly #bus = new Bus();
   readonly #options: StartOptions;
   readonly #metrics: Metrics;
@@ -111,7 +105,7 @@ class Server implements RunningServer {
   #finished!: () => void;
   readonly done: Promise<void> = new Promise((resolve) => this.#finished = resolve);
 
-  constructor(config: Config, options: StartOptions) {
+  private constructor(config: Config, options: StartOptions) {
     this.#config = config;
     this.#options = options;
     this.#now = options.now ?? Date.now;
@@ -121,8 +115,28 @@ class Server implements RunningServer {
     this.#bus.subscribe(this.#metrics.observe);
   }
 
+  /** @throws as `startServer`. */
+  static async open(config: Config, options: StartOptions): Promise<Server> {
+    const server = new Server(config, options);
+    try {
+      await server.#start();
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
+    return server;
+  }
+
   get #opened(): Store {
     return this.#store!;
+  }
+  /** Once it has started. */
+  get store(): Store {
+    return this.#opened;
+  }
+  /** Returns the function that ends it. */
+  subscribe(observer: Observer): () => void {
+    return this.#bus.subscribe(observer);
   }
   get #current(): Generation {
     return this.#generation!;
@@ -134,7 +148,7 @@ class Server implements RunningServer {
     return this.#listeners.map(({ name, listener }) => ({ listener: name, address: listener.address }));
   }
 
-  async start(): Promise<void> {
+  async #start(): Promise<void> {
     const config = this.#config, { limits } = config;
     this.#store = config.store === "memory"
       ? new MemoryStore({ memoryBudget: limits.bodyMemory, now: this.#now })

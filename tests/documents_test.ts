@@ -21,7 +21,7 @@ function* below(folder: string, ending: RegExp): Generator<string> {
   }
 }
 
-const documents = ["README.md", "bench/README.md", ...below("docs", /\.md$/)];
+const documents = ["README.md", "bench/README.md", ...below("docs", /\.md$/), ...below("examples", /\.md$/)];
 
 /** The anchor that a heading gets. */
 function anchor(heading: string): string {
@@ -52,7 +52,7 @@ Deno.test("every path of the project that a document names is there", () => {
   const missing: string[] = [];
   for (const path of documents) {
     for (const [, named] of text(path).matchAll(/`((?:core|plugins|cli|docs|tests|bench|examples)\/[\w./-]*)`/g)) {
-      const built = named!.startsWith("bench/.build") || named!.startsWith("bench/results");
+      const built = /^(bench\/(\.build|results)|examples\/\w+\/data\/)/.test(named!);
       if (!built && !exists(named!)) missing.push(`${path}: ${named}`);
     }
   }

@@ -7,6 +7,8 @@ import type { Config } from "../../core/config/config.ts";
 import { describeDelivery } from "../../core/config/delivery/describe.ts";
 import { describe } from "../../core/config/describe.ts";
 import { loadConfig } from "../../core/config/load.ts";
+import { unanswered } from "../../core/dns/answer.ts";
+import { NameResolver } from "../../core/dns/name_resolver.ts";
 import { resolverOptions } from "../../core/dns/system_resolver.ts";
 import { Certificates } from "../../core/net/tls/certificates.ts";
 import { certificatesIn, PairError, readPem } from "../../core/net/tls/pair.ts";
@@ -72,7 +74,7 @@ const askingNobody = () => Promise.resolve(accept("OK"));
 
 /**
  * Asks each mx listener's plugins about mail for postmaster, as a stranger's server would (RFC 5321 4.5.1). Nothing is
- * stored, counted or looked up for it.
+ * stored, counted or looked up for it: what only name service knows is not known, and no warning.
  */
 export async function unreachable(config: Config): Promise<string[]> {
   const { hostname: name, domains, postmaster } = config;
@@ -82,8 +84,10 @@ export async function unreachable(config: Config): Promise<string[]> {
   for (const listener of config.listeners.filter((each) => each.role === "mx")) {
     const facts = { role: "mx", listener: listener.name, host, from: null, to: formatAddress(postmaster) } as const;
     const stranger = { ...facts, ip: "192.0.2.1", helo: "mx.example.net" };
-    const { reply } = await runPhase(listener.plugins, "rcpt", { ...stranger, callAhead: askingNobody });
-    if (reply.verdict !== "accept") {
+    let asked = false;
+    const dns = new NameResolver({ ask: (_, name) => (asked = true, Promise.resolve(unanswered("servfail", name))) });
+    const { reply } = await runPhase(listener.plugins, "rcpt", { ...stranger, dns, callAhead: askingNobody });
+    if (reply.verdict !== "accept" && !(asked && reply.verdict === "defer")) {
       warnings.push(`postmaster: ${listener.name} takes no mail for ${facts.to}: ${reply}`);
     }
   }

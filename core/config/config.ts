@@ -75,7 +75,7 @@ export interface ListenerConfig {
 
 /** Certificates and what goes with them. */
 export interface TlsConfig {
-  /** Absolute paths of PEM files; empty only in the dev inbox, which makes one for itself. */
+  /** Absolute paths of PEM files; empty: the server makes one for itself, which only vouches for itself. */
   readonly certificates: readonly { readonly cert: string; readonly key: string }[];
   /** The oldest version. */
   readonly minVersion: "TLSv1.2" | "TLSv1.3";

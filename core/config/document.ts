@@ -127,7 +127,7 @@ export class YamlFile {
 
 /** What YAML says of `- headers` with a line `mode: observe` under it: a key of two lines, or no list entry. */
 const COLON_LOST = new Set<string>(["MULTILINE_IMPLICIT_KEY", "MISSING_CHAR"]);
-const BARE_ENTRY = /^( *(?:- +)+)([\w.\/-]+)[ \t]*(?:#.*)?\r?$/;
+const BARE_ENTRY = /^( *(?:- +)+)([\w.\/:@-]+)[ \t]*(?:#.*)?\r?$/;
 
 /** The text with the colon after each such entry, in its line, and these entries. */
 function withColons(text: string): { text: string; entries: (Place & { name: string })[] } {

@@ -42,18 +42,23 @@ function object(value: unknown): { readonly [key: string]: unknown } {
   return typeof value === "object" && value !== null ? value as { readonly [key: string]: unknown } : {};
 }
 
+/** A path, or a package: what a plugin of the operator's own is named by. */
+const OWN = "^(?:\\.{0,2}/|npm:)";
+
 /**
- * The whole file, with `plugins` written out. Editors know it by the line
- * `# yaml-language-server: $schema=postern.schema.json`.
+ * The whole file, with `plugins` written out; `own`: the options of plugins that are not ours, by the name in the file.
+ * Editors know it by the line `# yaml-language-server: $schema=postern.schema.json`.
  */
-export function configurationSchema(plugins: Registry): JsonSchema {
+export function configurationSchema(plugins: Registry, own: ReadonlyMap<string, JsonSchema> = new Map()): JsonSchema {
   const json = z.toJSONSchema(File, { io: "input", unrepresentable: "any" }) as Record<string, unknown>;
   const words = Object.fromEntries(
     Object.entries(HOST_WORDS).map(([name, schema]) => [name, bare(z.toJSONSchema(schema, { io: "input" }))]),
   );
   const entries = { type: "array", items: { $ref: "#/$defs/entry" } };
+  const options = new Map([...own].map(([name, schema]) => [name, placed(name, schema)]));
+  for (const [name, factory] of plugins) options.set(name, jsonSchemaOf(factory.options));
   const named = Object.fromEntries(
-    [...plugins].map(([name, factory]) => [name, { anyOf: [bare(jsonSchemaOf(factory.options)), { type: "null" }] }]),
+    [...options].map(([name, schema]) => [name, { anyOf: [bare(schema), { type: "null" }] }]),
   );
   const properties = object(json["properties"]) as Record<string, Record<string, unknown>>;
   properties["plugins"] = { ...properties["plugins"], ...entries };
@@ -67,17 +72,24 @@ export function configurationSchema(plugins: Registry): JsonSchema {
       entry: {
         description: "A plugin with its options, and what the host shall do with it.",
         anyOf: [
-          { type: "string", anyOf: [{ enum: [...plugins.keys()] }, { pattern: "^\\.{0,2}/" }] },
+          { type: "string", anyOf: [{ enum: [...options.keys()] }, { pattern: OWN }] },
           {
             type: "object",
             properties: { ...named, parallel: entries, firstOf: entries, ...words },
-            patternProperties: { "^\\.{0,2}/": {} },
+            patternProperties: { [OWN]: {} },
             additionalProperties: false,
           },
         ],
       },
     },
   };
+}
+
+/** References inside of it begin at itself, wherever it is put. */
+function placed(name: string, schema: JsonSchema): JsonSchema {
+  return JSON.stringify(schema).includes('"$ref"')
+    ? { ...schema, $id: `urn:postern:${encodeURIComponent(name)}` }
+    : schema;
 }
 
 function bare(schema: object): Record<string, unknown> {

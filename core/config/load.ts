@@ -5,6 +5,7 @@
 import { dirname, resolve } from "node:path";
 import type { z } from "zod";
 import type { AdminConfig, Config, ListenerConfig, LogLevel, TcpAddress, TlsConfig } from "./config.ts";
+import { isPlugin } from "../pipeline/exported.ts";
 import { formatEndpoint, isLocal } from "./config.ts";
 import { DEFAULT_FILE, DEV_INBOX, DEV_INBOX_DNS, standardPlugins } from "./defaults.ts";
 import { YamlFile } from "./document.ts";
@@ -15,6 +16,7 @@ import { Faults } from "./faults.ts";
 import { ConfigError } from "./issue.ts";
 import { didYouMean } from "./nearest.ts";
 import { type Entry, type PluginList, readPlugins } from "./plugins.ts";
+import { readText } from "./read_text.ts";
 import { REGISTRY, type Registry } from "./registry.ts";
 import * as schema from "./schema.ts";
 import { readTokens } from "./tokens.ts";
@@ -28,6 +30,10 @@ import { readWebhooks } from "./webhooks.ts";
 export interface LoadOptions {
   /** The configuration file. Undefined: POSTERN_CONFIG, else ./postern.yaml if it is there, else null. Null: the dev inbox. */
   readonly file?: string | null;
+  /** The configuration as an object, in the place of a file. Its lists of plugins may hold some that are made already. */
+  readonly value?: Readonly<Record<string, unknown>>;
+  /** With `value`: nothing leaves the machine, and a site on loopback needs no token, as without a file. */
+  readonly devInbox?: boolean;
   /** The variables of the process, or of a test. */
   readonly env: Environment;
   /** The plugins that the file may name; those of plugins/mod.ts unless given. */
@@ -55,16 +61,18 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
   if (yaml?.broken) throw new ConfigError(faults.all);
   const file = name === null ? null : resolve(cwd, name);
   const base = file === null ? cwd : dirname(file);
+  const inCode = options.value !== undefined, devInbox = inCode ? options.devInbox === true : file === null;
 
-  const raw = yaml === null ? DEV_INBOX : yaml.value ?? {};
+  const raw = options.value ?? (yaml === null ? DEV_INBOX : yaml.value ?? {});
   if (typeof raw !== "object" || raw === null || Array.isArray(raw)) {
     faults.add([], "a configuration is a group of keys, such as `hostname: mx.example.org`");
     throw new ConfigError(faults.all);
   }
   const read = readSections(raw as Record<string, unknown>, faults);
+  const written = (inCode ? withNames(raw) : raw) as Record<string, unknown>;
 
   const nextHops = namesIn(raw, "nextHops");
-  const lists = { registry, base, faults, nextHops, trouble: options.trouble ?? (() => {}) };
+  const lists = { registry, base, faults, nextHops, inCode, trouble: options.trouble ?? (() => {}) };
   const standard = standardPlugins(new Set((read.listeners ?? []).map((each) => each?.role ?? "")));
   const listed = (list: "standard" | readonly unknown[]) => list === "standard" ? standard : list;
   const common = await readPlugins(listed(read.plugins ?? []), ["plugins"], lists);
@@ -75,7 +83,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     const list = await readPlugins(listed(listener.plugins), path, lists);
     own.set(index, list);
   }
-  const tls = readTls(read.tls, { base, devInbox: file === null });
+  const tls = readTls(read.tls, { base, devInbox });
   const listeners = readListeners(read, common, own, { env, base, faults, tls });
   const entries = [...common.entries, ...[...own.values()].flatMap((list) => list.entries)];
   checkLater(read, faults);
@@ -104,56 +112,48 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
       postmaster: read.postmaster ?? null,
       nextHops,
       listeners,
-      leaves: file !== null,
+      leaves: !devInbox,
     }),
-    dns: file === null ? DEV_INBOX_DNS : readDns(read.dns),
+    dns: devInbox ? DEV_INBOX_DNS : readDns(read.dns),
     quarantine: read.quarantine ?? schema.Quarantine.parse({}),
     ledger: read.ledger === undefined ? schema.Ledger.parse({}) : read.ledger,
     recordings: readRecordings(read, listeners, faults),
     auth: read.auth ?? schema.Auth.parse({}),
     webhooks: readWebhooks(read.webhooks ?? [], faults),
-    admin: readAdmin(read, { zeroConfig: file === null, env, faults, base, nextHops }),
+    admin: readAdmin(read, { zeroConfig: devInbox, env, faults, base, nextHops }),
     log: { ...(read.log ?? schema.Log.parse({})), ...logLevel(env, faults) },
     metrics: read.metrics ?? schema.Metrics.parse({}),
     tracing: read.tracing ?? schema.Tracing.parse({}),
     summary: readSummary(read, faults),
-    devInbox: file === null,
-    written: raw as Record<string, unknown>,
+    devInbox,
+    written,
     warnings: [],
     readAt: Date.now(),
-    settings: settingsOf(raw as Record<string, unknown>, { yaml, env }),
+    settings: settingsOf(written, { yaml: inCode ? IN_CODE : yaml, env }),
   };
   if (faults.some) throw new ConfigError(faults.all);
   return { ...config, warnings: warningsOf(config, { named: new Set(entries.map(({ plugin }) => plugin)) }) };
 }
 
-/** Octets: a running server stands still while it reads its configuration again. */
-const LARGEST = 1024 * 1024;
+/** No variable was filled in there. */
+const IN_CODE = { filled: new Map<string, string>(), written: new Map<string, string>() };
+
+/** With the names of plugins in the place of those that were made in code: what is shown and compared is plain data. */
+function withNames(value: unknown): unknown {
+  if (isPlugin(value)) return value.name;
+  if (Array.isArray(value)) return value.map(withNames);
+  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inside]) => [key, withNames(inside)]));
+}
 
 /** The file to read, as a person would name it. */
 async function configFile(options: LoadOptions, cwd: string): Promise<string | null> {
+  if (options.value !== undefined) return null;
   if (options.file !== undefined) return options.file;
   const named = variable(options.env, "POSTERN_CONFIG");
   if (named !== null) return named;
   const there = await Deno.stat(resolve(cwd, DEFAULT_FILE)).then((info) => info.isFile, () => false);
   return there ? DEFAULT_FILE : null;
-}
-
-async function readText(path: string, name: string): Promise<string> {
-  try {
-    const { size } = await Deno.stat(path);
-    if (size > LARGEST) throw new RangeError(`has ${size} octets; a configuration may have ${LARGEST}`);
-    return new TextDecoder("utf-8", { fatal: true }).decode(await Deno.readFile(path));
-  } catch (error) {
-    const why = error instanceof RangeError
-      ? error.message
-      : error instanceof Deno.errors.NotFound
-      ? "there is no such file"
-      : error instanceof TypeError
-      ? "is not UTF-8 text"
-      : `cannot be read: ${error instanceof Error ? error.message : error}`;
-    throw new ConfigError([{ file: name, line: 0, column: 0, path: "", message: why }]);
-  }
 }
 
 /** Every section by itself, every listener by itself: a fault in one hides none in another. */

@@ -1,11 +1,10 @@
 /**
- * From the entries of a plugin list to plugins: by name from the registry, by path from a module of the operator's own,
+ * From the entries of a plugin list to plugins: by name from the registry, from a module of the operator's own or a package,
  * in groups. Every fault of every entry is found. Non-job: the host's words (entry.ts), running plugins (core/pipeline).
  */
-import { isAbsolute, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
 import { firstOf, parallel } from "../pipeline/combine.ts";
 import { besideOf, leavesOf } from "../pipeline/compile.ts";
+import { isFactory, isPlugin } from "../pipeline/exported.ts";
 import { OptionsError, type Plugin, type Policy, withPolicy } from "../pipeline/plugin.ts";
 import { noNextHop } from "./delivery/read.ts";
 import { HOST_WORDS, HostWords, selected } from "./entry.ts";
@@ -15,6 +14,15 @@ import { moduleOf } from "../../plugins/mod.ts";
 import type { Faults } from "./faults.ts";
 import type { Path } from "./issue.ts";
 import { didYouMean } from "./nearest.ts";
+import {
+  checkModuleName,
+  importPlugin,
+  isModuleName,
+  PluginModuleError,
+  reason,
+  shownModule,
+  specifierOf,
+} from "./plugin_module.ts";
 import type { AnyFactory, Registry } from "./registry.ts";
 
 const GROUPS: Readonly<Record<string, (...plugins: readonly Plugin[]) => Plugin>> = { parallel, firstOf };
@@ -25,6 +33,8 @@ export interface ListOptions {
   /** The folder that paths start from. */
   readonly base: string;
   readonly faults: Faults;
+  /** The list comes from a program: an entry may be a plugin that is made already. */
+  readonly inCode?: boolean;
   /** Names of the next hops. */
   readonly nextHops: readonly string[];
   readonly trouble: (where: string, message: string) => void;
@@ -32,7 +42,7 @@ export interface ListOptions {
 /** An entry that could be read: what it is called, and its options as written. */
 export interface Entry {
   readonly path: Path;
-  /** Key in the registry, path of the module, or the group's word. */
+  /** Key in the registry, path of the module, name of the package, or the group's word. */
   readonly plugin: string;
   readonly options: unknown;
 }
@@ -69,6 +79,7 @@ class ListReader {
   async #entry(entry: unknown, path: Path): Promise<Plugin | null> {
     const { faults } = this.options;
     if (typeof entry === "string") return await this.#named(entry, null, {}, path, path);
+    if (this.options.inCode && isPlugin(entry)) return this.#made(entry, path);
     if (typeof entry !== "object" || entry === null || Array.isArray(entry)) {
       faults.add(path, "must be a plugin's name, or \"name: options\" with the host's words beside it");
       return null;
@@ -102,7 +113,7 @@ class ListReader {
   }
 
   #known(key: string): boolean {
-    return Object.hasOwn(GROUPS, key) || this.options.registry.has(key) || isModulePath(key);
+    return Object.hasOwn(GROUPS, key) || this.options.registry.has(key) || isModuleName(key);
   }
 
   async #named(name: string, options: unknown, words: HostWords, at: Path, entry: Path): Promise<Plugin | null> {
@@ -111,7 +122,7 @@ class ListReader {
     let plugin: Plugin | null;
     if (words.sandbox !== undefined && this.#known(name)) plugin = await this.#apart(name, options, words, at, entry);
     else if (Object.hasOwn(GROUPS, name)) plugin = await this.#group(name, options, words, at);
-    else if (isModulePath(name)) plugin = await this.#module(name, options, words, at);
+    else if (isModuleName(name)) plugin = await this.#module(name, options, words, at);
     else {
       const factory = registry.get(name);
       if (factory === undefined) {
@@ -123,15 +134,25 @@ class ListReader {
       plugin = this.#make(factory, options, words, at);
     }
     if (plugin === null) return null;
-    const double = this.#names.get(plugin.name);
-    if (double !== undefined) {
-      faults.add(at, `"${plugin.name}" stands here twice; give one of them another name with "as"`, { key: true });
-    }
-    this.#names.set(plugin.name, at);
+    this.#once(plugin, at);
     const { mode, onError, deadline, roles } = words;
     const policy = Object.entries({ mode, onError, deadline, roles }).filter(([, value]) => value !== undefined);
     if (policy.length > 0) plugin = withPolicy(plugin, Object.fromEntries(policy) as Policy);
     return words.when || words.unless ? selected(plugin, words) : plugin;
+  }
+
+  #made(plugin: Plugin, at: Path): Plugin {
+    this.entries.push({ path: at, plugin: plugin.name, options: undefined });
+    this.#once(plugin, at);
+    return plugin;
+  }
+
+  #once({ name }: Plugin, at: Path): void {
+    if (this.#names.has(name)) {
+      const message = `"${name}" stands here twice; give one of them another name with "as"`;
+      this.options.faults.add(at, message, { key: true });
+    }
+    this.#names.set(name, at);
   }
 
   /** With options that are bad: a stand-in, for the checks on names. */
@@ -189,9 +210,9 @@ class ListReader {
       faults.schema(factory.options, options, checked.issues, at);
       return { name: words.as ?? name, handlers: {} };
     }
-    const file = isAbsolute(name) ? name : resolve(base, name);
     try {
-      return await sandboxed(known?.url ?? pathToFileURL(file).href, options, {
+      checkModuleName(name);
+      return await sandboxed(known?.url ?? specifierOf(name, base), options, {
         ...plain({ ...may, cpu, memory, isolate, as: words.as, exported: known?.exported }),
         base,
         at: at as PropertyKey[],
@@ -199,8 +220,9 @@ class ListReader {
       });
     } catch (error) {
       if (error instanceof ChannelError) return fault(reason(error));
+      if (error instanceof PluginModuleError) return faults.add(at, error.message, { key: true }), null;
       if (!(error instanceof OptionsError)) {
-        faults.add(at, `cannot load ${known === null ? file : name}: ${reason(error)}`, { key: true });
+        faults.add(at, `cannot load ${shownModule(name, base)}: ${reason(error)}`, { key: true });
         return null;
       }
       for (const { path, message } of error.issues) {
@@ -210,24 +232,21 @@ class ListReader {
     }
   }
 
-  /** A module's default export: what definePlugin or on() returned. */
-  async #module(path: string, options: unknown, words: HostWords, at: Path): Promise<Plugin | null> {
+  /** A module of the operator's own, or a package. */
+  async #module(name: string, options: unknown, words: HostWords, at: Path): Promise<Plugin | null> {
     const { faults, base } = this.options;
     const fault = (message: string) => {
       faults.add(at, message, { key: true });
       return null;
     };
-    const file = isAbsolute(path) ? path : resolve(base, path);
-    let found: unknown;
+    let found: Plugin | AnyFactory;
     try {
-      found = (await import(pathToFileURL(file).href)).default;
+      found = await importPlugin(name, base);
     } catch (error) {
-      return fault(`cannot load ${file}: ${reason(error)}`);
+      if (!(error instanceof PluginModuleError)) throw error;
+      return fault(error.message);
     }
     if (isFactory(found)) return this.#make(found, options, words, at);
-    if (!isPlugin(found)) {
-      return fault(`${file} must export a plugin as its default: export default definePlugin({ ... })`);
-    }
     if (options !== null && options !== undefined && Object.keys(options).length > 0) {
       fault(`"${found.name}" takes no options`);
     }
@@ -238,19 +257,6 @@ class ListReader {
 /** Without what was not given. */
 function plain<T extends object>(words: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(words).filter(([, value]) => value !== undefined)) as never;
-}
-function isModulePath(name: string): boolean {
-  return /^(?:\.{1,2})?\//.test(name);
-}
-function isFactory(value: unknown): value is AnyFactory {
-  return typeof value === "function" && typeof (value as Partial<AnyFactory>).parse === "function";
-}
-function isPlugin(value: unknown): value is Plugin {
-  const { name, handlers } = (value ?? {}) as Partial<Plugin>;
-  return typeof name === "string" && typeof handlers === "object" && handlers !== null;
-}
-function reason(error: unknown): string {
-  return String(error instanceof Error ? error.message : error).replace(/\s+/g, " ").slice(0, 300);
 }
 
 /** `after`: a plugin must not stand before one whose keys it reads. */

@@ -1,9 +1,8 @@
 /** The plugins that a configuration can name. The list is plugins/mod.ts. */
 import { PLUGINS } from "../../plugins/mod.ts";
-import type { PluginFactory } from "../pipeline/plugin.ts";
+import type { AnyFactory } from "../pipeline/exported.ts";
 
-/** Of a factory, what YAML needs: its options may be of any type. */
-export type AnyFactory = Pick<PluginFactory<unknown>, "pluginName" | "options" | "parse">;
+export type { AnyFactory };
 /** What a configuration can name. */
 export type Registry = ReadonlyMap<string, AnyFactory>;
 

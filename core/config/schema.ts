@@ -95,9 +95,14 @@ export const Tls = z.strictObject({
   certificates: z.array(z.strictObject({
     cert: z.string().min(1).describe("PEM file: the certificate, then the chain."),
     key: z.string().min(1).describe("PEM file: its private key."),
-  })).min(1).describe("Which one a client gets is said by the name it asks for (SNI); the first is for all others."),
+  })).min(1).optional()
+    .describe("Which one a client gets is said by the name it asks for (SNI); the first is for all others."),
+  selfSigned: z.boolean().prefault(false)
+    .describe("Instead of certificates: one that only vouches for itself, kept in the data folder. For trials."),
   minVersion: z.enum(["1.2", "1.3"]).prefault("1.2").describe("The oldest version of TLS."),
   clientCa: z.string().min(1).optional().describe("PEM file: who vouches for certificates of clients (AUTH EXTERNAL)."),
+}).refine(({ certificates, selfSigned }) => (certificates === undefined) === selfSigned, {
+  message: "needs certificates: [{ cert: FILE, key: FILE }], or for a trial selfSigned: true, and not both",
 });
 
 export const Auth = z.strictObject({

@@ -17,7 +17,7 @@ import type * as schema from "./schema.ts";
 /** What a plugin checks that does not say. */
 const USUAL = ["PLAIN", "LOGIN"] as const;
 
-/** Paths resolved; null without certificates. In the dev inbox the server makes one for itself. */
+/** Paths resolved; null without certificates. An empty list: the server makes one for itself, as in the dev inbox. */
 export function readTls(
   tls: z.output<typeof schema.Tls> | undefined,
   options: { readonly base: string; readonly devInbox: boolean },

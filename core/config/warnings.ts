@@ -49,6 +49,11 @@ export function warningsOf(config: Config, { named }: { readonly named: Readonly
     if (authWithoutTls && mechanisms.length > 0 && (tls === "off" || tls === "offer") && !isLocal(address)) {
       warnings.push(`listeners: ${name} takes logins in clear text, which anybody on the way can read`);
     }
+    if (config.tls?.certificates.length === 0 && role === "submission" && !isLocal(address)) {
+      warnings.push(
+        `listeners: ${name} shows a certificate that only vouches for itself: mail programs will not trust it`,
+      );
+    }
     for (const network of openNetworks([...proxy, ...xclient])) {
       warnings.push(`listeners: ${name} believes everybody in ${network} who says to be somebody else`);
     }

@@ -70,6 +70,24 @@ export async function sandboxed(
   }
 }
 
+/**
+ * JSON Schema of the options of a plugin, asked inside of a sandbox; `{}` where it says nothing of them.
+ *
+ * @throws {Error} (a rejection) where the module cannot be loaded.
+ */
+export async function sandboxSchema(
+  module: URL | string,
+  limits: SandboxedOptions = {},
+): Promise<Readonly<Record<string, unknown>>> {
+  const { exported = "default" } = limits;
+  try {
+    return (await Sandbox.describe(optionsOf({ module: String(module), name: exported }, undefined, limits))).schema;
+  } catch (error) {
+    if (error instanceof Refused && error.schema !== null) return error.schema; // without options it would not begin
+    throw error;
+  }
+}
+
 function optionsOf(source: PluginSource, options: unknown, limits: SandboxedOptions): SandboxOptions {
   const { base = ".", as = null, at = [], cpu = CPU, memory = null } = limits;
   const name = as ?? (/([^/]+?)(?:\/mod)?\.[a-z]+$/.exec(source.module)?.[1] ?? "plugin");

@@ -278,8 +278,8 @@ export type Outward =
   | { readonly do: "loaded" }
   | { readonly do: "described"; readonly description: Description }
   | { readonly do: "begun" }
-  /** Not with these options; or what it threw. */
-  | { readonly do: "refused"; readonly issues: readonly WireIssue[] }
+  /** Not with these options; or what it threw. With the JSON Schema of its options, where there is one. */
+  | { readonly do: "refused"; readonly issues: readonly WireIssue[]; readonly schema?: Description["schema"] }
   | { readonly do: "below"; readonly call: number; readonly deeds: readonly Deed[] }
   | { readonly do: "answer"; readonly call: number; readonly deeds: readonly Deed[]; readonly outcome: Outcome }
   /** Of a signer, a job, a lesson, an event. */

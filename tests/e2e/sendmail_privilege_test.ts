@@ -8,7 +8,7 @@ import { Installation, type Started, unitLines } from "../support/installation.t
 import { SmtpClient } from "../support/smtp_client.ts";
 import { waitFor, within } from "../support/wait.ts";
 
-const WRAPPER = await Deno.readTextFile(new URL("../../examples/sendmail", import.meta.url));
+const WRAPPER = await Deno.readTextFile(new URL("../../examples/install/sendmail", import.meta.url));
 const [UNIT] = unitLines("ExecStart");
 const MISSING = Deno.uid() !== 0
   ? "root: others cannot become somebody else"

@@ -1,5 +1,5 @@
 /**
- * Postern installed as examples/ say: the files that the Containerfile copies, their packages, a folder for the
+ * Postern installed as examples/install says: the files that the Containerfile copies, their packages, a folder for the
  * configuration and one for the data, and the command lines of unit and container with these places put in. Job: lay it
  * out, start it as an ordinary user. Non-job: what is said to it.
  */
@@ -8,8 +8,8 @@ import { freePort } from "./ports.ts";
 import { TempFolder } from "./temp.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
-const CONTAINERFILE = await Deno.readTextFile(`${ROOT}examples/Containerfile`);
-const UNIT = await Deno.readTextFile(`${ROOT}examples/postern.service`);
+const CONTAINERFILE = await Deno.readTextFile(`${ROOT}examples/install/Containerfile`);
+const UNIT = await Deno.readTextFile(`${ROOT}examples/install/postern.service`);
 
 /** A word list of the unit, the lines of it that a backslash joins being one. */
 export function unitLines(key: string): string[][] {

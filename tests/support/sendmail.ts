@@ -3,7 +3,7 @@ import { TempFolder } from "./temp.ts";
 import { within } from "./wait.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname.replace(/\/$/, "");
-const WRAPPER = await Deno.readTextFile(`${ROOT}/examples/sendmail`);
+const WRAPPER = await Deno.readTextFile(`${ROOT}/examples/install/sendmail`);
 
 export interface Ran {
   readonly code: number;

@@ -68,7 +68,11 @@ export function readOutward(value: unknown): Outward {
     case "described":
       return { do: what, description: description(it["description"]) };
     case "refused":
-      return { do: what, issues: list(it["issues"], "issues", issue) };
+      return {
+        do: what,
+        issues: list(it["issues"], "issues", issue),
+        ...(it["schema"] === undefined ? {} : { schema: fields(it["schema"], "a schema") }),
+      };
     default:
       throw new Garbage(`no message: ${typeof what === "string" ? what.slice(0, 50) : typeof what}`);
   }

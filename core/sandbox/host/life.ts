@@ -37,7 +37,8 @@ export interface LifeEnd {
 }
 /** Options that the plugin turned down. */
 export class Refused extends Error {
-  constructor(readonly issues: readonly WireIssue[]) {
+  /** `schema`: JSON Schema of the options that it would take, where that is known. */
+  constructor(readonly issues: readonly WireIssue[], readonly schema: Description["schema"] | null = null) {
     super(issues.map(({ path, message }) => path.length > 0 ? `${path.join(".")}: ${message}` : message).join("; "));
   }
 }
@@ -261,7 +262,7 @@ export class Life implements Waiting {
         return this.#opened();
       case "refused":
         if (this.#failed === null) return this.#stray();
-        this.#failed(new Refused(message.issues));
+        this.#failed(new Refused(message.issues, message.schema));
         this.#failed = null;
         return this.#over(new Refused(message.issues).message);
       case "crashed":

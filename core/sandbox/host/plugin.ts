@@ -2,7 +2,7 @@
  * A plugin that runs apart, as the pipeline sees it: its name, its phases and all that it says of itself come from a life
  * that was asked once; every call goes to a sandbox. Non-job: which sandbox (sandboxed.ts).
  */
-import { PluginContext } from "../../pipeline/contexts/plugin_context.ts";
+import type { PluginContext } from "../../pipeline/contexts/plugin_context.ts";
 import type { Handlers, Job, Learn, Next, Observe, Plugin, SandboxFacts } from "../../pipeline/plugin.ts";
 import type { Description } from "../wire.ts";
 import { PhaseCall } from "./call.ts";

@@ -5,7 +5,8 @@
  */
 import type { Host, Signer } from "../../pipeline/contexts/contexts.ts";
 import { PHASES } from "../../pipeline/compile.ts";
-import { OptionsError, type Plugin, type PluginFactory } from "../../pipeline/plugin.ts";
+import { exportedPlugin, isFactory } from "../../pipeline/exported.ts";
+import { OptionsError, type Plugin } from "../../pipeline/plugin.ts";
 import { toWireError } from "../values.ts";
 import type { Description, Inward, Making, Outward, WireError } from "../wire.ts";
 import { type AnyHandler, InsideCall } from "./call.ts";
@@ -44,6 +45,8 @@ export function serve(module: PluginModule, name: string): void {
 class Shim {
   readonly #exported: unknown;
   readonly #name: string;
+  /** What the module exports, once it was looked at. */
+  #found: ReturnType<typeof exportedPlugin> = null;
   #plugin: Plugin | null = null;
   readonly #houses = new Map<number, Host>();
   readonly #calls = new Map<number, InsideCall | Errand>();
@@ -148,7 +151,8 @@ class Shim {
       const issues = error instanceof OptionsError
         ? error.issues.map(({ path, message }) => ({ path: path.map(step), message }))
         : [{ path: [], message: toWireError(error).message }];
-      post({ do: "refused", issues });
+      const found = this.#found;
+      post({ do: "refused", issues, ...isFactory(found) && { schema: jsonSchemaOf(found.options) } });
     }
   }
 
@@ -163,13 +167,13 @@ class Shim {
 
   /** What is exported may be a factory or, without options, a plugin. */
   #make({ options, at, base, name }: Making): { readonly plugin: Plugin; readonly description: Description } {
-    const found = this.#exported;
-    if (isFactory(found)) {
+    const found = this.#found = this.#found ?? exportedPlugin(this.#exported);
+    if (found !== null && isFactory(found)) {
       const trouble = (message: string) => post({ do: "trouble", message: String(message) });
       const plugin = found.parse(options, at, { base, trouble, ...(name === null ? {} : { name }) });
       return { plugin, description: describe(plugin, jsonSchemaOf(found.options)) };
     }
-    if (!isPlugin(found)) {
+    if (found === null) {
       const what = this.#name === "default" ? "as its default: export default definePlugin({ ... })" : this.#name;
       throw new TypeError(`the module must export a plugin ${what}`);
     }
@@ -205,14 +209,6 @@ function phasesOf({ handlers }: Plugin): Description["phases"] {
   const odd = Object.keys(handlers).find((name) => !(PHASES as readonly string[]).includes(name));
   if (odd !== undefined) throw new TypeError(`handles the unknown phase "${odd}"`);
   return PHASES.filter((phase) => handlers[phase] !== undefined);
-}
-
-function isFactory(value: unknown): value is PluginFactory<unknown> {
-  return typeof value === "function" && typeof (value as Partial<PluginFactory<unknown>>).parse === "function";
-}
-function isPlugin(value: unknown): value is Plugin {
-  const { name, handlers } = (value ?? {}) as Partial<Plugin>;
-  return typeof name === "string" && typeof handlers === "object" && handlers !== null;
 }
 
 /** What JSON Schema can say of the options, as plain data. */

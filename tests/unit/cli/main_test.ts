@@ -77,6 +77,7 @@ Deno.test("the help lists the commands that there are", async () => {
     "dkim",
     "dmarc",
     "doctor",
+    "plugin",
     "completion",
     "help",
   ]);
@@ -257,6 +258,35 @@ delivery:
     const terminal = new FakeTerminal({ cwd });
     assertEquals(await run(["check"], terminal), 0);
     assertEquals(terminal.printed.slice(beforeDelivery(terminal) + 1), ["delivery       nothing leaves this machine"]);
+  });
+});
+
+Deno.test("check does not warn of a postmaster whom only name service knows: it asks nobody", async () => {
+  await folder(async (cwd) => {
+    await Deno.writeTextFile(
+      `${cwd}/asking.ts`,
+      `import { defer, on } from "postern";
+export default on("rcpt", async (ctx, next) => {
+  try {
+    await ctx.dns.txt("ops.mailboxes.example.org");
+    ctx.route({ to: "remote" });
+    return next();
+  } catch {
+    return defer("4.4.3", "Later");
+  }
+}, { name: "asking" });
+`,
+    );
+    await Deno.writeTextFile(
+      `${cwd}/postern.yaml`,
+      `hostname: mx.example.org
+postmaster: ops@example.org
+domains: [example.org]
+plugins: [./asking.ts]
+`,
+    );
+    const asking = new FakeTerminal({ cwd });
+    assertEquals([await run(["check"], asking), asking.complaints], [0, []]);
   });
 });
 

@@ -100,7 +100,7 @@ Deno.test("every configuration in the manual and the README loads, without a war
     const cwd = temp.path;
     await Deno.writeTextFile(`${cwd}/postern.yaml`, text);
     await Deno.writeTextFile(`${cwd}/recipients.yaml`, "accounts: [ops]\n");
-    await Deno.copyFile(new URL("../../../examples/accounts.txt", import.meta.url), `${cwd}/accounts.txt`);
+    await Deno.copyFile(new URL("../../../examples/sites/accounts.txt", import.meta.url), `${cwd}/accounts.txt`);
     await Deno.writeTextFile(`${cwd}/s2026.pem`, key, { mode: 0o600 });
     const env = {
       POSTERN_ADMIN_TOKEN: "0123456789abcdef",

@@ -195,6 +195,19 @@ plugins: [any_login, { discard: { everything: true } }]
   ]);
 });
 
+Deno.test("tls.selfSigned stands in for certificates, and is warned of where mail programs of others would meet it", async () => {
+  const at = (host: string) =>
+    load(`hostname: mx.example.org
+domains: [example.org]
+tls: { selfSigned: true }
+listeners: [{ address: "${host}:2587", role: submission }]
+plugins: [any_login, sender_login, { discard: { everything: true } }]
+`);
+  const here = await at("127.0.0.1"), open = await at("0.0.0.0");
+  assertEquals([here.tls?.certificates, here.listeners[0]!.tls, here.warnings], [[], "require", []]);
+  assertMatch(open.warnings.join(), /^listeners: 0\.0\.0\.0:2587 shows a certificate that only vouches for itself/);
+});
+
 Deno.test("plugins: standard is a set for each role, and accounts only where somebody can log in", async () => {
   await using temp = await TempFolder.make();
   await temp.file("recipients.yaml", "accounts: [ops]\n");

@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import greeting, { GREETING } from "../../../examples/greeting.ts";
+import greeting, { GREETING } from "../../../examples/sites/greeting.ts";
 import { simulate } from "../../../core/pipeline/mod.ts";
 import { inbox } from "../../../plugins/storage/inbox/mod.ts";
 

@@ -7,7 +7,7 @@ import { TempFolder } from "../../support/temp.ts";
 import { content } from "../dkim/crafted.ts";
 import { RFC_ED25519 } from "../dkim/keys.ts";
 
-const examples = new URL("../../../examples/", import.meta.url);
+const examples = new URL("../../../examples/sites/", import.meta.url);
 const NOW = Date.UTC(2026, 2, 2, 12);
 const GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X";
 const header = (more = "") =>

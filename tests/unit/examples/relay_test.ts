@@ -5,7 +5,7 @@ import { TlsRules } from "../../../core/delivery/tls/rules.ts";
 import { simulate, type Simulated } from "../../../core/pipeline/mod.ts";
 
 Deno.test("example relay.yaml: loads without a warning, and each mail has its way out", async () => {
-  const file = new URL("../../../examples/relay.yaml", import.meta.url).pathname;
+  const file = new URL("../../../examples/sites/relay.yaml", import.meta.url).pathname;
   const config = await loadConfig({ file, env: { RELAY_PASSWORD: "hunter2-hunter2", HOOK_SECRET: "secret-of-hooks" } });
   assertEquals(config.warnings, []);
   const { hostname: name, domains, postmaster } = config;

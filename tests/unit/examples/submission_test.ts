@@ -4,7 +4,7 @@ import { loadConfig } from "../../../core/config/load.ts";
 import { MemoryResolver, simulate, type Simulated } from "../../../core/pipeline/mod.ts";
 import { TempFolder } from "../../support/temp.ts";
 
-const examples = new URL("../../../examples/", import.meta.url);
+const examples = new URL("../../../examples/sites/", import.meta.url);
 
 Deno.test("example submission.yaml: one list of plugins serves the world and the users, each in its way (case 41)", async () => {
   await using temp = await TempFolder.make();

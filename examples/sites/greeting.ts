@@ -1,6 +1,6 @@
 /**
  * A plugin in some thirty lines: refuse clients that call themselves by our own name, and say in the message's header how
- * they greeted us. `- ./examples/greeting.ts: { refuse: [localhost] }` puts it to work.
+ * they greeted us. `- ./examples/sites/greeting.ts: { refuse: [localhost] }` puts it to work.
  */
 import { definePlugin, key, reject } from "postern";
 import { z } from "zod";

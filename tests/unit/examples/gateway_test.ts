@@ -3,14 +3,14 @@ import { loadConfig } from "../../../core/config/load.ts";
 import { MemoryResolver, simulate, type Simulated } from "../../../core/pipeline/mod.ts";
 import { TempFolder } from "../../support/temp.ts";
 
-const examples = new URL("../../../examples/", import.meta.url);
-const files = ["postern.yaml", "recipients.yaml", "greeting.ts"];
+const examples = new URL("../../../examples/sites/", import.meta.url);
+const files = ["gateway.yaml", "recipients.yaml", "greeting.ts"];
 
-Deno.test("example postern.yaml: loads without a warning and does what a gateway does", async () => {
+Deno.test("example gateway.yaml: loads without a warning and does what a gateway does", async () => {
   await using temp = await TempFolder.make();
   const folder = temp.path;
   for (const name of files) await Deno.copyFile(new URL(name, examples), `${folder}/${name}`);
-  const config = await loadConfig({ file: `${folder}/postern.yaml`, env: {} });
+  const config = await loadConfig({ file: `${folder}/gateway.yaml`, env: {} });
   assertEquals(config.warnings, []);
   const { plugins } = config.listeners[0]!;
   const host = { name: config.hostname, domains: config.domains, postmaster: config.postmaster };
