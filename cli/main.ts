@@ -7,6 +7,8 @@ import process from "node:process";
 import { Command, CommanderError } from "commander";
 import { ConfigError } from "../core/config/issue.ts";
 import { howMade } from "../core/packed/contents.ts";
+import { serveChild } from "../core/sandbox/process/child.ts";
+import { CHILD_WORD } from "../core/sandbox/process/command.ts";
 import { VERSION } from "../core/version.ts";
 import { banCommand } from "./ban/command.ts";
 import { buildCommand } from "./build/command.ts";
@@ -155,6 +157,7 @@ export async function runAs(name: string, args: readonly string[], terminal: Ter
 
 /** The whole program: what it was called with, what it exits with. */
 export async function main(): Promise<never> {
+  if (Deno.args[0] === CHILD_WORD) await serveChild();
   return Deno.exit(await runAs(basename(process.argv0), Deno.args, processTerminal()));
 }
 

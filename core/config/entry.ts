@@ -7,6 +7,7 @@ import { DomainSet } from "../model/domain.ts";
 import { Networks } from "../model/ip.ts";
 import { type Test, when } from "../pipeline/combine.ts";
 import type { Plugin } from "../pipeline/plugin.ts";
+import { LEAST_MEMORY } from "../sandbox/process/command.ts";
 import { Role } from "./schema.ts";
 import { duration, size } from "./units.ts";
 import { domainPattern, network, oneOrMore, text } from "./values.ts";
@@ -33,7 +34,7 @@ export const SandboxWords = z.strictObject({
   read: z.array(z.string().min(1)).optional().describe("Files and folders that it may read."),
   env: z.array(z.string().min(1)).optional().describe("Variables of the environment that it may read."),
   cpu: duration({ min: 10, max: 60_000 }).optional().describe("How long it may compute without a pause (1s)."),
-  memory: size({ min: 16 * 2 ** 20 }).optional().describe("The most memory that it may take: a process of its own."),
+  memory: size({ min: LEAST_MEMORY }).optional().describe("The most memory that it may take: a process of its own."),
   isolate: z.enum(["worker", "process"]).optional().describe("Where it runs (worker; process where memory is given)."),
 }).refine(({ memory, isolate }) => memory === undefined || isolate !== "worker", {
   error: "a worker has no bound on its memory: leave isolate out, or take process",

@@ -13,14 +13,16 @@ export interface House {
 }
 
 /** @throws {TypeError} for what has no meaning here. */
-export function askHouse(about: Question, { dns, store }: House, signal: AbortSignal): unknown {
+export function askHouse(about: Question, house: House, signal: AbortSignal): unknown {
+  if (about.ask === "dns" || about.ask === "lookup") { // looked at only then: the ledger tells who asks
+    const { dns } = house;
+    if (dns === null) throw new TypeError("dns has no meaning here");
+    return about.ask === "dns"
+      ? dns[about.type](about.name, { signal })
+      : dns.lookup(about.name, about.type, { signal });
+  }
+  const { store } = house;
   switch (about.ask) {
-    case "dns":
-      if (dns !== null) return dns[about.type](about.name, { signal });
-      break;
-    case "lookup":
-      if (dns !== null) return dns.lookup(about.name, about.type, { signal });
-      break;
     case "get":
       return store.get(about.name);
     case "put":

@@ -53,7 +53,8 @@ export class Errand {
       case "sign": {
         const sign = signer(message.signer);
         if (sign === undefined) throw new Error("that signer is gone");
-        return await sign(new HeldBody(message.content, this.questions));
+        const body = new HeldBody(message.content, this.questions), { size, head, memory } = body;
+        return await sign({ size, head, memory, stream: () => body.stream() });
       }
       case "learn":
         return await plugin.learn!(message.content, message.as, this.#house());

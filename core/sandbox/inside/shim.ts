@@ -27,13 +27,19 @@ export type PluginModule = Readonly<Record<string, unknown>>;
 
 const scope = globalThis as unknown as Scope;
 const post: Post = scope.postMessage.bind(scope) as Post;
+/** What came before there was a plugin: its module may wait for something at its top. */
+let early: Inward[] | null = [];
+let take = (message: Inward): void => void early?.push(message);
 watchEnds();
+scope.addEventListener("message", ({ data }: { readonly data: Inward }) => take(data));
 post({ do: "loaded" });
 
 /** Serves the plugin that a module exports under a name until the host ends it. */
 export function serve(module: PluginModule, name: string): void {
-  const shim = new Shim(module[name], name);
-  scope.addEventListener("message", ({ data }: { readonly data: Inward }) => shim.take(data));
+  const shim = new Shim(module[name], name), messages = early ?? [];
+  early = null;
+  take = (message) => shim.take(message);
+  for (const each of messages) take(each);
 }
 
 class Shim {
