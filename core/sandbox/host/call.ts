@@ -30,7 +30,10 @@ export interface CallHost {
 }
 
 /** Something of each type that is no reply; the rest is nothing. */
-const LIKE = new Map<string, unknown>([["null", null], ["object", {}], ["string", ""], ["number", 0], ["boolean", false], [
+const LIKE = new Map<string, unknown>([["null", null], ["object", {}], ["string", ""], ["number", 0], [
+  "boolean",
+  false,
+], [
   "function",
   () => {},
 ]]);

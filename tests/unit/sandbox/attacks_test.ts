@@ -7,7 +7,6 @@ import { TempFolder } from "../../support/temp.ts";
 
 const MODULE = new URL("./plugins/attacks.ts", import.meta.url);
 
-
 /** What ends the sandbox: who is to blame is told so, and nobody else is harmed. */
 const ENDS: readonly (readonly [local: string, why: RegExp])[] = [
   ["throw-in-a-timer", /^its sandbox ended: uncaught Error: too late$/],
