@@ -10,9 +10,9 @@ import { OptionsError, type Plugin, type Policy, withPolicy } from "../pipeline/
 import { noNextHop } from "./delivery/read.ts";
 import { HOST_WORDS, HostWords, selected } from "./entry.ts";
 import { ChannelError } from "../sandbox/channel.ts";
-import { sandboxed } from "../sandbox/sandboxed.ts";
+import { sandboxed, SchemaError } from "../sandbox/sandboxed.ts";
 import { moduleOf } from "../../plugins/mod.ts";
-import type { Faults } from "./faults.ts";
+import { Faults } from "./faults.ts";
 import type { Path } from "./issue.ts";
 import { didYouMean } from "./nearest.ts";
 import {
@@ -242,10 +242,25 @@ class ListReader {
         faults.add(at, `cannot load ${shownModule(name, base)}: ${reason(error)}`, { key: true });
         return null;
       }
-      for (const { path, message } of error.issues) {
-        faults.add(path.map((step) => typeof step === "number" ? step : String(step)), message);
+      if (!(error instanceof SchemaError && this.#said(error, options, at))) {
+        for (const { path, message } of error.issues) {
+          faults.add(path.map((step) => typeof step === "number" ? step : String(step)), message);
+        }
       }
       return { name: words.as ?? name, handlers: {} };
+    }
+  }
+
+  /** In the words that it would be told in outside; false: what came out of the sandbox cannot be read. */
+  #said({ schema, said }: SchemaError, options: unknown, at: Path): boolean {
+    try {
+      const faults = new Faults(this.options.faults.yaml);
+      const standard = { "~standard": { jsonSchema: { input: () => schema ?? {} } } };
+      faults.schema(standard, options, JSON.parse(said), at); // first where it may fail
+      this.options.faults.schema(standard, options, JSON.parse(said), at);
+      return true;
+    } catch {
+      return false;
     }
   }
 
