@@ -2,6 +2,7 @@
  * From the entries of a plugin list to plugins: by name from the registry, from a module of the operator's own or a package,
  * in groups. Every fault of every entry is found. Non-job: the host's words (entry.ts), running plugins (core/pipeline).
  */
+import { BUILD_AGAIN, carried, sandboxModule } from "../packed/contents.ts";
 import { firstOf, parallel } from "../pipeline/combine.ts";
 import { besideOf, leavesOf, oddHandler, PHASES } from "../pipeline/compile.ts";
 import { isFactory, isPlugin } from "../pipeline/exported.ts";
@@ -130,7 +131,7 @@ class ListReader {
       if (factory === undefined) {
         const names = [...registry.keys(), ...Object.keys(GROUPS)];
         const where = at === entry ? {} : { key: true };
-        faults.add(at, `there is no plugin "${name}"${didYouMean(name, names)}`, where);
+        faults.add(at, `there is no plugin "${name}"${leftOut(name) ?? didYouMean(name, names)}`, where);
         return null;
       }
       plugin = this.#make(factory, options, words, at);
@@ -224,9 +225,13 @@ class ListReader {
       faults.schema(factory.options, options, checked.issues, at);
       return { name: words.as ?? name, handlers: {} };
     }
+    if (carried()?.sandboxes[name] === undefined && carried() !== null) {
+      faults.add(at, `this binary was built without ${name} in a sandbox: ${BUILD_AGAIN}`, { key: true });
+      return null;
+    }
     try {
       checkModuleName(name);
-      return await sandboxed(known?.url ?? specifierOf(name, base), options, {
+      return await sandboxed(sandboxModule(name) ?? known?.url ?? specifierOf(name, base), options, {
         ...plain({ ...may, cpu, memory, isolate, as: words.as, exported: known?.exported }),
         base,
         at: at as PropertyKey[],
@@ -283,6 +288,11 @@ class ListReader {
   }
 }
 
+/** What to do about a built-in plugin that a binary was built without. */
+function leftOut(name: string): string | null {
+  if (!carried()?.leftOut.includes(name)) return null;
+  return ` in this binary: ${BUILD_AGAIN}`;
+}
 /** Without what was not given. */
 function plain<T extends object>(words: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(words).filter(([, value]) => value !== undefined)) as never;

@@ -52,6 +52,18 @@ const CPU = 1000;
  *
  * @throws {OptionsError} (a rejection) where the options do not fit, as the plugin itself says.
  * @throws {Error} (a rejection) where the module cannot be loaded, or this program lacks a permission that it would give.
+ *
+ * @example
+ * ```ts
+ * import { runPhase } from "postern";
+ * import { sandboxed } from "postern/server";
+ * import { assertEquals } from "@std/assert";
+ * const module = import.meta.resolve("postern/plugins/content/headers/mod.ts");
+ * const headers = await sandboxed(module, {}, { exported: "headers", read: [], net: [] });
+ * const { reply } = await runPhase(headers, "data", { message: "Subject: no From\n\nhi\n" });
+ * assertEquals([headers.sandbox?.isolate, reply.verdict], ["worker", "reject"]);
+ * await headers.stop!();
+ * ```
  */
 export async function sandboxed(
   module: URL | string,
