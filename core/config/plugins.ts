@@ -10,9 +10,9 @@ import { OptionsError, type Plugin, type Policy, withPolicy } from "../pipeline/
 import { noNextHop } from "./delivery/read.ts";
 import { HOST_WORDS, HostWords, selected } from "./entry.ts";
 import { ChannelError } from "../sandbox/channel.ts";
-import { sandboxed } from "../sandbox/sandboxed.ts";
+import { sandboxed, SchemaError } from "../sandbox/sandboxed.ts";
 import { moduleOf } from "../../plugins/mod.ts";
-import type { Faults } from "./faults.ts";
+import { Faults } from "./faults.ts";
 import type { Path } from "./issue.ts";
 import { didYouMean } from "./nearest.ts";
 import {
@@ -87,11 +87,8 @@ class ListReader {
     }
     const words = Object.fromEntries(Object.entries(entry).filter(([key]) => WORDS.has(key)));
     // A word that does not fit is told; the name still counts, lest it is told that the entry stands twice.
-    // And what is to run apart runs nowhere else, whatever is wrong with the words.
-    const host = faults.read(HostWords, words, path) ?? {
-      ...(typeof words["as"] === "string" ? { as: words["as"] } : {}),
-      ...(words["sandbox"] === undefined ? {} : { sandbox: {} }),
-    };
+    const read = faults.read(HostWords, words, path);
+    const host = read ?? (typeof words["as"] === "string" ? { as: words["as"] } : {});
     const rest = Object.keys(entry).filter((key) => !WORDS.has(key));
     const known = rest.filter((key) => this.#known(key));
     const name = known[0] ?? rest[0];
@@ -110,7 +107,12 @@ class ListReader {
         faults.add([...path, other], `unknown key${didYouMean(other, WORDS)}`, { key: true });
       }
     }
-    return await this.#named(name, (entry as Record<string, unknown>)[name], host, [...path, name], path);
+    const at = [...path, name], options = (entry as Record<string, unknown>)[name];
+    if (read === undefined && Object.hasOwn(words, "sandbox")) { // what is to run apart is loaded nowhere else
+      this.entries.push({ path: at, plugin: name, options });
+      return { name: host.as ?? name, handlers: {} };
+    }
+    return await this.#named(name, options, host, at, path);
   }
 
   #known(key: string): boolean {
@@ -242,10 +244,25 @@ class ListReader {
         faults.add(at, `cannot load ${shownModule(name, base)}: ${reason(error)}`, { key: true });
         return null;
       }
-      for (const { path, message } of error.issues) {
-        faults.add(path.map((step) => typeof step === "number" ? step : String(step)), message);
+      if (!(error instanceof SchemaError && this.#said(error, options, at))) {
+        for (const { path, message } of error.issues) {
+          faults.add(path.map((step) => typeof step === "number" ? step : String(step)), message);
+        }
       }
       return { name: words.as ?? name, handlers: {} };
+    }
+  }
+
+  /** In the words that it would be told in outside; false: what came out of the sandbox cannot be read. */
+  #said({ schema, said }: SchemaError, options: unknown, at: Path): boolean {
+    try {
+      const faults = new Faults(this.options.faults.yaml);
+      const standard = { "~standard": { jsonSchema: { input: () => schema ?? {} } } };
+      faults.schema(standard, options, JSON.parse(said), at); // first where it may fail
+      this.options.faults.schema(standard, options, JSON.parse(said), at);
+      return true;
+    } catch {
+      return false;
     }
   }
 

@@ -76,9 +76,16 @@ export async function sandboxed(
     return pluginOf(new Sandbox(made), await Sandbox.describe(made), factsOf(limits));
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    throw new OptionsError(
-      error.issues.map(({ path, message }) => ({ path: path.length > 0 ? path : [...at], message })),
-    );
+    const issues = error.issues.map(({ path, message }) => ({ path: path.length > 0 ? path : [...at], message }));
+    throw error.said === null ? new OptionsError(issues) : new SchemaError(issues, error.schema, error.said);
+  }
+}
+
+/** Options that a schema inside of a sandbox turned down, with all that it says: for whoever words that. */
+export class SchemaError extends OptionsError {
+  /** `schema`: JSON Schema of the options. `said`: the schema's issues, as JSON that nobody has looked at. */
+  constructor(issues: OptionsError["issues"], readonly schema: unknown, readonly said: string) {
+    super(issues);
   }
 }
 
