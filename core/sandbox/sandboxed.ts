@@ -4,7 +4,7 @@
  * (core/config), what runs inside (inside/).
  */
 import { OptionsError, type Plugin, type SandboxFacts } from "../pipeline/plugin.ts";
-import type { OpenChannel, Permissions } from "./channel.ts";
+import type { Permissions } from "./channel.ts";
 import { pluginOf } from "./host/plugin.ts";
 import { Sandbox, type SandboxOptions } from "./host/sandbox.ts";
 import { Refused } from "./host/life.ts";
@@ -92,7 +92,7 @@ function optionsOf(source: PluginSource, options: unknown, limits: SandboxedOpti
   const { base = ".", as = null, at = [], cpu = CPU, memory = null } = limits;
   const name = as ?? (/([^/]+?)(?:\/mod)?\.[a-z]+$/.exec(source.module)?.[1] ?? "plugin");
   return {
-    open: channelOf(limits),
+    ...channelsOf(limits),
     spec: { name, root: rootOf(source), permissions: permissionsOf(limits), memory },
     making: { options, at: at.map((step) => typeof step === "number" ? step : String(step)), base, name: as },
     cpu,
@@ -100,8 +100,10 @@ function optionsOf(source: PluginSource, options: unknown, limits: SandboxedOpti
   };
 }
 
-function channelOf({ memory, isolate = memory === undefined ? "worker" : "process" }: SandboxLimits): OpenChannel {
-  return isolate === "worker" ? openWorker : openProcess;
+/** A worker that loops cannot be ended, a process can: who once looped goes on in one. */
+function channelsOf(limits: SandboxLimits): Pick<SandboxOptions, "open" | "strict"> {
+  const { memory, isolate = memory === undefined ? "worker" : "process" } = limits;
+  return isolate === "worker" ? { open: openWorker, strict: openProcess } : { open: openProcess, strict: null };
 }
 
 function permissionsOf({ net = [], read = [], env = [], base = "." }: SandboxedOptions): Permissions {
