@@ -39,8 +39,12 @@ export interface LifeEnd {
 }
 /** Options that the plugin turned down. */
 export class Refused extends Error {
-  /** `schema`: JSON Schema of the options that it would take, where that is known. */
-  constructor(readonly issues: readonly WireIssue[], readonly schema: Description["schema"] | null = null) {
+  /** `schema`: JSON Schema of the options that it would take, where that is known. `said`: what its own schema says of these. */
+  constructor(
+    readonly issues: readonly WireIssue[],
+    readonly schema: Description["schema"] | null = null,
+    readonly said: string | null = null,
+  ) {
     super(issues.map(({ path, message }) => path.length > 0 ? `${path.join(".")}: ${message}` : message).join("; "));
   }
 }
@@ -264,7 +268,7 @@ export class Life implements Waiting {
         return this.#opened();
       case "refused":
         if (this.#failed === null) return this.#stray();
-        this.#failed(new Refused(message.issues, message.schema));
+        this.#failed(new Refused(message.issues, message.schema, message.said));
         this.#failed = null;
         return this.#over(new Refused(message.issues).message);
       case "crashed":

@@ -7,7 +7,6 @@ import { TempFolder } from "../../support/temp.ts";
 
 const MODULE = new URL("./plugins/attacks.ts", import.meta.url);
 
-
 /** What ends the sandbox: who is to blame is told so, and nobody else is harmed. */
 const ENDS: readonly (readonly [local: string, why: RegExp])[] = [
   ["throw-in-a-timer", /^its sandbox ended: uncaught Error: too late$/],
@@ -70,7 +69,7 @@ const FAILS: readonly (readonly [local: string, why: RegExp])[] = [
   ["connect", /^Requires net access/],
   ["run", /^Requires run access/],
   ["environment", /^Requires env access/],
-  ["no-reply", /^status 4\.0\.0 does not fit code 550$/],
+  ["no-reply", /^status 4\.0\.0 does not fit code 550/],
   ["no-next", /^answered with next\(\) and did not call it$/],
   ["other-phase", /^identify\(\) has no meaning in mail$/],
 ];
@@ -88,7 +87,8 @@ Deno.test("a plugin apart that never answers: its deadline ends the call, and th
   await using place = await Attacked.open(MODULE);
   const impatient = withPolicy(place.plugin, { deadline: 200 });
   const [never, good] = await Promise.all([place.ask("never", impatient), place.ask("good")]);
-  assertEquals([never.reply.code, reasonOf(never), String(good.reply)], [451, "exceeded its deadline", "250 2.0.0 OK"]);
+  assertEquals([never.reply.code, String(good.reply)], [451, "250 2.0.0 OK"]);
+  assertMatch(reasonOf(never), /^exceeded its deadline/);
   assertEquals(place.told, []);
 });
 

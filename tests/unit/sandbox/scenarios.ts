@@ -94,6 +94,9 @@ export function verbs(): readonly (readonly [options: unknown, Row["scenes"]])[]
       ["deliver", { to: two }],
       ["deliver", { to: "b@example.net", attempt: () => reject("5.1.1", "Nobody") }],
     ]],
+    ...["a text", "nothing", "next twice", "no wait", "a mistake"].map((does) =>
+      [{ does }, [["auth", { login }]]] satisfies [unknown, Row["scenes"]]
+    ),
     [{ does: "refuse" }, [["helo", {}]]],
     [{ does: "rewrite" }, [["data", { to: two, message }]]],
     [{ does: "hold" }, [["data", { message }]]],
