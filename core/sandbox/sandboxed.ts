@@ -110,9 +110,10 @@ export async function sandboxSchema(
 function optionsOf(source: PluginSource, options: unknown, limits: SandboxedOptions): SandboxOptions {
   const { base = ".", as = null, at = [], cpu = CPU, memory = null } = limits;
   const name = as ?? (/([^/]+?)(?:\/mod)?\.[a-z]+$/.exec(source.module)?.[1] ?? "plugin");
+  const permissions = permissionsOf(limits), { text: root, loading, hosts } = rootOf(source, permissions);
   return {
     ...channelsOf(limits),
-    spec: { name, root: rootOf(source), permissions: permissionsOf(limits), memory },
+    spec: { name, root, loading, hosts, permissions, memory },
     making: { options, at: at.map((step) => typeof step === "number" ? step : String(step)), base, name: as },
     cpu,
     trouble: limits.trouble ?? ((message) => console.error(JSON.stringify(`${name}: ${message}`))),

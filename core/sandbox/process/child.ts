@@ -14,6 +14,9 @@ export interface Beginning {
   /** JavaScript: the root module of the Worker. */
   readonly root: string;
   readonly permissions: Permissions;
+  /** What it may read, and load modules from, until its modules are loaded (../channel.ts). */
+  readonly loading: readonly string[];
+  readonly hosts: readonly string[];
   /** Octets that the process may grow by; null: no bound. */
   readonly memory: number | null;
 }
@@ -55,7 +58,7 @@ function outlastSignals(): void {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) Deno.addSignalListener(signal, () => {});
 }
 
-function begin({ name, root, permissions, memory }: Beginning): Worker {
+function begin({ name, root, permissions, loading, hosts, memory }: Beginning): Worker {
   const base = Deno.memoryUsage().rss;
   const { net, read, env } = permissions;
   const source = `import ${JSON.stringify(INSIDE)};\n${root}`;
@@ -65,13 +68,13 @@ function begin({ name, root, permissions, memory }: Beginning): Worker {
     deno: {
       permissions: {
         net: [...net],
-        read: [...read],
+        read: [...read, ...loading],
         env: [...env],
         write: false,
         run: false,
         ffi: false,
         sys: false,
-        import: false,
+        import: hosts.length > 0 ? [...hosts] : false,
       },
     },
   });
