@@ -3,7 +3,7 @@
  * handles: the same questions are put to it inside of a sandbox and outside. Non-job: comparing (contract.ts).
  */
 import { key, MemoryResolver, type Phase, type Simulated } from "postern";
-import { PLUGINS } from "../../../plugins/mod.ts";
+import type { PLUGINS } from "../../../plugins/mod.ts";
 import { FakeEngine } from "../../support/fake_engine.ts";
 import { FakeMilter } from "../../support/fake_milter.ts";
 import { mmdb } from "../../support/mmdb.ts";
