@@ -73,7 +73,8 @@ export async function sandboxed(
   const { exported = "default", at = [] } = limits;
   const made = optionsOf({ module: String(module), name: exported }, options, limits);
   try {
-    return pluginOf(new Sandbox(made), await Sandbox.describe(made), factsOf(limits));
+    const described = await Sandbox.describe(made), { as: name = described.name } = limits; // whatever it says itself
+    return pluginOf(new Sandbox(made), { ...described, name }, factsOf(limits));
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     const issues = error.issues.map(({ path, message }) => ({ path: path.length > 0 ? path : [...at], message }));
