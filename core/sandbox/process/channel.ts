@@ -66,12 +66,8 @@ export class ProcessChannel implements Channel {
     this.#input.closed.catch(() => {}); // it died: `status` says how
     const { name, root, permissions, loading = [], hosts = [], memory } = spec;
     this.#memory = memory;
-<<<<<<< HEAD
-    const beginning: Beginning = { name, root, permissions, loading, hosts, memory };
-=======
     const inside = threadModule(new URL("./inside.ts", import.meta.url)).href;
-    const beginning: Beginning = { name, inside, root, permissions, memory };
->>>>>>> main
+    const beginning: Beginning = { name, inside, root, permissions, loading, hosts, memory };
     this.#write({ kind: "control", text: JSON.stringify(beginning), parts: [] });
     const lines = new LogLines({
       told: (line) => {
