@@ -5,11 +5,13 @@
 import { basename } from "node:path";
 import process from "node:process";
 import { Command, CommanderError } from "commander";
-import about from "../deno.json" with { type: "json" };
 import { ConfigError } from "../core/config/issue.ts";
+import { howMade } from "../core/packed/contents.ts";
 import { serveChild } from "../core/sandbox/process/child.ts";
 import { CHILD_WORD } from "../core/sandbox/process/command.ts";
+import { VERSION } from "../core/version.ts";
 import { banCommand } from "./ban/command.ts";
+import { buildCommand } from "./build/command.ts";
 import { checkCommand } from "./check/command.ts";
 import { complete } from "./completion/complete.ts";
 import { completionCommand } from "./completion/command.ts";
@@ -59,7 +61,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
 export function programOf(terminal: Terminal, finish: (code: ExitCode) => void): Command {
   const program = new Command("postern")
     .description("An SMTP server whose policy you write yourself")
-    .version(about.version);
+    .version(versionText());
   const commands = [
     serveCommand,
     checkCommand,
@@ -83,6 +85,7 @@ export function programOf(terminal: Terminal, finish: (code: ExitCode) => void):
     dkimCommand,
     dmarcCommand,
     doctorCommand,
+    buildCommand,
     importCommand,
     pluginCommand,
     completionCommand,
@@ -92,6 +95,12 @@ export function programOf(terminal: Terminal, finish: (code: ExitCode) => void):
   }
   settle(program, terminal);
   return program;
+}
+
+/** Which Postern in which Deno, and where it comes from: what a report of a fault must say. */
+function versionText(): string {
+  const how = { sources: "from its sources", joined: "joined in one file", compiled: "compiled" }[howMade()];
+  return `${VERSION} (Deno ${Deno.version.deno} on ${Deno.build.target}, ${how})`;
 }
 
 /** Throw instead of exit, and one line instead of a page on a usage error. */
@@ -146,7 +155,10 @@ export async function runAs(name: string, args: readonly string[], terminal: Ter
   }
 }
 
-if (import.meta.main) {
+/** The whole program: what it was called with, what it exits with. */
+export async function main(): Promise<never> {
   if (Deno.args[0] === CHILD_WORD) await serveChild();
-  Deno.exit(await runAs(basename(process.argv0), Deno.args, processTerminal()));
+  return Deno.exit(await runAs(basename(process.argv0), Deno.args, processTerminal()));
 }
+
+if (import.meta.main) await main();

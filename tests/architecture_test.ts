@@ -7,16 +7,17 @@ const ROOT = fromFileUrl(new URL("../", import.meta.url));
 /** Which folders of core a folder may import from, beside itself. */
 const BELOW: Readonly<Record<string, readonly string[]>> = {
   std: [],
+  packed: [],
   model: [],
   mime: ["model"],
   dkim: ["model"],
   smtp: ["model"],
   dns: ["model"],
   observe: ["model", "std"],
-  store: ["model", "observe", "dns"],
+  store: ["model", "packed", "observe", "dns"],
   pipeline: ["model", "mime", "smtp", "dns", "observe", "store"], // of smtp, what is stored of a password
-  sandbox: ["model", "dns", "observe", "store", "pipeline"],
-  ledger: ["model", "dns", "observe", "store"],
+  sandbox: ["model", "packed", "dns", "observe", "store", "pipeline"],
+  ledger: ["model", "packed", "dns", "observe", "store"],
   webhooks: ["model", "observe"],
   summary: ["model", "observe", "store", "pipeline", "ledger"],
   queue: ["model", "dns", "observe", "store", "pipeline"],
@@ -27,6 +28,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   maildrop: ["model", "smtp", "dns", "observe", "store", "dsn", "net", "config"],
   config: [
     "model",
+    "packed",
     "webhooks",
     "smtp",
     "dns",
@@ -45,6 +47,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   embedded: ["model", "mime", "dns", "observe", "store", "pipeline", "queue", "config"], // and core/server.ts, which is the root
   admin: [
     "model",
+    "packed",
     "mime",
     "webhooks",
     "smtp",

@@ -43,6 +43,7 @@ const PLAIN = new Set([
   ...["Phases", "EdgePhases", "PortablePhases", "NoSuchPhase", "Creation", "AnyFactory"], // of definePlugin
   ...["Checked", "PathStep"], // of Schema
   ...["ObserverHouse", "ObserverServices", "JobHouse", "Letter"], // of Observe, observersOf, Job
+  ...["SandboxFacts"], // of sandboxed
   ...["TlsFacts", "ClientCertificate", "HeaderField", "Score", "Deposit"], // facts
   ...["Question", "RemoteRoute", "SignedContent"], // of CallAhead, RcptContext, Signer
   ...["SimulatedRecipient", "SimulatedDeparture", "Row"], // of Simulated, NextHopAnswer, SimulatedResult

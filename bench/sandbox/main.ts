@@ -3,7 +3,7 @@
  * First one call after the other through a pipeline with one plugin: outside, in a Worker, in a process; the median and the
  * 99th percentile of a round trip by what the plugin answers, and with bodies that it reads. Then the CPU of all processes
  * of a real server for 1,000 messages of 5 KB, a connection each (W1), with that plugin outside and apart, all servers in turn.
- * Non-job: what plugins cost each other (bench/next.ts).
+ * Non-job: what next() costs in the thread of the server.
  */
 import { parseArgs } from "node:util";
 import { EMPTY_DNS, memoryBody, MemoryWriter, SimulatedCounters } from "../../core/pipeline/testing/simulated_house.ts";

@@ -5,6 +5,7 @@
  */
 import { isAbsolute, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { BUILD_AGAIN, carried } from "../packed/contents.ts";
 import { type AnyFactory, exportedPlugin } from "../pipeline/exported.ts";
 import type { Plugin } from "../pipeline/plugin.ts";
 
@@ -46,9 +47,14 @@ export function specifierOf(name: string, base: string): string {
 export async function importPlugin(name: string, base: string): Promise<Plugin | AnyFactory> {
   checkModuleName(name);
   const packaged = name.startsWith("npm:"), shown = shownModule(name, base);
+  const own = carried()?.plugins;
+  if (own !== undefined && !Object.hasOwn(own, name)) {
+    throw new PluginModuleError(`this binary was built without ${name}: ${BUILD_AGAIN}`);
+  }
   let exported: unknown;
   try {
-    exported = (await import(specifierOf(name, base)) as { readonly default?: unknown }).default;
+    const module = own === undefined ? await import(specifierOf(name, base)) : own[name];
+    exported = (module as { readonly default?: unknown }).default;
   } catch (error) {
     throw new PluginModuleError(`cannot load ${shown}: ${reason(error)}${packaged ? adviceOn(error, name) : ""}`);
   }

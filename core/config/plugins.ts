@@ -2,6 +2,7 @@
  * From the entries of a plugin list to plugins: by name from the registry, from a module of the operator's own or a package,
  * in groups. Every fault of every entry is found. Non-job: the host's words (entry.ts), running plugins (core/pipeline).
  */
+import { BUILD_AGAIN, carried, sandboxModule } from "../packed/contents.ts";
 import { firstOf, parallel } from "../pipeline/combine.ts";
 import { besideOf, leavesOf, oddHandler, PHASES } from "../pipeline/compile.ts";
 import { isFactory, isPlugin } from "../pipeline/exported.ts";
@@ -9,9 +10,9 @@ import { OptionsError, type Plugin, type Policy, withPolicy } from "../pipeline/
 import { noNextHop } from "./delivery/read.ts";
 import { HOST_WORDS, HostWords, selected } from "./entry.ts";
 import { ChannelError } from "../sandbox/channel.ts";
-import { sandboxed } from "../sandbox/sandboxed.ts";
+import { sandboxed, SchemaError } from "../sandbox/sandboxed.ts";
 import { moduleOf } from "../../plugins/mod.ts";
-import type { Faults } from "./faults.ts";
+import { Faults } from "./faults.ts";
 import type { Path } from "./issue.ts";
 import { didYouMean } from "./nearest.ts";
 import {
@@ -128,7 +129,7 @@ class ListReader {
       if (factory === undefined) {
         const names = [...registry.keys(), ...Object.keys(GROUPS)];
         const where = at === entry ? {} : { key: true };
-        faults.add(at, `there is no plugin "${name}"${didYouMean(name, names)}`, where);
+        faults.add(at, `there is no plugin "${name}"${leftOut(name) ?? didYouMean(name, names)}`, where);
         return null;
       }
       plugin = this.#make(factory, options, words, at);
@@ -222,9 +223,13 @@ class ListReader {
       faults.schema(factory.options, options, checked.issues, at);
       return { name: words.as ?? name, handlers: {} };
     }
+    if (carried()?.sandboxes[name] === undefined && carried() !== null) {
+      faults.add(at, `this binary was built without ${name} in a sandbox: ${BUILD_AGAIN}`, { key: true });
+      return null;
+    }
     try {
       checkModuleName(name);
-      return await sandboxed(known?.url ?? specifierOf(name, base), options, {
+      return await sandboxed(sandboxModule(name) ?? known?.url ?? specifierOf(name, base), options, {
         ...plain({ ...may, cpu, memory, isolate, as: words.as, exported: known?.exported }),
         base,
         at: at as PropertyKey[],
@@ -237,10 +242,25 @@ class ListReader {
         faults.add(at, `cannot load ${shownModule(name, base)}: ${reason(error)}`, { key: true });
         return null;
       }
-      for (const { path, message } of error.issues) {
-        faults.add(path.map((step) => typeof step === "number" ? step : String(step)), message);
+      if (!(error instanceof SchemaError && this.#said(error, options, at))) {
+        for (const { path, message } of error.issues) {
+          faults.add(path.map((step) => typeof step === "number" ? step : String(step)), message);
+        }
       }
       return { name: words.as ?? name, handlers: {} };
+    }
+  }
+
+  /** In the words that it would be told in outside; false: what came out of the sandbox cannot be read. */
+  #said({ schema, said }: SchemaError, options: unknown, at: Path): boolean {
+    try {
+      const faults = new Faults(this.options.faults.yaml);
+      const standard = { "~standard": { jsonSchema: { input: () => schema ?? {} } } };
+      faults.schema(standard, options, JSON.parse(said), at); // first where it may fail
+      this.options.faults.schema(standard, options, JSON.parse(said), at);
+      return true;
+    } catch {
+      return false;
     }
   }
 
@@ -266,6 +286,11 @@ class ListReader {
   }
 }
 
+/** What to do about a built-in plugin that a binary was built without. */
+function leftOut(name: string): string | null {
+  if (!carried()?.leftOut.includes(name)) return null;
+  return ` in this binary: ${BUILD_AGAIN}`;
+}
 /** Without what was not given. */
 function plain<T extends object>(words: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(words).filter(([, value]) => value !== undefined)) as never;

@@ -13,6 +13,15 @@ interface Entry {
 /**
  * Counters of one isolate, bounded; what was written first goes first. The platform has several isolates, and ends them
  * when it likes: right for what is a cache, wrong for what must be counted.
+ *
+ * @example
+ * ```ts
+ * import { IsolateCounters } from "postern/edge";
+ * import { assertEquals } from "@std/assert";
+ * const counters = new IsolateCounters({ most: 2 });
+ * for (const name of ["a", "b", "c"]) await counters.add(name, 1, { seconds: 60 });
+ * assertEquals([await counters.get("a"), await counters.get("c")], [undefined, "1"]);
+ * ```
  */
 export class IsolateCounters implements Counters {
   readonly #entries = new Map<string, Entry>();
@@ -79,6 +88,21 @@ const LEAST_TTL = 60, MOST_KEY = 512, PAGE = 100, MOST_PAGES = 10;
 /**
  * Counters in a key-value store. It tells of a write late, and two isolates that add at the same moment count once: good
  * for what was learned and for what is remembered of a peer, not for limits.
+ *
+ * @example
+ * ```ts
+ * import { type KeyValueStore, kvCounters } from "postern/edge";
+ * import { assertEquals } from "@std/assert";
+ * const kept = new Map<string, string>();
+ * const store: KeyValueStore = { // what a namespace of Workers KV is
+ *   get: (key) => Promise.resolve(kept.get(key) ?? null),
+ *   put: (key, value) => Promise.resolve(void kept.set(key, value)),
+ *   list: () => Promise.resolve({ keys: [...kept.keys()].map((name) => ({ name })), list_complete: true }),
+ * };
+ * const counters = kvCounters(store);
+ * await counters.add("seen", 2, { seconds: 3600 });
+ * assertEquals([await counters.get("seen"), await counters.get("other")], ["2", undefined]);
+ * ```
  */
 export function kvCounters(store: KeyValueStore, options: { readonly now?: () => number } = {}): Counters {
   const now = options.now ?? Date.now;

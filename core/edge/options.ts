@@ -83,7 +83,40 @@ export interface MessageHost<Env = unknown> extends EventHost<Env> {
   fetch(request: Request, env?: Env, context?: unknown): Promise<Response>;
 }
 
-/** Not now: the sender, or the platform in its place, is to come again. */
+/**
+ * Not now: the sender, or the platform in its place, is to come again.
+ *
+ * @example
+ * ```ts
+ * import { defer, defineMessagePlugin, MemoryResolver } from "postern";
+ * import { EdgeDeferral, edgeHost, keep } from "postern/edge";
+ * import { z } from "zod";
+ * import { assertRejects } from "@std/assert";
+ * const later = defineMessagePlugin({
+ *   name: "later",
+ *   options: z.strictObject({}),
+ *   create: () => ({ data: () => defer("4.3.2", "Come later") }),
+ * });
+ * const host = edgeHost({
+ *   host: { name: "edge.example.org" },
+ *   plugins: [later()],
+ *   dns: new MemoryResolver({}),
+ *   auth: { secret: "0123456789abcdef" },
+ *   deliver: keep((mail) => void mail.content()),
+ *   log: () => {},
+ * });
+ * const octets = new TextEncoder().encode("Subject: x\r\n\r\nhi\r\n");
+ * const event = {
+ *   from: "a@example.net",
+ *   to: "b@example.org",
+ *   raw: new Blob([octets]).stream(),
+ *   rawSize: octets.length,
+ *   setReject: () => {},
+ *   forward: () => Promise.resolve(),
+ * };
+ * await assertRejects(() => host.email(event, undefined), EdgeDeferral); // the platform keeps it, and comes again
+ * ```
+ */
 export class EdgeDeferral extends Error {
   /** Tells it from other errors. */
   override readonly name = "EdgeDeferral";

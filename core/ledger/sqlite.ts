@@ -5,6 +5,7 @@
  */
 import { readId, readShortId, shortId } from "../model/id.ts";
 import type { Observer } from "../observe/events.ts";
+import { threadModule } from "../packed/contents.ts";
 import { StoreError } from "../store/store.ts";
 import { DatabaseThread } from "../store/thread.ts";
 import { storyOf } from "./codec.ts";
@@ -210,7 +211,7 @@ class SqliteLedger implements Ledger {
     if (this.#thread !== null) return this.#thread;
     const now = performance.now();
     if (now - this.#broken < AGAIN || this.#closed) return null;
-    const worker = new Worker(new URL("./archive/thread.ts", import.meta.url), { type: "module" });
+    const worker = new Worker(threadModule(new URL("./archive/thread.ts", import.meta.url)), { type: "module" });
     const thread: Thread = this.#thread = new DatabaseThread(worker, (why) => this.#lost(`its thread ended: ${why}`));
     thread.ask({ ask: "open", settings: this.#settings }).then((reply) => {
       this.#tell(reply.trouble);

@@ -3,6 +3,8 @@
  * no permission to read. Non-job: running it (worker_channel.ts).
  */
 
+import { sandboxRoot } from "../packed/contents.ts";
+
 /** Where a plugin comes from: a module, and the name it exports it under. */
 export interface PluginSource {
   /** A URL that this program may import. */
@@ -13,6 +15,8 @@ export interface PluginSource {
 
 /** Its text. */
 export function rootOf({ module, name }: PluginSource): string {
+  const whole = sandboxRoot(module); // a binary has them as one text
+  if (whole !== null) return whole;
   const shim = import.meta.resolve("./inside/shim.ts");
   return [
     `import { serve } from ${JSON.stringify(shim)};`,

@@ -4,7 +4,7 @@
  * (core/config), what runs inside (inside/).
  */
 import { OptionsError, type Plugin, type SandboxFacts } from "../pipeline/plugin.ts";
-import type { OpenChannel, Permissions } from "./channel.ts";
+import type { Permissions } from "./channel.ts";
 import { pluginOf } from "./host/plugin.ts";
 import { Sandbox, type SandboxOptions } from "./host/sandbox.ts";
 import { Refused } from "./host/life.ts";
@@ -52,6 +52,18 @@ const CPU = 1000;
  *
  * @throws {OptionsError} (a rejection) where the options do not fit, as the plugin itself says.
  * @throws {Error} (a rejection) where the module cannot be loaded, or this program lacks a permission that it would give.
+ *
+ * @example
+ * ```ts
+ * import { runPhase } from "postern";
+ * import { sandboxed } from "postern/server";
+ * import { assertEquals } from "@std/assert";
+ * const module = import.meta.resolve("postern/plugins/content/headers/mod.ts");
+ * const headers = await sandboxed(module, {}, { exported: "headers", read: [], net: [] });
+ * const { reply } = await runPhase(headers, "data", { message: "Subject: no From\n\nhi\n" });
+ * assertEquals([headers.sandbox?.isolate, reply.verdict], ["worker", "reject"]);
+ * await headers.stop!();
+ * ```
  */
 export async function sandboxed(
   module: URL | string,
@@ -64,9 +76,16 @@ export async function sandboxed(
     return pluginOf(new Sandbox(made), await Sandbox.describe(made), factsOf(limits));
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    throw new OptionsError(
-      error.issues.map(({ path, message }) => ({ path: path.length > 0 ? path : [...at], message })),
-    );
+    const issues = error.issues.map(({ path, message }) => ({ path: path.length > 0 ? path : [...at], message }));
+    throw error.said === null ? new OptionsError(issues) : new SchemaError(issues, error.schema, error.said);
+  }
+}
+
+/** Options that a schema inside of a sandbox turned down, with all that it says: for whoever words that. */
+export class SchemaError extends OptionsError {
+  /** `schema`: JSON Schema of the options. `said`: the schema's issues, as JSON that nobody has looked at. */
+  constructor(issues: OptionsError["issues"], readonly schema: unknown, readonly said: string) {
+    super(issues);
   }
 }
 
@@ -92,7 +111,7 @@ function optionsOf(source: PluginSource, options: unknown, limits: SandboxedOpti
   const { base = ".", as = null, at = [], cpu = CPU, memory = null } = limits;
   const name = as ?? (/([^/]+?)(?:\/mod)?\.[a-z]+$/.exec(source.module)?.[1] ?? "plugin");
   return {
-    open: channelOf(limits),
+    ...channelsOf(limits),
     spec: { name, root: rootOf(source), permissions: permissionsOf(limits), memory },
     making: { options, at: at.map((step) => typeof step === "number" ? step : String(step)), base, name: as },
     cpu,
@@ -100,8 +119,10 @@ function optionsOf(source: PluginSource, options: unknown, limits: SandboxedOpti
   };
 }
 
-function channelOf({ memory, isolate = memory === undefined ? "worker" : "process" }: SandboxLimits): OpenChannel {
-  return isolate === "worker" ? openWorker : openProcess;
+/** A worker that loops cannot be ended, a process can: who once looped goes on in one. */
+function channelsOf(limits: SandboxLimits): Pick<SandboxOptions, "open" | "strict"> {
+  const { memory, isolate = memory === undefined ? "worker" : "process" } = limits;
+  return isolate === "worker" ? { open: openWorker, strict: openProcess } : { open: openProcess, strict: null };
 }
 
 function permissionsOf({ net = [], read = [], env = [], base = "." }: SandboxedOptions): Permissions {

@@ -1,6 +1,7 @@
 /**
  * Replies and errors as data, and back. Non-job: telling whether data from a sandbox is what it says (host/incoming.ts).
  */
+import { placeOf } from "../pipeline/calls/faults.ts";
 import { DnsError, type DnsFault } from "../dns/resolver.ts";
 import { Reply } from "../model/reply.ts";
 import { OutsideError } from "../pipeline/contexts/outside.ts";
@@ -37,7 +38,10 @@ export function toWireError(error: unknown): WireError {
       return { name: error.name, message: error.message, fault: error.fault, query: error.query };
     }
     if (error instanceof StoreError) return { name: error.name, message: error.message, fault: error.fault };
-    if (error instanceof Error) return { name: String(error.name), message: String(error.message).slice(0, MAX_WORDS) };
+    if (error instanceof Error) {
+      const message = String(error.message).slice(0, MAX_WORDS) + placeOf(error); // where its author made a mistake is here
+      return { name: String(error.name), message };
+    }
     return { name: "Error", message: String(error).slice(0, MAX_WORDS) };
   } catch {
     return { name: "Error", message: "threw something that cannot be read" };

@@ -140,7 +140,8 @@ export type Outcome =
   | { readonly is: "reply"; readonly reply: WireReply }
   | { readonly is: "next" }
   | { readonly is: "below" }
-  | { readonly is: "nothing" }
+  /** No reply: what `typeof` says of it, or "null". */
+  | { readonly is: "nothing"; readonly type: string }
   | { readonly is: "error"; readonly error: WireError }
   /** It looked at what next() gives where that was not known yet: to be asked again, and told of it next time. */
   | { readonly is: "again" };
@@ -278,8 +279,16 @@ export type Outward =
   | { readonly do: "loaded" }
   | { readonly do: "described"; readonly description: Description }
   | { readonly do: "begun" }
-  /** Not with these options; or what it threw. With the JSON Schema of its options, where there is one. */
-  | { readonly do: "refused"; readonly issues: readonly WireIssue[]; readonly schema?: Description["schema"] }
+  /**
+   * Not with these options; or what it threw. With the JSON Schema of its options, where there is one, and with what its
+   * own schema said, as JSON: for whoever words that.
+   */
+  | {
+    readonly do: "refused";
+    readonly issues: readonly WireIssue[];
+    readonly schema?: Description["schema"];
+    readonly said?: string;
+  }
   | { readonly do: "below"; readonly call: number; readonly deeds: readonly Deed[] }
   | { readonly do: "answer"; readonly call: number; readonly deeds: readonly Deed[]; readonly outcome: Outcome }
   /** Of a signer, a job, a lesson, an event. */

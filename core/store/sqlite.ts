@@ -6,6 +6,7 @@
 import { statfsSync } from "node:fs";
 import { concat } from "../model/octets.ts";
 import type { Observer } from "../observe/events.ts";
+import { threadModule } from "../packed/contents.ts";
 import { changeInPieces } from "./changing.ts";
 import { CounterCache } from "./counters.ts";
 import { diskError, durableFolder } from "./durable_write.ts";
@@ -401,7 +402,7 @@ class SqliteStore implements Store {
   }
 
   async #startWriter(died: (why: string) => void, refused: readonly Refused[]): Promise<WriterThread> {
-    const worker = new Worker(new URL("./sqlite_writer.ts", import.meta.url), { type: "module" });
+    const worker = new Worker(threadModule(new URL("./sqlite_writer.ts", import.meta.url)), { type: "module" });
     const thread = new DatabaseThread<WriterRequest, WriterReply>(worker, died);
     const { outcomes: [outcome] } = await thread.ask(
       { ask: "open", folder: this.#folder, now: this.#now(), first: this.#first, refused },

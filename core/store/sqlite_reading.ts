@@ -2,6 +2,7 @@
  * The way to the reader's thread: begun with the first question, and again with the next one after it died. Non-job:
  * answering (sqlite_reader.ts).
  */
+import { threadModule } from "../packed/contents.ts";
 import type { ReaderReply } from "./sqlite_reader.ts";
 import type { ReaderRequest, ReaderResults } from "./protocol.ts";
 import { StoreError } from "./store.ts";
@@ -23,7 +24,7 @@ export class SqliteReading {
   }
 
   async #start(): Promise<ReaderThread> {
-    const worker = new Worker(new URL("./sqlite_reader.ts", import.meta.url), { type: "module" });
+    const worker = new Worker(threadModule(new URL("./sqlite_reader.ts", import.meta.url)), { type: "module" });
     const thread: ReaderThread = new DatabaseThread(worker, (why) => {
       this.#thread = null; // the next question starts another one
       this.trouble(`the reader thread ended: ${why}`);

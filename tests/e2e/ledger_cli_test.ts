@@ -7,6 +7,7 @@ import { run } from "../../cli/main.ts";
 import { mail } from "../support/bytes.ts";
 import { type CliResult, postern } from "../support/cli.ts";
 import { freePort } from "../support/ports.ts";
+import { programFor } from "../support/program.ts";
 import { Server } from "../support/server.ts";
 import { SmtpClient } from "../support/smtp_client.ts";
 import { TempFolder } from "../support/temp.ts";
@@ -179,9 +180,10 @@ Deno.test("reload by command: what is different, every fault, and that a bad fil
 });
 
 /** A command that goes on until it is told to stop. */
-function following({ server, file, data }: Site, args: readonly string[]) {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", new URL("../../cli/main.ts", import.meta.url).pathname, ...args, "-c", file],
+async function following({ server, file, data }: Site, args: readonly string[]) {
+  const [program, ...before] = await programFor(file);
+  const child = new Deno.Command(program, {
+    args: [...before, ...args, "-c", file],
     env: {
       POSTERN_DATA: data,
       POSTERN_ADMIN: `127.0.0.1:${server.ports.admin}`,
@@ -216,7 +218,8 @@ Deno.test("sessions --follow and events tell what comes, each once, until Ctrl-C
   const site = await start(folder);
   await using server = site.server;
   await send(server, "before@example.org");
-  const sessions = following(site, ["sessions", "--follow"]), events = following(site, ["events", "--json"]);
+  const sessions = await following(site, ["sessions", "--follow"]),
+    events = await following(site, ["events", "--json"]);
   const wait = { deadline: DEADLINE };
   await waitFor("what was there", () => sessions.told.text.includes("before@example.org"), wait);
   await waitFor("both to be told", async () => { // events begin when they listen

@@ -6,6 +6,7 @@ import { type CliResult, postern } from "../support/cli.ts";
 import { RELAY_CONFIG } from "../support/configs.ts";
 import { MailSink } from "../support/mail_sink.ts";
 import { freePort } from "../support/ports.ts";
+import { PROGRAM } from "../support/program.ts";
 import { Server } from "../support/server.ts";
 import { queuedAs, SmtpClient } from "../support/smtp_client.ts";
 import { TempFolder } from "../support/temp.ts";
@@ -352,7 +353,7 @@ Deno.test("postern schema, help, version; unknown commands and options are usage
   for (const name of ["serve", "check", "schema", "send", "queue"]) {
     assertMatch(help.out, new RegExp(`^  ${name}\\b`, "m"));
   }
-  assertMatch((await postern(["--version"])).out, /^\d+\.\d+\.\d+\n$/);
+  assertMatch((await postern(["--version"])).out, /^\d+\.\d+\.\d+ \(Deno \d+\.\d+\.\d+ on [\w-]+, [\w ]+\)\n$/);
   const rows: [args: string[], says: RegExp][] = [
     [["serv"], /unknown command 'serv'.*serve/],
     [["serve", "--confg", "x"], /unknown option '--confg'.*--config/],
@@ -371,18 +372,17 @@ Deno.test("postern schema, help, version; unknown commands and options are usage
 });
 
 Deno.test("a reader that goes away is no fault: postern schema | head", async () => {
-  const root = new URL("../../", import.meta.url).pathname;
   const { code, stderr } = await new Deno.Command("sh", {
-    args: ["-c", `"$1" run -A "$2" schema | head -c 10 >/dev/null`, "sh", Deno.execPath(), `${root}cli/main.ts`],
+    args: ["-c", `"$@" schema | head -c 10 >/dev/null`, "sh", ...PROGRAM],
   }).output();
   assertEquals([code, new TextDecoder().decode(stderr)], [0, ""]);
 });
 
 Deno.test("a log that nobody reads any more does not stop the server", async () => {
-  const root = new URL("../../", import.meta.url).pathname, smtp = freePort();
+  const smtp = freePort();
   await using folder = await TempFolder.make();
   const child = new Deno.Command("sh", {
-    args: ["-c", `exec "$1" run -A "$2" serve | head -n 1`, "sh", Deno.execPath(), `${root}cli/main.ts`],
+    args: ["-c", `exec "$@" serve | head -n 1`, "sh", ...PROGRAM],
     env: {
       POSTERN_SMTP: `127.0.0.1:${smtp}`,
       POSTERN_ADMIN: `127.0.0.1:${freePort()}`,

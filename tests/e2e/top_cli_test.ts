@@ -2,12 +2,12 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { postern } from "../support/cli.ts";
 import { programOf, testWith } from "../support/debian.ts";
+import { PROGRAM } from "../support/program.ts";
 import { Server } from "../support/server.ts";
 import { SmtpClient } from "../support/smtp_client.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor, within } from "../support/wait.ts";
 
-const MAIN = new URL("../../cli/main.ts", import.meta.url).pathname;
 const DEADLINE = 60_000;
 const CONFIG = `hostname: mx.local.example
 domains: [local.example]
@@ -36,7 +36,7 @@ function terminal(server: Server, { cwd, file }: { readonly cwd: string; readonl
   const child = new Deno.Command(programOf("script")!, {
     args: [
       "-qec",
-      `stty cols 100 rows 30; stty -g; ${Deno.execPath()} run -A ${MAIN} top -c ${file}; echo code=$?; stty -g`,
+      `stty cols 100 rows 30; stty -g; ${PROGRAM.join(" ")} top -c ${file}; echo code=$?; stty -g`,
       "/dev/null",
     ],
     cwd,

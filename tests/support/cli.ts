@@ -1,8 +1,7 @@
 /** The command line as a child process that runs to its end: what it printed and its exit code. */
 import { freePort } from "./ports.ts";
+import { ALONE, configIn, programFor } from "./program.ts";
 import { within } from "./wait.ts";
-
-const ROOT = new URL("../../", import.meta.url).pathname;
 
 export interface CliResult {
   readonly code: number;
@@ -21,14 +20,16 @@ export interface CliOptions {
 
 /** Runs `postern ARGS`. Unless told otherwise no server of another test answers it. @throws when it does not end. */
 export async function postern(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
-  const [program, ...before] = [...options.under ?? [], Deno.execPath()];
+  const own = await programFor(configIn(args, options.cwd ?? Deno.cwd()));
+  const [program, ...before] = [...options.under ?? [], ...own];
   const child = new Deno.Command(program!, {
-    args: [...before, "run", "-A", `${ROOT}cli/main.ts`, ...args],
+    args: [...before, ...args],
     cwd: options.cwd ?? Deno.cwd(),
     env: {
       POSTERN_SMTP: `127.0.0.1:${freePort()}`,
       POSTERN_ADMIN: `127.0.0.1:${freePort()}`,
       NO_COLOR: "1",
+      ...ALONE,
       ...options.env,
     },
     stdin: options.input === undefined ? "null" : "piped",

@@ -6,11 +6,11 @@
 import { Api } from "./api.ts";
 import { programOf } from "./debian.ts";
 import { freePort } from "./ports.ts";
+import { ALONE, programFor } from "./program.ts";
 import { SmtpClient } from "./smtp_client.ts";
 import { TempFolder } from "./temp.ts";
 import { waitFor, within } from "./wait.ts";
 
-const ROOT = new URL("../../", import.meta.url).pathname;
 /** Before a command: a test run that is killed takes its servers along. Where the program is missing they stay. */
 export const TIED: readonly string[] = programOf("setpriv") === null
   ? []
@@ -25,6 +25,8 @@ export interface ServerOptions {
   readonly data?: string;
   readonly ports?: { readonly smtp: number; readonly admin: number };
   readonly env?: Readonly<Record<string, string>>;
+  /** A command that is Postern, in place of the one that is tested. */
+  readonly program?: readonly string[];
   /** A command that runs the server as its only child, such as strace with its options. */
   readonly under?: readonly string[];
   /** Milliseconds until it must be ready (default 20 s). */
@@ -73,9 +75,9 @@ export class Server implements AsyncDisposable {
     const folder = await TempFolder.make("postern-server-");
     const data = options.data ?? folder.at("data");
     const ports = options.ports ?? { smtp: freePort(), admin: freePort() };
-    const args = ["run", "-A", `${ROOT}cli/main.ts`, "serve"];
-    if (options.config !== undefined) args.push("--config", await folder.file("postern.yaml", options.config));
-    const [program, ...before] = [...options.under ?? TIED, Deno.execPath()];
+    const file = options.config === undefined ? undefined : await folder.file("postern.yaml", options.config);
+    const args = ["serve", ...file === undefined ? [] : ["--config", file]];
+    const own = options.program ?? await programFor(file), [program, ...before] = [...options.under ?? TIED, ...own];
     const child = new Deno.Command(program!, {
       args: [...before, ...args],
       cwd: folder.path, // a postern.yaml in the checkout is not ours
@@ -85,6 +87,7 @@ export class Server implements AsyncDisposable {
         POSTERN_ADMIN: `127.0.0.1:${ports.admin}`,
         POSTERN_ADMIN_TOKEN: TOKEN,
         NO_COLOR: "1",
+        ...ALONE,
         ...options.env,
       },
       stdin: "null",
@@ -93,7 +96,9 @@ export class Server implements AsyncDisposable {
     }).spawn();
     const server = new Server(child, data, ports, folder);
     server.pid = child.pid;
-    if (options.under?.length) server.pid = await waitFor("the server under its tracer", () => childOf(child.pid));
+    if (options.under?.length) {
+      server.pid = await waitFor("the server under its tracer", () => childOf(child.pid, own[0]!));
+    }
     return server;
   }
 
@@ -144,11 +149,11 @@ export class Server implements AsyncDisposable {
   }
 }
 
-/** The first child of a process, once it is the Deno program (a tracer forks before it executes). */
-function childOf(pid: number): number | null {
+/** The first child of a process, once it is the program (a tracer forks before it executes). */
+function childOf(pid: number, program: string): number | null {
   try {
     const child = Number(Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`).trim().split(" ")[0]);
-    return child && Deno.readLinkSync(`/proc/${child}/exe`) === Deno.realPathSync(Deno.execPath()) ? child : null;
+    return child && Deno.readLinkSync(`/proc/${child}/exe`) === Deno.realPathSync(program) ? child : null;
   } catch {
     return null;
   }

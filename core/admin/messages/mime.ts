@@ -4,6 +4,7 @@
  * (mime_worker.ts), which message and whose (reader.ts).
  */
 import { Worker } from "node:worker_threads";
+import { threadModule } from "../../packed/contents.ts";
 import type { MailHtml } from "./mail_html.ts";
 
 export interface MailPart {
@@ -75,7 +76,7 @@ export class MimeThread {
   async #ask(bytes: Uint8Array<ArrayBuffer>): Promise<MimeAnswer> {
     if (this.#closed) return { fault: "the server is shutting down" };
     clearTimeout(this.#idle);
-    const worker = this.#worker ??= new Worker(new URL("./mime_worker.ts", import.meta.url), {
+    const worker = this.#worker ??= new Worker(threadModule(new URL("./mime_worker.ts", import.meta.url)), {
       resourceLimits: { maxOldGenerationSizeMb: HEAP },
     });
     const { promise, resolve } = Promise.withResolvers<MimeAnswer | null>();

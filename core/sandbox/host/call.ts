@@ -29,6 +29,14 @@ export interface CallHost {
   trouble(message: string): void;
 }
 
+/** Something of each type that is no reply; the rest is nothing. */
+const LIKE = new Map<string, unknown>([["null", null], ["object", {}], ["string", ""], ["number", 0], [
+  "boolean",
+  false,
+], [
+  "function",
+  () => {},
+]]);
 /** Words of one call that came too late: so many are told. */
 const MOST_LATE = 10;
 
@@ -175,9 +183,9 @@ export class PhaseCall implements Open {
         case "reply":
           return this.#done(fromWireReply(outcome.reply, this.#below));
         case "nothing":
-          return this.#done(undefined as never); // the pipeline says what that is
+          return this.#done(LIKE.get(outcome.type) as never); // the pipeline says what that is
         case "error":
-          throw fromWireError(outcome.error);
+          throw new Error(outcome.error.message); // with its place, for its stack stayed inside
       }
     } catch (error) {
       this.fail(error as Error);

@@ -72,6 +72,7 @@ export function readOutward(value: unknown): Outward {
         do: what,
         issues: list(it["issues"], "issues", issue),
         ...(it["schema"] === undefined ? {} : { schema: fields(it["schema"], "a schema") }),
+        ...(it["said"] === undefined ? {} : { said: text(it["said"], "said") }),
       };
     default:
       throw new Garbage(`no message: ${typeof what === "string" ? what.slice(0, 50) : typeof what}`);
@@ -260,9 +261,10 @@ function outcome(value: unknown): Outcome {
   switch (is) {
     case "next":
     case "below":
-    case "nothing":
     case "again":
       return { is };
+    case "nothing":
+      return { is, type: text(it["type"], "type", 20) };
     case "reply":
       return { is, reply: reply(it["reply"]) };
     case "error":

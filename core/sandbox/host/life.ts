@@ -32,13 +32,19 @@ export interface LifeOptions {
 }
 export interface LifeEnd {
   readonly why: string;
+  /** It was at work when it was ended, and may be still: a thread that loops cannot be ended on this runtime. */
+  readonly stuck: boolean;
   readonly begun: readonly Open[];
   readonly waiting: readonly Open[];
 }
 /** Options that the plugin turned down. */
 export class Refused extends Error {
-  /** `schema`: JSON Schema of the options that it would take, where that is known. */
-  constructor(readonly issues: readonly WireIssue[], readonly schema: Description["schema"] | null = null) {
+  /** `schema`: JSON Schema of the options that it would take, where that is known. `said`: what its own schema says of these. */
+  constructor(
+    readonly issues: readonly WireIssue[],
+    readonly schema: Description["schema"] | null = null,
+    readonly said: string | null = null,
+  ) {
     super(issues.map(({ path, message }) => path.length > 0 ? `${path.join(".")}: ${message}` : message).join("; "));
   }
 }
@@ -210,7 +216,7 @@ export class Life implements Waiting {
         if (this.#silent > LOADING) this.#over(`its modules were not loaded within ${seconds(LOADING)}`);
         return;
       case "beginning":
-        if (this.#silent > BEGINNING * cpu) this.#over(`it did not begin within ${seconds(BEGINNING * cpu)}`);
+        if (this.#silent > BEGINNING * cpu) this.#over(`it did not begin within ${seconds(BEGINNING * cpu)}`, true);
         return;
       case "stopping":
         if (this.#silent > STOPPING) this.#stopped?.();
@@ -219,7 +225,7 @@ export class Life implements Waiting {
         if (!this.#pinged) {
           if (this.#open.size === 0) this.#unwatch();
           else if (this.#silent > PATIENCE) this.#sendPing();
-        } else if (this.#silent > cpu) this.#over(`it did not yield for ${seconds(cpu)}`);
+        } else if (this.#silent > cpu) this.#over(`it did not yield for ${seconds(cpu)}`, true);
     }
   }
 
@@ -236,7 +242,7 @@ export class Life implements Waiting {
       this.#read(readOutward(value));
     } catch (error) {
       const why = error instanceof Garbage ? error.message : `what it posted cannot be used: ${error}`;
-      this.#over(`it posted ${why.slice(0, 300)}`);
+      this.#over(`it posted ${why.slice(0, 300)}`, this.#noise > NOISE);
     }
   }
 
@@ -262,7 +268,7 @@ export class Life implements Waiting {
         return this.#opened();
       case "refused":
         if (this.#failed === null) return this.#stray();
-        this.#failed(new Refused(message.issues, message.schema));
+        this.#failed(new Refused(message.issues, message.schema, message.said));
         this.#failed = null;
         return this.#over(new Refused(message.issues).message);
       case "crashed":
@@ -312,14 +318,14 @@ export class Life implements Waiting {
     if (!this.busy && this.#state === "open") this.#options.idle(this);
   }
 
-  #over(why: string): void {
+  #over(why: string, stuck = false): void {
     if (this.#state === "ended") return;
     const begun: Open[] = [], waiting: Open[] = [...this.#queue];
     for (const { open, posted } of this.#open.values()) (posted >= this.#pingedAt ? waiting : begun).push(open);
     const failed = this.#failed;
     this.#close();
     failed?.(new Error(why));
-    this.#options.ended(this, { why, begun, waiting });
+    this.#options.ended(this, { why, stuck, begun, waiting });
   }
 
   #close(): void {

@@ -8,7 +8,7 @@ import type { Signer } from "../../pipeline/contexts/contexts.ts";
 import type { TransactionContext } from "../../pipeline/contexts/transaction_context.ts";
 import type { Host } from "../../pipeline/contexts/contexts.ts";
 import type { Phase } from "../../pipeline/plugin.ts";
-import type { ChannelSpec, OpenChannel } from "../channel.ts";
+import type { Channel, ChannelSpec, OpenChannel } from "../channel.ts";
 import type { Description, Making } from "../wire.ts";
 import type { CallHost } from "./call.ts";
 import { Errand } from "./errand.ts";
@@ -18,6 +18,8 @@ import { signedBody } from "./signed.ts";
 /** With what a sandbox is made. */
 export interface SandboxOptions {
   readonly open: OpenChannel;
+  /** One that ends whatever runs in it, where `open` gives none such: for what once could not be ended. */
+  readonly strict: OpenChannel | null;
   readonly spec: ChannelSpec;
   readonly making: Making;
   /** How long it may go without yielding, milliseconds. */
@@ -35,6 +37,8 @@ const MOVES = 3;
 const LINGER = 1000;
 /** How often an idle life is looked at, milliseconds. */
 const LOOK = 5000;
+/** Threads that run on because they cannot be ended: with so many, nothing is begun any more. */
+const MOST_STUCK = 4;
 const BACKOFF = { least: 100, most: 30_000, after: 3 } as const;
 
 const freed = new FinalizationRegistry<() => void>((free) => free());
@@ -53,6 +57,8 @@ export class Sandbox implements CallHost {
   #owned = false;
   readonly #linger = new Map<Life, ReturnType<typeof setTimeout>>();
   #look: ReturnType<typeof setInterval> | undefined;
+  /** Its threads that loop, and nobody can end. */
+  #stuck = 0;
   /** Lives in a row that ended without an answer. */
   #failures = 0;
   #until = 0;
@@ -159,8 +165,8 @@ export class Sandbox implements CallHost {
   }
 
   #live(patience = 1): Life {
-    const { open, spec, cpu, trouble } = this.#options;
-    const life: Life = new Life(open(spec), {
+    const { spec, cpu, trouble } = this.#options;
+    const life: Life = new Life(this.#channel(spec), {
       cpu: cpu * patience,
       trouble,
       ended: (life, end) => this.#ended(life, end),
@@ -170,7 +176,26 @@ export class Sandbox implements CallHost {
     return life;
   }
 
-  #ended(life: Life, { why, begun, waiting }: LifeEnd): void {
+  /**
+   * After one that looped, and goes on as a thread that nobody can end, only such as can be ended; where there are none,
+   * few more.
+   */
+  #channel(spec: ChannelSpec): Channel {
+    const { open, strict } = this.#options;
+    if (this.#stuck === 0 || strict === null) return open(spec);
+    try {
+      return strict(spec);
+    } catch (error) {
+      if (this.#stuck < MOST_STUCK) return open(spec);
+      const why = error instanceof Error ? error.message : String(error);
+      throw new Error(`it looped too often, and threads that loop cannot be ended: restart the server (${why})`);
+    }
+  }
+
+  #ended(life: Life, { why, stuck, begun, waiting }: LifeEnd): void {
+    if (stuck && this.#options.strict !== null && this.#stuck++ === 0) {
+      this.#options.trouble("its thread cannot be ended and takes a processor until the server is restarted");
+    }
     this.#lives.delete(life);
     this.#stay(life);
     if (life.answered) this.#failures = 0;

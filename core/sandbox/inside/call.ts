@@ -6,6 +6,7 @@
  */
 import { Reply } from "../../model/reply.ts";
 import type { Host } from "../../pipeline/contexts/contexts.ts";
+import { AFTER, placeOf, TWICE } from "../../pipeline/calls/faults.ts";
 import type { Next, Phase } from "../../pipeline/plugin.ts";
 import { fromWireReply, toWireError, toWireReply } from "../values.ts";
 import type { Deed, Inward, Outcome, Snapshot, WireReply } from "../wire.ts";
@@ -108,9 +109,9 @@ export class InsideCall implements Book {
   }
 
   readonly next: Next = () => {
-    if (this.#done) throw new Error("called next() after its answer");
+    if (this.#done) throw new Error(AFTER);
     this.deeds.push({ deed: "next" });
-    if (this.#called) throw new Error("called next() twice"); // and once more outside, where it counts
+    if (this.#called) throw new Error(TWICE); // and once more outside, where it counts
     this.#called = true;
     const pending = new Promise<Reply>((resolve) => this.#take = resolve);
     this.#pending = pending;
@@ -218,13 +219,15 @@ export class InsideCall implements Book {
       const unseen = value === this.#standIn && !this.#looked && this.#sofar === this.#progress;
       return this.#answer({ is: unseen ? "next" : "again" });
     }
-    if (!(value instanceof Reply)) return this.#answer({ is: "nothing" });
+    if (!(value instanceof Reply)) return this.#answer({ is: "nothing", type: value === null ? "null" : typeof value });
     this.#answer(value === below ? { is: "below" } : { is: "reply", reply: toWireReply(value, below) });
   }
 
   #fail(error: unknown): void {
     if (this.#done) return;
-    this.#answer(this.#standIn === null ? { is: "error", error: toWireError(error) } : { is: "again" });
+    if (this.#standIn !== null) return this.#answer({ is: "again" });
+    const told = toWireError(error), place = error instanceof Error ? placeOf(error) : ""; // a stack stays here
+    this.#answer({ is: "error", error: { ...told, message: told.message + place } });
   }
 
   #answer(outcome: Outcome): void {

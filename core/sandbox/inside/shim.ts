@@ -6,7 +6,7 @@
 import type { Host, Signer } from "../../pipeline/contexts/contexts.ts";
 import { PHASES } from "../../pipeline/compile.ts";
 import { exportedPlugin, isFactory } from "../../pipeline/exported.ts";
-import { OptionsError, type Plugin } from "../../pipeline/plugin.ts";
+import { OptionsError, type Plugin, type Schema } from "../../pipeline/plugin.ts";
 import { toWireError } from "../values.ts";
 import type { Description, Inward, Making, Outward, WireError } from "../wire.ts";
 import { type AnyHandler, InsideCall } from "./call.ts";
@@ -127,14 +127,14 @@ class Shim {
   }
 
   #describe(making: Making): void {
-    this.#making(() => {
+    this.#making(making, () => {
       const { description } = this.#make(making);
       post({ do: "described", description });
     });
   }
 
   async #begin(making: Making): Promise<void> {
-    this.#making(() => void (this.#plugin = this.#make(making).plugin));
+    this.#making(making, () => void (this.#plugin = this.#make(making).plugin));
     if (this.#plugin === null) return;
     try {
       await this.#plugin.start?.();
@@ -144,7 +144,7 @@ class Shim {
     }
   }
 
-  #making(make: () => void): void {
+  #making({ options }: Making, make: () => void): void {
     try {
       make();
     } catch (error) {
@@ -152,7 +152,8 @@ class Shim {
         ? error.issues.map(({ path, message }) => ({ path: path.map(step), message }))
         : [{ path: [], message: toWireError(error).message }];
       const found = this.#found;
-      post({ do: "refused", issues, ...isFactory(found) && { schema: jsonSchemaOf(found.options) } });
+      if (!isFactory(found)) return post({ do: "refused", issues });
+      post({ do: "refused", issues, schema: jsonSchemaOf(found.options), ...saidOf(found, options) });
     }
   }
 
@@ -220,6 +221,16 @@ function jsonSchemaOf(schema: unknown): Description["schema"] {
     return JSON.parse(JSON.stringify(jsonSchema?.input?.({ target: "draft-2020-12" }) ?? {}));
   } catch {
     return {}; // something that JSON Schema cannot say
+  }
+}
+
+/** What its schema says of the options, as it says it. */
+function saidOf({ options: schema }: { readonly options: Schema<unknown, unknown> }, options: unknown) {
+  try {
+    const checked = schema["~standard"].validate(options ?? {});
+    return checked instanceof Promise || !checked.issues ? {} : { said: JSON.stringify(checked.issues) };
+  } catch {
+    return {};
   }
 }
 

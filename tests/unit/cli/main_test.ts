@@ -77,6 +77,7 @@ Deno.test("the help lists the commands that there are", async () => {
     "dkim",
     "dmarc",
     "doctor",
+    "build",
     "import",
     "plugin",
     "completion",

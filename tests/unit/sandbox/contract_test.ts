@@ -1,6 +1,6 @@
 /** Every plugin does the same in a Worker as in the server's thread. */
 import { assertEquals } from "@std/assert";
-import { type Plugin } from "postern";
+import type { Plugin } from "postern";
 import { sandboxed } from "../../../core/sandbox/sandboxed.ts";
 import { moduleOf, PLUGINS } from "../../../plugins/mod.ts";
 import { same } from "./contract.ts";

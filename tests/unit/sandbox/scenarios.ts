@@ -3,7 +3,7 @@
  * handles: the same questions are put to it inside of a sandbox and outside. Non-job: comparing (contract.ts).
  */
 import { key, MemoryResolver, type Phase, type Simulated } from "postern";
-import { PLUGINS } from "../../../plugins/mod.ts";
+import type { PLUGINS } from "../../../plugins/mod.ts";
 import { FakeEngine } from "../../support/fake_engine.ts";
 import { FakeMilter } from "../../support/fake_milter.ts";
 import { mmdb } from "../../support/mmdb.ts";
@@ -94,6 +94,9 @@ export function verbs(): readonly (readonly [options: unknown, Row["scenes"]])[]
       ["deliver", { to: two }],
       ["deliver", { to: "b@example.net", attempt: () => reject("5.1.1", "Nobody") }],
     ]],
+    ...["a text", "nothing", "next twice", "no wait", "a mistake"].map((does) =>
+      [{ does }, [["auth", { login }]]] satisfies [unknown, Row["scenes"]]
+    ),
     [{ does: "refuse" }, [["helo", {}]]],
     [{ does: "rewrite" }, [["data", { to: two, message }]]],
     [{ does: "hold" }, [["data", { message }]]],

@@ -77,7 +77,7 @@ export default definePlugin({
             answer(call, Array.from({ length: 100_000 }, () => ({ deed: "next" })), { is: "next" });
             return new Promise<never>(() => {});
           case "questions":
-            for (let question = 1e6; question < 1e6 + 5000; question++) {
+            for (let question = 1e6; question < 1e6 + 30_000; question++) {
               post({ do: "question", call, question, about: { ask: "get", name: "x" } });
             }
             return new Promise<never>(() => {});

@@ -55,6 +55,11 @@ export default definePlugin({
       return does === "refuse" ? reject("5.7.1", "Not you", { close: true, reason: "as asked" }) : next();
     },
     async auth(ctx, next) {
+      if (does === "a text") return "yes" as never;
+      if (does === "nothing") return undefined as never;
+      if (does === "next twice") return (next(), next());
+      if (does === "no wait") return (void next(), reject("5.7.8", "At once"));
+      if (does === "a mistake") return (null as unknown as { reply(): never }).reply();
       const { mechanism, user } = ctx.credentials;
       say(ctx, `${mechanism} ${user} ${ctx.credentials.reveal()} ${await ctx.credentials.decoy("x")}`);
       if (!await ctx.credentials.verify("password")) return next();
