@@ -41,18 +41,19 @@ Deno.test("a body that never ends is given up", async () => {
 
 Deno.test("nobody's body is read whose headers show that no signature can hold", async () => {
   const signed = host({ auth: { signed: [`whsec_${KEY.toBase64()}`] } });
-  const octets = new Uint8Array(0), old = { id: "1", timestamp: Math.floor(Date.now() / 1000) - 3600 };
-  for (const headers of [{}, await signatureHeaders({ ...old, keys: [KEY], body: octets } as never).catch(() => ({}))]) {
+  const old = Math.floor(Date.now() / 1000) - 3600;
+  for (const headers of [{}, signatureHeaders({ id: "1", timestamp: old, body: "" }, [KEY])]) {
     const { stream, asked } = pieces([10]);
-    const response = await signed.fetch(new Request(POSTED, { method: "POST", body: stream, headers }));
+    const response = await signed.fetch(
+      new Request(POSTED, { method: "POST", body: stream, headers: new Headers(headers as HeadersInit) }),
+    );
     assertEquals([response.status, asked.times], [401, 0]);
   }
 });
 
 Deno.test("a header of a mebibyte is read, a larger one is refused without it", async () => {
   const most = 1024 * 1024, field = "A: b\r\n", many = field.repeat(Math.floor((most - 2) / field.length));
-  const fitting = `${many}${"x".repeat(0)}`, rest = most - 2 - fitting.length;
-  const exact = `${fitting.slice(0, -2)}${"b".repeat(rest)}\r\n\r\n`;
+  const exact = `${many.slice(0, -2)}${"b".repeat(most - 2 - many.length)}\r\n\r\n`;
   assertEquals(exact.length, most);
   for (
     const [message, refused] of [
