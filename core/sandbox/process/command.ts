@@ -91,7 +91,8 @@ function environment(granted: readonly string[]): Record<string, string> {
  * file only behind a link.
  */
 function executable(): string {
-  const own = Deno.execPath();
+  // Where a newer one was put in its place, Linux says so behind the path: the child is that one, with our own modules
+  const own = Deno.execPath().replace(/ \(deleted\)$/, "");
   if (mayRun(own)) return own;
   const found = onPath("deno");
   if (found !== null && mayRun(found) && Deno.realPathSync(found) === Deno.realPathSync(own)) return found;
