@@ -26,6 +26,8 @@ const SILENT = new Set([
 ]);
 /** Keys of the configuration that make it speak to others. */
 const SPEAKING = ["webhooks", "summary", "tracing", "nextHops", "delivery"];
+/** Where it listens unless the configuration says so. */
+const DEFAULT = { listener: { address: "127.0.0.1:2525" }, admin: "127.0.0.1:8025" } as const;
 const VARIABLES = [
   ...["POSTERN_*", "LISTEN_*", "NO_COLOR", "FORCE_COLOR", "TERM", "LOGNAME", "USER", "OTEL_DENO", "LOG_TOKENS"],
   ...["LOG_STREAM", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"],
@@ -76,17 +78,15 @@ function networkOf(named: Named): Permission {
   if (speaker !== undefined) {
     return { flag: "--allow-net", why: `${speaker} speaks to hosts that are known only later` };
   }
-  const listeners = Array.isArray(named.value["listeners"]) ? named.value["listeners"] : [];
-  const addresses = [...listeners, named.value["admin"]].map((each) => textOf(each?.address))
-    .filter((each) => each !== null && !each.startsWith("unix:")) as string[];
-  if (
-    named.value["admin"] !== undefined && textOf((named.value["admin"] as { address?: unknown }).address) === null
-  ) {
-    addresses.push("127.0.0.1:8025");
-  }
+  const listeners = Array.isArray(named.value["listeners"]) ? named.value["listeners"] : [DEFAULT.listener];
+  const { admin } = named.value as { admin?: { address?: unknown } | null };
+  const addresses = [...listeners.map((each) => each?.address), ...admin == null ? [] : [admin.address ?? DEFAULT.admin]];
+  const known = addresses.map(textOf);
+  if (known.includes(null)) return { flag: "--allow-net", why: "an address that is known only where it runs" };
+  const places = known.filter((each) => each !== null && !each.startsWith("unix:")) as string[];
   // From any other machine a listener on all addresses is one address; commands reach the site through loopback
   return {
-    flag: list("net", [...addresses, ...named.granted.net]),
+    flag: list("net", [...places, ...named.granted.net]),
     why: "its listeners, its site, and what sandboxes may reach: nothing else in it speaks to others",
   };
 }

@@ -3,6 +3,7 @@
  * bound on V8's heap. From a checkout, from a bundle beside the runtime, and out of a compiled executable.
  * Non-job: talking to it (channel.ts), what it does then (child.ts).
  */
+import { runnableDeno } from "../../packed/runtime.ts";
 import { ChannelError, type ChannelSpec, type Permissions } from "../channel.ts";
 
 /** What is run. */
@@ -84,33 +85,13 @@ function environment(granted: readonly string[]): Record<string, string> {
   return found;
 }
 
-/**
- * This executable, by a name under which it may be run: `--allow-run=deno` allows what PATH finds, and that is the same
- * file only behind a link.
- */
+/** This executable, by a name under which it may be run. */
 function executable(): string {
-  const own = Deno.execPath();
-  if (mayRun(own)) return own;
-  const found = onPath("deno");
-  if (found !== null && mayRun(found) && Deno.realPathSync(found) === Deno.realPathSync(own)) return found;
-  throw new ChannelError(`needs a process of its own, and the server may start none: run it with --allow-run=${own}`);
-}
-
-function mayRun(command: string): boolean {
-  return Deno.permissions.querySync({ name: "run", command }).state === "granted";
-}
-
-function onPath(name: string): string | null {
-  if (Deno.build.os === "windows") return null;
-  if (Deno.permissions.querySync({ name: "env", variable: "PATH" }).state !== "granted") return null;
-  for (const folder of Deno.env.get("PATH")?.split(":") ?? []) {
-    try {
-      if (Deno.statSync(`${folder}/${name}`).isFile) return `${folder}/${name}`;
-    } catch {
-      continue; // not there, or not to be read
-    }
-  }
-  return null;
+  const found = runnableDeno();
+  if (found !== null) return found;
+  throw new ChannelError(
+    `needs a process of its own, and the server may start none: run it with --allow-run=${Deno.execPath()}`,
+  );
 }
 
 /** A child is held by its own flags alone, so this server could give away what it has not. */
