@@ -38,7 +38,7 @@ export async function bundle({ named, permissions, root }: BundleOptions): Promi
     for (const [name, path] of await threadsIn(root)) threads.set(name, await bundler.run(path, "esm"));
     for (const name of named.apart) {
       await Deno.writeTextFile(`${folder}/apart.ts`, rootText(root, sourceOf(name, named.base)));
-      sandboxes.set(name, await bundler.run(`${folder}/apart.ts`, "esm"));
+      sandboxes.set(name, await bundler.text(`${folder}/apart.ts`, { then: "" }));
     }
     const own = named.own.map(({ name, sandboxed }) => ({ name, sandboxed, specifier: specifierOf(name, named.base) }));
     const outside = own.filter(({ sandboxed }) => !sandboxed);
@@ -46,10 +46,7 @@ export async function bundle({ named, permissions, root }: BundleOptions): Promi
     await Deno.writeTextFile(`${folder}/contents.ts`, contents);
     await Deno.writeTextFile(`${folder}/entry.ts`, entryText(root));
     await Deno.writeTextFile(`${folder}/awaiting.ts`, awaitingEntryText(root));
-    const program = await bundler.run(`${folder}/entry.ts`, "cjs").then(loaderText, (error) => {
-      if (!/top-level await/i.test(String(error))) throw error;
-      return bundler.run(`${folder}/awaiting.ts`, "esm");
-    });
+    const program = await bundler.text(`${folder}/entry.ts`, { awaiting: `${folder}/awaiting.ts` });
     return new TextEncoder().encode(program);
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -146,6 +143,16 @@ class Bundler {
   #count = 0;
   readonly #deno = denoToRun();
   constructor(readonly folder: string) {}
+
+  /** As a text in its loader; where something awaits at its top level, as the module that it is, or `awaiting`. */
+  async text(entry: string, { then, awaiting = entry }: { readonly then?: string; readonly awaiting?: string }) {
+    try {
+      return loaderText(await this.run(entry, "cjs"), then);
+    } catch (error) {
+      if (!/top-level await/i.test(String(error))) throw error;
+      return await this.run(awaiting, "esm");
+    }
+  }
 
   /** @throws {CommandError} with what it said. */
   async run(entry: string, format: "esm" | "cjs"): Promise<string> {

@@ -53,10 +53,10 @@ export function awaitingEntryText(root: string): string {
 }
 
 /**
- * The main module around a program in CommonJS form. Deno reads every module whole, twice, before it runs it, for what it
+ * A module around a program in CommonJS form, and what is done once it is there. Deno reads every module whole, twice, before it runs it, for what it
  * imports; a text it takes as it is, which saves a third of the start.
  */
-export function loaderText(program: string): string {
+export function loaderText(program: string, then = "await module.exports.main();\n"): string {
   // esbuild has no import.meta in this form
   const text = program.replace(/\b(import_meta\d*) = \{\};/g, "$1 = module.meta;");
   const around = `(function (require, module, exports) {${text}\n})`;
@@ -72,7 +72,7 @@ export function loaderText(program: string): string {
     "const module = { exports: {}, meta };\n",
     'const start = new Script(program(), { filename: "postern.js" }).runInThisContext();\n',
     'start(createRequire("file:///postern.js"), module, module.exports);\n',
-    "await module.exports.main();\n",
+    then,
     `function program() { return ${literal}; }\n`,
   ].join("");
 }

@@ -34,7 +34,7 @@ const VARIABLES = [
 ];
 
 /** As `deno task start` has them. */
-const BROAD: readonly Permission[] = ["net", "read", "write", "env", "sys"].map((name) => ({
+const BROAD: readonly Permission[] = ["net", "read", "write", "env", "sys", "run=@{exe}"].map((name) => ({
   flag: `--allow-${name}`,
   why: "built without a configuration: as `deno task start`",
 }));

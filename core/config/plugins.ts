@@ -87,11 +87,8 @@ class ListReader {
     }
     const words = Object.fromEntries(Object.entries(entry).filter(([key]) => WORDS.has(key)));
     // A word that does not fit is told; the name still counts, lest it is told that the entry stands twice.
-    // And what is to run apart runs nowhere else, whatever is wrong with the words.
-    const host = faults.read(HostWords, words, path) ?? {
-      ...(typeof words["as"] === "string" ? { as: words["as"] } : {}),
-      ...(words["sandbox"] === undefined ? {} : { sandbox: {} }),
-    };
+    const read = faults.read(HostWords, words, path);
+    const host = read ?? (typeof words["as"] === "string" ? { as: words["as"] } : {});
     const rest = Object.keys(entry).filter((key) => !WORDS.has(key));
     const known = rest.filter((key) => this.#known(key));
     const name = known[0] ?? rest[0];
@@ -110,7 +107,12 @@ class ListReader {
         faults.add([...path, other], `unknown key${didYouMean(other, WORDS)}`, { key: true });
       }
     }
-    return await this.#named(name, (entry as Record<string, unknown>)[name], host, [...path, name], path);
+    const at = [...path, name], options = (entry as Record<string, unknown>)[name];
+    if (read === undefined && Object.hasOwn(words, "sandbox")) { // what is to run apart is loaded nowhere else
+      this.entries.push({ path: at, plugin: name, options });
+      return { name: host.as ?? name, handlers: {} };
+    }
+    return await this.#named(name, options, host, at, path);
   }
 
   #known(key: string): boolean {

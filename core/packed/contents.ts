@@ -65,18 +65,7 @@ export function sandboxRoot(module: string): string | null {
   return module.startsWith(CARRIED) ? contents?.sandboxes[module.slice(CARRIED.length)] ?? null : null;
 }
 
-/** A program and its first arguments, behind which stand the permissions, the module and the arguments of a child. */
-export interface ChildCommand {
-  readonly program: string;
-  readonly words: readonly string[];
-}
-
-/**
- * How a child of this program is started with permissions of its own: this very Deno, whether it stands alone or in a
- * binary. Null in one that `deno compile` made: its permissions are fixed, and a child of it has the same.
- */
-export function childCommand(): ChildCommand | null {
-  if (howMade() === "compiled") return null;
-  const words = ["run", "--no-prompt", "--no-config", "--no-lock", "--no-remote", "--cached-only"];
-  return { program: Deno.execPath(), words: contents === null ? words : ["--deno", ...words] };
+/** What stands before the words of Deno's own where this program is started again as a plain Deno. */
+export function plainDeno(): readonly string[] {
+  return howMade() === "joined" ? ["--deno"] : [];
 }

@@ -2,6 +2,8 @@
  * A channel to a Worker with permissions of its own. It has no bound on its memory: a heap that is full ends the process.
  * Non-job: what is said on it (wire.ts).
  */
+import { carried } from "../packed/contents.ts";
+import { rootUrl } from "../packed/root_url.ts";
 import { type Channel, ChannelError, type ChannelSpec, type Permissions } from "./channel.ts";
 
 /** As `OpenChannel`. */
@@ -18,7 +20,7 @@ export function openWorker({ name, root, permissions: may }: ChannelSpec): Chann
     import: false,
   };
   const options: WorkerOptions = { type: "module", name, deno: { permissions } };
-  return new WorkerChannel(started(`data:text/javascript,${encodeURIComponent(root)}`, options, may));
+  return new WorkerChannel(started(rootUrl(root, carried() !== null), options, may));
 }
 
 /** What this server would have to be started with. */

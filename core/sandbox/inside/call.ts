@@ -6,7 +6,7 @@
  */
 import { Reply } from "../../model/reply.ts";
 import type { Host } from "../../pipeline/contexts/contexts.ts";
-import { AFTER, placeOf, TWICE } from "../../pipeline/calls/faults.ts";
+import { AFTER, TWICE } from "../../pipeline/calls/faults.ts";
 import type { Next, Phase } from "../../pipeline/plugin.ts";
 import { fromWireReply, toWireError, toWireReply } from "../values.ts";
 import type { Deed, Inward, Outcome, Snapshot, WireReply } from "../wire.ts";
@@ -226,8 +226,7 @@ export class InsideCall implements Book {
   #fail(error: unknown): void {
     if (this.#done) return;
     if (this.#standIn !== null) return this.#answer({ is: "again" });
-    const told = toWireError(error), place = error instanceof Error ? placeOf(error) : ""; // a stack stays here
-    this.#answer({ is: "error", error: { ...told, message: told.message + place } });
+    this.#answer({ is: "error", error: toWireError(error) });
   }
 
   #answer(outcome: Outcome): void {

@@ -3,6 +3,7 @@
  * error in the log. Every word of it is taken for hostile: what is no frame, no message or too long ends it.
  * Non-job: the command (command.ts), frames (frames.ts), whether it answers in time (../host.ts).
  */
+import { threadModule } from "../../packed/contents.ts";
 import type { Channel, ChannelSpec } from "../channel.ts";
 import type { Beginning } from "./child.ts";
 import { CodecError, pack, unpack } from "./codec.ts";
@@ -65,7 +66,8 @@ export class ProcessChannel implements Channel {
     this.#input.closed.catch(() => {}); // it died: `status` says how
     const { name, root, permissions, memory } = spec;
     this.#memory = memory;
-    const beginning: Beginning = { name, root, permissions, memory };
+    const inside = threadModule(new URL("./inside.ts", import.meta.url)).href;
+    const beginning: Beginning = { name, inside, root, permissions, memory };
     this.#write({ kind: "control", text: JSON.stringify(beginning), parts: [] });
     const lines = new LogLines({
       told: (line) => {

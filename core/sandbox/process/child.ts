@@ -4,6 +4,7 @@
  * Worker cannot stop, and ends with its input, so that no server leaves it behind.
  * Non-job: what the Worker does with them (inside.ts), the bounds of what it may say (channel.ts).
  */
+import { rootUrl } from "../../packed/root_url.ts";
 import type { Permissions } from "../channel.ts";
 import { frameOf, FrameReader } from "./frames.ts";
 import { TOO_MUCH, writeAll } from "./output.ts";
@@ -11,6 +12,8 @@ import { TOO_MUCH, writeAll } from "./output.ts";
 /** What the host says first, as a control frame. */
 export interface Beginning {
   readonly name: string;
+  /** URL of the module that stands before the root (inside.ts). */
+  readonly inside: string;
   /** JavaScript: the root module of the Worker. */
   readonly root: string;
   readonly permissions: Permissions;
@@ -29,7 +32,6 @@ const LOOK = 10, SELDOM = 40;
 const MIB = 1024 * 1024;
 /** Between two collections, milliseconds: one takes some 5. */
 const COLLECT = 50;
-const INSIDE = new URL("./inside.ts", import.meta.url).href;
 
 /** Serves until standard input ends. */
 export async function serveChild(): Promise<never> {
@@ -55,11 +57,11 @@ function outlastSignals(): void {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) Deno.addSignalListener(signal, () => {});
 }
 
-function begin({ name, root, permissions, memory }: Beginning): Worker {
+function begin({ name, inside, root, permissions, memory }: Beginning): Worker {
   const base = Deno.memoryUsage().rss;
   const { net, read, env } = permissions;
-  const source = `import ${JSON.stringify(INSIDE)};\n${root}`;
-  const worker = new Worker(`data:text/javascript,${encodeURIComponent(source)}`, {
+  const source = `import ${JSON.stringify(inside)};\n${root}`;
+  const worker = new Worker(rootUrl(source, inside.startsWith("data:")), {
     type: "module",
     name,
     deno: {

@@ -3,6 +3,7 @@
  * bound on V8's heap. From a checkout, from a bundle beside the runtime, and out of a compiled executable.
  * Non-job: talking to it (channel.ts), what it does then (child.ts).
  */
+import { carried, plainDeno, threadModule } from "../../packed/contents.ts";
 import { runnableDeno } from "../../packed/runtime.ts";
 import { ChannelError, type ChannelSpec, type Permissions } from "../channel.ts";
 
@@ -38,11 +39,11 @@ export function childCommand({ permissions, memory }: Pick<ChannelSpec, "permiss
   holdsItself(permissions);
   const heap = memory === null ? null : `--expose-gc,--max-old-space-size=${Math.ceil(memory / (1024 * 1024))}`;
   const env = { ...environment(permissions.env), ...QUIET, ...memory === null ? {} : FRUGAL };
-  const path = executable();
+  const path = executable(), child = threadModule(new URL("./child.ts", import.meta.url)).href;
   if (Deno.build.standalone) {
     return { path, args: [CHILD_WORD], env: heap === null ? env : { ...env, DENO_V8_FLAGS: heap } };
   }
-  return { path, args: ["run", ...flags(permissions, heap), new URL("./child.ts", import.meta.url).href], env };
+  return { path, args: [...plainDeno(), "run", ...flags(permissions, heap), child], env };
 }
 
 function flags({ net, env }: Permissions, heap: string | null): string[] {
@@ -66,6 +67,7 @@ function list(words: readonly string[]): string {
 
 /** The import map by which a plugin says `postern`; in a bundle nothing is left to map. */
 function configuration(): string[] {
+  if (carried() !== null) return ["--no-config"];
   const file = new URL("../../../deno.json", import.meta.url);
   try {
     return Deno.statSync(file).isFile ? [`--config=${decodeURIComponent(file.pathname)}`] : ["--no-config"];

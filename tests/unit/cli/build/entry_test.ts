@@ -23,7 +23,14 @@ Deno.test("a registry has the plugins that are named, and all else that the real
 
 Deno.test("every thread of the tree is found by its file's name", async () => {
   const threads = await threadsIn(ROOT);
-  assertEquals([...threads.keys()], ["mime_worker.ts", "sqlite_reader.ts", "sqlite_writer.ts", "thread.ts"]);
+  assertEquals([...threads.keys()], [
+    "child.ts",
+    "inside.ts",
+    "mime_worker.ts",
+    "sqlite_reader.ts",
+    "sqlite_writer.ts",
+    "thread.ts",
+  ]);
   for (const path of threads.values()) assert((await Deno.stat(path)).isFile, path);
 });
 
