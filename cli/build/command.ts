@@ -50,7 +50,9 @@ async function build(options: BuildOptions, terminal: Terminal): Promise<ExitCod
   }
   const above = new URL("../../", import.meta.url);
   if (above.protocol !== "file:") {
-    throw new CommandError(`it is built from sources on the disk: run deno task postern build in a checkout of Postern`);
+    throw new CommandError(
+      `it is built from sources on the disk: run deno task postern build in a checkout of Postern`,
+    );
   }
   const root = fileURLToPath(above).replace(/\/$/, "");
   const named = options.config === undefined ? EVERYTHING : await readNamed(resolve(terminal.cwd, options.config));

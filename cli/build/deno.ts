@@ -8,5 +8,7 @@ import { CommandError } from "../terminal.ts";
 export function denoToRun(): string {
   const found = runnableDeno();
   if (found !== null) return found;
-  throw new CommandError(`building needs Deno itself: run this with --allow-run=${Deno.execPath()}`);
+  throw new CommandError(
+    `building needs Deno itself: run this with --allow-run=${Deno.execPath()}, or by deno task compile`,
+  );
 }

@@ -80,7 +80,10 @@ function networkOf(named: Named): Permission {
   }
   const listeners = Array.isArray(named.value["listeners"]) ? named.value["listeners"] : [DEFAULT.listener];
   const { admin } = named.value as { admin?: { address?: unknown } | null };
-  const addresses = [...listeners.map((each) => each?.address), ...admin == null ? [] : [admin.address ?? DEFAULT.admin]];
+  const addresses = [
+    ...listeners.map((each) => each?.address),
+    ...admin == null ? [] : [admin.address ?? DEFAULT.admin],
+  ];
   const known = addresses.map(textOf);
   if (known.includes(null)) return { flag: "--allow-net", why: "an address that is known only where it runs" };
   const places = known.filter((each) => each !== null && !each.startsWith("unix:")) as string[];
