@@ -30,7 +30,8 @@ export function rootOf({ module, name }: PluginSource, { read }: Pick<Permission
   const whole = sandboxRoot(module); // a binary has them as one text
   if (whole !== null) return { text: whole, loading: [], hosts: [] };
   const shim = import.meta.resolve("./inside/shim.ts"), { paths, hosts } = modulesOf(module);
-  const loading = paths.filter((path) => !read.some((each) => path === each || path.startsWith(`${each}/`)));
+  // To give up a file gives up a folder that it is in: what is granted anyhow is not asked for
+  const loading = paths.filter((path) => !read.some((each) => path === each || path.startsWith(folder(each))));
   const taken = [
     ...loading.map((path) => ({ name: "read", path })),
     ...hosts.map((host) => ({ name: "import", host })),
@@ -50,6 +51,10 @@ export function rootOf({ module, name }: PluginSource, { read }: Pick<Permission
     `await load(${JSON.stringify(plugin)}, ${JSON.stringify(name)});`,
   ];
   return { text: text.join("\n"), loading, hosts };
+}
+
+function folder(path: string): string {
+  return path.endsWith("/") ? path : `${path}/`;
 }
 
 function dataUrl(lines: readonly string[]): string {

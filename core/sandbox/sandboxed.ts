@@ -3,6 +3,7 @@
  * Its module is never imported by the server's own thread; its options are checked inside. Non-job: the configuration file
  * (core/config), what runs inside (inside/).
  */
+import { resolve } from "node:path";
 import { OptionsError, type Plugin, type SandboxFacts } from "../pipeline/plugin.ts";
 import type { Permissions } from "./channel.ts";
 import { pluginOf } from "./host/plugin.ts";
@@ -128,8 +129,7 @@ function channelsOf(limits: SandboxLimits): Pick<SandboxOptions, "open" | "stric
 }
 
 function permissionsOf({ net = [], read = [], env = [], base = "." }: SandboxedOptions): Permissions {
-  const absolute = (path: string) => path.startsWith("/") || /^[A-Za-z]:[\\/]/.test(path) ? path : `${base}/${path}`;
-  return { net, read: read.map(absolute), env };
+  return { net, read: read.map((path) => resolve(base, path)), env }; // whole: they are compared (root.ts)
 }
 
 function factsOf({ net = [], read = [], env = [], memory, isolate }: SandboxLimits): SandboxFacts {

@@ -65,4 +65,27 @@ export default { name: "own", handlers: { mail } };
       await plugin.stop!();
     }
   });
+
+  Deno.test(`a plugin in a ${limits.isolate} reads the folder that it is in, where that is granted`, async () => {
+    await using folder = await TempFolder.make();
+    await folder.file("plugins/words.txt", "words");
+    const module = await folder.file(
+      "plugins/reads.ts",
+      `const mail = (ctx: { note(words: string): void }, next: () => unknown) => {
+  ctx.note(Deno.readTextFileSync(new URL("words.txt", import.meta.url)));
+  return next();
+};
+export default { name: "reads", handlers: { mail } };
+`,
+    );
+    for (const read of ["plugins", "./plugins/", "plugins/../plugins", ".", folder.path]) {
+      const plugin = await sandboxed(`file://${module}`, {}, { ...limits, read: [read], base: folder.path });
+      try {
+        const { decisions } = await runPhase(plugin, "mail", {});
+        assertEquals([read, decisions[0]?.reason], [read, "words"]);
+      } finally {
+        await plugin.stop!();
+      }
+    }
+  });
 }
