@@ -63,6 +63,7 @@ async function build(options: BuildOptions, terminal: Terminal): Promise<ExitCod
   const target = options.target ?? hostTarget();
   const output = resolve(terminal.cwd, options.output), temporary = `${output}.${crypto.randomUUID().slice(0, 8)}`;
   const flags = permissions.map(({ flag }) => flag);
+  await checkOutput(output);
   const program = await bundle({ named, root, permissions: flags });
   const job: Job = { named, program, permissions, target, output: temporary };
   await Deno.mkdir(dirname(output), { recursive: true });
@@ -85,6 +86,13 @@ async function build(options: BuildOptions, terminal: Terminal): Promise<ExitCod
   } finally {
     await Deno.remove(temporary).catch(() => {});
   }
+}
+
+/** What a file may be put in the place of. @throws {CommandError} for a folder, and for a device, which would be gone. */
+async function checkOutput(output: string): Promise<void> {
+  const there = await Deno.lstat(output).catch(() => null);
+  if (there === null || there.isFile || there.isSymlink) return;
+  throw new CommandError(`${output} is ${there.isDirectory ? "a folder" : "no file"}: name the file to be written`);
 }
 
 interface Job {

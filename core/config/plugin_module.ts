@@ -6,7 +6,7 @@
 import { isAbsolute, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { BUILD_AGAIN, carried } from "../packed/contents.ts";
-import { type AnyFactory, exportedPlugin } from "../pipeline/exported.ts";
+import { type AnyFactory, exportedPlugin, isFactory, oddPlugin } from "../pipeline/exported.ts";
 import type { Plugin } from "../pipeline/plugin.ts";
 
 /** Why there is no plugin, in one line for the person who wrote the file. */
@@ -53,7 +53,7 @@ export async function importPlugin(name: string, base: string): Promise<Plugin |
   }
   let exported: unknown;
   try {
-    const module = own === undefined ? await import(specifierOf(name, base)) : own[name];
+    const module = own === undefined ? await inTime(import(specifierOf(name, base))) : own[name];
     exported = (module as { readonly default?: unknown }).default;
   } catch (error) {
     throw new PluginModuleError(`cannot load ${shown}: ${reason(error)}${packaged ? adviceOn(error, name) : ""}`);
@@ -64,9 +64,27 @@ export async function importPlugin(name: string, base: string): Promise<Plugin |
   } catch (error) {
     throw new PluginModuleError(`${shown}: its default export threw: ${reason(error)}`);
   }
+  const odd = found === null || isFactory(found) ? null : oddPlugin(found);
+  if (odd !== null) throw new PluginModuleError(`${shown} must export a plugin as its default: ${odd}`);
   if (found !== null) return found;
   const wanted = `export default ${packaged ? "({ definePlugin }) => " : ""}definePlugin({ ... })`;
   throw new PluginModuleError(`${shown} must export a plugin as its default: ${wanted}`);
+}
+
+/** Milliseconds that a module may take; one that awaits at its top level may never be there. */
+const LOADING = 30_000;
+
+async function inTime(loading: Promise<unknown>): Promise<unknown> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, fail) => {
+    const why = `it was not there within ${LOADING / 1000} s: what does it await at its top level?`;
+    timer = setTimeout(() => fail(new Error(why)), LOADING);
+  });
+  try {
+    return await Promise.race([loading, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function fileOf(name: string, base: string): string {
@@ -87,5 +105,11 @@ function adviceOn(error: unknown, name: string): string {
 
 /** In one line. */
 export function reason(error: unknown): string {
-  return String(error instanceof Error ? error.message : error).replace(/\s+/g, " ").slice(0, 300);
+  let text: string;
+  try {
+    text = String(error instanceof Error ? error.message : error);
+  } catch {
+    text = "it threw what is no text";
+  }
+  return text.replace(/\s+/g, " ").slice(0, 300);
 }

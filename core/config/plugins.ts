@@ -5,7 +5,7 @@
 import { BUILD_AGAIN, carried, sandboxModule } from "../packed/contents.ts";
 import { firstOf, parallel } from "../pipeline/combine.ts";
 import { besideOf, leavesOf, oddHandler, PHASES } from "../pipeline/compile.ts";
-import { isFactory, isPlugin } from "../pipeline/exported.ts";
+import { isFactory, isPlugin, oddPlugin } from "../pipeline/exported.ts";
 import { OptionsError, type Plugin, type Policy, withPolicy } from "../pipeline/plugin.ts";
 import { noNextHop } from "./delivery/read.ts";
 import { HOST_WORDS, HostWords, selected } from "./entry.ts";
@@ -144,7 +144,9 @@ class ListReader {
     return words.when || words.unless ? selected(plugin, words) : plugin;
   }
 
-  #made(plugin: Plugin, at: Path): Plugin {
+  #made(plugin: Plugin, at: Path): Plugin | null {
+    const odd = oddPlugin(plugin);
+    if (odd !== null) return this.options.faults.add(at, `is no plugin: ${odd}`), null;
     this.entries.push({ path: at, plugin: plugin.name, options: undefined });
     this.#once(plugin, at);
     return plugin;

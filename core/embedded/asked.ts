@@ -39,6 +39,13 @@ export class Asked {
       const near = didYouMean(name, Object.keys(NAMES));
       this.#add(name, `there is no such option${near || "; keys of a file go into config"}`);
     }
+    if (options.base !== undefined && typeof options.base !== "string") this.#add("base", "must be a path");
+    for (const name of ["observe", "now"] as const) {
+      if (options[name] !== undefined && typeof options[name] !== "function") this.#add(name, "must be a function");
+    }
+    if (options.dns !== undefined && typeof options.dns?.lookup !== "function") {
+      this.#add("dns", "must be a Resolver, such as a MemoryResolver");
+    }
     if (options.plugins !== undefined && !Array.isArray(options.plugins)) this.#add("plugins", "must be a list");
     if (options.config !== undefined && !isGroup(options.config)) this.#add("config", "must be a group of keys");
     this.value = this.#issues.length > 0 ? {} : this.#value(options.config ?? {});

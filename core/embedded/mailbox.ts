@@ -12,6 +12,8 @@ import { readReceived } from "./received.ts";
 
 /** Milliseconds. */
 const PATIENCE = 10_000;
+/** What a timer can wait, milliseconds; a longer one ends at once. */
+const LONGEST = 2 ** 31 - 1;
 /** Entries that are read at once. */
 const PAGE = 500;
 /** Messages that an error tells of. */
@@ -63,12 +65,13 @@ export class Mailbox {
   }
 
   async next({ timeout = PATIENCE, signal, ...filter }: WaitOptions = {}): Promise<ReceivedMessage> {
-    const test = testOf(filter), until = performance.now() + timeout;
+    if (typeof timeout !== "number" || !(timeout >= 0)) throw new TypeError("timeout: must be milliseconds, 0 or more");
+    const test = testOf(filter), until = performance.now() + timeout, dismissed = new Set<string>();
     for (;;) {
       signal?.throwIfAborted();
       if (this.#closed) throw new Error(`the server has stopped; ${wanted(filter)} did not come`);
       const news = this.#news();
-      const found = await this.#take(filter, test);
+      const found = await this.#take(filter, { test, dismissed });
       if (found !== null) return news.cancel(), found;
       const left = until - performance.now();
       if (left <= 0) {
@@ -86,22 +89,36 @@ export class Mailbox {
     this.#wake();
   }
 
-  /** The oldest that was not given, marked as given. Between its test and its mark nobody else takes it. */
-  async #take(filter: MessageFilter, test: (message: ReceivedMessage) => boolean): Promise<ReceivedMessage | null> {
+  /**
+   * The oldest that was not given, marked as given. Between its test and its mark nobody else takes it. `dismissed`: what
+   * whoever waits has read in vain, lest each arrival makes each waiter read everything again.
+   */
+  async #take(
+    filter: MessageFilter,
+    { test, dismissed }: { readonly test: (message: ReceivedMessage) => boolean; readonly dismissed: Set<string> },
+  ): Promise<ReceivedMessage | null> {
     const asked = filter.to === undefined ? null : addressTest(filter.to, "to");
     for (const kept of await this.#kept()) {
-      if (!this.#isOpen(kept, asked)) continue;
+      const key = `${kept.id} ${kept.recipients.length}`; // of a message that reaches several, one copy comes after the other
+      if (dismissed.has(key) || !this.#isOpen(kept, asked) || asked !== null && !kept.recipients.some(asked)) continue;
       const message = await this.#read(kept);
-      if (message === null || !test(message) || !this.#isOpen(kept, asked)) continue;
-      if (asked === null) this.#given.set(kept.id, null);
-      else {
-        const given = this.#given.get(kept.id) ?? new Set();
-        for (const each of kept.recipients.filter(asked)) given.add(each);
-        this.#given.set(kept.id, given);
+      if (message === null) continue;
+      if (!test(message)) {
+        dismissed.add(key);
+        continue;
       }
+      if (!this.#isOpen(kept, asked)) continue; // somebody else was quicker
+      this.#give(kept, asked);
       return message;
     }
     return null;
+  }
+
+  #give(kept: Kept, asked: ((recipient: string) => boolean) | null): void {
+    if (asked === null) return void this.#given.set(kept.id, null);
+    const given = this.#given.get(kept.id) ?? new Set();
+    for (const each of kept.recipients.filter(asked)) given.add(each);
+    this.#given.set(kept.id, given);
   }
 
   #isOpen({ id, recipients }: Kept, asked: ((recipient: string) => boolean) | null): boolean {
@@ -155,7 +172,7 @@ export class Mailbox {
     return {
       cancel,
       async wait(milliseconds, signal) {
-        const timer = setTimeout(resolve, milliseconds);
+        const timer = setTimeout(resolve, Math.min(milliseconds, LONGEST)); // whoever waits longer looks again then
         const abort = () => resolve();
         if (signal?.aborted) resolve();
         signal?.addEventListener("abort", abort);

@@ -25,6 +25,24 @@ export function isFactory(value: unknown): value is AnyFactory {
   const { pluginName, options, parse } = value as Partial<AnyFactory>;
   return typeof pluginName === "string" && typeof parse === "function" && options?.["~standard"] !== undefined;
 }
+const LISTS = ["after", "roles", "routesTo", "routesVia", "mechanisms"] as const;
+
+/** What of a plugin is not as its type says: what was written without a compiler may be anything. Null when all of it is. */
+export function oddPlugin(plugin: Plugin): string | null {
+  try {
+    if (plugin.name === "" || plugin.name.length > 200 || /\p{C}/u.test(plugin.name)) return "its name is no name";
+    for (const word of LISTS) {
+      const list: unknown = plugin[word];
+      if (list === undefined) continue;
+      if (!Array.isArray(list) || !list.every((each) => typeof each === "string")) return `${word} is no list of names`;
+    }
+    void Object.values(plugin.handlers); // its getters
+    return null;
+  } catch (error) {
+    return `it throws ${error instanceof Error ? error.message : "when it is read"}`;
+  }
+}
+
 /** What a factory or `on` made. */
 export function isPlugin(value: unknown): value is Plugin {
   const { name, handlers } = (value ?? {}) as Partial<Plugin>;

@@ -132,3 +132,23 @@ Deno.test("who waits in vain is told what came and what was refused; a signal en
   await waits;
   await assertRejects(() => server.messages({ to: "no address" }), TypeError, 'to: "no address" is no address');
 });
+
+Deno.test("a wait without end, or longer than a timer can, waits; one of no length is told", async () => {
+  await using server = await createServer();
+  let timers = 0;
+  const real = globalThis.setTimeout;
+  globalThis.setTimeout = ((...words: Parameters<typeof real>) => (timers++, real(...words))) as typeof real;
+  try {
+    const waits = [Infinity, 2 ** 31].map((timeout) => server.nextMessage({ to: "late@example.net", timeout }));
+    for (const timeout of [NaN, -1, "5"]) {
+      await assertRejects(() => server.nextMessage({ timeout: timeout as number }), TypeError, "timeout: must be");
+    }
+    for (let turn = 0; turn < 50; turn++) await new Promise((done) => real(done, 0));
+    assert(timers < 20, `${timers} timers for two waits`); // one that fires at once is set again and again
+    await send(server, ["late@example.net"], "Subject: one\n\n");
+    await send(server, ["late@example.net"], "Subject: two\n\n");
+    assertEquals((await Promise.all(waits)).map(({ subject }) => subject).sort(), ["one", "two"]);
+  } finally {
+    globalThis.setTimeout = real;
+  }
+});

@@ -134,6 +134,15 @@ const FAULTS: readonly [options: Record<string, unknown>, ...messages: string[]]
   [{ plugins: ["dkim"], config: { plugins: ["dkim"] } }, 'config.plugins[0]: "dkim" stands here twice'],
   [{ domains: ["a.example"], config: { domains: [] } }, "domains: config.domains says it too"],
   [{ store: "sqlite" }, "config.data: is missing"],
+  [
+    { base: 5, dns: "x", observe: {}, now: 5 },
+    "base: must be a path",
+    "observe: must be",
+    "now: must be",
+    "dns: must be",
+  ],
+  [{ plugins: [{ name: "a\n", handlers: {} }] }, "plugins[0]: is no plugin: its name is no name"],
+  [{ plugins: [{ name: "a", handlers: {}, after: 5 }] }, "plugins[0]: is no plugin: after is no list of names"],
   [{ config: { hostnam: "x" }, site: "nowhere" }, "config.hostnam: unknown key", "site: "],
 ];
 

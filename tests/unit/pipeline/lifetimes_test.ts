@@ -46,3 +46,13 @@ Deno.test("one that cannot end is told, and the others end", async () => {
   await lifetimes.stop();
   assertEquals([log, told], [["a stops", "b stops"], ["a: did not end: stuck"]]);
 });
+
+Deno.test("one that never settles keeps no server from its start, and none from its end", async () => {
+  const told: string[] = [], never = () => new Promise<void>(() => {});
+  const patience = { start: 20, stop: 20 };
+  const stuck = (words: Partial<Plugin>): Plugin => ({ name: "a", handlers: {}, ...words });
+  const tell = (...words: [string, string]) => void told.push(words.join(": "));
+  await assertRejects(() => new Lifetimes([stuck({ start: never })], tell, patience).start(), Error, "a: it is still");
+  await new Lifetimes([stuck({ stop: never })], tell, patience).stop();
+  assertEquals(told, ["a: did not end: it is still at it after 0.02 s"]);
+});
