@@ -37,6 +37,7 @@ export function rootText(
 ): string {
   return [
     `import { serve } from ${JSON.stringify(`${root}/core/sandbox/inside/shim.ts`)};\n`,
+    `import ${JSON.stringify(`${root}/core/sandbox/inside/loaded.ts`)};\n`,
     `import * as plugin from ${JSON.stringify(module)};\n`,
     `serve(plugin, ${JSON.stringify(exported)});\n`,
   ].join("");
@@ -94,7 +95,8 @@ export function registryText(text: string, names: ReadonlySet<string>, folder: s
     return { name, value: value ?? name };
   });
   const kept = all.filter(({ name }) => names.has(name));
-  const absolute = (line: string) => line.replace(/ from "\.\//, ` from ${JSON.stringify(`${folder}/`).slice(0, -1)}`);
+  const absolute = (line: string) =>
+    line.replace(/ from "\.\//, () => ` from ${JSON.stringify(`${folder}/`).slice(0, -1)}`); // a folder may have a $
   const imports = text.split("\n").filter((line) => {
     const value = /^import \{ (\w+) \} from /.exec(line)?.[1];
     return value !== undefined && kept.some((each) => each.value === value);

@@ -49,13 +49,14 @@ export function permissionsFor(named: Named, { installed, more }: PermissionOpti
       : path;
   const base = place(named.base), data = place(resolve(named.base, textOf(named.value["data"]) ?? "./data"));
   const paths = [...named.paths, ...named.granted.read].map(place);
-  const outside = paths.filter((each) => !within(each, base) && !within(each, data));
+  // A lone slash is a word of another kind: whoever means the whole disk says --allow read=/
+  const outside = paths.filter((each) => each !== "/" && !within(each, base) && !within(each, data));
   const written = [data, ...named.written.map(place).filter((each) => !within(each, data))];
   const run = named.isolated
     ? [{ flag: "--allow-run=@{exe}", why: "plugins in a process of their own are this same file" }]
     : [];
   return [
-    networkOf(named),
+    ...networkOf(named, place),
     {
       flag: list("read", ["@{exe}", base, ...within(data, base) ? [] : [data], "/etc/resolv.conf", ...outside]),
       why: "itself, the folder of the configuration, the data, and the paths that it names",
@@ -72,26 +73,30 @@ export function permissionsFor(named: Named, { installed, more }: PermissionOpti
 }
 
 /** Narrow only where nobody is spoken to: where mail for others goes is known from name service alone. */
-function networkOf(named: Named): Permission {
+function networkOf(named: Named, place: (path: string) => string): Permission[] {
   const speaker = [...named.builtIns ?? []].find((each) => !SILENT.has(each) && !onlyOfDevInbox(each, named)) ??
     named.own.find((each) => !each.sandboxed)?.name ?? SPEAKING.find((key) => named.value[key] !== undefined);
   if (speaker !== undefined) {
-    return { flag: "--allow-net", why: `${speaker} speaks to hosts that are known only later` };
+    return [{ flag: "--allow-net", why: `${speaker} speaks to hosts that are known only later` }];
   }
   const listeners = Array.isArray(named.value["listeners"]) ? named.value["listeners"] : [DEFAULT.listener];
   const { admin } = named.value as { admin?: { address?: unknown } | null };
-  const addresses = [
-    ...listeners.map((each) => each?.address),
-    ...admin == null ? [] : [admin.address ?? DEFAULT.admin],
-  ];
-  const known = addresses.map(textOf);
-  if (known.includes(null)) return { flag: "--allow-net", why: "an address that is known only where it runs" };
-  const places = known.filter((each) => each !== null && !each.startsWith("unix:")) as string[];
+  const written = [...listeners.map((each) => each?.address), ...admin == null ? [] : [admin.address ?? DEFAULT.admin]];
+  // Deno asks for the net of a socket file too, and its lists of hosts have no way to write a comma
+  const addresses = written.map(textOf).map((each) =>
+    each?.startsWith("unix:") ? `unix:${place(resolve(named.base, each.slice(5)))}` : each
+  );
+  if (addresses.some((each) => each === null || each.includes(","))) {
+    return [{
+      flag: "--allow-net",
+      why: "an address comes from a variable, or is a socket file with a comma in its path",
+    }];
+  }
   // From any other machine a listener on all addresses is one address; commands reach the site through loopback
-  return {
-    flag: list("net", [...places, ...named.granted.net]),
-    why: "its listeners, its site, and what sandboxes may reach: nothing else in it speaks to others",
-  };
+  const hosts = [...addresses as string[], ...named.granted.net];
+  if (hosts.length === 0) return []; // `--allow-net=` is no flag
+  const why = "its listeners, its site, and what sandboxes may reach: nothing else in it speaks to others";
+  return [{ flag: list("net", hosts), why }];
 }
 
 /** They are there for a start without a configuration, and do nothing in a start with one. */

@@ -110,7 +110,7 @@ function add(map: YAMLMap, name: string, { value, from }: Sourced): void {
   // What is in one line has it behind it, what is not above it
   if (node instanceof Scalar || (node as YAMLMap).flow) node.comment = ` ${placeOf(from)}`;
   else key.commentBefore = ` ${placeOf(from)}`;
-  map.add(new Pair(key, node));
+  map.items.push(new Pair(key, node)); // add() looks through all of them for the same key
 }
 
 /** Short things in one line. `inline`: whatever its size. */
@@ -121,17 +121,22 @@ function nodeOf(value: Value, inline: boolean): Scalar | YAMLMap | YAMLSeq {
     if (typeof value === "string" && /^[\d.:]|[{}*&!|>%@`#]/.test(value)) scalar.type = Scalar.QUOTE_DOUBLE;
     return scalar;
   }
-  const flow = inline || JSON.stringify(value).length < 90;
+  const flow = inline || !isLong(value);
   if (Array.isArray(value)) {
     const seq = new YAMLSeq();
     for (const each of value) seq.add(nodeOf(each, inline));
     seq.flow = flow;
     return seq;
   }
-  const map = new YAMLMap();
-  for (const [key, each] of Object.entries(value)) map.add(new Pair(new Scalar(key), nodeOf(each, inline)));
+  const map = new YAMLMap(), entries = value instanceof Map ? value.entries() : Object.entries(value);
+  for (const [key, each] of entries) map.items.push(new Pair(new Scalar(key), nodeOf(each, inline)));
   map.flow = flow;
   return map;
+}
+
+function isLong(value: Value): boolean {
+  if (value instanceof Map) return value.size > 8 || isLong(Object.fromEntries(value));
+  return JSON.stringify(value).length >= 90;
 }
 
 function group(name: string, node: YAMLMap | YAMLSeq): Pair {

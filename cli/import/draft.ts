@@ -17,7 +17,14 @@ export function placeOf({ file, line }: Origin): string {
 }
 
 /** What YAML can hold. */
-export type Value = string | number | boolean | null | readonly Value[] | { readonly [key: string]: Value };
+export type Value =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly Value[]
+  | ReadonlyMap<string, Value>
+  | { readonly [key: string]: Value };
 
 /** A value, and where it came from. */
 export interface Sourced {
@@ -36,6 +43,8 @@ export interface LeftOver {
 /** A plugin of the list. */
 export class PluginDraft {
   readonly options = new Map<string, Sourced>();
+  /** Options that are tables, entry by entry: copied once, however many there are. */
+  readonly #tables = new Map<string, Map<string, Value>>();
   constructor(readonly name: string, readonly from: Origin, readonly as: string | null) {}
 
   /** The first that sets an option wins, as with every line of a list that is read from above. */
@@ -46,12 +55,25 @@ export class PluginDraft {
 
   /** One entry of an option that is a table. */
   put(option: string, key: string, value: Value, from: Origin): this {
-    const before = this.options.get(option)?.value;
-    const table = typeof before === "object" && before !== null && !Array.isArray(before) ? before : {};
-    if (!Object.hasOwn(table, key)) this.options.set(option, { value: { ...table, [key]: value }, from });
+    const table = this.table(option, from);
+    if (!table.has(key)) table.set(key, value);
     return this;
   }
+
+  /** An option that is a table, to be filled; with a key the table that stands under that key of it. */
+  table(option: string, from: Origin, key?: string): Map<string, Value> {
+    const whole = this.#tables.get(option) ?? new Map<string, Value>();
+    this.#tables.set(option, whole);
+    if (!this.options.has(option)) this.options.set(option, { value: whole, from });
+    if (key === undefined) return whole;
+    const inner = whole.get(key) as Map<string, Value> | undefined ?? new Map<string, Value>();
+    whole.set(key, inner);
+    return inner;
+  }
 }
+
+/** Pairs of one table of addresses in postern.yaml at most: more are no configuration that a person reads. */
+export const MOST_PAIRS = 5000;
 
 /** A file beside the configuration. */
 export interface FileDraft {
@@ -75,6 +97,11 @@ export class Draft {
   readonly left: LeftOver[] = [];
   /** Settings that mean nothing here: the same without them. */
   readonly idle: LeftOver[] = [];
+  readonly #leftAt = new Set<string>();
+  /** By what a next hop is, its name. */
+  readonly #hopNames = new Map<string, string>();
+  /** By a name, the last number behind it. */
+  readonly #numbers = new Map<string, number>();
 
   set(key: string, value: Value, from: Origin): void {
     if (!this.settings.has(key)) this.settings.set(key, { value, from });
@@ -91,8 +118,10 @@ export class Draft {
 
   /** Asks a person to decide. */
   leave(from: Origin, what: string, instead: string): void {
-    const known = this.left.some((each) => each.what === what && placeOf(each.from) === placeOf(from));
-    if (!known) this.left.push({ from, what, instead });
+    const key = `${placeOf(from)} ${what}`;
+    if (this.#leftAt.has(key)) return;
+    this.#leftAt.add(key);
+    this.left.push({ from, what, instead });
   }
 
   /** Says that nothing has to be done. */
@@ -106,12 +135,17 @@ export class Draft {
    * @param wanted the name it should have; another one gets a number behind it
    */
   hop(wanted: string, value: { readonly [key: string]: Value }, from: Origin): string {
-    const text = JSON.stringify(value);
-    for (const [name, known] of this.hops) if (JSON.stringify(known.value) === text) return name;
+    const text = JSON.stringify(value), known = this.#hopNames.get(text);
+    if (known !== undefined) return known;
     const plain = wanted.toLowerCase().replace(/[^a-z0-9_.-]+/g, "_").replace(/^[_.-]+|[_.-]+$/g, "");
     let name = /^[a-z]/.test(plain) ? plain : `host_${plain}`; // it begins with a letter
-    for (let count = 2, first = name; this.hops.has(name); count++) name = `${first}_${count}`;
+    for (const first = name; this.hops.has(name);) {
+      const count = (this.#numbers.get(first) ?? 1) + 1;
+      this.#numbers.set(first, count);
+      name = `${first}_${count}`;
+    }
     this.hops.set(name, { value, from });
+    this.#hopNames.set(text, name);
     return name;
   }
 }

@@ -40,8 +40,8 @@ export class Sources {
   /** How a file is named in comments. */
   nameOf(place: string): string {
     const below = relative(this.folder, place);
-    if (!below.startsWith("..")) return below;
-    return this.root === "/" ? place : `/${relative(this.root, place)}`;
+    const name = !below.startsWith("..") ? below : this.root === "/" ? place : `/${relative(this.root, place)}`;
+    return name.replace(/\p{C}/gu, "?"); // it stands in comments, which a line end would end
   }
 
   /** @throws {SourceError} */

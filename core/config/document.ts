@@ -57,13 +57,13 @@ export class YamlFile {
       if (mended.entries.length > 0) document = this.#parse(mended.text); // so that this fault hides no other
     }
     this.#document = document;
-    issues.push(...document.errors.map((error) => ({
-      file,
-      ...this.#at(error.pos[0]),
-      path: "",
-      message: error.code === "DUPLICATE_KEY" ? "the same key stands here twice" : sentence(error.message),
-    })));
-    this.broken = this.#document.errors.some((error) => error.code !== "DUPLICATE_KEY");
+    for (const error of document.errors) {
+      issues.push({ file, ...this.#at(error.pos[0]), path: "", message: sentence(error.message) });
+    }
+    for (const at of doubledKeys(document)) {
+      issues.push({ file, ...this.#at(at), path: "", message: "the same key stands here twice" });
+    }
+    this.broken = document.errors.length > 0;
     this.value = null;
     if (!this.broken) {
       issues.push(...this.#fillIn(env));
@@ -79,7 +79,9 @@ export class YamlFile {
 
   #parse(text: string): Document.Parsed {
     this.#lines = new LineCounter();
-    return parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, version: "1.2" });
+    // Its own search for doubled keys compares each key of a table with each other
+    const options = { lineCounter: this.#lines, prettyErrors: false, version: "1.2", uniqueKeys: false } as const;
+    return parseDocument(text, options);
   }
 
   /** Where `path` stands; the nearest parent of it that is there, when it is not. */
@@ -146,6 +148,22 @@ function withColons(text: string): { text: string; entries: (Place & { name: str
     entries.push({ line: index + 1, column: before.length + 1, name });
   }
   return { text: lines.join("\n"), entries };
+}
+
+/** Where a key stands that its table has already. */
+function doubledKeys(document: Document.Parsed): number[] {
+  const found: number[] = [];
+  visit(document, {
+    Map: (_, { items }) => {
+      const seen = new Set<unknown>();
+      for (const { key } of items) {
+        if (!isScalar(key)) continue;
+        if (seen.has(key.value)) found.push(start(key) ?? 0);
+        else seen.add(key.value);
+      }
+    },
+  });
+  return found;
 }
 
 function start(node: unknown): number | undefined {

@@ -2,7 +2,8 @@
  * The event of an edge platform that takes mail (Cloudflare Email Workers): its message in, `setReject`, `forward` and
  * `reply` out. Non-job: deciding (judge.ts), which way on (delivering.ts).
  */
-import { formatAddress } from "../model/address.ts";
+import { type Address, formatAddress, parseAddress, sameAddress } from "../model/address.ts";
+import { HeaderSection } from "../model/headers.ts";
 import { carriedFields } from "./fields.ts";
 import { type Judged, signed } from "./judge.ts";
 import type { EdgeMail, EmailActions } from "./mail.ts";
@@ -54,18 +55,40 @@ export function actionsOf(
       if (mail.sender === null || isAutomatic(mail)) {
         throw new TypeError("reply(): nobody answers machines, lists and <> (RFC 3834 2)");
       }
-      const text = typeof content === "string" ? content : new TextDecoder().decode(content);
+      if (NO_PERSON.test(mail.sender.local) || isSame(mail.sender, parseAddress(event.to))) {
+        throw new TypeError("reply(): that sender is a mail server, a list or this address itself (RFC 3834 2)");
+      }
+      const text = withAutoSubmitted(typeof content === "string" ? content : new TextDecoder().decode(content));
       await event.reply(new emailMessage(event.to, formatAddress(mail.sender), text));
     },
   });
 }
 
-/** RFC 3834 2: what no machine is to answer. */
+/** Senders behind which nobody reads: servers, lists and their owners (RFC 3834 2, RFC 2142 6). */
+const NO_PERSON = /^(?:mailer-daemon|no-?reply|owner-.*|.*-request|.*-owner)$/i;
+
+function isSame(one: Address, other: Address | null): boolean {
+  return other !== null && sameAddress(one, other);
+}
+
+/** RFC 3834 2: what no machine is to answer, whichever of several fields says so. */
 function isAutomatic({ message }: Pick<EdgeMail, "message">): boolean {
-  const auto = message.header("Auto-Submitted"), precedence = message.header("Precedence");
-  return auto !== undefined && !/^\s*no\b/i.test(auto) ||
-    message.header("List-Id") !== undefined || message.header("List-Unsubscribe") !== undefined ||
-    precedence !== undefined && /^\s*(?:bulk|junk|list)\b/i.test(precedence);
+  return message.headers.some(({ name, value }) => {
+    switch (name.toLowerCase()) {
+      case "auto-submitted":
+        return !/^\s*no\b/i.test(value);
+      case "precedence":
+        return /^\s*(?:bulk|junk|list)\b/i.test(value);
+      default:
+        return /^list-(?:id|post|help|subscribe|unsubscribe)$/i.test(name);
+    }
+  });
+}
+
+/** An answer says that a machine wrote it, or two machines would answer each other for ever (RFC 3834 5). */
+function withAutoSubmitted(text: string): string {
+  const says = new HeaderSection(new TextEncoder().encode(text)).first("Auto-Submitted") !== undefined;
+  return says ? text : `Auto-Submitted: auto-replied\r\n${text}`;
 }
 
 /**

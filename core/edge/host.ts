@@ -117,10 +117,12 @@ class House {
     const { from, to, raw, rawSize } = event;
     const octets = await takeIn(raw, { most: this.#size, size: rawSize }).catch((error: Error) => error);
     const none = { via: "email", from, to: [to], octets: new Uint8Array(0) } as const;
-    if (octets instanceof Error || octets === "short") {
+    if (octets instanceof Error || octets === "short" || octets === "late") {
       const why = octets instanceof Error
         ? `The message could not be read: ${octets.message}`
-        : "The message was cut off";
+        : octets === "short"
+        ? "The message was cut off"
+        : "The message did not come in time";
       const { judged, settled } = this.#without(none, defer("4.3.0", "Local error in processing", { reason: why }));
       return await answer(event, settled, judged);
     }

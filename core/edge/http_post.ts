@@ -31,7 +31,7 @@ export async function arrivalIn(request: Request, options: PostOptions): Promise
   const { auth, size, recipients, now } = options;
   if (request.method !== "POST") return refuse(405, "Post a message", { allow: "POST" });
   if (auth === null) return refuse(403, "Nobody may post here: the host was made without auth");
-  const allowed = await byHeaders(request.headers, auth);
+  const allowed = await byHeaders(request.headers, { auth, now });
   if (allowed === false) return refuse(401, "Who are you?", { "www-authenticate": 'Basic realm="postern", Bearer' });
   if (request.body === null) return refuse(400, "There is no message");
   const length = request.headers.get("content-length");
@@ -42,6 +42,7 @@ export async function arrivalIn(request: Request, options: PostOptions): Promise
       : {},
   });
   if (octets === "size") return refuse(413, `A message has ${size} octets at most`);
+  if (octets === "late") return refuse(408, "The message did not come in time");
   if (octets === "short") return refuse(400, "The message was cut off");
   if (allowed === null) {
     const keys = (auth as { readonly signed: readonly string[] }).signed;

@@ -73,7 +73,8 @@ export async function sandboxed(
   const { exported = "default", at = [] } = limits;
   const made = optionsOf({ module: String(module), name: exported }, options, limits);
   try {
-    return pluginOf(new Sandbox(made), await Sandbox.describe(made), factsOf(limits));
+    const described = await Sandbox.describe(made), { as: name = described.name } = limits; // whatever it says itself
+    return pluginOf(new Sandbox(made), { ...described, name }, factsOf(limits));
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     const issues = error.issues.map(({ path, message }) => ({ path: path.length > 0 ? path : [...at], message }));
@@ -110,9 +111,10 @@ export async function sandboxSchema(
 function optionsOf(source: PluginSource, options: unknown, limits: SandboxedOptions): SandboxOptions {
   const { base = ".", as = null, at = [], cpu = CPU, memory = null } = limits;
   const name = as ?? (/([^/]+?)(?:\/mod)?\.[a-z]+$/.exec(source.module)?.[1] ?? "plugin");
+  const permissions = permissionsOf(limits), { text: root, loading, hosts } = rootOf(source, permissions);
   return {
     ...channelsOf(limits),
-    spec: { name, root: rootOf(source), permissions: permissionsOf(limits), memory },
+    spec: { name, root, loading, hosts, permissions, memory },
     making: { options, at: at.map((step) => typeof step === "number" ? step : String(step)), base, name: as },
     cpu,
     trouble: limits.trouble ?? ((message) => console.error(JSON.stringify(`${name}: ${message}`))),

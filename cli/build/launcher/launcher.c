@@ -308,9 +308,12 @@ static char *filled(char *word) {
   if (!any) return word;
   char *start = made;
   for (char *at = word; *at;) {
-    if (made_end - made < 4200) failed("its words are too long", 0);
+    if (made_end - made < 8400) failed("its words are too long", 0);
     if (begins(at, "@{exe}")) {
-      for (char *from = self_name; *from;) *made++ = *from++;
+      for (char *from = self_name; *from; from++) {
+        if (*from == ',') *made++ = ','; /* it stands in lists of paths: Deno's way to write one */
+        *made++ = *from;
+      }
       at += 6;
     } else if (at[0] == '@' && at[1] == '{' && at[2] >= '0' && at[2] <= '9') {
       u64 n = 0;
@@ -332,10 +335,30 @@ static char *filled(char *word) {
 static const char *const OWN_VARIABLES[] = { "DENO_DIR=/dev/null/none", "DENO_NO_UPDATE_CHECK=1" };
 enum { OWN = sizeof OWN_VARIABLES / sizeof *OWN_VARIABLES };
 
-/* Started with the rights of another user or group, Deno must not be steered by the caller's variables at all. */
+/*
+ * Variables of Deno and of Node can run other code in front of the program, ask another process for permissions, or write
+ * files: of them it gets those that name authorities and size the heap. Started with the rights of another user or group,
+ * Deno must not be steered by the caller's variables at all.
+ */
 static int left_out(const char *variable, u64 secure) {
-  if (begins(variable, "DENO_DIR=") || begins(variable, "DENO_NO_UPDATE_CHECK=")) return 1;
-  return secure && (begins(variable, "DENO_") || begins(variable, "NODE_") || begins(variable, "V8_"));
+  if (!begins(variable, "DENO_") && !begins(variable, "NODE_") && !begins(variable, "V8_")) return 0;
+  return secure || (!begins(variable, "DENO_CERT=") && !begins(variable, "DENO_TLS_CA_STORE=") &&
+    !begins(variable, "DENO_V8_FLAGS=") && !begins(variable, "NODE_EXTRA_CA_CERTS="));
+}
+
+/* RFC 3629. Deno panics on a word that is something else. */
+static int is_text(const char *text) {
+  for (const u8 *at = (const u8 *)text; *at;) {
+    u32 first = *at++, more = first < 0x80 ? 0 : first < 0xc2 ? 4 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : first < 0xf5 ? 3 : 4;
+    if (more == 4) return 0;
+    if (more >= 2) {
+      u32 second = *at;
+      if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) || (first == 0xf0 && second < 0x90) ||
+        (first == 0xf4 && second > 0x8f)) return 0;
+    }
+    for (; more > 0; more--) if ((*at++ & 0xc0) != 0x80) return 0;
+  }
+  return 1;
 }
 
 __attribute__((used, noreturn)) void begin(u64 *stack) {
@@ -358,6 +381,8 @@ __attribute__((used, noreturn)) void begin(u64 *stack) {
     if (execfn && length(execfn) < sizeof self_name) memcpy(self_name, execfn, length(execfn) + 1);
     failed("it finds itself, and its modules, under /proc, which is not there: mount it", code);
   }
+  if (!is_text(self_name)) failed("the path at which it stands is no text in UTF-8", 0);
+  for (u64 i = 0; i < argc; i++) if (!is_text(argv[i])) failed("a word of its command line is no text in UTF-8", 0);
   i64 self = call(OPEN_AT, CWD, (i64)"/proc/self/exe", CLOEXEC, 0, 0, 0);
   if (self < 0) failed("it cannot read itself: give read permission on it", self);
   check((int)self);

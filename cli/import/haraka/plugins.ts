@@ -92,11 +92,10 @@ export async function takePlugin(haraka: Haraka, name: string, from: Origin): Pr
       "a plugin of your own: docs/from-haraka.md has each hook and what it is here",
     );}
   // "this plugin" by its name
-  haraka.draft.left.splice(
-    before,
-    Infinity,
-    ...haraka.draft.left.slice(before).map((each) => each.what === "this plugin" ? { ...each, what: name } : each),
-  );
+  const { left } = haraka.draft;
+  for (let at = before; at < left.length; at++) {
+    if (left[at]!.what === "this plugin") left[at] = { ...left[at]!, what: name };
+  }
 }
 
 async function takeAliases({ draft, config, domains }: Haraka, from: Origin): Promise<void> {
@@ -105,7 +104,7 @@ async function takeAliases({ draft, config, domains }: Haraka, from: Origin): Pr
   const table = file === null ? {} : objectIn(file.text);
   const at = { file: file?.name ?? path, line: 0 };
   if (table === null) return draft.leave(at, path, "this is no JSON object");
-  const recipient: Record<string, string> = {};
+  const recipient = new Map<string, string>();
   for (const [key, value] of Object.entries(table)) {
     const { action, to } = typeof value === "object" && value !== null ? value as Record<string, unknown> : {};
     const one = Array.isArray(to) && to.length === 1 ? to[0] : to;
@@ -118,10 +117,13 @@ async function takeAliases({ draft, config, domains }: Haraka, from: Origin): Pr
     }
     const olds = key.includes("@") ? [key] : [...domains.keys()].map((domain) => `${key}@${domain}`);
     for (const old of olds) {
-      recipient[nameIn(old)!] = one.includes("@") ? nameIn(one)! : `${one}@${old.slice(old.lastIndexOf("@") + 1)}`;
+      recipient.set(
+        nameIn(old)!,
+        one.includes("@") ? nameIn(one)! : `${one}@${old.slice(old.lastIndexOf("@") + 1)}`,
+      );
     }
   }
-  if (Object.keys(recipient).length > 0) draft.plugin("address_map", from).set("canonical", { recipient }, at);
+  if (recipient.size > 0) draft.plugin("address_map", from).set("canonical", { recipient }, at);
 }
 
 async function takeAttachments({ draft, config }: Haraka, from: Origin): Promise<void> {

@@ -22,7 +22,8 @@ export async function takeQueue(haraka: Haraka, name: string, from: Origin): Pro
     return draft.leave(
       from,
       `queue/${name}`,
-      OTHERS[name] ?? "a plugin of your own: a storage plugin has a `queue` handler",
+      (Object.hasOwn(OTHERS, name) ? OTHERS[name]! : null) ??
+        "a plugin of your own: a storage plugin has a `queue` handler",
     );
   }
   const ini = await config.ini(`${name}.ini`);

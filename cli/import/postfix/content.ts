@@ -2,7 +2,7 @@
  * What looks at content, changes addresses or copies mail: milters, canonical and generic maps, copies, checks by
  * patterns, filters; and TLS towards other hosts. Non-job: who gets the mail (mailboxes.ts).
  */
-import type { Value } from "../draft.ts";
+import { MOST_PAIRS, type Value } from "../draft.ts";
 import { nameIn } from "../book.ts";
 import { completed, type Domains, type Site, tablesOf } from "./site.ts";
 
@@ -54,27 +54,24 @@ async function readMaps(site: Site, domains: Domains): Promise<void> {
   ) {
     const setting = settings.get(name);
     for (const { name: word, table } of await tablesOf(site, setting)) {
-      if (table.kind !== "entries" || table.entries.length > 5000) {
+      if (table.kind !== "entries" || table.entries.length > MOST_PAIRS) {
         draft.leave(setting.from, `${name}: ${word}`, "write its pairs under address_map");
         continue;
       }
-      const pairs: Record<string, string> = {};
+      const pairs = new Map<string, string>();
       for (const { key: address, value, from } of table.entries) {
         const old = address.includes("@") ? nameIn(address) : nameIn(address) === null ? null : `${address}@`;
         const target = value.startsWith("@") ? nameIn(value) : completed(value, domains.origin);
         if (old === null || target === null || value.includes(",")) {
           draft.leave(from, address.slice(0, 60), "this is no pair of addresses");
-        } else pairs[old] ??= target;
+        } else if (!pairs.has(old)) pairs.set(old, target);
       }
-      if (Object.keys(pairs).length === 0) continue;
+      if (pairs.size === 0) continue;
       const map = draft.plugin("address_map", setting.from);
       if (key === "generic") map.set("generic", pairs, setting.from);
       else {
-        const before = map.options.get("canonical")?.value as Record<string, Record<string, string>> | undefined;
-        map.options.set("canonical", {
-          value: { ...before, [key]: { ...pairs, ...before?.[key] } },
-          from: setting.from,
-        });
+        const table = map.table("canonical", setting.from, key);
+        for (const [old, target] of pairs) if (!table.has(old)) table.set(old, target);
       }
     }
   }
@@ -152,6 +149,8 @@ const LEVELS: Readonly<Record<string, string>> = {
   "dane-only": "dane-only",
 };
 
+const levelOf = (word: string) => Object.hasOwn(LEVELS, word) ? LEVELS[word] : undefined;
+
 async function readOutboundTls(site: Site): Promise<void> {
   const { settings, draft } = site;
   const maps = settings.get("smtp_tls_policy_maps");
@@ -161,7 +160,7 @@ async function readOutboundTls(site: Site): Promise<void> {
       continue;
     }
     for (const { key, value, from } of table.entries) {
-      const [level = "", ...attributes] = value.split(/\s+/), ours = LEVELS[level];
+      const [level = "", ...attributes] = value.split(/\s+/), ours = levelOf(level);
       const domain = key.replace(/^\[(.*)\](?::\w+)?$/, "$1").replace(/:\w+$/, "");
       if (ours === undefined || nameIn(`@${domain.replace(/^\./, "")}`) === null) {
         draft.leave(from, `${key} ${value}`.slice(0, 80), "write delivery.tls.rules");
@@ -173,7 +172,7 @@ async function readOutboundTls(site: Site): Promise<void> {
       draft.rules.set(domain.startsWith(".") ? `*${domain}` : domain, { value: ours, from });
     }
   }
-  const level = settings.get("smtp_tls_security_level"), ours = LEVELS[level.value];
+  const level = settings.get("smtp_tls_security_level"), ours = levelOf(level.value);
   if (level.value === "") return;
   if (ours === undefined) {
     draft.leave(level.from, `smtp_tls_security_level = ${level.value}`, "write delivery.tls.rules");

@@ -3,8 +3,8 @@
  * domains that are relayed. Non-job: which domains there are (domains.ts), where foreign mail goes (routes.ts).
  */
 import { nameIn, type Store } from "../book.ts";
-import type { Origin } from "../draft.ts";
-import { SourceError } from "../sources.ts";
+import { MOST_PAIRS, type Origin } from "../draft.ts";
+import { SourceError, type SourceFile } from "../sources.ts";
 import { type AliasLine, readAliases, type Target, targetsIn } from "./aliases.ts";
 import { logicalLines } from "./lines.ts";
 import { completed, type Domains, type Site, tablesOf } from "./site.ts";
@@ -63,10 +63,10 @@ const ours = (domain: string, { local, alias, mailbox }: Domains) =>
 /** Postfix puts other addresses in the place of foreign ones too. */
 function leaveForeign({ draft }: Site, entry: Entry, targets: readonly string[]): void {
   if (targets.length === 1 && nameIn(entry.key) !== null) {
-    const table = draft.plugin("address_map", entry.from);
-    const before = table.options.get("canonical")?.value as { recipient?: Record<string, string> } | undefined;
-    const recipient = { [entry.key]: targets[0]!, ...before?.recipient };
-    table.options.set("canonical", { value: { ...before, recipient }, from: entry.from });
+    const table = draft.plugin("address_map", entry.from).table("canonical", entry.from, "recipient");
+    if (table.has(entry.key)) return;
+    if (table.size < MOST_PAIRS) table.set(entry.key, targets[0]!);
+    else draft.leave(entry.from, entry.key.slice(0, 60), "one pair too many: write a plugin that reads their table");
   } else {draft.leave(
       entry.from,
       entry.key.slice(0, 60),
@@ -157,19 +157,33 @@ async function takeAlias(
     );}
 }
 
+/** Members of `:include:` files in all aliases together: a file that is included often must not multiply without end. */
+const MOST_MEMBERS = 500_000;
+const included = new WeakMap<Site, { left: number }>();
+const members = new WeakMap<SourceFile, readonly Target[]>();
+
+function membersOf(file: SourceFile): readonly Target[] {
+  const known = members.get(file) ?? logicalLines(file.text).flatMap((line) => targetsIn(line.text));
+  members.set(file, known);
+  return known;
+}
+
 /** With the members of `:include:` files in their place, one level deep. */
 async function flattened(site: Site, targets: readonly Target[], from: Origin): Promise<Target[]> {
-  const all: Target[] = [];
+  const all: Target[] = [], room = included.get(site) ?? { left: MOST_MEMBERS };
+  included.set(site, room);
   for (const target of targets) {
     if (target.kind !== "include") {
       all.push(target);
       continue;
     }
     try {
-      const { text } = await site.sources.read(target.text);
-      const members = logicalLines(text).flatMap((line) => targetsIn(line.text));
-      all.push(...members.filter(({ kind }) => kind === "address"));
-      if (members.some(({ kind }) => kind !== "address")) {
+      const found = membersOf(await site.sources.read(target.text));
+      if ((room.left -= found.length) < 0) {
+        throw new SourceError("all aliases together have more than 500,000 included members");
+      }
+      for (const each of found) if (each.kind === "address") all.push(each);
+      if (found.some(({ kind }) => kind !== "address")) {
         site.draft.leave(from, `:include:${target.text}`, "only its addresses were taken");
       }
     } catch (error) {

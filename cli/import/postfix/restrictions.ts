@@ -146,7 +146,7 @@ async function takeClients(site: Site, { draft, from, argument }: Found): Promis
 /** smtpd_sender_login_maps has who may use an address; the plugin what a login may use. */
 async function readLoginMaps(site: Site, settings: Settings): Promise<void> {
   const setting = settings.get("smtpd_sender_login_maps");
-  const map: Record<string, string[]> = {};
+  const map = new Map<string, string[]>();
   for (const name of settings.list("smtpd_sender_login_maps")) {
     const table = await readTable(name, { sources: site.sources, from: setting.from });
     if (table.kind !== "entries" || table.entries.length > 5000) {
@@ -158,10 +158,15 @@ async function readLoginMaps(site: Site, settings: Settings): Promise<void> {
       continue;
     }
     for (const { key, value } of table.entries) {
-      for (const login of value.split(/[,\s]+/)) if (login !== "" && key.includes("@")) (map[login] ??= []).push(key);
+      for (const login of value.split(/[,\s]+/)) {
+        if (login === "" || !key.includes("@")) continue;
+        const known = map.get(login);
+        if (known === undefined) map.set(login, [key]);
+        else known.push(key);
+      }
     }
   }
-  if (Object.keys(map).length > 0) site.draft.plugin("sender_login", setting.from).set("map", map, setting.from);
+  if (map.size > 0) site.draft.plugin("sender_login", setting.from).set("map", map, setting.from);
 }
 
 function adviceFor(word: string, argument: string): string {

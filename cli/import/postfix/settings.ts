@@ -149,7 +149,7 @@ export class Settings {
       const domain = this.#written.get("mydomain")?.value;
       return domain === undefined || domain.includes("$") ? "localhost.localdomain" : `localhost.${domain}`;
     }
-    return DEFAULTS[name] ?? "";
+    return Object.hasOwn(DEFAULTS, name) ? DEFAULTS[name]! : "";
   }
 
   #expand(text: string, state: { readonly depth: number; readonly steps: { left: number } }): string {

@@ -29,8 +29,19 @@ export type Table =
 const COMPILED = new Set(["hash", "btree", "lmdb", "cdb", "dbm", "sdbm", "texthash"]);
 const MOST_LINES = 1_000_000;
 
-/** Reads `type:name`. Never throws for what a file holds. */
-export async function readTable(name: string, { sources, from }: { sources: Sources; from: Origin }): Promise<Table> {
+const known = new WeakMap<Sources, Map<string, Promise<Table>>>();
+
+/** Reads `type:name`, a file once. Never throws for what a file holds. */
+export function readTable(name: string, { sources, from }: { sources: Sources; from: Origin }): Promise<Table> {
+  if (name.includes("inline:")) return readFresh(name, { sources, from }); // its entries stand where it is named
+  const tables = known.get(sources) ?? new Map<string, Promise<Table>>();
+  known.set(sources, tables);
+  let table = tables.get(name);
+  if (table === undefined) tables.set(name, table = readFresh(name, { sources, from }));
+  return table;
+}
+
+async function readFresh(name: string, { sources, from }: { sources: Sources; from: Origin }): Promise<Table> {
   const text = name.replace(/^proxy:/, "");
   const colon = text.indexOf(":"), type = colon < 0 ? "file" : text.slice(0, colon), rest = text.slice(colon + 1);
   if (type === "inline") return { kind: "entries", entries: inlineEntries(rest, from) };

@@ -5,8 +5,9 @@
 import { join } from "node:path";
 import { isIP } from "node:net";
 import type { Origin, Value } from "../draft.ts";
+import type { Service } from "./master.ts";
 import type { Site } from "./site.ts";
-import { readTable } from "./tables.ts";
+import { type Entry, readTable, type Table } from "./tables.ts";
 
 export type Way =
   /** The name of a next hop. */
@@ -31,7 +32,7 @@ export async function wayOf(site: Site, text: string, from: Origin): Promise<Way
       why: `refuses mail with "${nexthop.slice(0, 80)}"; such a name is refused where no table has it`,
     };
   }
-  const service = site.services.find(({ name, type }) => name === transport && type === "unix");
+  const service = servicesOf(site).get(transport);
   const command = transport === "" || transport === "relay" ? "smtp" : service?.command ?? transport;
   if (command === "lmtp") {
     const hosts = lmtpHosts(nexthop, site.settings.text("queue_directory"));
@@ -41,6 +42,18 @@ export async function wayOf(site: Site, text: string, from: Origin): Promise<Way
   if (nexthop === "") return { to: "mx" };
   const wrapped = site.settings.with(service?.overrides ?? new Map()).is("smtp_tls_wrappermode");
   return await smtpHop(site, nexthop, { from, wrapped });
+}
+
+const clients = new WeakMap<Site, ReadonlyMap<string, Service>>();
+
+/** Services that send, by their names; the first of a name counts. */
+function servicesOf(site: Site): ReadonlyMap<string, Service> {
+  let known = clients.get(site);
+  if (known === undefined) {
+    const named = site.services.filter(({ type }) => type === "unix").map((each) => [each.name, each] as const);
+    clients.set(site, known = new Map(named.toReversed()));
+  }
+  return known;
 }
 
 /** `[host]:port, host2`: brackets stand for the host itself, a bare name for its mail hosts. */
@@ -58,7 +71,7 @@ export async function smtpHop(
     const direct = bracketed !== undefined || isIP(host) !== 0;
     if (mx !== null && mx === direct) return { to: "none", why: "mixes hosts in brackets with others" };
     mx = !direct;
-    const number = port === undefined ? "" : `:${PORTS[port] ?? port}`;
+    const number = port === undefined ? "" : `:${Object.hasOwn(PORTS, port) ? PORTS[port]! : port}`;
     hosts.push(`${wrapped ? "smtps" : "smtp"}://${isIP(host) === 6 ? `[${host}]` : host}${number}`);
   }
   if (hosts.length === 0) return { to: "none", why: "names no host" };
@@ -85,6 +98,17 @@ function lmtpHosts(nexthop: string, queue: string): string[] | null {
   return inet === null ? null : [`lmtp://${inet[1]}:${inet[2] ?? "24"}`];
 }
 
+const read = new WeakMap<Table, ReadonlyMap<string, Entry>>();
+
+/** Entries by key; the first of a key counts. */
+function loginsIn(table: Table & { readonly kind: "entries" }): ReadonlyMap<string, Entry> {
+  let known = read.get(table);
+  if (known === undefined) {
+    read.set(table, known = new Map(table.entries.map((each) => [each.key, each] as const).toReversed()));
+  }
+  return known;
+}
+
 /** The login for a next hop, looked up as Postfix does: by the next hop as it is written, then by its host. */
 async function loginOf(site: Site, nexthop: string): Promise<{ readonly [key: string]: Value }> {
   const { settings, draft } = site;
@@ -94,8 +118,7 @@ async function loginOf(site: Site, nexthop: string): Promise<{ readonly [key: st
   for (const word of settings.list("smtp_sasl_password_maps")) {
     const table = await readTable(word, { sources: site.sources, from: maps.from });
     if (table.kind === "entries") {
-      const entry = [nexthop.toLowerCase(), host].map((key) => table.entries.find((each) => each.key === key))
-        .find((each) => each !== undefined);
+      const logins = loginsIn(table), entry = logins.get(nexthop.toLowerCase()) ?? logins.get(host);
       if (entry === undefined) continue;
       const colon = entry.value.indexOf(":");
       if (colon > 0) return { auth: { user: entry.value.slice(0, colon), password: entry.value.slice(colon + 1) } };

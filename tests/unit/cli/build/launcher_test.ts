@@ -58,11 +58,28 @@ async function works(folder: TempFolder, launchers: Readonly<Record<Target, stri
   assertEquals((await run(cat)).out, `one\n${long}\n`);
 
   const env = await made(folder, joined({ program: "/usr/bin/env", launchers }));
-  const variables = (await run(env, [], { clearEnv: true, env: { DENO_DIR: "/tmp", DENO_V8_FLAGS: "x", A: "b" } })).out;
+  const theirs = { DENO_DIR: "/tmp", DENO_V8_FLAGS: "x", A: "b", NODE_OPTIONS: "--require /tmp/x.cjs" };
+  const hostile = { DENO_PERMISSION_BROKER_PATH: "/tmp/x", DENO_AUDIT_PERMISSIONS: "/tmp/x", NODE_CHANNEL_FD: "1" };
+  const variables = (await run(env, [], { clearEnv: true, env: { ...theirs, ...hostile } })).out;
   assertEquals(
     variables.trim().split("\n").sort(),
     ["A=b", "DENO_DIR=/dev/null/none", "DENO_NO_UPDATE_CHECK=1", "DENO_V8_FLAGS=x"],
   );
+
+  await Deno.mkdir(folder.at("a,b"), { recursive: true });
+  const comma = folder.at("a,b/c,d");
+  await Deno.copyFile(echo, comma);
+  assertEquals((await run(comma)).out, `run --a=${comma.replaceAll(",", ",,")} /proc/self/fd/64 /proc/self/fd/65\n`);
+  const octets = (text: string) => run("/bin/sh", ["-c", `exec "$0" "$(printf '${text}')"`, echo]);
+  for (const text of ["\\342\\202\\254", "\\360\\237\\230\\200", "\\355\\237\\277", "\\303\\237x"]) {
+    assertEquals((await octets(text)).code, 0, text);
+  }
+  for (const text of ["\\377", "a\\300\\200", "\\355\\240\\200", "\\342\\202", "\\364\\220\\200\\200"]) {
+    assertMatch(
+      (await octets(text)).err,
+      /^postern: \/.* cannot start: a word of its command line is no text in UTF-8/,
+    );
+  }
 
   const shell = await made(folder, joined({ program: "/bin/sh", launchers }));
   await Deno.symlink(shell, folder.at("sendmail"));

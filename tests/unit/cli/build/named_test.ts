@@ -77,7 +77,7 @@ admin: { token: "\${TOKEN}" }
 plugins: [{ recipients: { file: ./recipients.yaml } }, { maildir: { root: /srv/mail } }]
 `;
   const [net, read, write, env, sys] = await flags(quiet);
-  assertEquals(net, "--allow-net=0.0.0.0:2525,127.0.0.1:8025");
+  assertEquals(net, "--allow-net=0.0.0.0:2525,unix:/run/postern/lmtp.sock,127.0.0.1:8025");
   assertEquals(
     read,
     `--allow-read=@{exe},${at},/var/lib/postern,/etc/resolv.conf,/run/postern/lmtp.sock,/srv/mail`,
@@ -100,6 +100,14 @@ plugins: [{ recipients: { file: ./recipients.yaml } }, { maildir: { root: /srv/m
       "--allow-net=127.0.0.1:25",
     ],
   ];
+  const one = (address: string) => `plugins: [inbox]\nlisteners: [{ address: "${address}" }]`;
+  rows.push(
+    [one("unix:./a.sock"), `--allow-net=unix:${at}/a.sock`],
+    [one("unix:./a,b.sock"), "--allow-net"],
+    [one("${ADDRESS}"), "--allow-net"],
+  );
+  assert((await flags("plugins: [inbox]\nlisteners: []"))[0]!.startsWith("--allow-read="), "`--allow-net=` is no flag");
+  assert(!(await flags(`${one("127.0.0.1:25")}\nhostname: /`))[1]!.split(/[=,]/).includes("/"), "not the whole disk");
   for (const [text, expected] of rows) assertEquals((await flags(text))[0], expected, text);
 
   const granted = await flags(
@@ -112,9 +120,12 @@ plugins: [{ recipients: { file: ./recipients.yaml } }, { maildir: { root: /srv/m
     more: ["--allow-read=/x"],
   });
   assertEquals(isolated.slice(-2), ["--allow-run=@{exe}", "--allow-read=/x"]);
-  const moved = await flags("data: ./data\nplugins: [inbox]", { installed: "/etc/postern" });
+  const moved = await flags('data: ./data\nplugins: [inbox]\nlisteners: [{ address: "unix:./a.sock" }]', {
+    installed: "/etc/postern",
+  });
+  assertEquals(moved[0], "--allow-net=unix:/etc/postern/a.sock");
   assertStringIncludes(moved[1]!, "@{exe},/etc/postern,/etc/resolv.conf");
-  assertEquals(moved[2], "--allow-write=/etc/postern/data");
+  assertEquals(moved[2], "--allow-write=/etc/postern/data,/etc/postern/a.sock");
 });
 
 Deno.test("without a configuration: the permissions of deno task start, all plugins, the dev inbox", async () => {

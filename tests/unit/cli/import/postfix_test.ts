@@ -105,8 +105,8 @@ milter_default_action = accept
   assertEquals(options.ban, { list: ["192.0.2.0/24", "198.51.100.7"] });
   assertEquals(options.fcrdns, { none: "reject" });
   assertEquals(options.dnsbl, {
-    zones: { "bl.example": { weight: 5, codes: ["127.0.0.2", "127.0.0.4-6"] } },
-    allow: { "good.example": 5 },
+    zones: new Map([["bl.example", { weight: 5, codes: ["127.0.0.2", "127.0.0.4-6"] }]]),
+    allow: new Map([["good.example", 5]]),
   });
   assertEquals(options.milter, { connect: "tcp://127.0.0.1:8891", unavailable: "skip" });
   assertEquals(options.milter_2, { connect: "unix:///var/spool/postfix/opendmarc/socket", unavailable: "skip" });
