@@ -81,7 +81,10 @@ function networkOf(named: Named, place: (path: string) => string): Permission[] 
   }
   const listeners = Array.isArray(named.value["listeners"]) ? named.value["listeners"] : [DEFAULT.listener];
   const { admin } = named.value as { admin?: { address?: unknown } | null };
-  const written = [...listeners.map((each) => each?.address), ...admin == null ? [] : [admin.address ?? DEFAULT.admin]];
+  const written = [
+    ...listeners.map((each) => each?.address),
+    ...admin == null ? [] : [admin.address ?? DEFAULT.admin],
+  ];
   // Deno asks for the net of a socket file too, and its lists of hosts have no way to write a comma
   const addresses = written.map(textOf).map((each) =>
     each?.startsWith("unix:") ? `unix:${place(resolve(named.base, each.slice(5)))}` : each

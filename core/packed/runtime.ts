@@ -5,7 +5,7 @@
 
 /** Null where this program may not start it. */
 export function runnableDeno(): string | null {
-  // Where a newer one was put in its place, Linux says so behind the path: a child is that one, with our own modules
+  // Where a newer one was put in its place, Linux says so behind the path: the child is that one, with our own modules
   const own = Deno.execPath().replace(/ \(deleted\)$/, "");
   if (mayRun(own)) return own;
   const found = onPath("deno");
