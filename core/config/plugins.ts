@@ -82,7 +82,13 @@ class ListReader {
     if (typeof entry === "string") return await this.#named(entry, null, {}, path, path);
     if (this.options.inCode && isPlugin(entry)) return this.#made(entry, path);
     if (typeof entry !== "object" || entry === null || Array.isArray(entry)) {
-      faults.add(path, "must be a plugin's name, or \"name: options\" with the host's words beside it");
+      const factory = typeof entry === "function";
+      faults.add(
+        path,
+        factory
+          ? `is a factory, no plugin yet: call it with its options, as in ${entry.name || "plugin"}({})`
+          : "must be a plugin's name, or \"name: options\" with the host's words beside it",
+      );
       return null;
     }
     const words = Object.fromEntries(Object.entries(entry).filter(([key]) => WORDS.has(key)));
@@ -93,7 +99,8 @@ class ListReader {
     const known = rest.filter((key) => this.#known(key));
     const name = known[0] ?? rest[0];
     if (name === undefined) {
-      faults.add(path, `names no plugin: beside ${Object.keys(words).join(", ")} there must be "name: options"`);
+      const beside = Object.keys(words).length > 0 ? `beside ${Object.keys(words).join(", ")} ` : "";
+      faults.add(path, `names no plugin: ${beside}there must be "name: options"`);
       return null;
     }
     for (const other of rest.filter((key) => key !== name)) {

@@ -17,7 +17,10 @@ export function warningsOf(config: Config, { named }: { readonly named: Readonly
   const warnings: string[] = [];
   const mx = config.listeners.filter((each) => each.role === "mx");
   const open = mx.filter((each) => !isLocal(each.address));
-  if (mx.length > 0 && config.postmaster === null && !config.devInbox) {
+  // Who has no domain and hears this machine alone is no mail host
+  if (
+    mx.length > 0 && (config.domains.length > 0 || open.length > 0) && config.postmaster === null && !config.devInbox
+  ) {
     warnings.push(
       "postmaster: nobody gets the mail for postmaster, which every mail host must take (RFC 5321 4.5.1); set postmaster: ADDRESS",
     );

@@ -122,6 +122,9 @@ plugins: [{ relay: { networks: ["0.0.0.0/0", "10.0.0.0/8"] } }]
   const deaf = await load("hostname: mx.example.org\npostmaster: a@example.org\n");
   assertEquals(deaf.warnings.length, 1);
   assert(deaf.warnings[0]!.includes("no plugin that routes recipients"), deaf.warnings[0]);
+  const own = "plugins: [{ inbox: { everything: true } }]\n"; // it hears this machine alone, and has no domain
+  assertEquals((await load(own)).warnings, []);
+  assertMatch((await load(`domains: [example.org]\n${own}`)).warnings.join(), /^postmaster: nobody gets/);
 });
 
 Deno.test("dmarc without dkim, and feedback without marks, are warnings: they could do nothing", async () => {

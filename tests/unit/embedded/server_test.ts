@@ -129,6 +129,11 @@ const FAULTS: readonly [options: Record<string, unknown>, ...messages: string[]]
   [{ plugins: "spf" }, "plugins: must be a list"],
   [{ plugins: [{ spf: { fial: "reject" } }] }, "plugins[0].spf.fial: unknown key"],
   [{ plugins: ["spff"] }, 'plugins[0]: there is no plugin "spff"'],
+  [
+    { plugins: [() => {}, {}] },
+    "plugins[0]: is a factory, no plugin yet: call it",
+    "plugins[1]: names no plugin: there",
+  ],
   [{ domains: ["no domain"] }, "domains[0]: "],
   [{ config: { limits: { recipients: 5 } } }, "config.limits.recipients: must be at least 100"],
   [{ plugins: ["dkim"], config: { plugins: ["dkim"] } }, 'config.plugins[0]: "dkim" stands here twice'],
