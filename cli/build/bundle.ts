@@ -8,6 +8,7 @@ import { parse } from "@std/yaml";
 import { specifierOf } from "../../core/config/plugin_module.ts";
 import { moduleOf } from "../../plugins/mod.ts";
 import { CommandError } from "../terminal.ts";
+import { denoToRun } from "./deno.ts";
 import { awaitingEntryText, contentsText, entryText, loaderText, registryText, rootText } from "./entry.ts";
 import type { Named } from "./named.ts";
 
@@ -140,6 +141,7 @@ function sourceOf(name: string, base: string): { readonly module: string; readon
 /** Runs `deno bundle` with the import map of its folder. */
 class Bundler {
   #count = 0;
+  readonly #deno = denoToRun();
   constructor(readonly folder: string) {}
 
   /** As a text in its loader; where something awaits at its top level, as the module that it is, or `awaiting`. */
@@ -155,7 +157,7 @@ class Bundler {
   /** @throws {CommandError} with what it said. */
   async run(entry: string, format: "esm" | "cjs"): Promise<string> {
     const output = `${this.folder}/out${this.#count++}.js`;
-    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    const { success, stderr } = await new Deno.Command(this.#deno, {
       args: [
         ...["bundle", "--quiet", "--no-check", "--platform", "deno", "--format", format],
         ...["--config", `${this.folder}/deno.json`, "--output", output, entry],

@@ -7,6 +7,7 @@ import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, Option } from "commander";
 import { carried } from "../../core/packed/contents.ts";
+import { mayRun } from "../../core/packed/runtime.ts";
 import { VERSION } from "../../core/version.ts";
 import { CommandError, DONE, type ExitCode, type Terminal, USAGE } from "../terminal.ts";
 import { bundle } from "./bundle.ts";
@@ -47,7 +48,13 @@ async function build(options: BuildOptions, terminal: Terminal): Promise<ExitCod
   if (carried() !== null) {
     throw new CommandError("a binary has no sources to build from: run this from a checkout, deno task postern build");
   }
-  const root = fileURLToPath(new URL("../../", import.meta.url)).replace(/\/$/, "");
+  const above = new URL("../../", import.meta.url);
+  if (above.protocol !== "file:") {
+    throw new CommandError(
+      `it is built from sources on the disk: run deno task postern build in a checkout of Postern`,
+    );
+  }
+  const root = fileURLToPath(above).replace(/\/$/, "");
   const named = options.config === undefined ? EVERYTHING : await readNamed(resolve(terminal.cwd, options.config));
   const permissions = permissionsFor(named, {
     installed: options.installed === undefined ? null : resolve(terminal.cwd, options.installed),
@@ -133,16 +140,19 @@ async function denoFor(target: Target, file: string | undefined, cwd: string): P
   return deno;
 }
 
-/** Runs it once where that is possible. @throws {CommandError} when it is not what was to be built. */
+/** Runs it once where that is possible, and allowed: `deno task postern` runs nothing but Deno. @throws {CommandError} when it is not what was to be built. */
 async function prove(program: string, target: Target): Promise<void> {
-  if (target !== hostTarget()) return;
+  if (target !== hostTarget() || !mayRun(program)) return;
   const { stdout } = await new Deno.Command(program, { args: ["--version"], stdin: "null", stderr: "null" }).output();
   const said = new TextDecoder().decode(stdout);
   if (!said.startsWith(`${VERSION} `)) throw new CommandError("it does not answer --version as this Postern does");
 }
 
+const TRY_IT = "no: this may run nothing but Deno (deno task compile may); ask it for --version";
+
 function tell({ named, permissions, target, output }: Job, refused: string | null, terminal: Terminal): void {
   const { size } = Deno.statSync(output);
+  const tried = target !== hostTarget() ? "no: it is for another system" : mayRun(output) ? null : TRY_IT;
   const way = refused === null
     ? "by deno compile"
     : `this Deno (${Deno.version.deno}) and the modules joined in one file; not by deno compile: ${refused}`;
@@ -150,6 +160,7 @@ function tell({ named, permissions, target, output }: Job, refused: string | nul
   terminal.out(`  made      ${way}`);
   const own = named.own.map(({ name }) => name);
   const builtIns = named.builtIns === null ? "all built-in plugins" : [...named.builtIns].sort().join(", ");
+  if (tried !== null) terminal.out(`  tried     ${tried}`);
   terminal.out(`  carries   ${[builtIns, ...own].join(", ")}`);
   for (const [index, { flag, why }] of permissions.entries()) {
     terminal.out(`  ${index === 0 ? "may       " : "          "}${flag.replaceAll("@{exe}", "ITSELF")} (${why})`);

@@ -2,6 +2,7 @@
  * One executable by `deno compile`, where its runtime file (denort) can be had: DENORT_BIN names it, or the network has it.
  * Bounded in time: without a network the answer is no, and the other way is taken. Non-job: the program (bundle.ts).
  */
+import { denoToRun } from "./deno.ts";
 import type { Target } from "./target.ts";
 
 export interface CompileOptions {
@@ -20,7 +21,7 @@ export async function compile(program: Uint8Array, options: CompileOptions): Pro
   const abort = new AbortController(), timer = setTimeout(() => abort.abort(), time);
   try {
     await Deno.writeFile(`${folder}/main.js`, program);
-    const child = new Deno.Command(Deno.execPath(), {
+    const child = new Deno.Command(denoToRun(), {
       args: [
         ...["compile", "--quiet", "--no-check", "--no-config", "--no-lock", "--no-prompt", "--unstable-worker-options"],
         ...permissions.map((flag) => flag.replaceAll("@{exe}", output)),

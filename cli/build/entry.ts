@@ -37,6 +37,7 @@ export function rootText(
 ): string {
   return [
     `import { serve } from ${JSON.stringify(`${root}/core/sandbox/inside/shim.ts`)};\n`,
+    `import ${JSON.stringify(`${root}/core/sandbox/inside/loaded.ts`)};\n`,
     `import * as plugin from ${JSON.stringify(module)};\n`,
     `serve(plugin, ${JSON.stringify(exported)});\n`,
   ].join("");

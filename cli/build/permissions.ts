@@ -26,6 +26,8 @@ const SILENT = new Set([
 ]);
 /** Keys of the configuration that make it speak to others. */
 const SPEAKING = ["webhooks", "summary", "tracing", "nextHops", "delivery"];
+/** Where it listens unless the configuration says so. */
+const DEFAULT = { listener: { address: "127.0.0.1:2525" }, admin: "127.0.0.1:8025" } as const;
 const VARIABLES = [
   ...["POSTERN_*", "LISTEN_*", "NO_COLOR", "FORCE_COLOR", "TERM", "LOGNAME", "USER", "OTEL_DENO", "LOG_TOKENS"],
   ...["LOG_STREAM", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"],
@@ -77,10 +79,12 @@ function networkOf(named: Named, place: (path: string) => string): Permission[] 
   if (speaker !== undefined) {
     return [{ flag: "--allow-net", why: `${speaker} speaks to hosts that are known only later` }];
   }
-  const listeners = Array.isArray(named.value["listeners"]) ? named.value["listeners"] : [];
-  const written = [...listeners, named.value["admin"]].map((each) => each?.address).filter((each) =>
-    each !== undefined
-  );
+  const listeners = Array.isArray(named.value["listeners"]) ? named.value["listeners"] : [DEFAULT.listener];
+  const { admin } = named.value as { admin?: { address?: unknown } | null };
+  const written = [
+    ...listeners.map((each) => each?.address),
+    ...admin == null ? [] : [admin.address ?? DEFAULT.admin],
+  ];
   // Deno asks for the net of a socket file too, and its lists of hosts have no way to write a comma
   const addresses = written.map(textOf).map((each) =>
     each?.startsWith("unix:") ? `unix:${place(resolve(named.base, each.slice(5)))}` : each
@@ -90,11 +94,6 @@ function networkOf(named: Named, place: (path: string) => string): Permission[] 
       flag: "--allow-net",
       why: "an address comes from a variable, or is a socket file with a comma in its path",
     }];
-  }
-  if (
-    named.value["admin"] !== undefined && textOf((named.value["admin"] as { address?: unknown }).address) === null
-  ) {
-    addresses.push("127.0.0.1:8025");
   }
   // From any other machine a listener on all addresses is one address; commands reach the site through loopback
   const hosts = [...addresses as string[], ...named.granted.net];

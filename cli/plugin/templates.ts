@@ -116,7 +116,8 @@ export function projectText({ version, zod, links }: {
   readonly links: readonly string[];
 }): string {
   const postern = `jsr:@postern/postern@${version}`;
-  const run = `deno run --no-prompt --allow-net --allow-read --allow-write --allow-env --allow-sys ${postern}/cli`;
+  const may = ["net", "read", "write", "env", "sys", "run=deno"].map((each) => `--allow-${each}`).join(" ");
+  const run = `deno run --no-prompt ${may} ${postern}/cli`;
   return `${
     JSON.stringify(
       {

@@ -233,12 +233,17 @@ class ListReader {
     }
     try {
       checkModuleName(name);
-      return await sandboxed(sandboxModule(name) ?? known?.url ?? specifierOf(name, base), options, {
+      const plugin = await sandboxed(sandboxModule(name) ?? known?.url ?? specifierOf(name, base), options, {
         ...plain({ ...may, cpu, memory, isolate, as: words.as, exported: known?.exported }),
         base,
         at: at as PropertyKey[],
         trouble: (message) => trouble(words.as ?? name, message),
       });
+      const taken = known === null && words.as === undefined && registry.has(plugin.name); // its part of the store too
+      if (taken) {
+        faults.add(at, `calls itself "${plugin.name}", which another plugin is: name it with "as"`, { key: true });
+      }
+      return plugin;
     } catch (error) {
       if (error instanceof ChannelError) return fault(reason(error));
       if (error instanceof PluginModuleError) return faults.add(at, error.message, { key: true }), null;

@@ -18,8 +18,12 @@ export interface Permissions {
 export interface ChannelSpec {
   /** What it is called, for those who look at the threads and processes of a machine. */
   readonly name: string;
-  /** The text of the root module, JavaScript: static imports of the shim and of the plugin. */
+  /** The text of the root module, JavaScript: it begins the shim, and then the plugin. */
   readonly root: string;
+  /** Paths that it may read until its modules are loaded; the root module gives them up then. */
+  readonly loading?: readonly string[];
+  /** Hosts that it may load modules from until then. */
+  readonly hosts?: readonly string[];
   /** What it may do. */
   readonly permissions: Permissions;
   /** The most octets of memory it may take, where the channel can hold it to that; null: as much as there is. */

@@ -3,6 +3,7 @@
  * Its module is never imported by the server's own thread; its options are checked inside. Non-job: the configuration file
  * (core/config), what runs inside (inside/).
  */
+import { resolve } from "node:path";
 import { OptionsError, type Plugin, type SandboxFacts } from "../pipeline/plugin.ts";
 import type { Permissions } from "./channel.ts";
 import { pluginOf } from "./host/plugin.ts";
@@ -73,7 +74,8 @@ export async function sandboxed(
   const { exported = "default", at = [] } = limits;
   const made = optionsOf({ module: String(module), name: exported }, options, limits);
   try {
-    return pluginOf(new Sandbox(made), await Sandbox.describe(made), factsOf(limits));
+    const described = await Sandbox.describe(made), { as: name = described.name } = limits; // whatever it says itself
+    return pluginOf(new Sandbox(made), { ...described, name }, factsOf(limits));
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     const issues = error.issues.map(({ path, message }) => ({ path: path.length > 0 ? path : [...at], message }));
@@ -110,9 +112,10 @@ export async function sandboxSchema(
 function optionsOf(source: PluginSource, options: unknown, limits: SandboxedOptions): SandboxOptions {
   const { base = ".", as = null, at = [], cpu = CPU, memory = null } = limits;
   const name = as ?? (/([^/]+?)(?:\/mod)?\.[a-z]+$/.exec(source.module)?.[1] ?? "plugin");
+  const permissions = permissionsOf(limits), { text: root, loading, hosts } = rootOf(source, permissions);
   return {
     ...channelsOf(limits),
-    spec: { name, root: rootOf(source), permissions: permissionsOf(limits), memory },
+    spec: { name, root, loading, hosts, permissions, memory },
     making: { options, at: at.map((step) => typeof step === "number" ? step : String(step)), base, name: as },
     cpu,
     trouble: limits.trouble ?? ((message) => console.error(JSON.stringify(`${name}: ${message}`))),
@@ -126,8 +129,7 @@ function channelsOf(limits: SandboxLimits): Pick<SandboxOptions, "open" | "stric
 }
 
 function permissionsOf({ net = [], read = [], env = [], base = "." }: SandboxedOptions): Permissions {
-  const absolute = (path: string) => path.startsWith("/") || /^[A-Za-z]:[\\/]/.test(path) ? path : `${base}/${path}`;
-  return { net, read: read.map(absolute), env };
+  return { net, read: read.map((path) => resolve(base, path)), env }; // whole: they are compared (root.ts)
 }
 
 function factsOf({ net = [], read = [], env = [], memory, isolate }: SandboxLimits): SandboxFacts {

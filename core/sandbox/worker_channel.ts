@@ -7,17 +7,17 @@ import { rootUrl } from "../packed/root_url.ts";
 import { type Channel, ChannelError, type ChannelSpec, type Permissions } from "./channel.ts";
 
 /** As `OpenChannel`. */
-export function openWorker({ name, root, permissions: may }: ChannelSpec): Channel {
+export function openWorker({ name, root, permissions: may, loading = [], hosts = [] }: ChannelSpec): Channel {
   const given = (list: readonly string[]) => list.length > 0 ? [...list] : false;
   const permissions: Deno.PermissionOptions = {
     net: given(may.net),
-    read: given(may.read),
+    read: given([...may.read, ...loading]),
     env: given(may.env),
     write: false,
     run: false,
     ffi: false,
     sys: false,
-    import: false,
+    import: given(hosts),
   };
   const options: WorkerOptions = { type: "module", name, deno: { permissions } };
   return new WorkerChannel(started(rootUrl(root, carried() !== null), options, may));

@@ -61,9 +61,9 @@ export class CounterCache implements Counters {
     return this.#live(name)?.value;
   }
 
-  put(name: string, value: string, { seconds, durable }: CounterOptions): Promise<void> {
-    const entry = this.#set(name, value, this.#options.now() + seconds * 1000);
-    return durable ? this.#durable(entry) : Promise.resolve();
+  async put(name: string, value: string, { seconds, durable }: CounterOptions): Promise<void> {
+    const entry = this.#set(name, value, endOf(seconds, this.#options.now()));
+    if (durable) await this.#durable(entry);
   }
 
   add(name: string, amount: number, options: CounterOptions): Promise<number> {
@@ -102,11 +102,13 @@ export class CounterCache implements Counters {
     await this.#soon().catch(() => {}); // the store has told of it; the next change tries again
   }
 
-  #added(name: string, amount: number, { seconds, durable }: CounterOptions): Promise<number> {
+  async #added(name: string, amount: number, { seconds, durable }: CounterOptions): Promise<number> {
+    const expires = endOf(seconds, this.#options.now());
     const live = this.#live(name);
     const sum = (live ? Number(live.value) || 0 : 0) + amount;
-    const entry = this.#set(name, String(sum), live ? live.expires : this.#options.now() + seconds * 1000);
-    return durable ? this.#durable(entry).then(() => sum) : Promise.resolve(sum);
+    const entry = this.#set(name, String(sum), live ? live.expires : expires);
+    if (durable) await this.#durable(entry);
+    return sum;
   }
 
   /** Resolves when the entry is saved as it is now, or has ended. */
@@ -206,6 +208,21 @@ export class CounterCache implements Counters {
       if (expires <= now && changes === saved) this.#entries.delete(name);
     }
   }
+}
+
+/** The last moment that a Date has. */
+const LAST = 8.64e15;
+
+/**
+ * When it expires, a whole number: one row that the table does not take would keep all others from being saved.
+ *
+ * @throws {RangeError}
+ */
+function endOf(seconds: number, now: number): number {
+  if (typeof seconds !== "number" || Number.isNaN(seconds)) {
+    throw new RangeError(`a counter lives for a number of seconds, not ${seconds}`);
+  }
+  return Math.round(Math.max(0, Math.min(LAST, now + seconds * 1000)));
 }
 
 const HIGH = /[\ud800-\uffff]/;

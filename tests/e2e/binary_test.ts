@@ -10,6 +10,8 @@ import { TempFolder } from "../support/temp.ts";
 import { waitFor, within } from "../support/wait.ts";
 
 const MAIN = new URL("../../cli/main.ts", import.meta.url).pathname;
+const { tasks } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
+const ALLOWED = (tasks.postern as string).split(" ").filter((word) => word.startsWith("--"));
 const PLUGIN = `import { definePlugin, reject } from "postern";
 import { z } from "zod";
 export default definePlugin({
@@ -23,6 +25,18 @@ export default definePlugin({
     },
   }),
 });
+`;
+
+/** Runs in a process of its own, which is this same file. */
+const APART = `import { on, reject } from "postern";
+export default on("rcpt", (ctx, next) => {
+  if (ctx.recipient.address.local !== "apart") return next();
+  try {
+    return reject("5.7.1", Deno.readTextFileSync("/etc/passwd"));
+  } catch (error) {
+    return reject("5.7.1", (error as Error).name);
+  }
+}, { name: "apart" });
 `;
 
 interface Said {
@@ -43,8 +57,9 @@ async function run(command: readonly string[], options: Deno.CommandOptions = {}
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, out: text(stdout), err: text(stderr) };
 }
+/** With the permissions of `deno task postern`, which the manual says. */
 const build = (folder: string, ...args: string[]) =>
-  run([Deno.execPath(), "run", "-A", MAIN, "build", "--how", "join", ...args], { cwd: folder });
+  run([Deno.execPath(), "run", ...ALLOWED, MAIN, "build", "--how", "join", ...args], { cwd: folder });
 
 /** An operator's folder with a binary that was built in it; no checkout of his. */
 class Site implements AsyncDisposable {
@@ -56,6 +71,7 @@ class Site implements AsyncDisposable {
   static async make(): Promise<Site> {
     const site = new Site(await TempFolder.make("postern-operator-"));
     await site.folder.file("plugins/greeting.ts", PLUGIN);
+    await site.folder.file("plugins/apart.ts", APART);
     await site.folder.file(
       "postern.yaml",
       `hostname: mx.example.org
@@ -65,6 +81,12 @@ listeners: [{ address: "127.0.0.1:${site.smtp}" }]
 admin: { address: "127.0.0.1:${site.admin}", token: "\${MY_TOKEN}" }
 plugins:
   - ./plugins/greeting.ts: { word: bonjour }
+  - ./plugins/apart.ts: {}
+    sandbox: { memory: 256MiB, cpu: 60s }
+    deadline: 120s
+  - headers: {}
+    sandbox: { cpu: 60s }
+    deadline: 120s
   - inbox: { everything: true }
 `,
     );
@@ -82,6 +104,7 @@ plugins:
 interface Answers {
   readonly nobody: string;
   readonly thief: string;
+  readonly apart: string;
 }
 /** Starts it, sends a message, asks for what it should not do, reads the message and the site; SIGTERM, and it drains. */
 async function serves(site: Site, command: readonly string[], env: Record<string, string> = {}): Promise<Answers> {
@@ -110,9 +133,13 @@ async function serves(site: Site, command: readonly string[], env: Record<string
     await client.command("MAIL FROM:<a@sender.example>", 250);
     const nobody = (await client.command("RCPT TO:<nobody@example.org>")).raw;
     const thief = (await client.command("RCPT TO:<thief@example.org>")).raw;
+    const apart = (await client.command("RCPT TO:<apart@example.org>")).raw;
     await client.command("RCPT TO:<bob@example.org>", 250);
     await client.command("DATA", 354);
-    await client.command("Subject: one file\r\n\r\nHello\r\n.", 250);
+    await client.command(
+      "From: a@sender.example\r\nDate: Mon, 30 Nov 2026 12:00:00 +0000\r\nSubject: one file\r\n\r\nHello\r\n.",
+      250,
+    );
     await client.quit();
     const site_ = `http://127.0.0.1:${site.admin}`, headers = { authorization: "Bearer token-of-the-operator" };
     const list = await (await fetch(`${site_}/api/v1/messages`, { headers })).json();
@@ -126,7 +153,7 @@ async function serves(site: Site, command: readonly string[], env: Record<string
     child.kill("SIGTERM");
     assertEquals((await within("the end", status, 60_000)).code, 0, output);
     assertStringIncludes(output, "stopped");
-    return { nobody, thief };
+    return { nobody, thief, apart };
   } finally {
     if (!ended) child.kill("SIGKILL");
     await status;
@@ -143,11 +170,12 @@ Deno.test("an operator builds in his own folder: it says how, what it has and wh
     out,
     /made {6}this Deno \([\d.]+\) and the modules joined in one file; not by deno compile: --how join\n/,
   );
-  assertMatch(out, /carries .*inbox.*, \.\/plugins\/greeting\.ts\n/);
+  assertMatch(out, /carries .*inbox.*, \.\/plugins\/greeting\.ts, \.\/plugins\/apart\.ts\n/);
   assertMatch(out, /--allow-env=\S*,MY_TOKEN /);
   await Deno.remove(site.folder.at("plugins"), { recursive: true }); // it has its own
-  const { nobody, thief } = await serves(site, [site.program, "serve", "-c", site.folder.at("postern.yaml")]);
+  const { nobody, thief, apart } = await serves(site, [site.program, "serve", "-c", site.folder.at("postern.yaml")]);
   assertMatch(nobody, /^550 5\.1\.1 No bonjour here/);
+  assertMatch(apart, /^550 5\.7\.1 NotCapable/, "what runs apart may read nothing");
   assertMatch(thief, /^451 /, "it may not read what the configuration does not name");
 
   const version = await run([site.program, "--version"], { clearEnv: true, cwd: "/" });
@@ -219,6 +247,7 @@ exec chroot ${root} /postern serve -c ${site.folder.at("postern.yaml")}`;
       PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
     });
     assertMatch(answers.nobody, /^550 5\.1\.1 No bonjour here/);
+    assertMatch(answers.apart, /^550 5\.7\.1 NotCapable/);
   },
 );
 

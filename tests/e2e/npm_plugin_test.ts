@@ -112,7 +112,7 @@ plugins:
     ["6:5", '"deno cache npm:@postern-test/absent@1.0.0" fetches it where there is a network'],
     ["7:5", "npm:.. names no package: write npm:NAME@VERSION"],
     ["8:5", '"quiet" takes no options'],
-    ["9:44", "expected string"],
+    ["9:44", "must be a string"],
   ] as const;
   assertEquals(lines.length, expected.length, err);
   for (const [at, [place, words]] of expected.entries()) {

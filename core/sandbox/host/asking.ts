@@ -30,10 +30,12 @@ export class Asking {
 
   /** @throws {Garbage} where that is no question of a plugin's. */
   take({ question, about }: Extract<Outward, { do: "question" }>): void {
+    const octets = about.ask === "write" ? about.octets.length : about.ask === "send" ? about.content.length : 0;
+    if (octets > 0) this.#life.owe(octets);
     if (this.#waiting.size >= MOST || this.#waiting.has(question)) throw new Garbage("too many questions at a time");
     const controller = new AbortController();
     this.#waiting.set(question, controller);
-    void this.#run(question, about, controller.signal);
+    void this.#run(question, about, controller.signal).then(() => this.#life.owe(-octets));
   }
 
   cancel(question: number): void {

@@ -11,6 +11,8 @@ type Reader = { next(): Promise<Uint8Array<ArrayBuffer> | null>; end(): void };
 
 /** Bodies that one call may write, and read at a time. */
 const MOST = 100;
+/** What one call may write, octets: so much, and so many times what was received. */
+const LEAST_WRITTEN = 64 * 1024 * 1024, TIMES_WRITTEN = 4;
 
 export class Bodies {
   readonly #ctx: TransactionContext | null;
@@ -18,6 +20,9 @@ export class Bodies {
   readonly #writers = new Map<number, BodyWriter>();
   readonly #written = new Map<number, Body>();
   readonly #readers = new Map<number, Reader>();
+  #octets = 0;
+  /** The call has its answer, or is asked again: what is still under way comes to nothing. */
+  #over = false;
 
   /** Those of a transaction, or a content that is to be signed. */
   constructor(source: TransactionContext | SignedContent | null) {
@@ -29,12 +34,13 @@ export class Bodies {
   /** The next octets; null: that was all. The caller may give them away. */
   async read(body: number, reader: number): Promise<Uint8Array<ArrayBuffer> | null> {
     let found = this.#readers.get(reader);
+    if (this.#over) throw new Error("the call is over");
     if (found === undefined) {
       if (this.#readers.size >= MOST) throw new RangeError("so many streams at a time are not read");
       this.#readers.set(reader, found = readerOf(this.#find(body)));
     }
     const chunk = await found.next();
-    if (chunk === null) this.#readers.delete(reader);
+    if (chunk === null || this.#over) this.#readers.delete(reader);
     return chunk;
   }
 
@@ -45,7 +51,13 @@ export class Bodies {
 
   /** One more piece of another body. The header section before it is the host's. */
   async write(body: number, octets: Uint8Array): Promise<void> {
-    await (await this.#writer(body)).write(octets);
+    const writer = await this.#writer(body), most = LEAST_WRITTEN + TIMES_WRITTEN * (this.#ctx?.received?.size ?? 0);
+    this.#octets += octets.length;
+    if (this.#octets > most) {
+      this.discard(body);
+      throw new RangeError(`rewrite(): no more than ${most} octets are written`);
+    }
+    await writer.write(octets);
   }
 
   /** How many octets it has. */
@@ -53,6 +65,10 @@ export class Bodies {
     const writer = await this.#writer(body);
     this.#writers.delete(body);
     const whole = await writer.finish();
+    if (this.#over) {
+      whole.discard(); // nobody will
+      throw new Error("the call is over");
+    }
     this.#written.set(body, whole);
     return whole.size;
   }
@@ -74,6 +90,7 @@ export class Bodies {
 
   /** What nobody took goes. */
   end(): void {
+    this.#over = true;
     for (const body of [...this.#writers.keys(), ...this.#written.keys()]) this.discard(body);
     for (const reader of [...this.#readers.keys()]) this.unread(reader);
   }
@@ -90,6 +107,7 @@ export class Bodies {
 
   async #writer(body: number): Promise<BodyWriter> {
     const known = this.#writers.get(body), ctx = this.#ctx;
+    if (this.#over) throw new Error("the call is over");
     if (known !== undefined) return known;
     const received = ctx?.received ?? null, receive = ctx?.services.receive;
     if (received === null || receive === undefined || ctx?.phase !== "data") throw new TypeError("rewrite(): not here");

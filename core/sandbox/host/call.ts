@@ -5,6 +5,7 @@
  */
 import type { Reply } from "../../model/reply.ts";
 import type { Signer } from "../../pipeline/contexts/contexts.ts";
+import { OutsideError } from "../../pipeline/contexts/outside.ts";
 import { PluginContext } from "../../pipeline/contexts/plugin_context.ts";
 import type { TransactionContext } from "../../pipeline/contexts/transaction_context.ts";
 import type { Answer, Next, Phase } from "../../pipeline/plugin.ts";
@@ -87,6 +88,8 @@ export class PhaseCall implements Open {
   begin(life: Life, call: number): void {
     if (this.#over) return life.close(call, true);
     this.#bodies.end();
+    this.#bodies = new Bodies(this.#ctx);
+    this.#forget();
     this.#life = life;
     this.#call = call;
     this.#repeats = this.#passed !== null;
@@ -266,7 +269,14 @@ export class PhaseCall implements Open {
   #end(): void {
     this.#over = true;
     this.#bodies.end();
+    this.#forget();
     this.#life?.close(this.#call);
+  }
+
+  /** Of what the inside was asked, nothing will be heard. */
+  #forget(): void {
+    for (const { reject } of this.#outside.values()) reject(new OutsideError("nobody is asked: the call is over"));
+    this.#outside.clear();
   }
 
   // ---- What is asked from inside -------------------------------------------------------------------------------------
@@ -310,6 +320,7 @@ export class PhaseCall implements Open {
 
   #askBack(question: number): Promise<string> {
     const { promise, resolve, reject } = Promise.withResolvers<string>();
+    if (this.#outside.has(question)) throw new TypeError("outside(): two questions of one number");
     this.#outside.set(question, { resolve, reject });
     this.#life!.post({ do: "outside", call: this.#call, question });
     return promise;

@@ -12,6 +12,7 @@ import type { RemoteRoute, Role } from "../../pipeline/contexts/contexts.ts";
 import { PHASES } from "../../pipeline/compile.ts";
 import type { Phase } from "../../pipeline/plugin.ts";
 import { MAX_WORDS } from "../values.ts";
+import { faultOf } from "./inert.ts";
 import type {
   Deed,
   Description,
@@ -28,6 +29,8 @@ import type {
 export class Garbage extends Error {}
 
 const MAX_LIST = 20_000, MAX_TEXT = 4 * 1024 * 1024, MAX_NAME = 1000;
+/** Characters of a counter's value: all of them are kept in memory. */
+const MAX_VALUE = 64 * 1024;
 const TYPES: readonly string[] = ["A", "AAAA", "CNAME", "MX", "TXT", "PTR", "TLSA"];
 const ROLES: readonly string[] = ["mx", "submission", "lmtp", "edge"];
 type Fields = Readonly<Record<string, unknown>>;
@@ -71,7 +74,7 @@ export function readOutward(value: unknown): Outward {
       return {
         do: what,
         issues: list(it["issues"], "issues", issue),
-        ...(it["schema"] === undefined ? {} : { schema: fields(it["schema"], "a schema") }),
+        ...(it["schema"] === undefined ? {} : { schema: schema(it["schema"]) }),
         ...(it["said"] === undefined ? {} : { said: text(it["said"], "said") }),
       };
     default:
@@ -110,6 +113,14 @@ function whole(value: unknown, what: string): number {
 }
 function callOf(it: Fields): number {
   return whole(it["call"], "call");
+}
+function inert(value: unknown, what: string): unknown {
+  const fault = faultOf(value);
+  if (fault !== null) throw new Garbage(`${what} ${fault}`);
+  return value;
+}
+function schema(value: unknown): Fields {
+  return fields(inert(value, "a schema"), "a schema");
 }
 function orNull<T>(value: unknown, read: (value: unknown) => T): T | null {
   return value === null || value === undefined ? null : read(value);
@@ -194,7 +205,7 @@ function deed(value: unknown): Deed {
       const scope = it["scope"];
       if (scope !== "connection" && scope !== "transaction" && scope !== "recipient") throw new Garbage("no scope");
       const key = text(it["key"], "key", MAX_NAME), told = orNull(it["told"], (each) => text(each, "told"));
-      return { deed: what, scope, key, value: it["value"], told };
+      return { deed: what, scope, key, value: inert(it["value"], `the value of ${key}`), told };
     }
     case "effect":
       return { deed: what, effect: effect(it["effect"]) };
@@ -293,7 +304,7 @@ function question(value: unknown): Question {
     case "get":
       return { ask, name: name() };
     case "put":
-      return { ask, name: name(), value: text(it["value"], "value"), options: lasting(it["options"]) };
+      return { ask, name: name(), value: text(it["value"], "value", MAX_VALUE), options: lasting(it["options"]) };
     case "add":
       return { ask, name: name(), amount: number(it["amount"], "amount"), options: lasting(it["options"]) };
     case "list": {
@@ -349,7 +360,7 @@ function description(value: unknown): Description {
   const it = fields(value, "a description");
   const name = (each: unknown) => text(each, "a name", MAX_NAME);
   return {
-    name: name(it["name"]),
+    name: plugin(it["name"]),
     phases: list(it["phases"], "phases", phase),
     after: list(it["after"], "after", name),
     roles: orNull(it["roles"], (each) => list(each, "roles", role)),
@@ -358,12 +369,23 @@ function description(value: unknown): Description {
     routesTo: list(it["routesTo"], "routesTo", name),
     routesVia: list(it["routesVia"], "routesVia", name),
     mechanisms: orNull(it["mechanisms"], (each) => list(each, "mechanisms", name)),
-    deadline: orNull(it["deadline"], (each) => number(each, "deadline")),
+    deadline: orNull(it["deadline"], (each) => time(each, "deadline")),
     observes: it["observes"] === true,
     learns: it["learns"] === true,
     jobs: list(it["jobs"], "jobs", job),
-    schema: fields(it["schema"], "a schema"),
+    schema: schema(it["schema"]),
   };
+}
+/** Its part of the store begins with its name and a colon. */
+function plugin(value: unknown): string {
+  const name = text(value, "a name", MAX_NAME);
+  if (!/^[A-Za-z][\w.-]{0,63}$/.test(name)) throw new Garbage("a name that no plugin has: letters, digits, . - _");
+  return name;
+}
+function time(value: unknown, what: string): number {
+  const found = number(value, what);
+  if (!Number.isFinite(found) || found < 0) throw new Garbage(`${what} is no time`);
+  return found;
 }
 function phase(value: unknown): Phase {
   const name = text(value, "a phase", MAX_NAME);
@@ -375,9 +397,9 @@ function role(value: unknown): Role {
   return value as Role;
 }
 function job(value: unknown): Description["jobs"][number] {
-  const it = fields(value, "a job"), every = number(it["every"], "every");
+  const it = fields(value, "a job"), every = time(it["every"], "every");
   if (!(every >= 1000)) throw new Garbage("a job runs once in a second at most");
-  return { name: text(it["name"], "name", MAX_NAME), every, after: number(it["after"], "after") };
+  return { name: text(it["name"], "name", MAX_NAME), every, after: time(it["after"], "after") };
 }
 function issue(value: unknown): WireIssue {
   const it = fields(value, "an issue");

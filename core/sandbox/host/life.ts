@@ -63,6 +63,8 @@ const NOISE = 1000;
 const TOLD = 10;
 /** Messages for one call, and such as wait for an answer at a time. */
 const MESSAGES = 20_000;
+/** Octets that were posted and wait to be written, of all calls together. A single piece may be longer. */
+const OWED = 64 * 1024 * 1024;
 /** Calls that were answered and may still ask. */
 const REMEMBERED = 100;
 /** How long `stop` may take, milliseconds that were watched. */
@@ -87,6 +89,7 @@ export class Life implements Waiting {
   #noise = 0;
   #noiseSince = 0;
   #signers = 0;
+  #owed = 0;
   #described: ((found: Description) => void) | null = null;
   #failed: ((why: Error) => void) | null = null;
   #begun: (() => void) | null = null;
@@ -163,6 +166,18 @@ export class Life implements Waiting {
       if (this.#answered.size > REMEMBERED) this.#answered.delete(this.#answered.keys().next().value!);
     }
     this.#rest();
+  }
+
+  /**
+   * Counts octets that came and are not written yet. The shim waits for each piece; who does not fills this memory.
+   *
+   * @throws {Garbage} when that is too much.
+   */
+  owe(octets: number): void {
+    if (octets > 0 && this.#owed > 0 && this.#owed + octets > OWED) {
+      throw new Garbage("more octets than can be written");
+    }
+    this.#owed += octets;
   }
 
   /** Keeps it while a signer may be asked. */

@@ -1,7 +1,7 @@
 /**
  * A plugin apart, over all its lives: one that everything shares, begun with the first call, and beside it short ones for
  * those that were open in a life that ended. Nobody knows which of them was to blame, so each is asked again alone; the one
- * that ends that life too is the culprit, and has the error. What had not begun is simply asked again.
+ * that ends a life in which it was the first is the culprit, and has the error. What had not begun is simply asked again.
  * Non-job: one life (life.ts), one call (call.ts).
  */
 import type { Signer } from "../../pipeline/contexts/contexts.ts";
@@ -50,7 +50,10 @@ export class Sandbox implements CallHost {
   #shared: Life | null = null;
   readonly #lives = new Set<Life>();
   readonly #houses = new WeakMap<Life, Map<Host, number>>();
-  readonly #alone = new Map<Life, Open>();
+  /** Lives in which one is asked at a time. `first`: nothing else ran there that could be to blame. */
+  readonly #alone = new Map<Life, { readonly open: Open; readonly first: boolean }>();
+  /** Suspects that ended a life in which another had been asked before. */
+  readonly #again = new WeakSet<Open>();
   readonly #suspects: Open[] = [];
   readonly #moves = new WeakMap<Open, number>();
   /** Somebody has started it and will stop it. */
@@ -199,10 +202,15 @@ export class Sandbox implements CallHost {
     this.#lives.delete(life);
     this.#stay(life);
     if (life.answered) this.#failures = 0;
-    const culprit = this.#alone.get(life);
-    if (culprit !== undefined) {
+    const asked = this.#alone.get(life);
+    if (asked !== undefined) {
+      const { open: culprit, first } = asked;
       this.#alone.delete(life);
-      culprit.fail(new Error(why));
+      if (first || !culprit.retries) culprit.fail(new Error(why));
+      else {
+        this.#again.add(culprit); // or a timer of the one before
+        this.#suspects.unshift(culprit);
+      }
       for (const open of [...begun, ...waiting]) if (open !== culprit) open.fail(new Error(why));
       this.#askAlone();
       return;
@@ -245,14 +253,23 @@ export class Sandbox implements CallHost {
         open.fail(error as Error);
         continue;
       }
-      this.#alone.set(life, open);
+      this.#alone.set(life, { open, first: true });
       life.begin(this.#options.making).catch(() => {}); // its end is told
       life.run(open);
     }
   }
 
   #idle(life: Life): void {
-    if (this.#alone.delete(life)) this.#askAlone();
+    if (this.#alone.delete(life)) {
+      // A life that goes on asks the next: to begin one for each of a hundred takes longer than they may wait
+      const next = this.#suspects.findIndex((open) => open.retries && !this.#again.has(open));
+      if (next >= 0) {
+        const open = this.#suspects.splice(next, 1)[0]!;
+        this.#alone.set(life, { open, first: false });
+        return life.run(open);
+      }
+      this.#askAlone();
+    }
     if (this.#owned && life === this.#shared) return;
     if (!life.held && life !== this.#shared) return void this.#stop(life);
     if (this.#owned) return; // until nobody holds a signer of it

@@ -115,6 +115,8 @@ export class AskedCounters implements Counters {
 }
 
 let readers = 0;
+/** Octets that are written at a time. */
+const PIECE = 256 * 1024;
 
 /** Octets that the host holds: the head is here, the rest comes when it is read. What came whole is kept. */
 export class HeldBody implements Body {
@@ -171,9 +173,10 @@ export class HeldWriter implements BodyWriter {
     const own = chunk.subarray(Math.min(this.#skip, chunk.length));
     this.#skip -= chunk.length - own.length;
     if (own.length === 0) return;
-    const octets = new Uint8Array(own.length);
-    octets.set(own);
-    await this.#questions.ask({ ask: "write", body: this.#body, octets }, { transfer: [octets.buffer] });
+    for (let at = 0; at < own.length; at += PIECE) { // the host takes so much at a time, of all calls together
+      const octets = new Uint8Array(own.subarray(at, at + PIECE)); // a copy, to give away
+      await this.#questions.ask({ ask: "write", body: this.#body, octets }, { transfer: [octets.buffer] });
+    }
   }
   async finish(): Promise<Body> {
     const size = await this.#questions.ask({ ask: "finish", body: this.#body }) as number;

@@ -32,7 +32,26 @@ let early: Inward[] | null = [];
 let take = (message: Inward): void => void early?.push(message);
 watchEnds();
 scope.addEventListener("message", ({ data }: { readonly data: Inward }) => take(data));
-post({ do: "loaded" });
+
+/** Modules are loaded; the next that runs is the plugin. */
+export function loaded(): void {
+  post({ do: "loaded" });
+}
+
+/** Loads a module that has the plugin's as `plugin`, and serves what that exports under a name. */
+export async function load(module: string, name: string): Promise<void> {
+  let found: { readonly plugin: PluginModule };
+  try {
+    found = await import(module);
+  } catch (error) {
+    const { message } = toWireError(error);
+    // The runtime speaks of its own flags, which are not what is missing
+    const may = /Requires read access to ("[^"]*")/.exec(message)?.[1];
+    const said = may === undefined ? message.split("\n", 1)[0]! : `imports ${may}, which sandbox.read does not name`;
+    return post({ do: "refused", issues: [{ path: [], message: `cannot be loaded: ${said}` }] });
+  }
+  serve(found.plugin, name);
+}
 
 /** Serves the plugin that a module exports under a name until the host ends it. */
 export function serve(module: PluginModule, name: string): void {

@@ -64,10 +64,10 @@ export class ProcessChannel implements Channel {
     this.pid = child.pid;
     this.#input = child.stdin.getWriter();
     this.#input.closed.catch(() => {}); // it died: `status` says how
-    const { name, root, permissions, memory } = spec;
+    const { name, root, permissions, loading = [], hosts = [], memory } = spec;
     this.#memory = memory;
     const inside = threadModule(new URL("./inside.ts", import.meta.url)).href;
-    const beginning: Beginning = { name, inside, root, permissions, memory };
+    const beginning: Beginning = { name, inside, root, permissions, loading, hosts, memory };
     this.#write({ kind: "control", text: JSON.stringify(beginning), parts: [] });
     const lines = new LogLines({
       told: (line) => {

@@ -17,6 +17,9 @@ export interface Beginning {
   /** JavaScript: the root module of the Worker. */
   readonly root: string;
   readonly permissions: Permissions;
+  /** What it may read, and load modules from, until its modules are loaded (../channel.ts). */
+  readonly loading: readonly string[];
+  readonly hosts: readonly string[];
   /** Octets that the process may grow by; null: no bound. */
   readonly memory: number | null;
 }
@@ -57,7 +60,7 @@ function outlastSignals(): void {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) Deno.addSignalListener(signal, () => {});
 }
 
-function begin({ name, inside, root, permissions, memory }: Beginning): Worker {
+function begin({ name, inside, root, permissions, loading, hosts, memory }: Beginning): Worker {
   const base = Deno.memoryUsage().rss;
   const { net, read, env } = permissions;
   const source = `import ${JSON.stringify(inside)};\n${root}`;
@@ -67,13 +70,13 @@ function begin({ name, inside, root, permissions, memory }: Beginning): Worker {
     deno: {
       permissions: {
         net: [...net],
-        read: [...read],
+        read: [...read, ...loading],
         env: [...env],
         write: false,
         run: false,
         ffi: false,
         sys: false,
-        import: false,
+        import: hosts.length > 0 ? [...hosts] : false,
       },
     },
   });

@@ -4,6 +4,7 @@
  * Non-job: talking to it (channel.ts), what it does then (child.ts).
  */
 import { carried, plainDeno, threadModule } from "../../packed/contents.ts";
+import { runnableDeno } from "../../packed/runtime.ts";
 import { ChannelError, type ChannelSpec, type Permissions } from "../channel.ts";
 
 /** What is run. */
@@ -86,34 +87,13 @@ function environment(granted: readonly string[]): Record<string, string> {
   return found;
 }
 
-/**
- * This executable, by a name under which it may be run: `--allow-run=deno` allows what PATH finds, and that is the same
- * file only behind a link.
- */
+/** This executable, by a name under which it may be run. */
 function executable(): string {
-  // Where a newer one was put in its place, Linux says so behind the path: the child is that one, with our own modules
-  const own = Deno.execPath().replace(/ \(deleted\)$/, "");
-  if (mayRun(own)) return own;
-  const found = onPath("deno");
-  if (found !== null && mayRun(found) && Deno.realPathSync(found) === Deno.realPathSync(own)) return found;
-  throw new ChannelError(`needs a process of its own, and the server may start none: run it with --allow-run=${own}`);
-}
-
-function mayRun(command: string): boolean {
-  return Deno.permissions.querySync({ name: "run", command }).state === "granted";
-}
-
-function onPath(name: string): string | null {
-  if (Deno.build.os === "windows") return null;
-  if (Deno.permissions.querySync({ name: "env", variable: "PATH" }).state !== "granted") return null;
-  for (const folder of Deno.env.get("PATH")?.split(":") ?? []) {
-    try {
-      if (Deno.statSync(`${folder}/${name}`).isFile) return `${folder}/${name}`;
-    } catch {
-      continue; // not there, or not to be read
-    }
-  }
-  return null;
+  const found = runnableDeno();
+  if (found !== null) return found;
+  throw new ChannelError(
+    `needs a process of its own, and the server may start none: run it with --allow-run=${Deno.execPath()}`,
+  );
 }
 
 /** A child is held by its own flags alone, so this server could give away what it has not. */

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertLess, assertMatch, assertRejects } from "@std/assert";
 import type { Config } from "../../../core/config/config.ts";
 import { connectionsFor } from "../../../core/config/defaults.ts";
 import { loadConfig } from "../../../core/config/load.ts";
@@ -249,4 +249,20 @@ listeners: [{ address: "127.0.0.1:2525", auth: { withoutTls: true } }]
 plugins: [{ ${login} }, { discard: { everything: true } }]
 `);
   assertEquals(listener!.mechanisms, []);
+});
+
+Deno.test("a plugin in a sandbox that takes the name of another is told to have one of its own: the store goes by it", async () => {
+  await using temp = await TempFolder.make();
+  await temp.file("theirs.js", `export default { name: "greylist", handlers: { mail: (_, next) => next() } };\n`);
+  const listed = async (name: string) => {
+    await temp.file("postern.yaml", `plugins:\n  - ./theirs.js: {}\n    sandbox: {}\n${name}`);
+    const { listeners } = await loadConfig({ env: {}, cwd: temp.path });
+    return listeners[0]!.plugins.map((each) => each.name);
+  };
+  const { message } = await assertRejects(() => listed(""), Error) as Error;
+  assertMatch(
+    message,
+    /^postern\.yaml:2:5: plugins\[0\].*: calls itself "greylist", which another plugin is: name it with "as"$/,
+  );
+  assert((await listed("    as: theirs\n")).includes("theirs"));
 });

@@ -132,3 +132,16 @@ Deno.test("a durable change whose time is over before it was saved has nothing l
   assertEquals(await late, 1);
   assertEquals([...state.rows.keys()], []);
 });
+
+Deno.test("a time that no table takes is the fault of who says it, and keeps nobody's counters from being saved", async () => {
+  const { state, cache } = table(10);
+  const counters = cache([]);
+  for (const wrong of [NaN, "7" as unknown as number, undefined as unknown as number]) {
+    await assertRejects(() => counters.put("a", "1", { seconds: wrong }), RangeError);
+    await assertRejects(() => counters.add("a", 1, { seconds: wrong }), RangeError);
+  }
+  for (const odd of [0.0016, 1.23456, 1e300, Infinity]) await counters.put(`odd ${odd}`, "1", { seconds: odd });
+  await counters.add("good", 1, { seconds: 100, durable: true });
+  const saved = [...state.rows.values()].map(([, , expires]) => expires); // the table's column is a strict integer
+  assertEquals([saved.length, saved.filter((each) => !Number.isInteger(each) || each > 8.64e15)], [5, []]);
+});

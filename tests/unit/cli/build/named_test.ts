@@ -92,6 +92,9 @@ plugins: [{ recipients: { file: ./recipients.yaml } }, { maildir: { root: /srv/m
     ["plugins: [./mine.ts, inbox]", "--allow-net"],
     ["plugins: [{ parallel: [dnsbl] }, inbox]", "--allow-net"],
     ["webhooks: []\nplugins: [inbox]", "--allow-net"],
+    ["plugins: [inbox]", "--allow-net=127.0.0.1:2525"], // where it listens when nothing is said
+    ["plugins: [inbox]\nadmin: {}", "--allow-net=127.0.0.1:2525,127.0.0.1:8025"],
+    ['plugins: [inbox]\nlisteners: [{ address: "127.0.0.1:${PORT}" }]', "--allow-net"],
     [
       'plugins: [{ ./mine.ts: {}, sandbox: { net: [] } }, inbox]\nlisteners: [{ address: "127.0.0.1:25" }]',
       "--allow-net=127.0.0.1:25",
@@ -110,7 +113,7 @@ plugins: [{ recipients: { file: ./recipients.yaml } }, { maildir: { root: /srv/m
   const granted = await flags(
     `plugins: [{ ./a.ts: {}, sandbox: { net: ["api.example.org:443"], read: [lists, /srv/b], env: [A_KEY] } }]`,
   );
-  assertEquals(granted[0], "--allow-net=api.example.org:443");
+  assertEquals(granted[0], "--allow-net=127.0.0.1:2525,api.example.org:443");
   assertEquals(granted[1], `--allow-read=@{exe},${at},/etc/resolv.conf,/srv/b`);
   assertMatch(granted[3]!, /,A_KEY$/);
   const isolated = await flags("plugins: [{ ./a.ts: {}, sandbox: { isolate: process } }]", {
