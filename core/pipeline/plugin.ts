@@ -216,12 +216,12 @@ export type Learn = (content: Uint8Array<ArrayBuffer>, as: Lesson, house: Observ
  */
 export interface Lifetime {
   /**
-   * Before anybody asks it. What it throws ends the start of the server, or the reload.
+   * Before anybody asks it. What it throws ends the start of the server, or the reload; so does more than a minute.
    */
   start?(): Promise<void>;
   /**
    * Its configuration is over, or the server stops: what it holds is closed. A session that began before may still ask it,
-   * and is answered. What it throws is a `trouble` event.
+   * and is answered. What it throws is a `trouble` event; after ten seconds nobody waits for it any more.
    */
   stop?(): Promise<void>;
 }

@@ -379,7 +379,9 @@ function description(value: unknown): Description {
 /** Its part of the store begins with its name and a colon. */
 function plugin(value: unknown): string {
   const name = text(value, "a name", MAX_NAME);
-  if (!/^[A-Za-z][\w.-]{0,63}$/.test(name)) throw new Garbage("a name that no plugin has: letters, digits, . - _");
+  if (!/^(?:[A-Za-z][\w.-]{0,63}|on\([a-z]{1,20}\))$/.test(name)) {
+    throw new Garbage("a name that no plugin has: letters, digits, . - _");
+  }
   return name;
 }
 function time(value: unknown, what: string): number {
