@@ -1,5 +1,6 @@
 /** The worker of this folder in workerd, the platform's own runtime, on this machine: `EDGE` is where, `DNS` whom it asks. */
-import { Miniflare } from "miniflare";
+// deno-lint-ignore no-import-prefix
+import { Miniflare } from "npm:miniflare@4.20260730.0"; // 160 MB: fetched by whoever starts this, and nobody else
 
 const [host = "127.0.0.1", port = "8787"] = (Deno.env.get("EDGE") ?? "127.0.0.1:8787").split(":");
 const entry = new URL("worker.ts", import.meta.url).pathname;

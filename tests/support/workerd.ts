@@ -2,7 +2,9 @@
  * A worker as its platform runs it: a module bundled by `deno bundle`, in the real workerd (miniflare starts it), on a port
  * of loopback. Job: build, start, post mail and requests, what came of them. Non-job: what the worker does.
  */
-import { Miniflare } from "miniflare";
+// Not in deno.json: `deno task` fetches what is named there, and no server wants this runtime
+// deno-lint-ignore no-import-prefix
+import { Miniflare } from "npm:miniflare@4.20260730.0";
 import type { Readable } from "node:stream";
 import { TempFolder } from "./temp.ts";
 
