@@ -5,6 +5,7 @@
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import about from "../../deno.json" with { type: "json" };
+import { carried } from "../../core/packed/contents.ts";
 import { CommandError } from "../terminal.ts";
 import { entryText, moduleText, projectText, readmeText, testText } from "./templates.ts";
 
@@ -85,7 +86,7 @@ function lacking({ path, text }: Project, folder: string): string[] {
 /** How a project comes to this Postern: by the checkout that runs, or from where it was published. */
 function ours(): { readonly version: string; readonly zod: string; readonly links: readonly string[] } {
   const root = new URL("../../", import.meta.url);
-  const checkout = root.protocol === "file:" && !Deno.build.standalone;
+  const checkout = root.protocol === "file:" && carried() === null;
   return {
     version: about.version,
     zod: about.imports.zod,

@@ -2,7 +2,6 @@
  * The counters of a data folder, to read: a server may have it at work, or none. Nothing in the folder changes by it.
  * Non-job: writing (core/store).
  */
-import { pathToFileURL } from "node:url";
 import { DatabaseSync } from "node:sqlite";
 import type { CounterEntry, Counters } from "../store/store.ts";
 
@@ -43,13 +42,14 @@ export function openStoredCounters(folder: string, now: () => number): StoredCou
 }
 
 /**
- * With its log and the log's index there, SQLite reads beside whoever writes. Without them it would make them: then the file
- * is read as if nobody could write to it, which is so as long as no server runs.
+ * With its log and the log's index there, SQLite reads beside whoever writes. Without them it makes them, and takes them
+ * away with the last connection, which wants one that may write. (`immutable` would make none; Deno has no way to say it to
+ * a program with narrow permissions.)
  */
 function openToRead(path: string): DatabaseSync {
-  const inUse = exists(`${path}-wal`) && exists(`${path}-shm`);
-  const db = new DatabaseSync(inUse ? path : new URL(`${pathToFileURL(path).href}?immutable=1`), { readOnly: true });
-  db.exec("pragma busy_timeout = 2000");
+  const readOnly = exists(`${path}-wal`) && exists(`${path}-shm`);
+  const db = new DatabaseSync(path, { readOnly });
+  db.exec("pragma busy_timeout = 2000; pragma query_only = on");
   return db;
 }
 

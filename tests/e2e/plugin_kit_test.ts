@@ -2,9 +2,10 @@
  * The kit as somebody has it who begins in an empty folder: a plugin of his own that passes everything as it was written,
  * a server with it, and Postern inside the tests of his program. The same files in a checkout.
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { freePort } from "../support/ports.ts";
 import { postern } from "../support/cli.ts";
+import { BINARY } from "../support/program.ts";
 import { TIED } from "../support/server.ts";
 import { SmtpClient } from "../support/smtp_client.ts";
 import { TempFolder } from "../support/temp.ts";
@@ -47,7 +48,22 @@ Deno.test("the program sends its mail", async () => {
 });
 `;
 
-Deno.test("a new plugin in an empty folder passes what it is given to, and a server runs with it", async () => {
+Deno.test({
+  name: "from one file: a new plugin asks for the Postern that is published, for there is no checkout",
+  ignore: BINARY === null,
+  fn: async () => {
+    await using folder = await TempFolder.make();
+    const made = await postern(["plugin", "new", NAME], { cwd: folder.path });
+    assertEquals([made.code, made.err], [0, ""]);
+    const { links, imports } = JSON.parse(await Deno.readTextFile(folder.at("deno.json")));
+    assertEquals(links, undefined);
+    assertMatch(imports.postern, /^jsr:@postern\/postern@\d/);
+  },
+});
+
+const kitTest = BINARY === null ? Deno.test : Deno.test.ignore; // what follows wants the checkout
+
+kitTest("a new plugin in an empty folder passes what it is given to, and a server runs with it", async () => {
   await using folder = await TempFolder.make();
   const made = await postern(["plugin", "new", NAME], { cwd: folder.path });
   assertEquals([made.code, made.err], [0, ""]);

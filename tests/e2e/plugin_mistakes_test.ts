@@ -7,6 +7,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { run } from "../../cli/main.ts";
 import { mail } from "../support/bytes.ts";
 import { freePort } from "../support/ports.ts";
+import { BINARY } from "../support/program.ts";
 import { Server } from "../support/server.ts";
 import { SmtpClient } from "../support/smtp_client.ts";
 import { TempFolder } from "../support/temp.ts";
@@ -290,8 +291,11 @@ Deno.test("mistakes of a plugin's author that only a message meets: 451, and exp
         const told = await postern(["explain", reference, "-c", config], { cwd: folder.path, env });
         return told.code === 0 && told.out;
       });
-      assertStringIncludes(out, says);
-      if (says.endsWith(" at ")) assertMatch(out, new RegExp(` at \\S*${file}:4:\\d+\\.`), "the place in the file");
+      // In one file there are no files to name
+      assertStringIncludes(out, BINARY === null ? says : says.replace(/ at $/, ""));
+      if (BINARY === null && says.endsWith(" at ")) {
+        assertMatch(out, new RegExp(` at \\S*${file}:4:\\d+\\.`), "the place in the file");
+      }
       assertMatch(out, new RegExp(`${file.slice(0, -3)} +FAILED`));
     });
   }

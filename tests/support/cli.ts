@@ -29,7 +29,7 @@ export async function postern(args: readonly string[], options: CliOptions = {})
       POSTERN_SMTP: `127.0.0.1:${freePort()}`,
       POSTERN_ADMIN: `127.0.0.1:${freePort()}`,
       NO_COLOR: "1",
-      ...ALONE,
+      ...options.under ? {} : ALONE, // what it runs under is to be found
       ...options.env,
     },
     stdin: options.input === undefined ? "null" : "piped",
