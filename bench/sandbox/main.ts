@@ -6,7 +6,8 @@
  * Non-job: what next() costs in the thread of the server.
  */
 import { parseArgs } from "node:util";
-import { EMPTY_DNS, memoryBody, MemoryWriter, SimulatedCounters } from "../../core/pipeline/testing/simulated_house.ts";
+import { EMPTY_DNS, memoryBody, SimulatedCounters } from "../../core/pipeline/testing/simulated_house.ts";
+import { MemoryWriter } from "../../core/store/memory_body.ts";
 import { NO_MAIL_PARAMETERS, NO_RCPT_PARAMETERS } from "../../core/model/envelope.ts";
 import { ReceivedMessage } from "../../core/pipeline/contexts/received_message.ts";
 import { TransactionContext } from "../../core/pipeline/contexts/transaction_context.ts";

@@ -8,7 +8,6 @@ import { applyEditsToBytes } from "../model/edits.ts";
 import { type HeaderEdits, NO_MAIL_PARAMETERS, NO_RCPT_PARAMETERS } from "../model/envelope.ts";
 import { HeaderSection } from "../model/headers.ts";
 import { newId, shortId } from "../model/id.ts";
-import { concat } from "../model/octets.ts";
 import { reject, Reply } from "../model/reply.ts";
 import { forgedResults, formatDate } from "../model/trace.ts";
 import type { Decision, Event } from "../observe/events.ts";
@@ -19,7 +18,8 @@ import { TransactionContext } from "../pipeline/contexts/transaction_context.ts"
 import { observersOf } from "../pipeline/observers.ts";
 import { Pipeline } from "../pipeline/pipeline.ts";
 import type { Plugin } from "../pipeline/plugin.ts";
-import type { Body, BodyWriter, Counters } from "../store/store.ts";
+import { memoryBody, MemoryWriter } from "../store/memory_body.ts";
+import type { Counters } from "../store/store.ts";
 import { IsolateCounters } from "./counters.ts";
 import type { EdgeMail, Via } from "./mail.ts";
 import type { EdgeHostOptions } from "./options.ts";
@@ -126,7 +126,7 @@ export class Judge {
     if (begin.length > MAX_HEADER && new HeaderSection(begin).bodyStart > MAX_HEADER) {
       return end(reject("5.3.4", "Header too big", { code: 552 }));
     }
-    const message = new ReceivedMessage(bodyOf(octets), PARAMETERS.body), { section } = message;
+    const message = new ReceivedMessage(memoryBody(octets), PARAMETERS.body), { section } = message;
     if (section.named("Received").length >= (this.#options.hops ?? 100)) {
       return end(reject("5.4.6", "The message has gone in circles", { code: 554 })); // RFC 5321 6.3
     }
@@ -199,25 +199,4 @@ function mailOf(
 /** There is no peer whose name it could tell, nor a registered word for how it came. */
 function receivedField(host: string, id: string, now: number): string {
   return `Received: by ${host} (Postern) id ${id};\r\n\t${formatDate(now)}\r\n`;
-}
-
-function bodyOf(octets: Uint8Array<ArrayBuffer>): Body {
-  return {
-    size: octets.length,
-    memory: octets,
-    head: octets,
-    stream: () => new Blob([octets]).stream(),
-    discard: () => {},
-  };
-}
-
-class MemoryWriter implements BodyWriter {
-  readonly #chunks: Uint8Array[] = [];
-  write(chunk: Uint8Array): void {
-    this.#chunks.push(chunk.slice());
-  }
-  finish(): Body {
-    return bodyOf(concat(this.#chunks));
-  }
-  abort(): void {}
 }

@@ -2,10 +2,10 @@
  * What a simulated server has in the place of a house: name service that knows nothing, counters and bodies in memory.
  * Non-job: the session (simulation.ts).
  */
-import { concat } from "../../model/octets.ts";
 import { DnsError, type Resolver } from "../../dns/resolver.ts";
 import { type Outside, OutsideError } from "../contexts/outside.ts";
-import type { Body, BodyWriter, CounterEntry, CounterOptions, CounterQuery, Counters } from "../../store/store.ts";
+import { memoryBody as bodyOf } from "../../store/memory_body.ts";
+import type { Body, CounterEntry, CounterOptions, CounterQuery, Counters } from "../../store/store.ts";
 
 /** Where a simulated clock stands still: 2026-01-01. */
 export const START: number = Date.UTC(2026, 0, 1);
@@ -80,26 +80,7 @@ export class SimulatedCounters implements Counters {
   }
 }
 
-/** Keeps what it is given. */
-export class MemoryWriter implements BodyWriter {
-  readonly #chunks: Uint8Array[] = [];
-  write(chunk: Uint8Array): void {
-    this.#chunks.push(chunk.slice());
-  }
-  finish(): Body {
-    return memoryBody(concat(this.#chunks));
-  }
-  abort(): void {}
-}
-
-/** A body that lies in memory. */
+/** A body that lies in memory; of a text, with the line ends of the wire. */
 export function memoryBody(message: string | Uint8Array<ArrayBuffer>): Body {
-  const octets = typeof message === "string" ? new TextEncoder().encode(message.replace(/\r?\n/g, "\r\n")) : message;
-  return {
-    size: octets.length,
-    memory: octets,
-    head: octets,
-    stream: () => new Blob([octets]).stream(),
-    discard: () => {},
-  };
+  return bodyOf(typeof message === "string" ? new TextEncoder().encode(message.replace(/\r?\n/g, "\r\n")) : message);
 }

@@ -15,7 +15,8 @@ import { TransactionContext } from "../contexts/transaction_context.ts";
 import { Pipeline, type PipelineOptions } from "../pipeline.ts";
 import type { Phase, Plugin } from "../plugin.ts";
 import { repliesPerRecipient, type Row, rows } from "../endings/settlement.ts";
-import { answering, EMPTY_DNS, memoryBody, MemoryWriter, SimulatedCounters, START } from "./simulated_house.ts";
+import { MemoryWriter } from "../../store/memory_body.ts";
+import { answering, EMPTY_DNS, memoryBody, SimulatedCounters, START } from "./simulated_house.ts";
 import type { Simulated, SimulatedLogin, SimulatedRecipient, SimulatedResult } from "./simulated.ts";
 import { SimulatedAttempt } from "./simulated_departure.ts";
 

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { type accept, defer, on, parallel, type Plugin, reject, runPhase, simulate, withPolicy } from "postern";
 import { PluginContext } from "../../../core/pipeline/contexts/plugin_context.ts";
-import { MemoryWriter } from "../../../core/pipeline/testing/simulated_house.ts";
+import { MemoryWriter } from "../../../core/store/memory_body.ts";
 import { session } from "./session.ts";
 import { Pauses } from "../../../core/pipeline/calls/pause.ts";
 

@@ -18,7 +18,7 @@ import { ReceivedMessage } from "../../../../../core/pipeline/contexts/received_
 import { TransactionContext } from "../../../../../core/pipeline/contexts/transaction_context.ts";
 import { Pipeline } from "../../../../../core/pipeline/pipeline.ts";
 import { type Row, rows } from "../../../../../core/pipeline/endings/settlement.ts";
-import { MemoryWriter } from "../../../../../core/pipeline/testing/simulated_house.ts";
+import { MemoryWriter } from "../../../../../core/store/memory_body.ts";
 import { memoryBody, SimulatedCounters } from "../../../../../core/pipeline/testing/simulation.ts";
 import type { Phase } from "../../../../../core/pipeline/plugin.ts";
 import type { Client, Role } from "../../../../../core/pipeline/contexts/contexts.ts";
