@@ -104,7 +104,7 @@ export class Examiner {
   async #queue(store: Store, look: Look): Promise<void> {
     for (let offset = 0;; offset += 1000) {
       const { items, corrupt } = await store.queue({ limit: 1000, offset });
-      if (offset === 0) for (const { id, why } of corrupt) look.faults.push(`${id} is set aside: ${why}`);
+      if (offset === 0) { for (const { id, why } of corrupt) look.faults.push(`${id} is set aside: ${why}`); }
       for (const { message: { id, sender }, recipients } of items) {
         const octets = await octetsOf(store, id, look), text = latin1(octets ?? new Uint8Array());
         look.ids.add(id);

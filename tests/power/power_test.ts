@@ -14,7 +14,7 @@ import { SmtpClient } from "../support/smtp_client.ts";
 import { TempFolder } from "../support/temp.ts";
 import { messageOf, nameOf } from "../crash/messages.ts";
 import { drained, SENDER } from "../crash/relay.ts";
-import { cutEach, named, type Plug } from "./cuts.ts";
+import { cutEach, idIn, named, type Plug } from "./cuts.ts";
 import { type Cut, Disk } from "./disk.ts";
 import { type Elsewhere, Examiner, takenBy, until } from "./found.ts";
 import { type Run, runSite, siteConfig } from "./site.ts";
@@ -92,23 +92,29 @@ testWith(["gcc"], "case 70: the power goes at any moment, and nothing with a 250
     `POWER_SEED=${seed}: ${run.names.size} messages had their 250, ${run.entries.length} entries in the journal, ` +
       `${Math.round(written - begin)} ms`,
   );
-  const replies = run.entries.filter(({ kind }) => kind === "reply").length;
-  assertEquals([run.names.size, replies], [2 * MESSAGES, 2 * MESSAGES], "every 250 that a client got is in the journal");
+  const replied = new Set(run.entries.flatMap((entry) => idIn(entry) ?? []));
+  assertEquals(run.names.size, 2 * MESSAGES);
+  assertEquals([...run.names.keys()].filter((id) => !replied.has(id)), [], "every 250 of a client is in the journal");
 
-  await t.step("the journal has all that was done: a disk that keeps everything is the one that was written to", async () => {
-    const disk = new Disk({ root: run.disk });
-    for (const entry of run.entries) disk.play(entry);
-    disk.leave(folder.at("all"), { random, octets: "all", names: "all", sector: 512, junk: false });
-    const { stdout } = await new Deno.Command("diff", {
-      args: ["-rq", "--exclude=*-shm", run.disk, folder.at("all")],
-    }).output();
-    assertEquals(new TextDecoder().decode(stdout), "");
-  });
+  await t.step(
+    "the journal has all that was done: a disk that keeps everything is the one that was written to",
+    async () => {
+      const disk = new Disk({ root: run.disk });
+      for (const entry of run.entries.slice(0, run.clean.entries)) disk.play(entry);
+      disk.leave(folder.at("all"), { random, octets: "all", names: "all", sector: 512, junk: false });
+      const { stdout } = await new Deno.Command("diff", {
+        args: ["-rq", "--exclude=*-shm", run.clean.folder, folder.at("all")],
+      }).output();
+      assertEquals(new TextDecoder().decode(stdout), "");
+    },
+  );
 
   await t.step(`${ROUNDS} cuts`, async () => {
     const trial = new Trial(run, folder);
     await cutEach(run, { random, rounds: ROUNDS, folder: trial.found }, (plug) => trial.look(plug));
-    console.log(`${ROUNDS} cuts: ${trial.wrong.length} with faults; ${trial.more} messages were there before their 250`);
+    console.log(
+      `${ROUNDS} cuts: ${trial.wrong.length} with faults; ${trial.more} messages were there before their 250`,
+    );
     assertEquals(trial.wrong, [], again);
   });
 
