@@ -1,7 +1,7 @@
 /**
  * Power cuts one after the other on one disk (case 70), at the store alone and so more often: lives that end in a cut
  * anywhere, the first start and what a start repairs included, each beginning on what the last cut left. POWER_LIVES says
- * how many (8), POWER_CUTS how many are looked at in each (6), POWER_SEED repeats a run as far as its cuts go.
+ * how many (6), POWER_CUTS how many are looked at in each (4), POWER_SEED repeats a run as far as its cuts go.
  */
 import { assert, assertEquals } from "@std/assert";
 import { testWith } from "../support/debian.ts";
@@ -11,8 +11,8 @@ import { Account, type Promised, promisesIn } from "./chain.ts";
 import { anyCut, Disk } from "./disk.ts";
 import { type Entry, Journal } from "./journal.ts";
 
-const LIVES = Number(Deno.env.get("POWER_LIVES") ?? 8);
-const CUTS = Number(Deno.env.get("POWER_CUTS") ?? 6);
+const LIVES = Number(Deno.env.get("POWER_LIVES") ?? 6);
+const CUTS = Number(Deno.env.get("POWER_CUTS") ?? 4);
 const OPERATIONS = 60;
 
 /** A life on the folder `disk/data`. */
