@@ -15,7 +15,7 @@ import { Deadlines } from "./net/deadline.ts";
 import { Inbound, type InboundOptions, type TlsUpgrade } from "./net/inbound.ts";
 import type { Handover } from "./net/handover.ts";
 import { inject, type Injection, type InjectionResult } from "./net/injection.ts";
-import { ConnectionLimits } from "./net/limits.ts";
+import { ConnectionLimits, type Taken } from "./net/limits.ts";
 import { Listener, type ListenerOptions } from "./net/listener.ts";
 import { Reception, type ReceptionOptions } from "./net/reception.ts";
 import type { Services } from "./pipeline/contexts/transaction_context.ts";
@@ -42,6 +42,8 @@ export interface House {
   pipelineOf(listener: string): Pipeline;
   /** Where a new recipient stands in the queue. */
   readonly place: CommitOptions["place"];
+  /** Places that other threads take too, by role; absent: nobody else does. */
+  places?(role: string): Taken;
   /** Who records sessions; null: nobody. */
   readonly recorder: Recorder | null;
   /** The one at work when it is asked for. */
@@ -207,7 +209,8 @@ export class Doors {
       const exempt = new Networks([...trustedNetworks, "127.0.0.0/8", "::1"]);
       const connections = limits.connections ?? share();
       const options = { connections, perIp: limits.connectionsPerIp, exempt };
-      this.#places.set(role, places = this.#taken.get(role)?.under(options) ?? new ConnectionLimits(options));
+      this.#places.set(role, places = this.#taken.get(role)?.under(options) ??
+        new ConnectionLimits(options, this.#house.places?.(role)));
     }
     return places;
   }
