@@ -7,7 +7,6 @@ import type { LoginServices } from "./auth/authentication.ts";
 import type { Config, ListenerConfig } from "./config/config.ts";
 import { connectionsFor } from "./config/defaults.ts";
 import { openFileLimit } from "./config/open_files.ts";
-import type { Dispatcher } from "./delivery/dispatcher.ts";
 import { enginesOf } from "./engines.ts";
 import { Networks } from "./model/ip.ts";
 import { defer, type Reply } from "./model/reply.ts";
@@ -15,12 +14,13 @@ import { Deadlines } from "./net/deadline.ts";
 import { Inbound, type InboundOptions, type TlsUpgrade } from "./net/inbound.ts";
 import type { Handover } from "./net/handover.ts";
 import { inject, type Injection, type InjectionResult } from "./net/injection.ts";
+import type { ListenAddress } from "./net/listen_address.ts";
 import { ConnectionLimits, type Taken } from "./net/limits.ts";
 import { Listener, type ListenerOptions } from "./net/listener.ts";
 import { Reception, type ReceptionOptions } from "./net/reception.ts";
 import type { Services } from "./pipeline/contexts/transaction_context.ts";
 import type { Pipeline } from "./pipeline/pipeline.ts";
-import { type CommitOptions, commitTransaction, storeRefusal } from "./queue/commit.ts";
+import { type CommitOptions, commitTransaction, handOn, storeRefusal, type Taker } from "./queue/commit.ts";
 import type { Quarantine } from "./queue/quarantine.ts";
 import { RecordedHost } from "./replay/recorded_host.ts";
 import type { Recorder } from "./replay/recorder.ts";
@@ -47,9 +47,9 @@ export interface House {
   /** Who records sessions; null: nobody. */
   readonly recorder: Recorder | null;
   /** The one at work when it is asked for. */
-  quarantine(): Quarantine;
+  quarantine(): Pick<Quarantine, "admit" | "until">;
   /** Takes what is in the queue to where it goes; the one at work when it is asked for. */
-  dispatcher(): Pick<Dispatcher, "claim" | "take" | "kick">;
+  dispatcher(): Taker;
 }
 
 /** A writer that is this far behind makes peers wait outside (SEMANTICS 25), milliseconds. */
@@ -72,6 +72,15 @@ export class Doors {
   constructor(house: House, previous: Doors | null = null) {
     this.#house = house;
     this.#taken = previous === null ? new Map() : new Map([...previous.#taken, ...previous.#places]);
+  }
+
+  /**
+   * The socket that other threads listen on too.
+   *
+   * @throws {ListenError} when the address cannot be had.
+   */
+  share(config: ListenerConfig, address: ListenAddress): Promise<Listener> {
+    return Listener.open({ ...this.behind(config), address, shared: true });
   }
 
   /** @throws {ListenError} when the address cannot be had. */
@@ -167,12 +176,7 @@ export class Doors {
           now: services.now,
           random: Math.random,
           claim: (message) => dispatcher.claim(message),
-          committed: ({ recipients }, leases, octets) => {
-            if (leases.length > 0) dispatcher.take(leases, octets);
-            // With a claim all that is ready is leased
-            const left = leases.length > 0 ? "deferred" : "ready";
-            if (recipients.some(({ state }) => state === left || state === "deferred")) dispatcher.kick();
-          },
+          committed: (message, leases, octets) => handOn(dispatcher, message, { leases, octets }),
           trouble,
         });
       },

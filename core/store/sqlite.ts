@@ -23,7 +23,8 @@ import type {
   WriterRequest,
 } from "./protocol.ts";
 import { claimedLeases, encodeCommit, entryId, readEntryId } from "./rows.ts";
-import { FileBody, Spool } from "./spool.ts";
+import { Spool } from "./spool.ts";
+import { SpoolFile } from "./spool_file.ts";
 import { StoredBodies } from "./stored_bodies.ts";
 import { SqliteReading } from "./sqlite_reading.ts";
 import {
@@ -203,7 +204,7 @@ class SqliteStore implements Store {
       const octets = received?.memory ? concat([body.memory ?? NOTHING, received.memory]) : body.memory;
       const answer = await this.#writer.submit(operation, octets);
       for (const each of [body, received]) {
-        if (each instanceof FileBody && (answer.fault === undefined || answer.lost)) each.keep();
+        if (each instanceof SpoolFile && (answer.fault === undefined || answer.lost)) each.keep();
       }
       taken(answer);
       for (let i = 0; i < operation.entries.length; i++) {
@@ -219,8 +220,8 @@ class SqliteStore implements Store {
 
   /** The body in a file of ours whose octets are on disk, or in memory. */
   async #durable(id: string, body: Body): Promise<Body> {
-    const own = body instanceof FileBody ? body : await this.#adopt(id, body);
-    if (own instanceof FileBody) await own.sync();
+    const own = body instanceof SpoolFile ? body : await this.#adopt(id, body);
+    if (own instanceof SpoolFile) await own.sync();
     return own;
   }
 
@@ -420,7 +421,7 @@ class SqliteStore implements Store {
 const NOTHING = new Uint8Array(0);
 
 function fileOf(body: Body): string | null {
-  return body instanceof FileBody ? body.name : null;
+  return body instanceof SpoolFile ? body.name : null;
 }
 
 function taken(answer: Answer): unknown {
