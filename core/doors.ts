@@ -12,7 +12,7 @@ import { Networks } from "./model/ip.ts";
 import { defer, type Reply } from "./model/reply.ts";
 import { Deadlines } from "./net/deadline.ts";
 import { Inbound, type InboundOptions, type TlsUpgrade } from "./net/inbound.ts";
-import type { Handover } from "./net/handover.ts";
+import type { Adopted } from "./net/handover.ts";
 import { inject, type Injection, type InjectionResult } from "./net/injection.ts";
 import type { ListenAddress } from "./net/listen_address.ts";
 import { ConnectionLimits, type Taken } from "./net/limits.ts";
@@ -43,7 +43,7 @@ export interface House {
   /** Where a new recipient stands in the queue. */
   readonly place: CommitOptions["place"];
   /** Places that other threads take too, by role; absent: nobody else does. */
-  places?(role: string): Taken;
+  places?(role: string): Taken | undefined;
   /** Who records sessions; null: nobody. */
   readonly recorder: Recorder | null;
   /** The one at work when it is asked for. */
@@ -83,9 +83,9 @@ export class Doors {
     return Listener.open({ ...this.behind(config), address, shared: true });
   }
 
-  /** @throws {ListenError} when the address cannot be had. */
-  open(config: ListenerConfig, handover: Handover): Promise<Listener> {
-    return Listener.open({ ...this.behind(config), adopted: handover.take(config.name, config.address) });
+  /** `adopted`: its socket, where somebody has bound it. @throws {ListenError} when the address cannot be had. */
+  open(config: ListenerConfig, adopted: Adopted | null): Promise<Listener> {
+    return Listener.open({ ...this.behind(config), adopted });
   }
 
   /**

@@ -49,7 +49,7 @@ export interface GenerationOptions {
   /** The one that is at work now: what is asked for late, is asked of it. */
   current(): Generation;
   /** Places that other threads take too, by role. */
-  places?(role: string): Taken;
+  places?(role: string): Taken | undefined;
   /** This is a thread that only talks SMTP: what sends, keeps and tells is another one's. */
   readonly guest?: Guest;
 }

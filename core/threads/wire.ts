@@ -3,7 +3,7 @@
  */
 import type { ConfigSource, Limits } from "../config/config.ts";
 import type { ListenAddress } from "../net/listen_address.ts";
-import type { Event } from "../observe/events.ts";
+import type { PackedEvent } from "./packed_event.ts";
 import type { CounterOptions, CounterQuery, NewMessage } from "../store/store.ts";
 
 /** What a thread reads its configuration from, and what whoever started the server has put in the place of that. */
@@ -71,9 +71,10 @@ export interface BodySent {
   readonly file: string | null;
 }
 
-/** What a thread tells the owner, with each message that it sends. */
+/** What a thread tells the owner, with each message that it sends; `ends`: why there will be none any more. */
 export interface Told {
-  readonly events: readonly Event[];
+  readonly ends?: string;
+  readonly events: readonly PackedEvent[];
   /** Phases: name, verdict, milliseconds; one after the other. */
   readonly phases: readonly (string | number)[];
   /** Questions to name service: type, fault, milliseconds; one after the other. */
