@@ -27,12 +27,17 @@ export interface CutOptions {
 
 /** The moments, in order: half of them right behind a reply. */
 function momentsOf({ entries }: Run, { random, rounds }: CutOptions): number[] {
-  const behind = (kinds: readonly string[]) =>
-    entries.flatMap(({ kind }, at) => kinds.includes(kind) ? [at + 1] : []);
-  const replies = behind(["reply"]), syncs = behind(["syncBegin", "syncEnd"]), names = behind(["create", "rename", "unlink", "mkdir"]);
+  const behind = (kinds: readonly string[]) => entries.flatMap(({ kind }, at) => kinds.includes(kind) ? [at + 1] : []);
+  const replies = behind(["reply"]),
+    syncs = behind(["syncBegin", "syncEnd"]),
+    names = behind(["create", "rename", "unlink", "mkdir"]);
   return Array.from({ length: rounds }, (_, round) => {
     if (round % 2 === 0) return random.pick(replies);
-    return round % 8 === 1 ? random.pick(names) : round % 4 === 1 ? random.below(entries.length + 1) : random.pick(syncs);
+    return round % 8 === 1
+      ? random.pick(names)
+      : round % 4 === 1
+      ? random.below(entries.length + 1)
+      : random.pick(syncs);
   }).sort((a, b) => a - b);
 }
 

@@ -198,7 +198,7 @@ function shm(path: string, random: Random): void {
   const kind = random.below(4);
   if (kind === 0) return;
   const octets = new Uint8Array(kind === 1 ? 0 : 32768);
-  if (kind === 3) for (let at = 0; at < octets.length; at++) octets[at] = random.word();
+  if (kind === 3) { for (let at = 0; at < octets.length; at++) octets[at] = random.word(); }
   Deno.writeFileSync(path, octets, { mode: 0o600 });
 }
 

@@ -88,7 +88,8 @@ export class Examiner {
   }
 
   async #inboxes(store: Store, look: Look): Promise<void> {
-    for (let before: string | undefined;;) {
+    let before: string | undefined;
+    for (;;) {
       const { messages } = await store.inboxes.list({ limit: 500, ...before !== undefined && { before } });
       for (const { id, inbox, subject } of messages) {
         const message = id.split(".")[0]!;
@@ -104,7 +105,7 @@ export class Examiner {
   async #queue(store: Store, look: Look): Promise<void> {
     for (let offset = 0;; offset += 1000) {
       const { items, corrupt } = await store.queue({ limit: 1000, offset });
-      if (offset === 0) for (const { id, why } of corrupt) look.faults.push(`${id} is set aside: ${why}`);
+      if (offset === 0) { for (const { id, why } of corrupt) look.faults.push(`${id} is set aside: ${why}`); }
       for (const { message: { id, sender }, recipients } of items) {
         const octets = await octetsOf(store, id), text = latin1(octets ?? new Uint8Array());
         look.ids.add(id);

@@ -53,7 +53,10 @@ export interface Run {
 }
 
 /** Lets the server take so many messages in each of its two lives, and writes down all it does. */
-export async function runSite(folder: TempFolder, { random, messages }: { random: Random; messages: number }): Promise<Run> {
+export async function runSite(
+  folder: TempFolder,
+  { random, messages }: { random: Random; messages: number },
+): Promise<Run> {
   const disk = folder.at("disk"), sink = folder.at("sink"), port = freePort();
   const ports = { smtp: freePort(), admin: freePort() };
   const journal = await Journal.make(folder, disk);
