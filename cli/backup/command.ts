@@ -6,6 +6,7 @@ import { Command } from "commander";
 import { resolve } from "node:path";
 import type { Config } from "../../core/config/config.ts";
 import { loadConfig } from "../../core/config/load.ts";
+import { formatSize } from "../../core/model/units.ts";
 import { Progress } from "../screen/progress.ts";
 import { plural } from "../screen/text.ts";
 import { CommandError, DONE, type ExitCode, NO, type Terminal } from "../terminal.ts";
@@ -85,7 +86,7 @@ async function backup(folder: string, options: Options, terminal: Terminal): Pro
   if (options.json) terminal.out(JSON.stringify({ folder: target, store: kind, ...made, seconds }));
   else {
     const links = made.linked > 0 ? `, ${made.linked} of them links` : "";
-    terminal.out(`${target}: ${plural(made.files, "file")}, ${size(made.octets)}${links}, in ${seconds} s`);
+    terminal.out(`${target}: ${plural(made.files, "file")}, ${formatSize(made.octets)}${links}, in ${seconds} s`);
   }
   return made.damaged.length > 0 ? NO : DONE;
 }
@@ -121,7 +122,9 @@ function told(what: string, { manifest, queue, faults }: Verified, { json }: Opt
     for (const each of faults.told) terminal.err(`postern: ${each}`);
     if (faults.count > faults.told.length) terminal.err(`postern: and ${faults.count - faults.told.length} more`);
     if (faults.count === 0) {
-      const from = head ? `backup of ${head.began}, ${plural(tail!.files, "file")}, ${size(tail!.octets)}` : "whole";
+      const from = head
+        ? `backup of ${head.began}, ${plural(tail!.files, "file")}, ${formatSize(tail!.octets)}`
+        : "whole";
       terminal.out(`${what}: ${from}`);
       terminal.out(queue === null ? head?.store === "postgres" ? POSTGRES : "no queue in it" : holds(queue));
     }
@@ -134,7 +137,7 @@ function holds({ messages, states, inbox, octets, aside }: Examined): string {
   const parts = Object.entries(states).map(([state, count]) => `${count} ${state}`);
   if (inbox > 0) parts.push(`${inbox} in the dev inbox`);
   if (aside > 0) parts.push(`${aside} set aside as corrupt`);
-  return `${plural(messages, "message")}, ${size(octets)}${parts.length > 0 ? `: ${parts.join(", ")}` : ""}`;
+  return `${plural(messages, "message")}, ${formatSize(octets)}${parts.length > 0 ? `: ${parts.join(", ")}` : ""}`;
 }
 
 async function restore(folder: string, options: Options, terminal: Terminal): Promise<ExitCode> {
@@ -161,9 +164,4 @@ async function restore(folder: string, options: Options, terminal: Terminal): Pr
     if (held) terminal.out(`${plural(changed, "recipient")} held: postern queue release lets them go`);
   }
   return DONE;
-}
-
-function size(octets: number): string {
-  if (octets < 10_000) return `${octets} octets`;
-  return octets < 10_000_000 ? `${Math.round(octets / 1000)} kB` : `${(octets / 1e6).toFixed(1)} MB`;
 }
