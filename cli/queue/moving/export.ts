@@ -70,7 +70,10 @@ function asBefore(now: WholeItem, before: ReadonlyMap<number, WholeItem["recipie
   const recipients = now.recipients.map((each) => {
     const was = before.get(each.index);
     if (each.state !== "held" || each.lastReply !== HELD) return each;
-    if (was === undefined) return { ...each, state: "ready" as const, released: false, lastReply: null };
+    if (was === undefined) { // an export that was given up held it
+      const state = each.nextAttempt > Date.now() ? "deferred" as const : "ready" as const;
+      return { ...each, state, released: false, lastReply: null };
+    }
     const { state, nextAttempt, lastReply, released, appointed } = was;
     return { ...each, state, nextAttempt, lastReply, released, ...appointed && { appointed } };
   });
