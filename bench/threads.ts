@@ -142,7 +142,8 @@ async function main(): Promise<void> {
         await measure(measured, Math.min(messages, 4000)); // compiled code, files that have grown
       }
       for (let repetition = 0; repetition < Number(values.reps); repetition++) {
-        for (const measured of started) samples.push(await measure(measured, messages));
+        const order = repetition % 2 === 0 ? started : started.toReversed(); // nobody is always behind the same
+        for (const measured of order) samples.push(await measure(measured, messages));
       }
     } finally {
       for (const { running } of started) await running.stop();
