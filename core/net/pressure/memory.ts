@@ -1,0 +1,42 @@
+/**
+ * How near the process is to the end of its memory: what is resident against what the machine or the control group gives,
+ * and the objects of this thread against what V8 allows, whichever is nearer. Where nobody tells, there is no end.
+ * Non-job: deciding anything from it (pressure.ts).
+ */
+import { readFileSync } from "node:fs";
+import { totalmem } from "node:os";
+import process from "node:process";
+import { getHeapStatistics } from "node:v8";
+
+/** Octets that all of the process may take: of the control groups above it the least, of the machine otherwise. */
+export function memoryGiven(root = "/sys/fs/cgroup"): number {
+  const total = told(() => totalmem());
+  const groups = told(() => readFileSync("/proc/self/cgroup", "utf8")) ?? "";
+  let least = total === null || total <= 0 ? Infinity : total;
+  for (const line of groups.split("\n")) {
+    const found = /^\d+:(memory)?:(\/.*)$/.exec(line); // version 2: "0::/path"; version 1: "4:memory:/path"
+    if (found === null) continue;
+    const [, old, path] = found, base = old === undefined ? root : `${root}/memory`;
+    const file = old === undefined ? "memory.max" : "memory.limit_in_bytes";
+    for (let at = path!; at !== ""; at = at.slice(0, at.lastIndexOf("/"))) {
+      const limit = Number(told(() => readFileSync(`${base}${at === "/" ? "" : at}/${file}`, "utf8"))?.trim() ?? NaN);
+      if (limit > 0 && limit < least) least = limit; // NaN: "max", or no such file
+    }
+  }
+  return least;
+}
+
+function told<T>(ask: () => T): T | null {
+  try {
+    return ask();
+  } catch {
+    return null;
+  }
+}
+
+/** The part of what there is that is taken, 0 to 1; above 1 where `given` is less than the process has. */
+export function memoryTaken(given: number): number {
+  const resident = told(() => process.memoryUsage.rss()) ?? 0;
+  const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
+  return Math.max(resident / given, limit > 0 ? used / limit : 0);
+}
