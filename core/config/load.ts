@@ -112,6 +112,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
       ...(read.limits ?? schema.Limits.parse({})),
       connections: read.limits?.connections ?? null,
       line: read.limits?.line ?? null,
+      memory: read.limits?.memory ?? null,
     },
     store: read.store === "memory" ? "memory" : "sqlite",
     nextHops: readNextHops(read.nextHops ?? {}, faults),

@@ -10,6 +10,8 @@
 export class Passage {
   /** When it was counted; 0: it is not. */
   since = 0;
+  /** Where. */
+  gate: Gate | null = null;
 }
 
 /** How long a message counts at most: what has not ended by then waits for its peer, and costs nothing meanwhile. */
@@ -66,14 +68,17 @@ export class Gate {
 
   /** It begins, or is expected to begin. */
   enter(passage: Passage, now: number): void {
+    if (passage.gate !== null && passage.gate !== this) passage.gate.leave(passage); // it has logged in
     if (passage.since === 0) this.#count++;
     passage.since = now;
+    passage.gate = this;
     this.#entries.push({ passage, since: now });
   }
 
   leave(passage: Passage): void {
-    if (passage.since === 0) return;
+    if (passage.since === 0 || passage.gate !== this) return;
     passage.since = 0;
+    passage.gate = null;
     this.#count--;
   }
 
@@ -99,6 +104,12 @@ export class Gate {
     if (now - this.#refused > CALM) this.#bound = Infinity;
   }
 
+  /** Only the least is let in, for as long as somebody calls this. That much always is: memory comes free by work alone. */
+  squeeze(now: number): void {
+    this.#bound = this.#least;
+    this.#changed = this.#refused = now;
+  }
+
   get #least(): number {
     return Math.min(LEAST_CHEAP, Math.max(LEAST, 3 * this.lag / this.#cost));
   }
@@ -109,7 +120,7 @@ export class Gate {
     while (this.#first < entries.length) {
       const { passage, since } = entries[this.#first]!;
       if (now - since < FRESH) break;
-      if (passage.since === since) this.leave(passage);
+      if (passage.since === since) this.leave(passage); // else it is another one by now
       this.#first++;
     }
     if (this.#first < 1024 && this.#first < entries.length) return;

@@ -123,10 +123,7 @@ export class Pressure {
     const writer = this.#writerBehind();
     if (writer !== null) return this.#shed({ where: "connect", why: "writer", because: writer, now });
     if (own) return null;
-    const memory = this.#memoryFull(now);
-    if (memory !== null) return this.#shed({ where: "connect", why: "memory", because: memory, now });
-    if (this.#strangers.admits(now)) return null;
-    return this.#shed({ where: "connect", why: "loop", because: this.#behind(), now });
+    return this.#strangers.admits(now) ? null : this.#shed({ where: "connect", ...this.#behind(), now });
   }
 
   /** It has come in, while not everybody does: its message is expected. */
@@ -145,20 +142,16 @@ export class Pressure {
       const because = `${freeBytes} octets are free`;
       if (freeBytes - size < diskReserve) return this.#shed({ where: "mail", why: "disk", because, now });
     }
-    const memory = this.#memoryFull(now);
-    if (memory !== null) return this.#shed({ where: "mail", why: "memory", because: memory, now });
     const late = now - this.#looked - PERIOD;
     if (late > this.#limits.lag / 2) this.#tell(now, late); // in the middle of a long turn
-    if (passage.since === 0 && !gate.admits(now)) {
-      return this.#shed({ where: "mail", why: "loop", because: this.#behind(), now });
-    }
+    if (passage.since === 0 && !gate.admits(now)) return this.#shed({ where: "mail", ...this.#behind(), now });
     gate.enter(passage, now);
     return null;
   }
 
   /** A message has its answer, or its transaction is over without one. */
-  over(passage: Passage, { own, answered }: { readonly own: boolean; readonly answered: boolean }): void {
-    (own ? this.#own : this.#strangers).leave(passage);
+  over(passage: Passage, { answered }: { readonly answered: boolean }): void {
+    passage.gate?.leave(passage);
     if (answered) this.#completed++;
   }
 
@@ -182,7 +175,7 @@ export class Pressure {
     if (this.#late.length > LOOKS) this.#late.shift();
     this.#weigh(now);
     this.#tell(now, late);
-    this.#memoryFull(now);
+    this.#remember(now);
     this.#shedding.look(now);
   }
 
@@ -219,17 +212,19 @@ export class Pressure {
     return writerWait > WRITER_BEHIND ? `the writer is ${Math.round(writerWait)} ms behind` : null;
   }
 
-  #memoryFull(now: number): string | null {
+  #remember(now: number): void {
     if (now - this.#memoryAt >= MEMORY_PERIOD) {
       this.#memoryAt = now;
       this.#memory = this.#options.memoryTaken(this.#given);
     }
-    return this.#memory >= 1 ? `memory is taken to ${Math.round(this.#memory * 100)} % of what it may be` : null;
+    if (this.#memory >= 1) this.#strangers.squeeze(now);
   }
 
-  #behind(): string {
-    const { count, bound } = this.#strangers;
-    return `the event loop is ${Math.round(this.#lag())} ms late, ${count} messages of ${Math.floor(bound)} are under way`;
+  #behind(): { readonly why: Why; readonly because: string } {
+    const { count, bound } = this.#strangers, under = `${count} messages of ${Math.floor(bound)} are under way`;
+    return this.#memory >= 1
+      ? { why: "memory", because: `${Math.round(this.#memory * 100)} % of limits.memory is taken, ${under}` }
+      : { why: "loop", because: `the event loop is ${Math.round(this.#lag())} ms late, ${under}` };
   }
 
   #shed(one: { where: Where; why: Why; because: string; now: number }): Shed {
