@@ -75,8 +75,12 @@ export class Doors {
   }
 
   /** @throws {ListenError} when the address cannot be had. */
-  open(config: ListenerConfig, handover: Handover): Promise<Listener> {
-    return Listener.open({ ...this.behind(config), adopted: handover.take(config.name, config.address) });
+  async open(config: ListenerConfig, handover: Handover): Promise<Listener> {
+    const adopted = handover.take(config.name, config.address);
+    const listener = await Listener.open({ ...this.behind(config), adopted });
+    const port = /:(\d+)$/.exec(listener.address)?.[1];
+    if (port !== undefined) this.pressure.listens(Number(port));
+    return listener;
   }
 
   /**
@@ -132,7 +136,7 @@ export class Doors {
         const shed = pressure.connect({ own: own(ip) });
         if (shed === null) return null;
         if (shed.told) told(ip, defer("4.3.2", BUSY, { code: 421, reason: shed.because }));
-        return writeText(421, "4.3.2", BUSY);
+        return writeText(421, "", BUSY); // a greeting has no enhanced status                                 RFC 2034 4
       },
       refusal: (why, ip) => {
         const words = why === "full" ? "Too many connections" : "Too many connections from your address";

@@ -7,7 +7,10 @@
 import type { Event } from "../../observe/events.ts";
 import type { Counters } from "../../observe/metrics/counters.ts";
 import type { StoreHealth } from "../../store/store.ts";
+import { BACKLOG } from "../accept_watch.ts";
+import { AcceptQueue } from "./accept_queue.ts";
 import { Gate, type Passage } from "./gate.ts";
+import { Intake } from "./intake.ts";
 import { memoryGiven, memoryTaken } from "./memory.ts";
 import { Shedding, type Where, type Why } from "./shedding.ts";
 import { threadTime } from "./thread_time.ts";
@@ -30,6 +33,8 @@ export interface PressureOptions {
   memoryTaken?(given: number): number;
   /** CPU time of this thread, milliseconds; null: nobody tells. */
   threadTime?(): number | null;
+  /** Connections that nobody has taken yet. */
+  acceptQueue?(): number;
 }
 /** Sent away, and why in words; `told`: as one of the few that observers are told of one by one. */
 export interface Shed {
@@ -48,6 +53,9 @@ export interface PressureState {
   /** Messages of strangers that began lately, and how many may; Infinity: as many as come. */
   readonly underWay: number;
   readonly bound: number;
+  /** Connections that nobody has taken yet, and strangers that may come in a second; Infinity: all that come. */
+  readonly outside: number;
+  readonly rate: number;
   /** What was sent away since the start, by where and why. */
   readonly shed: Counters;
 }
@@ -62,6 +70,8 @@ const WRITER_BEHIND = 5000;
 const WRITER_PART = 10;
 /** One's own mail is bounded at so many times the lateness of strangers' mail. */
 const OWN = 4;
+/** Looks over which connections are counted. */
+const TAKEN = 10;
 /** Memory is looked at so often, and taken to this part strangers find less patience. */
 const MEMORY_PERIOD = 1000, MEMORY_STRESS = 0.9;
 
@@ -70,6 +80,11 @@ export class Pressure {
   readonly #shedding: Shedding;
   readonly #strangers = new Gate(100);
   readonly #own = new Gate(100 * OWN);
+  readonly #intake = new Intake(100);
+  readonly #queue = new AcceptQueue();
+  #outside = 0;
+  /** Connections that were taken, refused or not, of the last looks; the newest first. */
+  readonly #taken: number[] = [0];
   readonly #late: number[] = [];
   #limits: PressureLimits = { lag: 100, memory: null, diskReserve: null };
   #given = Infinity;
@@ -83,7 +98,8 @@ export class Pressure {
   #costFrom: number | null = null;
 
   constructor(options: PressureOptions) {
-    this.#options = { clock: () => performance.now(), memoryTaken, threadTime, ...options };
+    const acceptQueue = () => this.#queue.length();
+    this.#options = { clock: () => performance.now(), memoryTaken, threadTime, acceptQueue, ...options };
     this.#shedding = new Shedding(options.emit);
   }
 
@@ -92,7 +108,13 @@ export class Pressure {
     this.#limits = limits;
     this.#strangers.lag = limits.lag;
     this.#own.lag = limits.lag * OWN;
+    this.#intake.lag = limits.lag;
     this.#given = limits.memory ?? memoryGiven() * 0.9;
+  }
+
+  /** Who waits to be taken on this port counts. */
+  listens(port: number): void {
+    this.#queue.add(port);
   }
 
   /** A connection was taken. Owes one `end`. */
@@ -114,16 +136,18 @@ export class Pressure {
 
   /** Strangers have less patience to expect. */
   get stressed(): boolean {
-    return this.#strangers.closing || this.#memory > MEMORY_STRESS;
+    return this.#strangers.closing || this.#intake.closing || this.#memory > MEMORY_STRESS;
   }
 
   /** May this one come in? Cheap: at connect a crowd is refused by nothing else. `own`: the door is one for one's own. */
   connect({ own }: { readonly own: boolean }): Shed | null {
-    const now = this.#options.clock();
-    const writer = this.#writerBehind();
+    this.#taken[0]!++;
+    const now = this.#options.clock(), writer = this.#writerBehind();
     if (writer !== null) return this.#shed({ where: "connect", why: "writer", because: writer, now });
     if (own) return null;
-    return this.#strangers.admits(now) ? null : this.#shed({ where: "connect", ...this.#behind(), now });
+    return this.#strangers.admits(now) && this.#intake.admits(now)
+      ? null
+      : this.#shed({ where: "connect", ...this.#behind(), now });
   }
 
   /** It has come in, while not everybody does: its message is expected. */
@@ -162,8 +186,17 @@ export class Pressure {
   }
 
   get state(): PressureState {
-    const { stressed } = this, { count, bound } = this.#strangers;
-    return { stressed, lag: this.#lag(), memory: this.#memory, underWay: count, bound, shed: this.#shedding.counters };
+    const { count, bound } = this.#strangers;
+    return {
+      stressed: this.stressed,
+      lag: this.#lag(),
+      memory: this.#memory,
+      underWay: count,
+      bound,
+      outside: this.#outside,
+      rate: this.#intake.rate,
+      shed: this.#shedding.counters,
+    };
   }
 
   /** One look; every 50 ms while somebody is connected. */
@@ -175,6 +208,11 @@ export class Pressure {
     if (this.#late.length > LOOKS) this.#late.shift();
     this.#weigh(now);
     this.#tell(now, late);
+    const taken = this.#taken, outside = this.#outside = this.#options.acceptQueue();
+    const rate = taken.reduce((sum, each) => sum + each, 0) / (taken.length * (PERIOD + this.#lag()));
+    taken.unshift(0);
+    if (taken.length > TAKEN) taken.pop();
+    this.#intake.look({ now, wait: outside / Math.max(rate, 0.01), full: outside >= BACKLOG * 0.9 });
     this.#remember(now);
     this.#shedding.look(now);
   }
@@ -195,6 +233,9 @@ export class Pressure {
       const each = (used - this.#costFrom) / this.#completed;
       this.#strangers.cost(each);
       this.#own.cost(each);
+    }
+    if (used !== null && this.#costFrom !== null && this.#completed >= 5) {
+      this.#intake.cost((used - this.#costFrom) / this.#completed);
     }
     this.#costAt = now;
     this.#costFrom = used;
@@ -224,7 +265,12 @@ export class Pressure {
     const { count, bound } = this.#strangers, under = `${count} messages of ${Math.floor(bound)} are under way`;
     return this.#memory >= 1
       ? { why: "memory", because: `${Math.round(this.#memory * 100)} % of limits.memory is taken, ${under}` }
-      : { why: "loop", because: `the event loop is ${Math.round(this.#lag())} ms late, ${under}` };
+      : {
+        why: "loop",
+        because: `the event loop is ${Math.round(this.#lag())} ms late, ${under}, ${
+          Math.round(this.#outside)
+        } wait outside`,
+      };
   }
 
   #shed(one: { where: Where; why: Why; because: string; now: number }): Shed {
