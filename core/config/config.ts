@@ -107,6 +107,8 @@ export interface Limits {
   readonly junk: number;
   /** Between commands. */
   readonly idleTimeout: number;
+  /** For each of these while the server is pressed, or nearly all places are taken: a stranger has no more. */
+  readonly stressTimeout: number;
   /** For a whole TLS handshake. */
   readonly handshakeTimeout: number;
   /** Between reads inside DATA and BDAT. */
@@ -117,6 +119,10 @@ export interface Limits {
   readonly pluginsTime: number;
   /** Octets of bodies in memory, all sessions together. */
   readonly bodyMemory: number;
+  /** Octets that the process may have resident; null: nine tenths of what the machine or the control group gives. */
+  readonly memory: number | null;
+  /** How late the event loop may be before strangers' mail is bounded. */
+  readonly lag: number;
   /** Octets of disk that stay free. */
   readonly diskReserve: number;
   /** How long running messages may take to finish after a stop was asked for. */

@@ -115,6 +115,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
       ...(read.limits ?? schema.Limits.parse({})),
       connections: read.limits?.connections ?? null,
       line: read.limits?.line ?? null,
+      memory: read.limits?.memory ?? null,
     },
     threads: readThreads(read, { env, faults, inCode: inCode || registry !== REGISTRY }),
     source: inCode || registry !== REGISTRY ? null : { file: name, text, cwd, env: noted },
