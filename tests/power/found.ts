@@ -88,7 +88,8 @@ export class Examiner {
   }
 
   async #inboxes(store: Store, look: Look): Promise<void> {
-    for (let before: string | undefined;;) {
+    let before: string | undefined;
+    for (;;) {
       const { messages } = await store.inboxes.list({ limit: 500, ...before !== undefined && { before } });
       for (const { id, inbox, subject } of messages) {
         const message = id.split(".")[0]!;
