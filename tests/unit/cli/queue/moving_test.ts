@@ -133,6 +133,9 @@ Deno.test("export and import: 30 MB of every octet, and an id that is there alre
     assertEquals((await from.whole(id))?.recipients.length, 1, "copied, not moved");
     assertEquals(await importMessage(to, files, id), "taken");
     assertEquals(await read(await to.received(id)), big);
+    // Killed between the two files: the message is in the queue, and nothing is wrong with what is left
+    await Deno.rename(`${files}/imported/${id}.eml`, `${files}/${id}.eml`);
+    assertEquals(await checkFolder(files), { good: [], bad: [] });
     await to.change({ id }, { do: "hold", reason: "here" });
     assertEquals(await exportMessage(from, files, { id, remove: false, alone: true }), { done: true });
     assertEquals(await importMessage(to, files, id), "there");
