@@ -32,6 +32,7 @@ export class Gate {
   lag: number;
   #bound = Infinity;
   #cost = UNKNOWN;
+  #known = false;
   #count = 0;
   #refused = -Infinity;
   #changed = 0;
@@ -54,9 +55,11 @@ export class Gate {
     return this.#bound !== Infinity;
   }
 
-  /** Messages cost so much of this thread, milliseconds each. */
+  /** Messages cost so much of this thread, milliseconds each. Of a crowd that is refused it says at least no more. */
   cost(each: number): void {
-    this.#cost += (Math.max(0.05, each) - this.#cost) * 0.2;
+    const known = this.#cost, next = this.#known ? known + (each - known) * 0.3 : Math.max(0.05, each);
+    if (!this.#known || !this.closing || next < known) this.#cost = next;
+    this.#known = true;
   }
 
   /** Is there room for one more? */

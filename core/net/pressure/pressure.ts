@@ -225,17 +225,13 @@ export class Pressure {
     }
   }
 
-  /** What a message costs, while nothing is refused: the refusals of a crowd are no cost of a message. */
+  /** What a message costs. */
   #weigh(now: number): void {
     if (now - this.#costAt < 1000) return;
     const used = this.#options.threadTime();
-    if (used !== null && this.#costFrom !== null && this.#completed >= 5 && !this.#strangers.closing) {
-      const each = (used - this.#costFrom) / this.#completed;
-      this.#strangers.cost(each);
-      this.#own.cost(each);
-    }
     if (used !== null && this.#costFrom !== null && this.#completed >= 5) {
-      this.#intake.cost((used - this.#costFrom) / this.#completed);
+      const each = (used - this.#costFrom) / this.#completed;
+      for (const one of [this.#strangers, this.#own, this.#intake]) one.cost(each);
     }
     this.#costAt = now;
     this.#costFrom = used;
