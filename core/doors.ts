@@ -7,22 +7,22 @@ import type { LoginServices } from "./auth/authentication.ts";
 import type { Config, ListenerConfig } from "./config/config.ts";
 import { connectionsFor } from "./config/defaults.ts";
 import { openFileLimit } from "./config/open_files.ts";
-import type { Dispatcher } from "./delivery/dispatcher.ts";
 import { enginesOf } from "./engines.ts";
 import { Networks } from "./model/ip.ts";
 import { defer, type Reply } from "./model/reply.ts";
 import { Deadlines } from "./net/deadline.ts";
 import { Inbound, type InboundOptions, type TlsUpgrade } from "./net/inbound.ts";
-import type { Handover } from "./net/handover.ts";
+import type { Adopted } from "./net/handover.ts";
 import { inject, type Injection, type InjectionResult } from "./net/injection.ts";
-import { ConnectionLimits } from "./net/limits.ts";
+import type { ListenAddress } from "./net/listen_address.ts";
+import { ConnectionLimits, type Taken } from "./net/limits.ts";
 import { Listener, type ListenerOptions } from "./net/listener.ts";
 import { Pressure, type Shed } from "./net/pressure/pressure.ts";
 import { Reception, type ReceptionOptions } from "./net/reception.ts";
 import type { Beginning } from "./net/reception_options.ts";
 import type { Services } from "./pipeline/contexts/transaction_context.ts";
 import type { Pipeline } from "./pipeline/pipeline.ts";
-import { type CommitOptions, commitTransaction, storeRefusal } from "./queue/commit.ts";
+import { type CommitOptions, commitTransaction, handOn, storeRefusal, type Taker } from "./queue/commit.ts";
 import type { Quarantine } from "./queue/quarantine.ts";
 import { RecordedHost } from "./replay/recorded_host.ts";
 import type { Recorder } from "./replay/recorder.ts";
@@ -44,12 +44,14 @@ export interface House {
   pipelineOf(listener: string): Pipeline;
   /** Where a new recipient stands in the queue. */
   readonly place: CommitOptions["place"];
+  /** Places that other threads take too, by role; absent: nobody else does. */
+  places?(role: string): Taken | undefined;
   /** Who records sessions; null: nobody. */
   readonly recorder: Recorder | null;
   /** The one at work when it is asked for. */
-  quarantine(): Quarantine;
+  quarantine(): Pick<Quarantine, "admit" | "until">;
   /** Takes what is in the queue to where it goes; the one at work when it is asked for. */
-  dispatcher(): Pick<Dispatcher, "claim" | "take" | "kick">;
+  dispatcher(): Taker;
 }
 
 /** What `limits.minimumRate` is averaged over, milliseconds. */
@@ -74,10 +76,22 @@ export class Doors {
     this.#taken = previous === null ? new Map() : new Map([...previous.#taken, ...previous.#places]);
   }
 
-  /** @throws {ListenError} when the address cannot be had. */
-  async open(config: ListenerConfig, handover: Handover): Promise<Listener> {
-    const adopted = handover.take(config.name, config.address);
-    const listener = await Listener.open({ ...this.behind(config), adopted });
+  /**
+   * The socket that other threads listen on too.
+   *
+   * @throws {ListenError} when the address cannot be had.
+   */
+  share(config: ListenerConfig, address: ListenAddress): Promise<Listener> {
+    return this.#listen({ ...this.behind(config), address, shared: true });
+  }
+
+  /** `adopted`: its socket, where somebody has bound it. @throws {ListenError} when the address cannot be had. */
+  open(config: ListenerConfig, adopted: Adopted | null): Promise<Listener> {
+    return this.#listen({ ...this.behind(config), adopted });
+  }
+
+  async #listen(options: ListenerOptions): Promise<Listener> {
+    const listener = await Listener.open(options);
     const port = /:(\d+)$/.exec(listener.address)?.[1];
     if (port !== undefined) this.pressure.listens(Number(port));
     return listener;
@@ -199,12 +213,7 @@ export class Doors {
           now: services.now,
           random: Math.random,
           claim: (message) => dispatcher.claim(message),
-          committed: ({ recipients }, leases, octets) => {
-            if (leases.length > 0) dispatcher.take(leases, octets);
-            // With a claim all that is ready is leased
-            const left = leases.length > 0 ? "deferred" : "ready";
-            if (recipients.some(({ state }) => state === left || state === "deferred")) dispatcher.kick();
-          },
+          committed: (message, leases, octets) => handOn(dispatcher, message, { leases, octets }),
           trouble,
         });
       },
@@ -245,7 +254,11 @@ export class Doors {
       const exempt = new Networks([...trustedNetworks, "127.0.0.0/8", "::1"]);
       const connections = limits.connections ?? share();
       const options = { connections, perIp: limits.connectionsPerIp, exempt };
-      this.#places.set(role, places = this.#taken.get(role)?.under(options) ?? new ConnectionLimits(options));
+      this.#places.set(
+        role,
+        places = this.#taken.get(role)?.under(options) ??
+          new ConnectionLimits(options, this.#house.places?.(role)),
+      );
     }
     return places;
   }

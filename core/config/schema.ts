@@ -191,6 +191,8 @@ export const Summary = z.strictObject({
 });
 
 /** The file. `listeners` and `plugins` are read entry by entry, so that each fault is found. */
+export const Threads = z.union([count(64), z.literal("auto")]);
+
 export const File = z.strictObject({
   hostname: hostname.prefault("localhost").describe("This host's name: in the greeting, in Received, as authserv-id."),
   data: z.string().min(1).prefault("./data").describe("The folder that must survive; one process owns it."),
@@ -202,7 +204,7 @@ export const File = z.strictObject({
   limits: Limits.prefault({}).describe("What a peer may use up."),
   plugins: PluginList.prefault([]).describe("The plugins, in their order, or standard: what a small mail host wants."),
   store: z.string().prefault("sqlite").describe("Where the queue lives: sqlite, or memory (nothing survives)."),
-  threads: count(64).prefault(1).describe("Threads that talk SMTP."),
+  threads: Threads.prefault(1).describe("Threads that talk SMTP; auto: as many as there are processors, at most 8."),
   nextHops: NextHops.prefault({}).describe("Hosts of one's own that mail can be routed to, by a name."),
   delivery: Delivery.prefault({}).describe("How mail leaves, and what its senders are told."),
   dns: Dns.optional().describe("The name servers to ask, instead of those that this host asks."),

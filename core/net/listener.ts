@@ -29,6 +29,8 @@ export interface ListenerOptions {
   readonly address: ListenAddress;
   /** The socket, where somebody else has bound it already. */
   readonly adopted?: Adopted | null;
+  /** Other threads of this process listen there too, each for its share of those who connect. */
+  readonly shared?: boolean;
   /** Permissions of a socket file, such as 0o660; unset: what the umask leaves. */
   readonly mode?: number;
   /** Peers that begin with a PROXY header, all of them and always; nobody else's is looked at. */
@@ -98,10 +100,10 @@ export class Listener {
   }
 
   #listen(): Promise<void> {
-    const { address } = this.#options;
+    const { address, shared } = this.#options;
     return new Promise<void>((resolve, reject) => {
       this.#server.once("error", reject);
-      this.#server.listen(placeOf(address), () => {
+      this.#server.listen(placeOf(address, shared), () => {
         this.#server.off("error", reject);
         this.#listening();
         try {
@@ -147,9 +149,9 @@ export class Listener {
    * Whoever comes from now on finds this behind it; who is here keeps what he found. The address stays. Never throws: what
    * is wrong with a socket file is told.
    */
-  renew(options: Omit<ListenerOptions, "address" | "adopted">): void {
-    const { address, adopted = null } = this.#options;
-    this.#options = { ...options, address, adopted };
+  renew(options: Omit<ListenerOptions, "address" | "adopted" | "shared">): void {
+    const { address, adopted = null, shared = false } = this.#options;
+    this.#options = { ...options, address, adopted, shared };
     this.#permitOrTell();
   }
 
@@ -178,12 +180,15 @@ export class Listener {
   }
 
   #again(): void {
-    const { address, adopted, trouble } = this.#options;
+    const { address, adopted, shared, trouble } = this.#options;
     if (adopted) return trouble("the socket that was handed over cannot be woken: restart"); // it would be lost
     const bound = this.#server.address(); // the port, if 0 was asked for
     this.#server.close();
     this.#server.listen(
-      placeOf("path" in address || bound === null || typeof bound === "string" ? address : { ...address, ...bound }),
+      placeOf(
+        "path" in address || bound === null || typeof bound === "string" ? address : { ...address, ...bound },
+        shared,
+      ),
       () => this.#permitOrTell(),
     );
   }
@@ -243,8 +248,37 @@ function sendAway(socket: Socket, words: string): void {
   socket.destroySoon();
 }
 
-function placeOf(address: ListenAddress): { host: string; port: number; backlog: number } | { path: string } {
-  return "path" in address ? address : { host: address.host, port: address.port, backlog: BACKLOG };
+interface TcpPlace {
+  readonly host: string;
+  readonly port: number;
+  readonly backlog: number;
+  readonly reusePort: boolean;
+}
+
+function placeOf(address: ListenAddress, shared = false): TcpPlace | { path: string } {
+  if ("path" in address) return address;
+  return { host: address.host, port: address.port, backlog: BACKLOG, reusePort: shared };
+}
+
+/**
+ * Whether an address can be had by this process alone: threads that share it would share it with another server's threads
+ * too, and nobody would notice.
+ *
+ * @throws {ListenError} with one sentence that says what to do.
+ */
+export async function probe(address: ListenAddress): Promise<void> {
+  const lacking = lackingPermission(address);
+  if (lacking !== null) throw new ListenError(lacking);
+  const server = createServer(SERVER_OPTIONS);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(placeOf(address), resolve);
+    });
+  } catch (error) {
+    throw new ListenError(explain(address, error as Error));
+  }
+  await new Promise<void>((resolve) => server.close(() => resolve()));
 }
 
 function textOf(bound: ReturnType<Server["address"]>): string {

@@ -8,9 +8,9 @@
 
 /** A message that is expected or under way, one at most for each connection. */
 export class Passage {
-  /** When it was counted; 0: it is not. */
+  /** When it was counted last. */
   since = 0;
-  /** Where. */
+  /** Where it counts; null: nowhere. */
   gate: Gate | null = null;
 }
 
@@ -71,16 +71,17 @@ export class Gate {
 
   /** It begins, or is expected to begin. */
   enter(passage: Passage, now: number): void {
-    if (passage.gate !== null && passage.gate !== this) passage.gate.leave(passage); // it has logged in
-    if (passage.since === 0) this.#count++;
+    if (passage.gate !== this) {
+      passage.gate?.leave(passage); // it has logged in
+      passage.gate = this;
+      this.#count++;
+    }
     passage.since = now;
-    passage.gate = this;
     this.#entries.push({ passage, since: now });
   }
 
   leave(passage: Passage): void {
-    if (passage.since === 0 || passage.gate !== this) return;
-    passage.since = 0;
+    if (passage.gate !== this) return;
     passage.gate = null;
     this.#count--;
   }
