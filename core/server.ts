@@ -363,7 +363,7 @@ export class Server implements RunningServer {
   }
 
   #parts(): Measured {
-    const { config, sending, certificates } = this.#current;
+    const { config, sending, certificates, doors } = this.#current;
     return {
       config,
       store: this.#opened,
@@ -372,6 +372,7 @@ export class Server implements RunningServer {
       certificates: certificates?.list ?? [],
       ledger: this.#ledger,
       webhooks: this.#webhooks?.states() ?? [],
+      pressure: doors.pressure,
     };
   }
 }
