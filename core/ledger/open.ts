@@ -12,7 +12,7 @@ import { openSqliteLedger } from "./sqlite.ts";
 export interface LedgerConfiguration {
   /** The data folder. */
   readonly data: string;
-  readonly store: "sqlite" | "memory";
+  readonly store: "sqlite" | "memory" | { readonly postgres: string };
   /** Null: nothing is kept. */
   readonly ledger: { readonly keep: number | null; readonly size: number; readonly redact: Redact } | null;
 }
