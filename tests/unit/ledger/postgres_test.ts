@@ -133,7 +133,8 @@ testWithPostgres(
         after = one();
         return await ledger.explain(after).then((story) => story !== null && story.ended !== null, () => false);
       }, { deadline: 60_000 });
-      const story = await ledger.explain(before);
+      console.log(await ledger.size(), before, (await ledger.search({limit: 500})).entries.slice(-3).map((e) => [e.id, e.session]), trouble);
+    const story = await ledger.explain(before);
       assertEquals(story?.id, before);
       assertEquals(trouble.length, 1, trouble.join("\n"));
       assert(!trouble[0]!.includes(server.password) && trouble[0]!.startsWith("entries of the ledger are dropped: "));
