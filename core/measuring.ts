@@ -16,7 +16,7 @@ export interface Measured {
   readonly config: Config;
   readonly store: Store;
   readonly sending: Sending | null;
-  readonly listeners: readonly { readonly name: string; readonly listener: { readonly connections: number } }[];
+  readonly listeners: readonly { readonly name: string; readonly connections: number }[];
   readonly certificates: readonly CertificateInfo[];
   readonly ledger?: Ledger | null;
   readonly webhooks?: Gauges["webhooks"];
@@ -57,7 +57,7 @@ export class Measuring {
     return this.#metrics.render({
       build: { version: VERSION, deno: Deno.version.deno, v8: Deno.version.v8 },
       store: { ...store.health(), reserveBytes: config.limits.diskReserve },
-      connections: listeners.map(({ name, listener }) => ({ listener: name, open: listener.connections })),
+      connections: listeners.map(({ name, connections }) => ({ listener: name, open: connections })),
       certificates,
       warnings: config.warnings.length,
       ...queue && { queue },
