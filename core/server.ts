@@ -164,7 +164,7 @@ export class Server implements RunningServer {
       ? await openPostgresStore({
         url: config.store.postgres,
         folder: join(config.data, "spool"), // threads put bodies there too
-        node: config.hostname,
+        node: config.node,
         memoryBudget: limits.bodyMemory,
         headLimit: limits.headerBytes,
         observer: (event) => this.#bus.emit(event),

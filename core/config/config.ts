@@ -329,6 +329,8 @@ export interface Config {
   readonly limits: Limits;
   /** Where queue, inbox, counters, ledger and accounts live. */
   readonly store: StoreConfig;
+  /** What this node is called among those that share the store. */
+  readonly node: string;
   /** Threads that talk SMTP; 1: the one that everything else runs on. */
   readonly threads: number;
   /** What it was read from, for threads to read it from again; null: it was made in code, and cannot go to another thread. */

@@ -21,7 +21,7 @@ import { REGISTRY, type Registry } from "./registry.ts";
 import * as schema from "./schema.ts";
 import { readTokens } from "./tokens.ts";
 import { readSecurity, readTls } from "./security.ts";
-import { readStore } from "./store.ts";
+import { nodeName, readStore } from "./store.ts";
 import { settingsOf } from "./settings.ts";
 import { parseTcp, TCP } from "./values.ts";
 import { warningsOf } from "./warnings.ts";
@@ -118,6 +118,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
       memory: read.limits?.memory ?? null,
     },
     store: readStore(read.store ?? "sqlite", { base, faults }),
+    node: nodeName(env),
     threads: readThreads(read, { env, faults, inCode: inCode || registry !== REGISTRY }),
     source: inCode || registry !== REGISTRY ? null : { file: name, text, cwd, env: noted },
     nextHops: readNextHops(read.nextHops ?? {}, faults),
