@@ -213,8 +213,11 @@ export class Doors {
       const exempt = new Networks([...trustedNetworks, "127.0.0.0/8", "::1"]);
       const connections = limits.connections ?? share();
       const options = { connections, perIp: limits.connectionsPerIp, exempt };
-      this.#places.set(role, places = this.#taken.get(role)?.under(options) ??
-        new ConnectionLimits(options, this.#house.places?.(role)));
+      this.#places.set(
+        role,
+        places = this.#taken.get(role)?.under(options) ??
+          new ConnectionLimits(options, this.#house.places?.(role)),
+      );
     }
     return places;
   }

@@ -98,7 +98,10 @@ export class Entrances {
           return { name: each.name, place, door };
         });
         for (const { door } of gone) if ("retire" in door) this.#retire(door);
-        acceptors?.switch(config, this.#open.flatMap(({ name, door }) => "door" in door ? [{ name, door: door.door }] : []));
+        acceptors?.switch(
+          config,
+          this.#open.flatMap(({ name, door }) => "door" in door ? [{ name, door: door.door }] : []),
+        );
         end();
       },
     };

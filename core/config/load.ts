@@ -345,7 +345,10 @@ function readThreads(
   const wanted = read.data === "auto" ? Math.min(navigator.hardwareConcurrency, MOST_BY_ITSELF) : read.data;
   if (wanted === 1 || !inCode) return wanted;
   if (read.data !== "auto") {
-    faults.add(["threads"], "plugins that are made in code cannot go to another thread: use 1, or a configuration file");
+    faults.add(
+      ["threads"],
+      "plugins that are made in code cannot go to another thread: use 1, or a configuration file",
+    );
   }
   return 1;
 }

@@ -179,6 +179,8 @@ async function configOf({ source, ...given }: ConfigSent): Promise<Config> {
 
 function listenerOf({ listeners }: Config, name: string): ListenerConfig {
   const found = listeners.find((each) => each.name === name);
-  if (found === undefined) throw new Error(`no listener ${name} among ${listeners.map((each) => formatEndpoint(each.address))}`);
+  if (found === undefined) {
+    throw new Error(`no listener ${name} among ${listeners.map((each) => formatEndpoint(each.address))}`);
+  }
   return found;
 }

@@ -8,7 +8,7 @@ import { useSha256 } from "../dkim/mod.ts";
 import type { Event } from "../observe/events.ts";
 import { Acceptor } from "./acceptor.ts";
 import { Exchange, type Port } from "./exchange.ts";
-import { packEvent, type PackedEvent } from "./packed_event.ts";
+import { type PackedEvent, packEvent } from "./packed_event.ts";
 import type { Order, Question, Told } from "./wire.ts";
 
 type ThreadScope = Port & { close(): void };
@@ -22,7 +22,11 @@ export function serveOwner(scope: ThreadScope): void {
   const exchange = new Exchange<Question, Order, Told, never>(scope, {
     answer(order) {
       if (order.do !== "begin") return acceptor!.then((each) => each.obey(order));
-      acceptor = Acceptor.begin(order, { ask: (question, ...octets) => exchange.ask(question, ...octets), emit, metrics });
+      acceptor = Acceptor.begin(order, {
+        ask: (question, ...octets) => exchange.ask(question, ...octets),
+        emit,
+        metrics,
+      });
       return acceptor.then(() => undefined);
     },
     told() {},

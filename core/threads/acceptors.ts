@@ -307,6 +307,8 @@ export class Acceptors {
 
 /** @throws {Error} when it was made in code. */
 function sentOf({ source, data, hostname, limits, store }: Config): ConfigSent {
-  if (source === null) throw new Error("threads: a configuration that is made in code cannot go to another thread; use 1");
+  if (source === null) {
+    throw new Error("threads: a configuration that is made in code cannot go to another thread; use 1");
+  }
   return { source, data, hostname, limits, store };
 }

@@ -94,6 +94,8 @@ export class GuestStore implements Store {
   totals = elsewhere;
   domains = elsewhere;
   item = elsewhere;
+  whole = elsewhere;
+  adopt = elsewhere;
   change = elsewhere;
   raw = elsewhere;
   content = elsewhere;
