@@ -14,8 +14,8 @@ import type { Ledger } from "./ledger/ledger.ts";
 import { openLedger } from "./ledger/open.ts";
 import type { Measured } from "./measuring.ts";
 import { Pickup } from "./maildrop/pickup.ts";
-import { type HandedSocket, Handover } from "./net/handover.ts";
-import { type Listener, ListenError } from "./net/listener.ts";
+import { type Change, Entrances } from "./entrances.ts";
+import type { HandedSocket } from "./net/handover.ts";
 import { Bus } from "./observe/bus.ts";
 import type { Observer } from "./observe/events.ts";
 import { Metrics } from "./observe/metrics.ts";
@@ -24,8 +24,10 @@ import type { Tracing } from "./observe/tracing.ts";
 import { type Reloaded, reloaded } from "./reload.ts";
 import { Site } from "./site.ts";
 import { MemoryStore } from "./store/memory.ts";
+import { openPostgresStore } from "./store/postgres/mod.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
+import { Acceptors } from "./threads/acceptors.ts";
 import { VERSION } from "./version.ts";
 import { Webhooks } from "./webhooks/webhooks.ts";
 
@@ -83,13 +85,6 @@ export async function startServer(config: Config, options: StartOptions = {}): P
   return await Server.open(config, options);
 }
 
-interface OpenListener {
-  readonly name: string;
-  /** As it was configured: port 0 stays 0. */
-  readonly place: string;
-  readonly listener: Listener;
-}
-
 /** What `startServer` starts, and what a program around it needs beside that: the store, a place among those who are told. */
 export class Server implements RunningServer {
   readonly #bus = new Bus();
@@ -102,9 +97,9 @@ export class Server implements RunningServer {
   #store: Store | null = null;
   #ledger: Ledger | null = null;
   #generation: Generation | null = null;
-  #listeners: readonly OpenListener[] = [];
-  /** Taken out by a reload, while somebody is still there. */
-  readonly #leaving = new Set<Listener>();
+  /** Threads that talk SMTP; null: this one does. */
+  #acceptors: Acceptors | null = null;
+  #entrances = new Entrances(null);
   /** Generations whose last attempts are under way. */
   readonly #retiring = new Set<Generation>();
   #unsubscribe: readonly (() => void)[] = [];
@@ -158,13 +153,24 @@ export class Server implements RunningServer {
     return this.#admin?.address ?? null;
   }
   get addresses(): readonly { readonly listener: string; readonly address: string }[] {
-    return this.#listeners.map(({ name, listener }) => ({ listener: name, address: listener.address }));
+    return this.#entrances.list.map(({ name, address }) => ({ listener: name, address }));
   }
 
   async #start(): Promise<void> {
     const config = this.#config, { limits } = config;
     this.#store = config.store === "memory"
       ? new MemoryStore({ memoryBudget: limits.bodyMemory, now: this.#now })
+      : typeof config.store === "object"
+      ? await openPostgresStore({
+        url: config.store.postgres,
+        folder: join(config.data, "spool"), // threads put bodies there too
+        node: config.node,
+        memoryBudget: limits.bodyMemory,
+        headLimit: limits.headerBytes,
+        observer: (event) => this.#bus.emit(event),
+        now: this.#now,
+        batch: this.#metrics.batch,
+      })
       : await openSqliteStore({
         folder: config.data,
         memoryBudget: limits.bodyMemory,
@@ -180,7 +186,8 @@ export class Server implements RunningServer {
     const generation = this.#generation = await this.#prepare(config);
     this.#observe(generation);
     this.#webhooks = this.#openWebhooks(config);
-    await this.#openDoors(generation);
+    if (config.threads > 1) this.#entrances = new Entrances(this.#acceptors = await this.#startThreads(config));
+    await this.#entrances.open(generation, this.#options.sockets ?? []);
     if (config.admin !== null) this.#admin = await this.#serveAdmin(config.admin);
     generation.start();
     await this.#openMaildrop();
@@ -216,29 +223,25 @@ export class Server implements RunningServer {
       metrics: this.#metrics,
       ledger: this.#ledger,
       current: () => this.#current,
+      places: (role) => this.#acceptors?.places.of(role),
     }, this.#generation);
+  }
+
+  #startThreads(config: Config): Promise<Acceptors> {
+    return Acceptors.start(config, {
+      store: this.#opened,
+      spool: config.store === "memory" ? null : join(config.data, "spool"),
+      taker: () => this.#current.sending.dispatcher,
+      quarantine: () => this.#current.quarantine,
+      emit: (event) => this.#bus.emit(event),
+      metrics: this.#metrics,
+    });
   }
 
   /** Its plugins are told from now on, those of the one before no more. */
   #observe({ observers }: Generation): void {
     for (const end of this.#unsubscribe) end();
     this.#unsubscribe = observers.map((observer) => this.#bus.subscribe(observer));
-  }
-
-  async #openDoors({ config, doors }: Generation): Promise<void> {
-    const handover = new Handover(this.#options.sockets ?? []);
-    let unclaimed: readonly string[] = [];
-    try {
-      for (const each of config.listeners) {
-        const listener = await doors.open(each, handover);
-        this.#listeners = [...this.#listeners, { name: each.name, place: formatEndpoint(each.address), listener }];
-      }
-    } finally {
-      unclaimed = handover.close();
-    }
-    if (unclaimed.length > 0) { // peers would connect there, and wait for nobody
-      throw new ListenError(`no listener has the address or the name of what was handed over: ${unclaimed.join(", ")}`);
-    }
   }
 
   // ---- Another configuration ---------------------------------------------------------------------------------------
@@ -267,22 +270,14 @@ export class Server implements RunningServer {
   async #change(config: Config): Promise<void> {
     if (this.#stopping !== null) throw new Error("the server stops");
     const next = await this.#prepare(config);
-    const gone = [...this.#listeners];
-    const planned = config.listeners.map((each) => {
-      const place = formatEndpoint(each.address), at = gone.findIndex((known) => known.place === place);
-      return { config: each, place, kept: at < 0 ? null : gone.splice(at, 1)[0]! };
-    });
-    const opened = new Map<string, Listener>();
-    let site: Site | null = null;
+    let change: Change | null = null, site: Site | null = null;
     try {
-      for (const { config: each, kept } of planned) {
-        if (kept === null) opened.set(each.name, await next.doors.open(each, new Handover([])));
-      }
+      change = await this.#entrances.plan(next);
       if (config.admin !== null && !this.#isServedAt(config.admin)) site = await this.#serveAdmin(config.admin);
       if (this.#stopping !== null) throw new Error("the server stops");
     } catch (error) {
       next.abandon();
-      await Promise.all([...[...opened.values()].map((listener) => listener.drain(0)), site?.stop()]);
+      await Promise.all([change?.giveUp(), site?.stop()]);
       throw error;
     }
     // From here to the next wait nothing fails and nobody sees half of it
@@ -290,14 +285,7 @@ export class Server implements RunningServer {
     this.#generation = next;
     this.#config = config;
     this.#observe(next);
-    this.#listeners = planned.map(({ config: each, place, kept }) => {
-      kept?.listener.renew(next.doors.behind(each));
-      return { name: each.name, place, listener: kept?.listener ?? opened.get(each.name)! };
-    });
-    for (const { listener } of gone) {
-      this.#leaving.add(listener);
-      void listener.retire().finally(() => this.#leaving.delete(listener));
-    }
+    change.make();
     this.#changeSite(config.admin, site);
     next.start(before);
     this.#retire(before);
@@ -338,11 +326,11 @@ export class Server implements RunningServer {
     const { drainTime } = this.#config.limits;
     await this.#pickup?.stop();
     await Promise.all([
-      ...this.#listeners.map(({ listener }) => listener.drain(drainTime)),
-      ...[...this.#leaving].map((listener) => listener.drain(drainTime)),
+      this.#entrances.drain(drainTime),
       ...[...this.#retiring].map((generation) => generation.stop(drainTime)),
       this.#generation?.stop(drainTime),
     ]);
+    await this.#acceptors?.stop(drainTime);
     await this.#admin?.stop();
     await this.#webhooks?.close();
     await this.#ledger?.close();
@@ -387,15 +375,16 @@ export class Server implements RunningServer {
   }
 
   #parts(): Measured {
-    const { config, sending, certificates } = this.#current;
+    const { config, sending, certificates, doors } = this.#current;
     return {
       config,
       store: this.#opened,
       sending,
-      listeners: this.#listeners,
+      listeners: this.#entrances.list,
       certificates: certificates?.list ?? [],
       ledger: this.#ledger,
       webhooks: this.#webhooks?.states() ?? [],
+      pressure: doors.pressure,
     };
   }
 }

@@ -21,6 +21,8 @@ import type { Ways } from "./queue/ways.ts";
 export interface Site {
   readonly version: string;
   readonly hostname: string;
+  /** What this node is called; null: it is the only one. */
+  readonly node?: string | null;
   /** The defaults without a configuration file: every domain is taken, nothing leaves the machine. */
   readonly devInbox: boolean;
   /** Where to send, `host:port`, the first one shown first. */

@@ -7,7 +7,7 @@ import axe from "axe-core";
 import { chromium } from "playwright-core";
 import type { Browser, Page } from "playwright-core";
 import { createAdmin } from "../../core/admin/app.ts";
-import type { AdminOptions } from "../../core/admin/app.ts";
+import type { Admin, AdminOptions } from "../../core/admin/app.ts";
 import { serveAdmin } from "../../core/admin/serve.ts";
 import { adminOptions, TestStore } from "../unit/admin/fixture.ts";
 
@@ -122,12 +122,15 @@ export function pageTest(
     admin?: Partial<AdminOptions>;
     context?: ContextOptions;
     fill?: (store: TestStore) => Promise<void>;
+    /** What stands between the browser and the site: a slow way, as a busy machine is. */
+    between?: (fetch: Admin["fetch"]) => Admin["fetch"];
   } = {},
 ): void {
   browserTest(name, async () => {
     const store = new TestStore();
     await options.fill?.(store);
-    const server = await serveAdmin(createAdmin(adminOptions(store, options.admin)), "127.0.0.1:0");
+    const admin = createAdmin(adminOptions(store, options.admin)), { between = (fetch) => fetch } = options;
+    const server = await serveAdmin({ ...admin, fetch: between(admin.fetch) }, "127.0.0.1:0");
     try {
       await visit(`http://127.0.0.1:${server.port}`, (each) => body({ ...each, store }), options.context);
     } finally {

@@ -66,6 +66,8 @@ function tabs(list) {
 // ---- The inbox in place ----------------------------------------------------------------------------------------------
 
 let visits = 0, looks = 0;
+/** A page was asked for, and what is shown is not yet it. */
+let underway = false;
 /**
  * Shows the page at `url` by exchanging what differs. With `keep` it is another look at the same page: `only` names the
  * regions to take, and a visit since then makes it void. Of two visits, or of two looks, the newest wins.
@@ -74,13 +76,14 @@ async function go(url, { only = REGIONS, keep = false } = {}) {
   const visit = keep ? visits : ++visits, look = ++looks;
   const late = () => visit !== visits || keep && look !== looks;
   let page;
+  if (!keep) underway = true;
   try {
     const answer = await fetch(url, { headers: { accept: "text/html" } });
     if (keep && answer.status === 404 && !late()) return show(`/inbox${location.search}`); // what is open was deleted
     if (answer.redirected || !answer.ok) throw new Error("not that page");
     page = new DOMParser().parseFromString(await answer.text(), "text/html");
   } catch {
-    if (!keep && !late()) location.assign(url);
+    if (!keep && !late()) location.assign(url); // with the keys that wait: what they were meant for is not shown
     return;
   }
   if (late()) return;
@@ -106,8 +109,10 @@ async function go(url, { only = REGIONS, keep = false } = {}) {
     document.title = page.title;
     byId("read")?.scrollTo(0, 0);
     document.querySelector('.msgs [aria-current="true"]')?.scrollIntoView({ block: "nearest" });
+    underway = false;
   }
   settle();
+  pressWaiting();
 }
 
 /** Puts `fresh` where `old` is. With `keep` nobody is torn out of what they do: an open question, a control in focus. */
@@ -171,6 +176,10 @@ const move = (step) => {
 };
 function show(url) {
   history.pushState(null, "", url);
+  for (const link of document.querySelectorAll(".msgs a")) { // at once: the next key counts from here
+    if (link.href === location.href) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
   go(url);
 }
 
@@ -187,12 +196,7 @@ function inbox() {
   const source = new EventSource("/api/v1/events");
   source.addEventListener("arrived", changed);
   source.addEventListener("removed", changed);
-  let lost = false;
-  source.onerror = () => (lost = true);
-  source.onopen = () => {
-    if (lost) changed(); // something may have come meanwhile
-    lost = false;
-  };
+  source.onopen = changed; // something may have come since the page was made, or since the stream was lost
   addEventListener("popstate", () => go(location.href));
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.(".msgs a, .boxes a, .pager a, .back a");
@@ -217,6 +221,54 @@ function inbox() {
   });
 }
 
+// ---- Keys ------------------------------------------------------------------------------------------------------------
+
+const KEYS = {
+  "/": () => byId("find") ?? byId("find-any"),
+  j: () => byId("msgs") && (() => move(1)),
+  k: () => byId("msgs") && (() => move(-1)),
+  u: () => document.querySelector(".mark-read")?.form,
+  x: () => byId("msgs") && tick,
+  Enter: () => document.activeElement === document.body && document.querySelector(".tabs [aria-selected=true]"),
+  Delete: () =>
+    document.querySelector(".msgs input:checked")
+      ? () => document.querySelector(".delete-many").click()
+      : document.querySelector(".delete")?.form,
+};
+/** Those that act on the message that is shown: after a `j` they mean the one that comes, not the one that still stands. */
+const ON_SHOWN = new Set(["u", "Enter", "Delete"]);
+/** Keys pressed before there was what they act on, in their order: the page still came, or the next message did. */
+const waiting = [];
+const mustWait = (key) => document.readyState === "loading" && key !== "/" || underway && ON_SHOWN.has(key);
+
+/** Acts at once, not when the page is whole: what can be seen can be used. */
+addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (/^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) && event.target.type !== "checkbox") {
+    if (event.key === "Escape") event.target.blur();
+    return;
+  }
+  if (event.key === "Escape") return shut(document.activeElement, true);
+  if (!Object.hasOwn(KEYS, event.key) || event.key === "Enter" && document.activeElement !== document.body) return;
+  if (waiting.length > 0 || mustWait(event.key)) {
+    event.preventDefault();
+    if (waiting.length < 20) waiting.push(event.key); // a key held down
+  } else if (press(event.key)) event.preventDefault();
+});
+
+/** Whether the key has something to act on here. */
+function press(key) {
+  const act = KEYS[key]();
+  if (!act) return false;
+  if (typeof act === "function") act();
+  else if (act.localName !== "form") act.focus();
+  else act.requestSubmit();
+  return true;
+}
+function pressWaiting() {
+  while (waiting.length > 0 && !mustWait(waiting[0])) press(waiting.shift());
+}
+
 // ---- The page --------------------------------------------------------------------------------------------------------
 
 addEventListener("DOMContentLoaded", () => {
@@ -236,31 +288,7 @@ addEventListener("DOMContentLoaded", () => {
     inbox();
     settle();
   }
-  addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (/^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) && event.target.type !== "checkbox") {
-      if (event.key === "Escape") event.target.blur();
-      return;
-    }
-    if (event.key === "Escape") return shut(document.activeElement, true);
-    const act = {
-      "/": () => byId("find") ?? byId("find-any"),
-      j: () => byId("msgs") && (() => move(1)),
-      k: () => byId("msgs") && (() => move(-1)),
-      u: () => document.querySelector(".mark-read")?.form,
-      x: () => byId("msgs") && tick,
-      Enter: () => document.activeElement === document.body && document.querySelector(".tabs [aria-selected=true]"),
-      Delete: () =>
-        document.querySelector(".msgs input:checked")
-          ? () => document.querySelector(".delete-many").click()
-          : document.querySelector(".delete")?.form,
-    }[event.key]?.();
-    if (!act) return;
-    event.preventDefault();
-    if (typeof act === "function") act();
-    else if (act.localName !== "form") act.focus();
-    else act.requestSubmit();
-  });
+  pressWaiting();
   document.addEventListener("click", (event) => shut(event.target)); // one menu at a time, closed by a click beside it
   document.addEventListener("focusin", (event) => {
     for (const menu of document.querySelectorAll(".nav details[open]")) {
