@@ -5,6 +5,7 @@
 import { applyEdits } from "../model/edits.ts";
 import type { Observer } from "../observe/events.ts";
 import { CounterCache } from "./counters.ts";
+import { adopted, itemOf, type Message, type Recipient, settleOne, wholeOf } from "./memory_item.ts";
 import { MemoryInboxes } from "./memory_inboxes.ts";
 import { domainsOf, inOrder, matches, totalsOf } from "./memory_queue.ts";
 import { claimedLeases, dueAt, readEntryId } from "./rows.ts";
@@ -32,9 +33,9 @@ import {
   type RecipientOutcome,
   type Store,
   type StoredMessage,
-  type StoredRecipient,
   StoreError,
   type StoreHealth,
+  type WholeItem,
 } from "./store.ts";
 
 export interface MemoryOptions {
@@ -45,24 +46,6 @@ export interface MemoryOptions {
   readonly now?: () => number;
 }
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-interface Recipient {
-  facts: Mutable<StoredRecipient>;
-  /** When a worker may take it: the next attempt, or the end of a lease. Null: not by itself. */
-  due: number | null;
-  /** The sender chose that moment. */
-  appointed: boolean;
-  owner: string | null;
-}
-interface Message {
-  readonly message: StoredMessage;
-  readonly octets: Uint8Array<ArrayBuffer>;
-  /** What was received, where that is not what goes on. */
-  original?: Uint8Array<ArrayBuffer>;
-  /** Until when it is in quarantine. */
-  expires?: number;
-  readonly recipients: Recipient[];
-}
 /** One destination's part of a message: what a lease covers. */
 interface Part {
   readonly item: Message;
@@ -308,6 +291,29 @@ export class MemoryStore implements Store {
     });
   }
 
+  whole(id: string): Promise<WholeItem | null> {
+    return this.#ask(() => {
+      const item = this.#messages.get(id);
+      return item && item.recipients.length > 0 ? wholeOf(item) : null;
+    });
+  }
+
+  async adopt(item: WholeItem, body: Body, received?: Body): Promise<boolean> {
+    try {
+      const octets = await new Response(body.stream()).bytes();
+      const original = received && await new Response(received.stream()).bytes();
+      return await this.#ask(() => {
+        const { id } = item.message;
+        if (this.#messages.has(id)) return false;
+        this.#messages.set(id, adopted(item, octets, original));
+        return true;
+      });
+    } finally {
+      body.discard();
+      received?.discard();
+    }
+  }
+
   change(what: { readonly id: string } | QueueQuery, change: QueueChange): Promise<number> {
     return this.#ask(() => {
       const query: QueueQuery = "id" in what ? {} : what;
@@ -421,25 +427,6 @@ export class MemoryStore implements Store {
     }
     if (recipients.length === 0 && !this.inboxes.holds(id)) this.#messages.delete(id);
   }
-}
-
-function settleOne(recipient: Recipient, outcome: RecipientOutcome): void {
-  const { facts } = recipient, { state, nextAttempt, lastReply, attempt = true } = outcome;
-  recipient.appointed = outcome.appointed ?? false;
-  facts.state = state;
-  facts.released ||= state === "held";
-  facts.attempts += attempt ? 1 : 0;
-  facts.nextAttempt = nextAttempt ?? facts.nextAttempt;
-  if (lastReply !== undefined) facts.lastReply = lastReply;
-  if (outcome.destination !== undefined) facts.destination = outcome.destination;
-  if (outcome.deadline !== undefined) facts.deadline = outcome.deadline;
-  if (outcome.told !== undefined) facts.told = outcome.told;
-  recipient.due = state === "ready" || state === "deferred" ? dueAt(facts.nextAttempt, facts.deadline) : null;
-  recipient.owner = null;
-}
-
-function itemOf({ message, recipients }: Message): QueueItem {
-  return { message, recipients: recipients.map(({ facts }) => structuredClone(facts)) };
 }
 
 function closed(): StoreError {

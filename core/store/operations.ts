@@ -75,6 +75,8 @@ export class Operations {
     switch (operation.do) {
       case "commit":
         return this.#commit(operation, octets);
+      case "adopt":
+        return this.#adopt(operation, octets);
       case "lease":
         return this.leasing.lease(operation);
       case "settle":
@@ -119,7 +121,8 @@ export class Operations {
     }
     for (const row of recipients) {
       const taken = row.state === "ready" ? claim : null;
-      const due = row.state === "held" ? null : taken?.until ?? dueAt(row.next_attempt, row.deadline);
+      const waits = row.state === "ready" || row.state === "deferred";
+      const due = waits ? taken?.until ?? dueAt(row.next_attempt, row.deadline) : null;
       this.#sql.run(
         `insert into recipient (message, idx, state, domain, destination, next_attempt, attempts, last_reply, facts,
            deadline, due, appointed, owner) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -133,6 +136,21 @@ export class Operations {
       this.#insertEntry(id, i + 1, entries[i]!, { sender, subject, size, receivedAt });
     }
     return null;
+  }
+
+  /** As it was in the store that it comes from. */
+  #adopt({ message, at }: Of<"adopt">, octets: ArrayBuffer): boolean {
+    const { id, recipients } = message;
+    if (this.#sql.get("select 1 from message where id = ?", id) !== null) return false;
+    this.#commit(message, octets, at);
+    for (const { idx, state, told, released, last_reply } of recipients) {
+      this.#sql.run(
+        "update recipient set told = ?, released = ? where message = ? and idx = ?",
+        ...[told, released, id, idx],
+      );
+      if (state === "corrupt") this.#sql.run("insert or ignore into corrupt values (?, ?)", id, last_reply ?? "");
+    }
+    return true;
   }
 
   #insertEntry(

@@ -20,6 +20,7 @@ import type {
   QueueTotals,
   RecipientOutcome,
   StoredMessage,
+  WholeItem,
 } from "./store.ts";
 
 /** What the writer does in a transaction. */
@@ -59,6 +60,7 @@ export type Operation =
     readonly before: string | null;
     readonly limit: number;
   }
+  | AdoptOperation
   | { readonly do: "mark"; readonly id: string; readonly read: boolean }
   | { readonly do: "remove"; readonly id: string | null; readonly inbox: string | null; readonly limit: number }
   | { readonly do: "expire"; readonly now: number; readonly limit: number }
@@ -92,6 +94,12 @@ export interface SettleOperation {
   readonly reports: readonly CommitOperation[];
   at: number;
 }
+/** A message from another store, unless its id is there. */
+export interface AdoptOperation {
+  readonly do: "adopt";
+  readonly message: CommitOperation;
+  at: number;
+}
 /** A recipient's row in the order of one destination's due rows. */
 export type DueRow = readonly [due: number, message: string, idx: number];
 type LeaseName = Pick<Lease, "owner" | "until"> & { readonly id: string };
@@ -113,6 +121,7 @@ export interface Results {
   settle: { readonly done: boolean; readonly arrived: readonly EntryChange[] };
   postpone: { readonly changed: number; readonly last: DueRow | null };
   change: { readonly changed: number; readonly last: string | null };
+  adopt: boolean;
   mark: boolean;
   remove: readonly EntryChange[];
   expire: readonly string[];
@@ -154,6 +163,7 @@ export type ReaderRequest =
   }
   | { readonly ask: "totals"; readonly query: Pick<QueueQuery, "domain"> }
   | { readonly ask: "item"; readonly id: string }
+  | { readonly ask: "whole"; readonly id: string }
   | { readonly ask: "body"; readonly id: string; readonly original?: boolean }
   | { readonly ask: "due"; readonly after: number }
   | { readonly ask: "oldest" }
@@ -172,6 +182,7 @@ export interface ReaderResults {
   matching: readonly string[];
   totals: QueueTotals;
   item: QueueItem | null;
+  whole: WholeItem | null;
   body: StoredBody | null;
   due: number | null;
   oldest: number | null;

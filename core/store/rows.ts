@@ -4,7 +4,7 @@
  * Non-job: SQL (operations.ts, leasing.ts, sqlite_reader.ts).
  */
 import { type Address, formatAddress } from "../model/address.ts";
-import type { CommitOperation } from "./protocol.ts";
+import type { AdoptOperation, CommitOperation } from "./protocol.ts";
 import type {
   Claim,
   InboxMessage,
@@ -15,6 +15,7 @@ import type {
   QueueState,
   StoredMessage,
   StoredRecipient,
+  WholeItem,
 } from "./store.ts";
 
 /** Version of the message rows written now; `version` of each row says which it has. */
@@ -113,6 +114,25 @@ export function encodeCommit(
     subject: column(message.summary.subject),
     entries: newEntries(message.deposits, message),
   };
+}
+
+/** What the writer makes of a message that comes from another store. */
+export function encodeAdoption(
+  { message, recipients, expires }: WholeItem,
+  size: number,
+  { file, original }: Pick<CommitOperation, "file" | "original">,
+): AdoptOperation {
+  const holds = recipients.some(({ state }) => state === "held");
+  const bare = encodeCommit({ ...message, recipients: [], deposits: [] }, size, file, {
+    original,
+    expires: holds ? expires : null,
+  });
+  const rows = recipients.map((recipient) => {
+    const { index, state, attempts, told, released } = recipient;
+    const row = encodeRecipient({ ...recipient, state: "ready" }, index);
+    return { ...row, state: state === "active" ? "ready" : state, attempts, told, released: Number(released) };
+  });
+  return { do: "adopt", message: { ...bare, recipients: rows }, at: 0 };
 }
 
 /** The leases of a message that was committed with a claim: one for each destination of what was ready. */

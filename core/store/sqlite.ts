@@ -9,6 +9,7 @@ import type { Observer } from "../observe/events.ts";
 import { threadModule } from "../packed/contents.ts";
 import { changeInPieces } from "./changing.ts";
 import { CounterCache } from "./counters.ts";
+import { durableBody, fileOf } from "./durable_body.ts";
 import { diskError, durableFolder } from "./durable_write.ts";
 import { type FolderLock, lockFolder } from "./lock.ts";
 import type {
@@ -22,7 +23,7 @@ import type {
   WriterReply,
   WriterRequest,
 } from "./protocol.ts";
-import { claimedLeases, encodeCommit, entryId, readEntryId } from "./rows.ts";
+import { claimedLeases, encodeAdoption, encodeCommit, entryId, readEntryId } from "./rows.ts";
 import { FileBody, Spool } from "./spool.ts";
 import { StoredBodies } from "./stored_bodies.ts";
 import { SqliteReading } from "./sqlite_reading.ts";
@@ -49,6 +50,7 @@ import {
   type Store,
   StoreError,
   type StoreHealth,
+  type WholeItem,
 } from "./store.ts";
 import { DatabaseThread } from "./thread.ts";
 import { type Answer, WriterQueue, type WriterThread } from "./writer_queue.ts";
@@ -193,8 +195,8 @@ class SqliteStore implements Store {
     try {
       if (this.#closed) throw closed();
       if (message.recipients.length === 0 && message.deposits.length === 0) return []; // nobody would ever read it
-      if (body.memory === null) body = await this.#durable(message.id, body);
-      if (received?.memory === null) received = await this.#durable(message.id, received);
+      if (body.memory === null) body = await durableBody(this.#spool, message.id, body);
+      if (received?.memory === null) received = await durableBody(this.#spool, message.id, received);
       const operation = encodeCommit(message, body.size, fileOf(body), {
         ...claim && { claim },
         ...expires !== undefined && { expires: Math.round(expires) },
@@ -214,27 +216,6 @@ class SqliteStore implements Store {
       body.discard();
       received?.discard();
       if (--this.#committing === 0) this.#quiet?.();
-    }
-  }
-
-  /** The body in a file of ours whose octets are on disk, or in memory. */
-  async #durable(id: string, body: Body): Promise<Body> {
-    const own = body instanceof FileBody ? body : await this.#adopt(id, body);
-    if (own instanceof FileBody) await own.sync();
-    return own;
-  }
-
-  /** A body that another implementation made. */
-  async #adopt(id: string, body: Body): Promise<Body> {
-    const writer = this.#spool.receive(id);
-    try {
-      for await (const chunk of body.stream()) await writer.write(chunk);
-      return await writer.finish();
-    } catch (error) {
-      writer.abort();
-      throw diskError(error, "cannot copy the message");
-    } finally {
-      body.discard();
     }
   }
 
@@ -314,6 +295,34 @@ class SqliteStore implements Store {
 
   item(id: string): Promise<QueueItem | null> {
     return this.#read({ ask: "item", id });
+  }
+
+  whole(id: string): Promise<WholeItem | null> {
+    return this.#read({ ask: "whole", id });
+  }
+
+  async adopt(item: WholeItem, body: Body, received?: Body): Promise<boolean> {
+    const { id } = item.message;
+    this.#committing++;
+    try {
+      if (this.#closed) throw closed();
+      if (body.memory === null) body = await durableBody(this.#spool, id, body);
+      if (received?.memory === null) received = await durableBody(this.#spool, id, received);
+      const operation = encodeAdoption(item, body.size, {
+        file: fileOf(body),
+        original: received ? { size: received.size, file: fileOf(received) } : null,
+      });
+      const octets = received?.memory ? concat([body.memory ?? NOTHING, received.memory]) : body.memory;
+      const answer = await this.#writer.submit(operation, octets);
+      // Nobody knows what of a failed write is there: a file that no row names goes at a later start
+      const named = answer.fault === undefined ? answer.value === true : answer.fault === "io";
+      for (const each of [body, received]) if (each instanceof FileBody && named) each.keep();
+      return taken(answer) as boolean;
+    } finally {
+      body.discard();
+      received?.discard();
+      if (--this.#committing === 0) this.#quiet?.();
+    }
   }
 
   change(what: { readonly id: string } | QueueQuery, change: QueueChange): Promise<number> {
@@ -418,10 +427,6 @@ class SqliteStore implements Store {
 }
 
 const NOTHING = new Uint8Array(0);
-
-function fileOf(body: Body): string | null {
-  return body instanceof FileBody ? body.name : null;
-}
 
 function taken(answer: Answer): unknown {
   if (answer.fault !== undefined) throw new StoreError(answer.fault, answer.message);

@@ -33,6 +33,7 @@ import type {
   QueueState,
   QueueTotals,
   StoredRecipient,
+  WholeItem,
 } from "./store.ts";
 
 const INBOX = "message, n, name, unread, sender, recipients, subject, size, received_at";
@@ -69,6 +70,8 @@ export class Reader {
         return this.#matching(request);
       case "item":
         return this.#item(request.id, []);
+      case "whole":
+        return this.#whole(request.id);
       case "quarantine":
         return this.#get<QuarantineTotal>(
           "select count(*) as messages, coalesce(sum(size), 0) as octets from quarantine",
@@ -185,6 +188,23 @@ export class Reader {
     const recipients = rows.map((row) => read(() => decodeRecipient(row)))
       .filter((recipient): recipient is StoredRecipient => recipient !== null);
     return recipients.length > 0 ? { message, recipients } : null;
+  }
+
+  /** Whole, or an error: what leaves this store half would be lost half. */
+  #whole(id: string): WholeItem | null {
+    const faults: string[] = [], item = this.#item(id, faults);
+    if (faults.length > 0) throw new CorruptRow(`message ${id} is corrupt: ${faults.join("; ")}`);
+    if (item === null) return null;
+    const appointed = new Set(
+      this.#all<{ idx: number }>("select idx from recipient where message = ? and appointed is not null", id)
+        .map(({ idx }) => idx),
+    );
+    return {
+      message: item.message,
+      recipients: item.recipients.map((each) => appointed.has(each.index) ? { ...each, appointed: true } : each),
+      expires: this.#get<{ expires: number }>("select expires from quarantine where message = ?", id)?.expires ?? null,
+      receivedSize: this.#get<{ size: number }>("select size from original where message = ?", id)?.size ?? null,
+    };
   }
 
   #body(id: string): StoredBody | null {

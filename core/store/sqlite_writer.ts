@@ -8,7 +8,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { diskFault } from "./durable_write.ts";
 import { Operations } from "./operations.ts";
-import type { CommitOperation, Operation, Outcome, Refused, WriterReply, WriterRequest } from "./protocol.ts";
+import type { Operation, Outcome, Refused, WriterReply, WriterRequest } from "./protocol.ts";
 import { isSpoolFile } from "./spool.ts";
 import { FULL, IOERR, openDatabase, pragma, sqliteCode, type StatementSync } from "./schema.ts";
 import { StoreError } from "./store.ts";
@@ -98,7 +98,7 @@ export class Writer {
     try {
       const outcomes: Outcome[] = [];
       // A row may name a file only when the file's name is durable. One fsync for all of the batch.
-      if (operations.some((operation) => operation.do === "commit" && namesFile(operation))) {
+      if (operations.some(namesFile)) {
         syncFolder(`${this.#folder}/spool`);
       }
       this.#begin.run();
@@ -231,7 +231,9 @@ export class Writer {
   }
 }
 
-function namesFile({ file, original }: CommitOperation): boolean {
+function namesFile(operation: Operation): boolean {
+  if (operation.do !== "commit" && operation.do !== "adopt") return false;
+  const { file, original } = operation.do === "adopt" ? operation.message : operation;
   return file !== null || original !== null && original.file !== null;
 }
 

@@ -115,6 +115,16 @@ export interface QueueItem {
   readonly message: StoredMessage;
   readonly recipients: readonly StoredRecipient[];
 }
+/** A message with everything that is known of it, on its way from one store to another: `whole` tells it, `adopt` takes it. */
+export interface WholeItem {
+  readonly message: StoredMessage;
+  /** Not necessarily all that it ever had: who is settled may be gone, and the others keep their places. */
+  readonly recipients: readonly (StoredRecipient & Pick<NewRecipient, "appointed">)[];
+  /** Until when it is in quarantine (CommitOptions.expires), or null. */
+  readonly expires: number | null;
+  /** Octets of what was received, where another body goes on in its place (CommitOptions.received); else null. */
+  readonly receivedSize: number | null;
+}
 /** What a worker may try until `until`; then somebody else may. It is one destination's part of one message. */
 export interface Lease {
   readonly message: StoredMessage;
@@ -388,6 +398,14 @@ export interface Store {
   /** Domains that something in the queue is for, those with the most recipients first. */
   domains(query: { readonly limit: number }): Promise<readonly DomainTotals[]>;
   item(id: string): Promise<QueueItem | null>;
+  /** For another store. Null when the id is not there or waits for nobody. @throws {StoreError} what cannot be read whole. */
+  whole(id: string): Promise<WholeItem | null>;
+  /**
+   * Takes over a message that left another store: all or nothing and durable as by `commit`, with its states, attempts
+   * and moments. What was `active` there is `ready`: who had it has it no more. Takes both bodies over. False when the
+   * id is there already; then nothing is changed. @throws {StoreError} as `commit` does.
+   */
+  adopt(item: WholeItem, body: Body, received?: Body): Promise<boolean>;
   /** Returns how many recipients it changed. */
   change(what: { readonly id: string } | QueueQuery, change: QueueChange): Promise<number>;
   /** The message as written: edits applied, CRLF. Null when the id is not there. */

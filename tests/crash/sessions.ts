@@ -30,8 +30,11 @@ export class Sessions {
       readonly sizes?: readonly number[];
       /** Messages, of all sessions together; without it until the end. */
       readonly most?: number;
+      /** Index of the first (default 0). */
+      readonly first?: number;
     },
   ) {
+    this.#index = options.first ?? 0;
     this.#all = Array.from({ length: options.count }, (_, number) => this.#session(number));
   }
 

@@ -126,6 +126,79 @@ export function storeContract(name: string, open: OpenStore): void {
     assertEquals(store.health().bodyBytes, 0);
   });
 
+  test("whole and adopt: a message moves to another id's place with everything that is known of it", async (store) => {
+    const all = [
+      recipient("bob@example.net"),
+      recipient("eve@example.com", {
+        state: "deferred",
+        nextAttempt: T0 + 9000,
+        deadline: T0 + 5000,
+        lastReply: "451 x",
+      }),
+      recipient("x@example.com", { state: "deferred", nextAttempt: T0 + 1e9, appointed: true }),
+      recipient("ü@bücher.example", { state: "held", route: LOCAL, lastReply: "looks odd" }),
+      recipient("y@example.org"),
+    ];
+    const was = octets(300_000, 1), is = octets(500, 2);
+    const edits = { prepend: "Received: by us\r\n", drop: [[0, 10]], insert: [[10, "Y: ü\r\n"]] } as const;
+    const sent = message({ recipients: all, edits, sender: null });
+    const options = {
+      received: await body(store, sent.id, was),
+      expires: T0 + 1e9,
+      claim: { owner: "w1", until: T0 + 5 },
+    };
+    const leases = await store.commit(sent, await body(store, sent.id, is), options);
+    const org = leases.find(({ recipients }) => recipients[0]!.destination === "mx:example.org")!;
+    await store.settle(org, [{ index: 4, state: "failed", lastReply: "550 no", told: T0 + 1 }]);
+    const item = (await store.whole(sent.id))!;
+    assertEquals(item.message, (await store.item(sent.id))!.message);
+    assertEquals([item.expires, item.receivedSize], [T0 + 1e9, 300_000]);
+    assertEquals(item.recipients.map(({ state }) => state), ["active", "deferred", "deferred", "held", "failed"]);
+    assertEquals(item.recipients.map(({ appointed = false }) => appointed), [false, false, true, false, false]);
+    assertEquals(await store.adopt(item, await body(store, sent.id, was), await body(store, sent.id, is)), false);
+    assertEquals(await read(await store.content(sent.id)), is, "what is there stays as it is");
+
+    const id = nextId(), moved = { ...item, message: { ...item.message, id } };
+    assertEquals(await store.adopt(moved, await body(store, id, is), await body(store, id, was)), true);
+    const there = item.recipients.map((each) => each.state === "active" ? { ...each, state: "ready" } as const : each);
+    assertEquals(await store.whole(id), { ...moved, recipients: there });
+    assertEquals(await read(await store.content(id)), is);
+    assertEquals(await read(await store.received(id)), was);
+    assertEquals(await read(await store.raw(id)), await read(await store.raw(sent.id)));
+    assertEquals(await store.quarantine.total(), { messages: 2, octets: 2 * 300_500 });
+    await store.change({ id: sent.id }, { do: "delete" });
+    const due = await store.lease({ ...lease, now: T0 + 5000 });
+    assertEquals(due.flatMap(({ recipients }) => recipients.map(({ index }) => index)).sort(), [0, 1]);
+    const later = await store.lease({ ...lease, now: T0 + 1e9, owner: "w2" });
+    assertEquals(later.flatMap(({ recipients }) => recipients.map(({ index }) => index)).sort(), [0, 1, 2]);
+    assertEquals(await store.quarantine.expire({ now: T0 + 1e9 }), [id]);
+    assertEquals(await store.whole(sent.id), null);
+    assertEquals(store.health().bodyBytes, 0);
+  });
+
+  test("adopt: what is over for its recipients or damaged waits for a person there too", async (store) => {
+    const id = nextId(), state = { index: 3, attempts: 7, told: null, released: true, lastReply: "550 5.1.1 no" };
+    const facts = { ...message({ id }), recipients: undefined, deposits: undefined };
+    const { recipients: _, deposits: __, ...rest } = facts;
+    const item = {
+      message: { ...rest, size: 100, version: 1 },
+      recipients: (["failed", "expired", "corrupt", "held"] as const).map((each, place) => ({
+        ...recipient(`r${place}@example.net`),
+        ...state,
+        index: place * 2,
+        state: each,
+      })),
+      expires: null,
+      receivedSize: null,
+    };
+    assertEquals(await store.adopt(item, await body(store, id, octets(100))), true);
+    assertEquals(await store.whole(id), item);
+    assertEquals(await store.lease({ ...lease, now: T0 + 1e12 }), []);
+    assertEquals(await store.quarantine.total(), { messages: 0, octets: 0 });
+    assertEquals(await store.change({ id }, { do: "retry" }), 3);
+    assertEquals((await store.lease(lease))[0]!.recipients.map(({ index }) => index), [0, 2, 4]);
+  });
+
   test("what is in quarantine goes when its time is over, unless a person let it go before", async (store) => {
     const held = { ...recipient("b@example.net"), state: "held" } as const;
     const quarantined = async (expires: number, deposits = 0) => {
