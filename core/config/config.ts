@@ -256,6 +256,9 @@ export interface AuthConfig {
   readonly lockout: LockoutSettings;
 }
 
+/** Files in the data folder, nothing that survives, or a database that several nodes share: its URL, password and all. */
+export type StoreConfig = "sqlite" | "memory" | { readonly postgres: string };
+
 /** How grave a line is. */
 export type LogLevel = "debug" | "info" | "warning" | "error";
 /** What is written to standard output. */
@@ -306,8 +309,8 @@ export interface Config {
   readonly listeners: readonly ListenerConfig[];
   /** What a peer may use up. */
   readonly limits: Limits;
-  /** Where queue, inbox and counters live. */
-  readonly store: "sqlite" | "memory";
+  /** Where queue, inbox, counters, ledger and accounts live. */
+  readonly store: StoreConfig;
   /** Next hops by their names. */
   readonly nextHops: ReadonlyMap<string, NextHop>;
   /** How mail leaves. */

@@ -21,6 +21,7 @@ import { REGISTRY, type Registry } from "./registry.ts";
 import * as schema from "./schema.ts";
 import { readTokens } from "./tokens.ts";
 import { readSecurity, readTls } from "./security.ts";
+import { readStore } from "./store.ts";
 import { settingsOf } from "./settings.ts";
 import { parseTcp, TCP } from "./values.ts";
 import { warningsOf } from "./warnings.ts";
@@ -113,7 +114,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
       connections: read.limits?.connections ?? null,
       line: read.limits?.line ?? null,
     },
-    store: read.store === "memory" ? "memory" : "sqlite",
+    store: readStore(read.store ?? "sqlite", { base, faults }),
     nextHops: readNextHops(read.nextHops ?? {}, faults),
     delivery: readDelivery(read.delivery ?? schema.File.shape.delivery.parse(undefined), {
       base,
@@ -326,10 +327,6 @@ function readSummary({ summary, postmaster }: Read, faults: Faults): Config["sum
 
 /** What is promised and not there yet must not be passed over in silence. */
 function checkLater(read: Read, faults: Faults): void {
-  const store = read.store ?? "sqlite";
-  if (store.startsWith("postgres:") || store.startsWith("postgresql:")) {
-    faults.add(["store"], "PostgreSQL is not in this version; use sqlite");
-  } else if (store !== "sqlite" && store !== "memory") faults.add(["store"], "must be sqlite or memory");
   if ((read.threads ?? 1) > 1) faults.add(["threads"], "more than one thread is not in this version; use 1");
 }
 

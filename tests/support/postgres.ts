@@ -174,9 +174,7 @@ export class PostgresServer implements AsyncDisposable {
   /** The command that becomes the program, under an account that PostgreSQL runs under. */
   #as(program: string): string[] {
     const path = `${programs()}/${program}`;
-    return Deno.uid() === 0
-      ? ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", path]
-      : [path];
+    return Deno.uid() === 0 ? ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", path] : [path];
   }
 
   async #admin<T>(work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
