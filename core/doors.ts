@@ -167,9 +167,10 @@ export class Doors {
           claim: (message) => dispatcher.claim(message),
           committed: ({ recipients }, leases, octets) => {
             if (leases.length > 0) dispatcher.take(leases, octets);
-            // With a claim all that is ready is leased
-            const left = leases.length > 0 ? "deferred" : "ready";
-            if (recipients.some(({ state }) => state === left || state === "deferred")) dispatcher.kick();
+            // A claim leases what is ready, but for what is another node's
+            const leased = leases.reduce((sum, lease) => sum + lease.recipients.length, 0);
+            const left = recipients.filter(({ state }) => state === "ready").length > leased;
+            if (left || recipients.some(({ state }) => state === "deferred")) dispatcher.kick();
           },
           trouble,
         });

@@ -34,6 +34,8 @@ export class Connection {
   /** Process of the server, and its timeline. */
   #pid = 0;
   #timeline = "";
+  /** What has gone wrong first in the transaction under way: all that follows only says that it is aborted. */
+  #fault: unknown = null;
 
   private constructor(address: DatabaseAddress, at: DatabaseHost, options: ConnectionOptions) {
     const { timeout = 5000, schema = "postern", statementTimeout = 15_000, notified } = options;
@@ -49,7 +51,7 @@ export class Connection {
         : mode === "verify-full"
         ? { rejectUnauthorized: true, servername: at.host, ...ca !== null && { ca } }
         : mode,
-      ...{ max: 1, max_pipeline: 1000, fetch_types: false, idle_timeout: 0, max_lifetime: null, backoff: NEVER },
+      ...{ max: 1, max_pipeline: 1000, fetch_types: false, idle_timeout: 0, max_lifetime: null, backoff: () => NEVER },
       ...{ connect_timeout: Math.max(1, Math.ceil(timeout / 1000)), target_session_attrs: undefined, socket },
       types: { int8: { to: 20, from: [20], parse: Number, serialize: String } },
       connection: {
@@ -64,7 +66,7 @@ export class Connection {
       onnotify: notified,
       onclose: () => this.destroy(),
     };
-    this.#sql = postgres(given as postgres.Options<Record<string, postgres.PostgresType>>) as unknown as postgres.Sql;
+    this.#sql = postgres(given as unknown as postgres.Options<Record<string, postgres.PostgresType>>);
   }
 
   /** To the first of its hosts that takes writes. @throws the last one's error. */
@@ -117,6 +119,7 @@ export class Connection {
     const asked = this.#sql.unsafe(text, clean as never[], { prepare: values.length > 0 }).then(
       (rows) => rows as unknown as Rows<T>,
       (error) => {
+        this.#fault ??= error;
         if (!endsSession(error)) throw error;
         this.destroy();
         throw error instanceof ConnectionLost ? error : new ConnectionLost(error.message);
@@ -130,6 +133,7 @@ export class Connection {
    * All or nothing. Resolves once it is committed; an UnknownOutcome says that it may be, every other error that it is not.
    */
   async transaction<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    this.#fault = null;
     const begun = this.query("begin");
     const name = this.query<{ xid: string }>("select pg_current_xact_id()::text as xid");
     let result: T, transaction: TransactionName;
@@ -138,17 +142,18 @@ export class Connection {
       result = await work(this);
       transaction = { xid: (await name)[0]!.xid, pid: this.#pid, timeline: this.#timeline };
     } catch (error) {
+      const fault = this.#fault ?? error;
       if (this.#alive) await this.query("rollback").catch(() => this.destroy());
-      throw error;
+      throw this.#alive || endsSession(fault) ? fault : new ConnectionLost(String((error as Error).message));
     }
     try {
       const { command } = await this.query("commit") as unknown as { command: string };
-      if (command !== "COMMIT") throw new ConnectionLost("the transaction was rolled back");
-      return result;
+      if (command === "COMMIT") return result;
     } catch (error) {
       if (this.#alive) throw error; // the server has said no
       throw new UnknownOutcome(transaction, error instanceof Error ? error.message : String(error));
     }
+    throw this.#fault ?? new ConnectionLost("the transaction was rolled back");
   }
 
   /** At once, whatever is under way: it fails with ConnectionLost. */

@@ -2,6 +2,7 @@
  * What went wrong with the database, and what may be done about it: whether a transaction certainly never was, whether the
  * same again may work, whether one of a batch is to blame. Non-job: trying again (pool.ts, writer.ts).
  */
+import { CorruptRow } from "../rows.ts";
 import { StoreError } from "../store.ts";
 
 /** The connection ended while something was asked. What was not committed by then never was. */
@@ -26,8 +27,16 @@ export interface TransactionName {
   readonly timeline: string;
 }
 
+/** Of the database, with the SQLSTATE that it gave; 08000 where the connection was lost. */
+export class DatabaseError extends StoreError {
+  constructor(fault: StoreError["fault"], message: string, readonly state: string) {
+    super(fault, message);
+  }
+}
+
 /** SQLSTATE of an error that the server sent, or "". */
 export function sqlState(error: unknown): string {
+  if (error instanceof DatabaseError) return error.state;
   const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };
   return name === "PostgresError" && typeof code === "string" ? code : "";
 }
@@ -35,8 +44,8 @@ export function sqlState(error: unknown): string {
 /** The server ended the session with it, or is about to: as good as a lost connection. */
 export function endsSession(error: unknown): boolean {
   const { severity } = (error ?? {}) as { severity?: unknown };
-  return error instanceof ConnectionLost || severity === "FATAL" || severity === "PANIC" || sqlState(error) === "" &&
-      !(error instanceof StoreError) && !(error instanceof UnknownOutcome) && isConnectionError(error);
+  if (error instanceof ConnectionLost || severity === "FATAL" || severity === "PANIC") return true;
+  return sqlState(error) === "" && isConnectionError(error);
 }
 
 function isConnectionError(error: unknown): boolean {
@@ -51,16 +60,17 @@ export function mayGoThroughAgain(error: unknown): boolean {
 
 /** The server works, and what was asked of it is at fault: of a batch, one. */
 export function isOfOne(error: unknown): boolean {
-  return /^(?:2[0-9A-Z]|42|44|54|P0)/.test(sqlState(error)) || error instanceof StoreError && error.fault === "io";
+  if (error instanceof StoreError && !(error instanceof DatabaseError)) return error.fault === "io";
+  return /^(?:2[0-9A-Z]|42|44|54|P0)/.test(sqlState(error)) && sqlState(error) !== "25006";
 }
 
 /** Whatever it is, as the store says it. No text of a statement and no value comes along. */
 export function storeFault(error: unknown): StoreError {
   if (error instanceof StoreError) return error;
+  if (error instanceof CorruptRow) return new StoreError("io", error.message);
   const state = sqlState(error);
   const message = `the database: ${error instanceof Error ? error.message : String(error)}`.slice(0, 300);
-  if (/^53[12]/.test(state)) return new StoreError("full", message); // disk_full, out_of_memory
-  if (state === "57014" || state === "53300" || mayGoThroughAgain(error)) return new StoreError("busy", message);
-  if (state === "25006") return new StoreError("io", `${message} (it is a standby)`);
-  return new StoreError("io", message);
+  const busy = state === "57014" || state === "53300" || mayGoThroughAgain(error);
+  const fault = /^53[12]/.test(state) ? "full" : busy ? "busy" : "io"; // disk_full, out_of_memory
+  return new DatabaseError(fault, message, state || "08000");
 }
