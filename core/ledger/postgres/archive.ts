@@ -4,8 +4,9 @@
  */
 import { randomBytes } from "node:crypto";
 import { readId, readShortId, shortId } from "../../model/id.ts";
-import { connectPostgres, type Sql } from "../../store/postgres/connect.ts";
-import { parsePostgresUrl } from "../../store/postgres/place.ts";
+import { rows } from "../../store/postgres/connection.ts";
+import { Pool } from "../../store/postgres/pool.ts";
+import { parseDatabaseUrl } from "../../store/postgres/url.ts";
 import {
   auditRow,
   entryOf,
@@ -28,6 +29,7 @@ import { questionOf } from "../archive/tokens.ts";
 import type { LedgerPage, LedgerQuery, PluginCount, RatePoint } from "../ledger.ts";
 import { PLUGIN_COUNTS } from "../recording/tally.ts";
 import type { AuditRow, Entry, Story } from "../story.ts";
+import { type Sql, sqlOf } from "./asking.ts";
 import { Batch, type Readdress, writeBatch } from "./batch.ts";
 import { findHeads, type Found } from "./finder.ts";
 import { forgetIn } from "./forget.ts";
@@ -39,8 +41,6 @@ const MOST = 500, USUAL = 50;
 const LISTED = 100;
 /** Entries that are counted one by one; more are estimated, as the database's planner does. */
 const COUNTED = 100_000;
-/** Milliseconds of a statement. */
-const STATEMENT = 20_000;
 
 interface Stored {
   readonly head: Head;
@@ -49,24 +49,23 @@ interface Stored {
 
 export interface PostgresArchiveOptions {
   /** Connections at most. */
-  readonly max: number;
-  /** Seconds after which one without work is closed; null: never. */
-  readonly idle: number | null;
+  readonly size: number;
 }
 
 export class PostgresArchive {
   readonly #settings: PostgresSettings;
+  readonly #pool: Pool;
   readonly #sql: Sql;
   readonly #tables: Tables;
   #address: Promise<Readdress> | null = null;
   #tidied = -Infinity;
 
   /** Connects when it is asked something. */
-  constructor(settings: PostgresSettings, { max, idle }: PostgresArchiveOptions) {
+  constructor(settings: PostgresSettings, { size }: PostgresArchiveOptions) {
     this.#settings = settings;
-    const place = parsePostgresUrl(settings.postgres);
-    this.#sql = connectPostgres(place, { max, idle, name: "postern ledger", statementTimeout: STATEMENT });
-    this.#tables = new Tables(this.#sql, settings);
+    this.#pool = new Pool({ address: parseDatabaseUrl(settings.postgres), size });
+    this.#sql = sqlOf(this.#pool);
+    this.#tables = new Tables(this.#pool, settings);
   }
 
   /** Whether there is a ledger at all. */
@@ -124,8 +123,9 @@ export class PostgresArchive {
   async #late(keys: readonly string[]): Promise<ReadonlyMap<string, Late[]>> {
     const late = new Map<string, Late[]>();
     if (keys.length === 0) return late;
-    const rows = await this.#sql`select key, data from ledger_late where key = any(${[...keys]}::text[]) order by n`;
-    for (const row of rows) {
+    const found = await this.#sql`select key, data from ledger_late
+      where key in (select json_array_elements_text(${rows(keys)}::text::json)) order by n`;
+    for (const row of found) {
       const list = late.get(row["key"]) ?? [];
       list.push(JSON.parse(row["data"]));
       late.set(row["key"], list);
@@ -289,8 +289,8 @@ export class PostgresArchive {
     return { entries, next: stretch?.start ?? null };
   }
 
-  /** Ends its connections, at once where `wait` seconds are over. */
-  async close(wait = 5): Promise<void> {
-    await this.#sql.end({ timeout: wait });
+  /** Ends its connections; what is under way fails. */
+  async close(): Promise<void> {
+    await this.#pool.end();
   }
 }

@@ -2,7 +2,10 @@
  * Writes a batch of lines into the database, in one transaction. What two nodes tell of one message meets here: a row, and
  * what came late, wherever it was delivered. Non-job: tables (tables.ts), gathering (gathered.ts).
  */
-import { codeOf, type Sql, type Transaction } from "../../store/postgres/connect.ts";
+import { rows } from "../../store/postgres/connection.ts";
+import { sqlState } from "../../store/postgres/faults.ts";
+import { StoreError } from "../../store/store.ts";
+import type { Sql, Transaction } from "./asking.ts";
 import { type Head, ID, type Late, timeOf } from "../codec.ts";
 import { letterHead } from "../archive/letter.ts";
 import { type Line, linesOf } from "../archive/lines.ts";
@@ -28,8 +31,9 @@ interface Letter {
 /** Changes how addresses are written; null: not at all. */
 export type Readdress = ((address: string) => string) | null;
 
-/** What SQLSTATEs mean that somebody else was in the way, and it is tried again. */
-const AGAIN = new Set(["40P01", "40001", "23514", "42P01"]); // deadlock, serialization, no partition, table dropped
+/** A stretch of it was dropped by another node, or is made by one. */
+class StretchGone extends StoreError {}
+const GONE = /^(?:23514|42P01)$/; // no partition for the row, no such table
 
 /** A batch as rows. */
 export class Batch {
@@ -54,7 +58,7 @@ export class Batch {
         return this.#late(line);
       case "audit": {
         const data = redactedJson(line.data, this.address), [at, , , , subject] = JSON.parse(data);
-        return void this.audits.push({ at, subject: plain(String(subject)), data });
+        return void this.audits.push({ at, subject: String(subject), data });
       }
       case "counts":
         return void this.counts.push(JSON.parse(line.data));
@@ -80,10 +84,9 @@ export async function writeBatch(sql: Sql, tables: Tables, batch: Batch, now: nu
   for (let left = 2;; left--) {
     try {
       const kept = await prepared(tables, batch, now);
-      await sql.begin((sql) => write(sql, batch, kept));
-      return;
+      return await sql.begin((sql) => write(sql, batch, kept));
     } catch (error) {
-      if (left === 0 || !AGAIN.has(codeOf(error))) throw error;
+      if (left === 0 || !(error instanceof StretchGone)) throw error;
       tables.refresh();
     }
   }
@@ -100,34 +103,38 @@ async function prepared(tables: Tables, { entries, sessions, lates }: Batch, now
 }
 
 async function write(sql: Transaction, batch: Batch, lates: Batch["lates"]): Promise<void> {
+  try {
+    await writeRows(sql, batch, lates);
+  } catch (error) {
+    throw GONE.test(sqlState(error)) ? new StretchGone("io", (error as Error).message) : error;
+  }
+}
+
+async function writeRows(sql: Transaction, batch: Batch, lates: Batch["lates"]): Promise<void> {
   const { entries, sessions, letters, audits, counts } = batch;
   await sql`set local synchronous_commit = off`; // the last moment may be lost in a crash, as from the files
   if (entries.length > 0) {
     await sql`insert into ledger_entry (key, head, part, words)
       select key, head, part, array_to_tsvector(string_to_array(words, ' '))
-      from unnest(${column(entries, "key")}::text[], ${column(entries, "head")}::text[],
-        ${column(entries, "part")}::text[], ${column(entries, "words")}::text[]) as row (key, head, part, words)
+      from json_to_recordset(${rows(entries)}::text::json) as row (key text, head text, part text, words text)
       on conflict do nothing`;
   }
   if (sessions.length > 0) {
     await sql`insert into ledger_session (key, head, part)
-      select * from unnest(${column(sessions, "key")}::text[], ${column(sessions, "head")}::text[],
-        ${column(sessions, "part")}::text[])
+      select key, head, part from json_to_recordset(${
+      rows(sessions)
+    }::text::json) as row (key text, head text, part text)
       on conflict (key) do update set head = excluded.head, part = excluded.part`;
   }
   for (const letter of letters.toSorted((a, b) => a.id < b.id ? -1 : 1)) await writeLetter(sql, letter);
   if (lates.length > 0) {
-    await sql`insert into ledger_late (key, data) select * from unnest(${lates.map(({ key }) => key)}::text[],
-      ${lates.map(({ data }) => data)}::text[])`;
+    await sql`insert into ledger_late (key, data)
+      select key, data from json_to_recordset(${rows(lates)}::text::json) as row (key text, data text)`;
   }
   for (const { at, subject, data } of audits) {
     await sql`insert into ledger_audit (at, subject, data) values (${at}, ${subject}, ${data})`;
   }
   for (const each of counts) await count(sql, each);
-}
-
-function column(rows: readonly Row[], name: keyof Row): string[] {
-  return rows.map((row) => row[name]);
 }
 
 /** An entry for a letter of this site's own; its recipients come one by one, from whatever node has it. */
@@ -160,10 +167,5 @@ async function count(sql: Transaction, { at, counts, commit, delay, queue, plugi
   const minute = Math.floor(at / MINUTE) * MINUTE, step = Math.floor(at / PLUGIN_STEP) * PLUGIN_STEP;
   await sql.unsafe(ADD_MINUTE, [minute, queue, ...counts, ...commit, ...delay]);
   const sorted = plugins.toSorted(([a], [b]) => a < b ? -1 : 1); // the same order on every node: no deadlock
-  for (const [plugin, numbers] of sorted) await sql.unsafe(ADD_PLUGIN, [step, plain(plugin), ...numbers]);
-}
-
-/** A text of PostgreSQL has no NUL. */
-function plain(text: string): string {
-  return text.replaceAll("\0", "\ufffd");
+  for (const [plugin, numbers] of sorted) await sql.unsafe(ADD_PLUGIN, [step, plugin, ...numbers]);
 }

@@ -2,7 +2,7 @@
  * Finds entries by words, the newest first. What is common is found by looking at the newest; what is not found there is
  * rare, and the index is fast at it, one stretch after the other. Non-job: which words (tokens.ts).
  */
-import type { Sql } from "../../store/postgres/connect.ts";
+import type { Sql } from "./asking.ts";
 import type { Question } from "../archive/tokens.ts";
 import type { Head } from "../codec.ts";
 import { queryOf, timeKey } from "./keys.ts";

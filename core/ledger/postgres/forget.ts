@@ -2,7 +2,7 @@
  * Takes an address out of one stretch of a ledger in PostgreSQL: from every row that names it, and from the index. The old
  * rows leave the files by the VACUUM at its end; what the database keeps of its log and in backups is not ours to change.
  */
-import { codeOf, type Sql } from "../../store/postgres/connect.ts";
+import type { Sql } from "./asking.ts";
 import { needleOf, withoutAddress } from "../archive/forget.ts";
 import { mapStrings } from "../archive/redaction.ts";
 import { tokensOf } from "../archive/tokens.ts";
@@ -67,12 +67,9 @@ export async function forgetIn(sql: Sql, address: string, { stretch, audits }: W
   return changed.size;
 }
 
+/** Where it cannot, the database does it by itself, later. */
 async function vacuum(sql: Sql, { start }: Stretch): Promise<void> {
   for (const table of ["entry", "session", "late"]) {
-    try {
-      await sql.unsafe(`vacuum ledger_${table}_${start}`);
-    } catch (error) {
-      if (codeOf(error) === "") throw error; // the database is gone; else it does it by itself, later
-    }
+    await sql.unsafe(`vacuum ledger_${table}_${start}`).catch(() => {});
   }
 }

@@ -1,5 +1,5 @@
 /** The thread that writes the ledger into a database: parsing and words cost the server's own thread nothing. */
-import { codeOf, wordsOf } from "../../store/postgres/connect.ts";
+import { StoreError } from "../../store/store.ts";
 import type { LedgerReply, PostgresSettings } from "../archive/protocol.ts";
 import { PostgresArchive } from "./archive.ts";
 
@@ -13,18 +13,13 @@ interface Thread {
   postMessage(reply: LedgerReply): void;
 }
 
-/** Of a batch, milliseconds: a database that does not answer keeps nobody longer. */
-const DEADLINE = 30_000;
-
 export function serve(thread: Thread): void {
-  let settings: PostgresSettings | null = null, archive: PostgresArchive | null = null;
+  let archive: PostgresArchive | null = null;
   let turn: Promise<void> = Promise.resolve();
   const answer = async (request: WriterRequest): Promise<null> => {
-    if (request.ask === "open") settings = request.settings;
-    else if (request.ask === "write") {
-      archive ??= new PostgresArchive(settings!, { max: 1, idle: null });
-      await bounded(archive.write(request.lines, request.now));
-    } else await archive?.close();
+    if (request.ask === "open") archive = new PostgresArchive(request.settings, { size: 1 });
+    else if (request.ask === "write") await archive!.write(request.lines, request.now);
+    else await archive?.close();
     return null;
   };
   thread.onmessage = ({ data }) => {
@@ -32,27 +27,17 @@ export function serve(thread: Thread): void {
       try {
         thread.postMessage({ value: await answer(data), trouble: [] });
       } catch (error) {
-        if (codeOf(error) === "" || /^(?:CONN|E|08|57)/.test(codeOf(error))) {
-          void archive?.close(0).catch(() => {}); // another connection, maybe to another host
-          archive = null;
-        }
-        thread.postMessage({ fault: codeOf(error) === "53100" ? "full" : "io", message: wordsOf(error), trouble: [] });
+        thread.postMessage(faultReply(error));
       }
     });
   };
 }
 
-async function bounded<T>(work: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`the database does not answer within ${DEADLINE / 1000} s`)), DEADLINE);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-    work.catch(() => {}); // nobody waits for it any more
-  }
+/** An error as an answer. */
+export function faultReply(error: unknown): LedgerReply {
+  const full = error instanceof StoreError && error.fault === "full";
+  const message = error instanceof Error ? error.message : String(error);
+  return { fault: full ? "full" : "io", message, trouble: [] };
 }
 
 if ("WorkerGlobalScope" in globalThis) serve(globalThis as unknown as Thread);

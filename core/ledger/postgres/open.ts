@@ -3,18 +3,17 @@
  * here, by connections of their own, and wait for what was written before them. Non-job: gathering (gathered.ts).
  */
 import { threadModule } from "../../packed/contents.ts";
-import { codeOf, wordsOf } from "../../store/postgres/connect.ts";
 import { DatabaseThread } from "../../store/thread.ts";
 import type { LedgerReply, LedgerRequest, LedgerResults, PostgresSettings } from "../archive/protocol.ts";
 import { GatheredLedger, type GatheredOptions, type Keeper } from "../gathered.ts";
 import type { Ledger } from "../ledger.ts";
 import { PostgresArchive } from "./archive.ts";
-import type { WriterRequest } from "./ledger_thread.ts";
+import { faultReply, type WriterRequest } from "./ledger_thread.ts";
 
 export interface PostgresLedgerOptions extends PostgresSettings, GatheredOptions {}
 
-/** Connections for questions, and seconds after which one without work is closed. */
-const READERS = 2, IDLE = 60;
+/** Connections for questions. */
+const READERS = 2;
 /** Milliseconds that a question waits for the batches before it. */
 const PATIENCE = 5_000;
 
@@ -33,7 +32,7 @@ class PostgresKeeper implements Keeper {
     const worker = new Worker(threadModule(new URL("./ledger_thread.ts", import.meta.url)), { type: "module" });
     this.#thread = new DatabaseThread(worker, (why) => lost(`its thread ended: ${why}`));
     void this.#thread.ask({ ask: "open", settings }).catch(() => {});
-    this.#archive = new PostgresArchive(settings, { max: READERS, idle: IDLE });
+    this.#archive = new PostgresArchive(settings, { size: READERS });
   }
 
   async ask(request: LedgerRequest): Promise<LedgerReply> {
@@ -46,7 +45,7 @@ class PostgresKeeper implements Keeper {
       await within(this.#written, PATIENCE);
       return { value: await this.#answer(request), trouble: [] };
     } catch (error) {
-      return { fault: codeOf(error) === "53100" ? "full" : "io", message: wordsOf(error), trouble: [] };
+      return faultReply(error);
     }
   }
 
@@ -68,7 +67,7 @@ class PostgresKeeper implements Keeper {
       case "size":
         return await archive.size();
       case "close":
-        await within(Promise.all([this.#thread.ask({ ask: "close" }).catch(() => {}), archive.close(1)]), PATIENCE);
+        await within(Promise.all([this.#thread.ask({ ask: "close" }).catch(() => {}), archive.close()]), PATIENCE);
         return null;
       case "open":
         return null;
@@ -77,7 +76,7 @@ class PostgresKeeper implements Keeper {
 
   end(): void {
     this.#thread.end();
-    void this.#archive.close(0).catch(() => {});
+    void this.#archive.close().catch(() => {});
   }
 }
 

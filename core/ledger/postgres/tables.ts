@@ -3,14 +3,14 @@
  * partition each, so that what is too old or too much goes at once. All nodes make and drop them, one at a time.
  * Non-job: what is written there (batch.ts), what is asked (archive.ts).
  */
-import { codeOf, type Sql, type Transaction } from "../../store/postgres/connect.ts";
+import type { Pool } from "../../store/postgres/pool.ts";
+import { migrate } from "../../store/postgres/schema.ts";
+import { type Sql, sqlOf, type Transaction } from "./asking.ts";
 import { StoreError } from "../../store/store.ts";
 import { NUMBERS } from "../archive/numbers.ts";
 import { PLUGIN_COUNTS } from "../recording/tally.ts";
 import { timeKey } from "./keys.ts";
 
-/** Of the tables' form. A newer one is not touched by this program. */
-const VERSION = 1;
 /** Names the locks of ours among all that a database has. */
 const LOCK = 0x504f4c47; // "POLG"
 const HOUR = 3600_000, DAY = 24 * HOUR;
@@ -41,8 +41,9 @@ const FORM = `
   create table ledger_plugin (at bigint not null, plugin text not null, ${
   PLUGIN_COUNTS.map((each) => `${each} bigint not null`).join(", ")
 }, primary key (at, plugin));
-  insert into ledger_setting values ('version', '${VERSION}');
 `;
+/** Steps from one form of the tables to the next: one more for each change, and none is ever changed. */
+const STEPS: readonly string[] = [FORM];
 
 export interface Stretch {
   readonly start: number;
@@ -54,6 +55,7 @@ export interface Bounds {
 }
 
 export class Tables {
+  readonly #pool: Pool;
   readonly #sql: Sql;
   readonly #bounds: Bounds;
   readonly #period: number;
@@ -61,33 +63,26 @@ export class Tables {
   /** The newest first, as last read. */
   #stretches: readonly Stretch[] = [];
 
-  constructor(sql: Sql, bounds: Bounds) {
-    this.#sql = sql;
+  constructor(pool: Pool, bounds: Bounds) {
+    this.#pool = pool;
+    this.#sql = sqlOf(pool);
     this.#bounds = bounds;
     this.#period = Math.max(HOUR, Math.min(DAY, Math.floor((bounds.keep ?? Infinity) / 24 / HOUR) * HOUR || HOUR));
   }
 
-  /** Makes them where they are not; a null of `make` says that there are none. @throws {StoreError} of a newer form. */
+  /**
+   * Makes them, or brings them up to date. With `make: false` nothing is made: false when there are none.
+   *
+   * @throws {StoreError} they are of a newer version.
+   */
   async prepare({ make = true }: { readonly make?: boolean } = {}): Promise<boolean> {
     if (this.#made) return true;
-    if (!await this.#there()) {
-      if (!make) return false;
-      await this.#alone(async (sql) => {
-        if (!await this.#there(sql)) await sql.unsafe(FORM);
-      });
+    if (!make) {
+      const [row] = await this.#sql`select to_regclass('ledger_stretch') is not null as there`;
+      if (row!["there"] !== true) return false;
     }
-    const [row] = await this.#sql`select value from ledger_setting where name = 'version'`;
-    const version = Number(row?.["value"]);
-    if (version !== VERSION) {
-      throw new StoreError("io", `the ledger has format ${version}, this version knows ${VERSION}`);
-    }
-    this.#made = true;
-    return true;
-  }
-
-  async #there(sql: Sql | Transaction = this.#sql): Promise<boolean> {
-    const [row] = await sql`select to_regclass('ledger_setting') is not null as there`;
-    return row?.["there"] === true;
+    await this.#pool.use((connection) => migrate(connection, "ledger", STEPS));
+    return this.#made = true;
   }
 
   /** One node at a time; nobody who writes mail's story waits long for it. */
@@ -96,7 +91,7 @@ export class Tables {
       await sql`set local lock_timeout = 3000`;
       await sql`select pg_advisory_xact_lock(${LOCK})`;
       return await work(sql);
-    }) as Promise<T>;
+    });
   }
 
   /** A value that all nodes share: the first one's. */
@@ -164,7 +159,7 @@ export class Tables {
         dropped++;
       }
     } catch (error) {
-      if (codeOf(error) !== "55P03") throw error; // somebody reads there: the next time
+      if (!(error instanceof StoreError) || error.fault !== "busy") throw error; // somebody reads there: the next time
     }
     const before = keep !== null ? now - keep : (await this.stretches()).at(-1)?.start ?? 0;
     for (const [table, column] of [["minute", "at"], ["plugin", "at"], ["audit", "at"]] as const) {

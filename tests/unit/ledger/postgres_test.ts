@@ -4,8 +4,8 @@ import { PostgresArchive } from "../../../core/ledger/postgres/archive.ts";
 import { openPostgresLedger } from "../../../core/ledger/postgres/open.ts";
 import { KEEP, SIZE } from "../../../core/ledger/sqlite.ts";
 import { newId, shortId } from "../../../core/model/id.ts";
-import { connectPostgres } from "../../../core/store/postgres/connect.ts";
-import { parsePostgresUrl } from "../../../core/store/postgres/place.ts";
+import { Connection } from "../../../core/store/postgres/connection.ts";
+import { parseDatabaseUrl } from "../../../core/store/postgres/url.ts";
 import { PostgresServer, testWithPostgres } from "../../support/postgres.ts";
 import { waitFor } from "../../support/wait.ts";
 import { Happening } from "./happenings.ts";
@@ -73,7 +73,7 @@ function entryLine(id: string, octets: number): string {
 testWithPostgres("a ledger in PostgreSQL: what is too old goes, and the oldest of what is too much", async () => {
   await using server = await PostgresServer.start();
   const postgres = await server.database(), settings = { postgres, size: 4 * 2 ** 20, redact: "none" } as const;
-  const archive = new PostgresArchive({ ...settings, keep: 30 * DAY }, { max: 1, idle: null });
+  const archive = new PostgresArchive({ ...settings, keep: 30 * DAY }, { size: 1 });
   let now = AT;
   const some = async (count: number) => {
     const ids = Array.from({ length: count }, () => newId(now));
@@ -107,9 +107,9 @@ testWithPostgres(
   "a ledger in PostgreSQL: the database is gone, which is said once, and it goes on by itself",
   async () => {
     await using server = await PostgresServer.start();
-    const trouble: string[] = [];
+    const postgres = await server.database(), trouble: string[] = [];
     const ledger = openPostgresLedger({
-      ...{ postgres: await server.database(), keep: KEEP, size: SIZE, redact: "none", wait: 1 },
+      ...{ postgres, keep: KEEP, size: SIZE, redact: "none", wait: 1 },
       observer: (event) => event.type === "trouble" && trouble.push(event.message),
     });
     const one = () => {
@@ -121,6 +121,7 @@ testWithPostgres(
     try {
       const before = one();
       assertEquals((await ledger.explain(before))?.id, before);
+      await flushed(postgres); // the last moment before a crash may be lost
       await server.kill();
       await waitFor("it to be said", () => {
         one();
@@ -133,8 +134,7 @@ testWithPostgres(
         after = one();
         return await ledger.explain(after).then((story) => story !== null && story.ended !== null, () => false);
       }, { deadline: 60_000 });
-      console.log(await ledger.size(), before, (await ledger.search({limit: 500})).entries.slice(-3).map((e) => [e.id, e.session]), trouble);
-    const story = await ledger.explain(before);
+      const story = await ledger.explain(before);
       assertEquals(story?.id, before);
       assertEquals(trouble.length, 1, trouble.join("\n"));
       assert(!trouble[0]!.includes(server.password) && trouble[0]!.startsWith("entries of the ledger are dropped: "));
@@ -146,7 +146,7 @@ testWithPostgres(
 );
 
 async function flushed(url: string): Promise<void> {
-  const sql = connectPostgres(parsePostgresUrl(url), { max: 1, name: "test", statementTimeout: null, idle: null });
-  await sql`checkpoint`;
-  await sql.end();
+  const connection = await Connection.open(parseDatabaseUrl(url));
+  await connection.query("checkpoint");
+  await connection.end();
 }
