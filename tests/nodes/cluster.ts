@@ -126,6 +126,7 @@ delivery:
 ${delivery}
   routes:
 ${hops.map((n) => `    - { domain: "d${n}.example", to: remote, via: sink${n} }`).join("\n")}
+    - { to: remote, via: sink0 }
 ${sections}
 plugins:
   - relay: { networks: ["127.0.0.0/8"] }
