@@ -48,6 +48,8 @@ export class Writer {
   readonly #options: WriterOptions;
   #waiting: Waiting[] = [];
   readonly #flights = new Set<readonly Waiting[]>();
+  /** What is under way is about these rows: who is about them too waits, so that what came first is first. */
+  readonly #busy = new Set<string>();
   #refused: Refused[] = [];
   #clearing: Promise<void> | null = null;
   #scheduled = false;
@@ -102,12 +104,13 @@ export class Writer {
   readonly #send = (): void => {
     this.#scheduled = false;
     while (this.#flights.size < LANES && this.#waiting.length > 0) {
-      // The second lane is for those who come while the first waits for the disk, not for halves of one turn
-      const batch = this.#take();
+      const { batch, keys } = this.#take();
+      if (batch.length === 0) return; // the end of what is under way comes back here
       this.#flights.add(batch);
       const began = performance.now();
       void this.#write(batch).finally(() => {
         this.#flights.delete(batch);
+        for (const key of keys) this.#busy.delete(key);
         this.#options.batch?.(batch.length, performance.now() - began);
         if (this.#waiting.length > 0) this.#schedule();
         else if (this.#flights.size === 0) { for (const resolve of this.#idle.splice(0)) resolve(); }
@@ -116,16 +119,17 @@ export class Writer {
   };
 
   /** As many as fit, none of which is about a row that another is about. */
-  #take(): readonly Waiting[] {
-    const seen = new Set<string>();
+  #take(): { readonly batch: readonly Waiting[]; readonly keys: readonly string[] } {
+    const all: string[] = [];
     let count = 0, octets = 0;
     for (; count < this.#waiting.length && count < MOST; count++) {
       const next = this.#waiting[count]!, keys = keysOf(next.work);
-      if (count > 0 && (octets + next.octets > MOST_OCTETS || keys.some((key) => seen.has(key)))) break;
+      if (count > 0 && octets + next.octets > MOST_OCTETS || keys.some((key) => this.#busy.has(key))) break;
       octets += next.octets;
-      for (const key of keys) seen.add(key);
+      for (const key of keys) this.#busy.add(key);
+      all.push(...keys);
     }
-    return this.#waiting.splice(0, count);
+    return { batch: this.#waiting.splice(0, count), keys: all };
   }
 
   async #write(batch: readonly Waiting[]): Promise<void> {
