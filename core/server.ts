@@ -24,6 +24,7 @@ import type { Tracing } from "./observe/tracing.ts";
 import { type Reloaded, reloaded } from "./reload.ts";
 import { Site } from "./site.ts";
 import { MemoryStore } from "./store/memory.ts";
+import { openPostgresStore } from "./store/postgres/mod.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
 import { VERSION } from "./version.ts";
@@ -165,6 +166,17 @@ export class Server implements RunningServer {
     const config = this.#config, { limits } = config;
     this.#store = config.store === "memory"
       ? new MemoryStore({ memoryBudget: limits.bodyMemory, now: this.#now })
+      : typeof config.store === "object"
+      ? await openPostgresStore({
+        url: config.store.postgres,
+        folder: config.data,
+        node: config.hostname,
+        memoryBudget: limits.bodyMemory,
+        headLimit: limits.headerBytes,
+        observer: (event) => this.#bus.emit(event),
+        now: this.#now,
+        batch: this.#metrics.batch,
+      })
       : await openSqliteStore({
         folder: config.data,
         memoryBudget: limits.bodyMemory,
