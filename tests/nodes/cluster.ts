@@ -76,6 +76,13 @@ export class Cluster implements AsyncDisposable {
     });
   }
 
+  /** What the nodes that run printed of a message. */
+  toldOf(id: string): readonly string[] {
+    return this.#servers.flatMap((each, at) =>
+      (each?.output ?? "").split("\n").filter((line) => line.includes(id)).map((line) => `node ${at}: ${line}`)
+    );
+  }
+
   /** Of those that run, in a sentence for whoever looks for a fault. */
   get output(): string {
     return this.#servers.map((each, at) => each === null ? "" : `node ${at}:\n${each.output.slice(-4000)}`).join("\n");

@@ -1,12 +1,12 @@
 /**
  * Senders as mail servers are: who is told 4xx or cut off comes again in a moment with the next message, at the node that
- * he belongs to. What got a 250 is remembered with its node and its moment. Non-job: the servers (cluster.ts).
+ * he belongs to. What got a 250 is remembered with its node and its id. Non-job: the servers (cluster.ts).
  */
 import { setTimeout as timer } from "node:timers/promises";
 import { messageOf, nameOf } from "../crash/messages.ts";
 import { dotStuffed, join, octets } from "../support/bytes.ts";
 import type { Random } from "../support/random.ts";
-import { ConnectionClosed, SmtpClient } from "../support/smtp_client.ts";
+import { ConnectionClosed, queuedAs, SmtpClient } from "../support/smtp_client.ts";
 import { waitFor } from "../support/wait.ts";
 import { peopleOf } from "./cluster.ts";
 
@@ -24,7 +24,7 @@ const LATER = 100;
 
 export class Patient {
   /** Name of each message that got a 250. */
-  readonly accepted = new Map<string, { readonly node: number; readonly at: number }>();
+  readonly accepted = new Map<string, { readonly node: number; readonly id: string }>();
   /** Names of all messages of which at least one octet was sent. */
   readonly begun = new Set<string>();
   /** Replies 4xx, by their first words. */
@@ -85,7 +85,7 @@ export class Patient {
     await client.send(join(dotStuffed(messageOf(name)), octets(".\r\n")));
     const reply = await client.reply();
     if (reply.code !== 250) return !this.#put(reply.raw);
-    this.accepted.set(name, { node, at: performance.now() });
+    this.accepted.set(name, { node, id: queuedAs(reply) ?? "" });
     return true;
   }
 
@@ -98,7 +98,7 @@ export class Patient {
   }
 
   #put(raw: string): true {
-    const words = raw.slice(0, 60).trim();
+    const words = raw.slice(0, 60).replace(/\(ref \w+\)/, "(ref)").trim();
     if (raw.startsWith("4")) this.putOff.set(words, (this.putOff.get(words) ?? 0) + 1);
     else this.faults.push(words);
     return true;

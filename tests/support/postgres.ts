@@ -168,6 +168,16 @@ export class PostgresServer implements AsyncDisposable {
     }
   }
 
+  /** What a question to one of its databases gives. */
+  async rows(database: string, question: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    const sql = postgres(this.urlOf(database), { max: 1, connect_timeout: 5, onnotice: () => {} });
+    try {
+      return await sql.unsafe(question);
+    } finally {
+      await sql.end({ timeout: 5 });
+    }
+  }
+
   /** A standby becomes a server that takes writes. */
   async promote(): Promise<void> {
     await this.#admin((sql) => sql`select pg_promote(true, 60)`);
