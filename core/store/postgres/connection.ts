@@ -3,9 +3,10 @@
  * it. It never connects again by itself, so that no statement of a transaction can land outside of it.
  * Non-job: another one (pool.ts), what is asked.
  */
-import { Socket } from "node:net";
+import type { Socket } from "node:net";
 import postgres from "postgres";
 import { ConnectionLost, endsSession, type TransactionName, UnknownOutcome } from "./faults.ts";
+import { openSocket } from "./socket.ts";
 import type { DatabaseAddress, DatabaseHost } from "./url.ts";
 
 export type Value = string | number | boolean | null | Uint8Array;
@@ -22,9 +23,9 @@ export interface ConnectionOptions {
   readonly notified?: (channel: string, payload: string) => void;
 }
 
-const LOCK_TIMEOUT = 5000, IDLE_IN_TRANSACTION = 30_000, KEEP_ALIVE = 10_000;
-/** postgres.js waits so long before it connects again by itself, seconds: by then this one is thrown away. */
-const NEVER = 1e6;
+const LOCK_TIMEOUT = 5000, IDLE_IN_TRANSACTION = 30_000;
+/** postgres.js waits so long before it connects again by itself, seconds: by then this one is thrown away, and may not. */
+const LATER = 5;
 
 export class Connection {
   readonly #sql: postgres.Sql;
@@ -39,19 +40,17 @@ export class Connection {
 
   private constructor(address: DatabaseAddress, at: DatabaseHost, options: ConnectionOptions) {
     const { timeout = 5000, schema = "postern", statementTimeout = 15_000, notified } = options;
-    const { mode, ca } = address.tls, holder = this.#socket = { current: null as Socket | null };
+    const holder = this.#socket = { current: null as Socket | null };
     const socket = async () => {
       if (holder.current !== null || !this.#alive) throw new ConnectionLost("the connection ended");
-      return holder.current = await connected(at, timeout);
+      const opened = holder.current = await openSocket(at, address.tls, timeout);
+      if (!this.#alive) opened.destroy(); // given up meanwhile
+      return opened;
     };
     const given = {
       ...{ host: at.host, port: at.port, user: address.user, pass: address.password, database: address.database },
-      ssl: mode === "disable"
-        ? false
-        : mode === "verify-full"
-        ? { rejectUnauthorized: true, servername: at.host, ...ca !== null && { ca } }
-        : mode,
-      ...{ max: 1, max_pipeline: 1000, fetch_types: false, idle_timeout: 0, max_lifetime: null, backoff: () => NEVER },
+      ssl: false,
+      ...{ max: 1, max_pipeline: 1000, fetch_types: false, idle_timeout: 0, max_lifetime: null, backoff: () => LATER },
       ...{ connect_timeout: Math.max(1, Math.ceil(timeout / 1000)), target_session_attrs: undefined, socket },
       types: { int8: { to: 20, from: [20], parse: Number, serialize: String } },
       connection: {
@@ -176,28 +175,6 @@ export class Connection {
     socket?.destroy();
     this.#closed.resolve();
   }
-}
-
-/** A socket that is connected. */
-function connected({ host, port }: DatabaseHost, timeout: number): Promise<Socket> {
-  const socket = new Socket();
-  return new Promise<Socket>((resolve, reject) => {
-    const timer = setTimeout(() => socket.destroy(new Error(`no connection within ${timeout} ms`)), timeout);
-    socket.once("error", (error) => {
-      clearTimeout(timer);
-      reject(new ConnectionLost(`${host}:${port}: ${error.message}`));
-    });
-    socket.once("connect", () => {
-      clearTimeout(timer);
-      socket.removeAllListeners("error");
-      socket.setKeepAlive(true, KEEP_ALIVE);
-      socket.setNoDelay(true);
-      Object.assign(socket, { host, port });
-      resolve(socket);
-    });
-    if (host.startsWith("/")) socket.connect(`${host}/.s.PGSQL.${port}`);
-    else socket.connect(port, host);
-  });
 }
 
 const ODD = /[\0\ud800-\udfff]/;

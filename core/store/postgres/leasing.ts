@@ -18,6 +18,8 @@ export interface LeasingOptions {
   readonly node: string;
   /** How many nodes there are. */
   nodes(): number;
+  /** Something was left to other nodes: they should hear of it, and this one asks again after so many milliseconds. */
+  left(milliseconds: number): void;
   trouble(message: string): void;
 }
 /** One destination's part of a message: what a lease covers. */
@@ -118,10 +120,18 @@ export class Leasing {
     const free = found.filter(({ name, ours }) => !ours && hasTurn(name));
     const open = found.filter(({ name, ours }) => ours || !hasTurn(name)).map(({ name }) => name);
     if (free.length === 0) return open;
-    // Others have a right to a part of what is free, unless they leave it lying
+    // Others have a right to their part of all that is to be tried, unless they leave it lying
+    let most = free.length;
     const others = nodes() - 1;
-    const most = others === 0 ? free.length : Math.ceil((free.length + open.length) / (others + 1));
+    if (others > 0) {
+      const [had] = await connection.query<{ all: number; ours: number }>(
+        `select count(*) as all, count(*) filter (where node = $1::text) as ours from turn`,
+        [node],
+      );
+      most = Math.ceil((free.length + had!.all) / (others + 1)) - had!.ours;
+    }
     const wanted = free.filter(({ due }, place) => place < most || now - due > OTHERS_FIRST);
+    if (wanted.length < free.length) this.#options.left(OTHERS_FIRST);
     const had = await turns(connection, wanted.map(({ name }) => ({ destination: name })), node);
     return [...open, ...had.map(({ destination }) => destination)];
   }

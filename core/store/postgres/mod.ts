@@ -6,6 +6,7 @@ import { statfsSync } from "node:fs";
 import { hostname } from "node:os";
 import type { Observer } from "../../observe/events.ts";
 import { diskError, durableFolder } from "../durable_write.ts";
+import { type FolderLock, lockFolder } from "../lock.ts";
 import type { EntryChange } from "../protocol.ts";
 import { claimedLeases } from "../rows.ts";
 import { isSpoolFile, Spool } from "../spool.ts";
@@ -50,7 +51,10 @@ import { Writer } from "./writer.ts";
 export interface PostgresOptions {
   /** `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full`; several hosts are tried in order. */
   readonly url: string;
-  /** A folder of this node alone, for bodies while they are received; made when it is not there, emptied at the start. */
+  /**
+   * The data folder, which it takes for itself; made when it is not there. In its `spool` are bodies while they are
+   * received, and nothing that has to outlive the process.
+   */
   readonly folder: string;
   /** What other nodes call this one, for people (default the host's name). */
   readonly node?: string;
@@ -62,6 +66,8 @@ export interface PostgresOptions {
   readonly headLimit?: number;
   /** Milliseconds between two signs of life (default 5000); after three without one the others take over. */
   readonly beat?: number;
+  /** Milliseconds in which the database must have done what it is asked (default 20 s); else it counts as refused. */
+  readonly deadline?: number;
   /** Told of trouble. */
   readonly observer?: Observer;
   /** Milliseconds since 1970. */
@@ -84,12 +90,16 @@ const SEARCH = 60_000;
  */
 export async function openPostgresStore(options: PostgresOptions): Promise<Store> {
   const address = parseDatabaseUrl(options.url), { folder } = options;
+  let lock: FolderLock | null = null;
   try {
-    await emptyFolder(folder);
+    await durableFolder(folder);
+    lock = await lockFolder(folder);
+    await emptyFolder(`${folder}/spool`);
   } catch (error) {
+    lock?.release();
     throw diskError(error, `the data folder ${folder} cannot be used`);
   }
-  let store: PostgresStore | null = null;
+  const store = new PostgresStore(options, address, lock);
   try {
     const connection = await Connection.open(address);
     try {
@@ -97,11 +107,10 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
     } finally {
       await connection.end();
     }
-    store = new PostgresStore(options, address);
     await store.open();
     return store;
   } catch (error) {
-    await store?.close().catch(() => {});
+    await store.abandon();
     const { fault, message } = storeFault(error);
     throw new StoreError(
       fault,
@@ -124,6 +133,7 @@ class PostgresStore implements Store {
   readonly counters: PostgresCounters;
   readonly #id = crypto.randomUUID();
   readonly #folder: string;
+  readonly #lock: FolderLock;
   readonly #observer: Observer | undefined;
   readonly #spool: Spool;
   readonly #write: Pool;
@@ -141,20 +151,26 @@ class PostgresStore implements Store {
   /** Called when no commit is under way. */
   #quiet: (() => void) | null = null;
   #free = { at: -Infinity, bytes: 0 };
+  /** Asks for what other nodes may have left lying. */
+  #again: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(options: PostgresOptions, address: DatabaseAddress) {
+  constructor(options: PostgresOptions, address: DatabaseAddress, lock: FolderLock) {
     const { folder, memoryBudget, blobLimit, headLimit, now = Date.now, node = hostname(), beat } = options;
     const trouble = (message: string) => this.#trouble(message);
     this.#folder = folder;
+    this.#lock = lock;
     this.#observer = options.observer;
     this.#watchers = new Watchers(trouble);
     this.#spool = new Spool({
-      folder,
+      folder: `${folder}/spool`,
       ...(memoryBudget === undefined ? {} : { budget: memoryBudget }),
       ...(blobLimit === undefined ? {} : { memoryLimit: blobLimit }),
       ...(headLimit === undefined ? {} : { headLimit }),
     });
-    const pool = this.#write = new Pool({ address, size: WRITING, trouble });
+    const pool = this.#write = new Pool({
+      ...{ address, size: WRITING, trouble },
+      ...options.deadline !== undefined && { deadline: options.deadline },
+    });
     this.#read = new Pool({ address, size: READING, deadline: SEARCH, statementTimeout: SEARCH });
     this.#writer = new Writer({ pool, node: this.#id, trouble, ...options.batch && { batch: options.batch } });
     this.#bodies = new Bodies({ write: pool, read: this.#read });
@@ -168,7 +184,16 @@ class PostgresStore implements Store {
       chores: () => this.#chores(),
       trouble,
     });
-    this.#leasing = new Leasing({ pool, node: this.#id, nodes: () => this.#node.count, trouble });
+    this.#leasing = new Leasing({
+      ...{ pool, node: this.#id, nodes: () => this.#node.count, trouble },
+      left: (milliseconds) => {
+        this.#node.tell({ queue: true });
+        this.#again ??= setTimeout(() => {
+          this.#again = undefined;
+          this.#kick();
+        }, milliseconds);
+      },
+    });
     const ask = <T>(work: () => Promise<T>): Promise<T> => this.#ask(work);
     this.quarantine = {
       total: () => ask(() => this.#reading.quarantined()),
@@ -186,6 +211,14 @@ class PostgresStore implements Store {
 
   async open(): Promise<void> {
     await this.#node.start();
+  }
+
+  /** Lets go of a store that did not open. */
+  async abandon(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([this.#write.end(), this.#read.end()]);
+    await this.#node.stop();
+    this.#lock.release();
   }
 
   receive(id: string): BodyWriter {
@@ -324,11 +357,16 @@ class PostgresStore implements Store {
     if (this.#closed) return;
     this.#closed = true;
     if (this.#committing > 0) await new Promise<void>((resolve) => this.#quiet = resolve);
-    await this.#writer.idle();
-    await this.counters.idle();
-    await this.#node.stop();
-    await Promise.all([this.#write.end(), this.#read.end()]);
-    await this.#spool.settled();
+    try {
+      await this.#writer.idle();
+      await this.counters.idle();
+      clearTimeout(this.#again);
+      await this.#node.stop();
+      await Promise.all([this.#write.end(), this.#read.end()]);
+      await this.#spool.settled();
+    } finally {
+      this.#lock.release();
+    }
   }
 
   async #ask<T>(work: () => Promise<T>): Promise<T> {

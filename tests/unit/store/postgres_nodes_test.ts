@@ -78,7 +78,10 @@ testWithPostgres("postgres: a step that fails leaves the tables as they were", a
   await using site = await Site.make();
   const connection = await Connection.open(parseDatabaseUrl(site.url));
   await assertRejects(() => migrate(connection, "part", ["create table one (n int)", "create table one (n int)"]));
-  assertEquals(await connection.query("select 1 from pg_tables where tablename in ('one', 'schema_version')"), []);
+  assertEquals(
+    (await connection.query("select 1 from pg_tables where tablename in ('one', 'schema_version')")).length,
+    0,
+  );
   await migrate(connection, "part", ["create table one (n int)"]);
   await migrate(connection, "part", ["create table one (n int)", "alter table one add column m int"]);
   assertEquals((await connection.query("select n, m from one")).length, 0);
@@ -183,10 +186,7 @@ testWithPostgres(
     assertEquals(await a.settle(held!, [{ index: 0, state: "delivered" }]), false);
     assertEquals(await b.settle(taken!, [{ index: 0, state: "delivered" }, { index: 1, state: "failed" }]), true);
     assertEquals(await a.settle(held!, [{ index: 1, state: "delivered" }]), false);
-    assertEquals((await b.item(sent.id))!.recipients.map(({ index, state }) => [index, state]), [[0, "delivered"], [
-      1,
-      "failed",
-    ]]);
+    assertEquals((await b.item(sent.id))!.recipients.map(({ index, state }) => [index, state]), [[1, "failed"]]);
   },
 );
 
