@@ -25,6 +25,18 @@ Deno.test("store: sqlite, memory, or a database; a file of a certificate starts 
   });
 });
 
+Deno.test("store: the configuration of docs/postgres.md is one that the server takes", async () => {
+  const text = Deno.readTextFileSync(new URL("../../../docs/postgres.md", import.meta.url));
+  const [, yaml] = /^```yaml\n(.*?)^```$/ms.exec(text)!;
+  await using folder = await TempFolder.make();
+  const config = await loadConfig({
+    file: await folder.file("postern.yaml", yaml!),
+    env: { PGPASSWORD: "x", POSTERN_ADMIN_TOKEN: "a-token-of-the-tests", POSTERN_NODE: "a" },
+  });
+  assertEquals(config.node, "a");
+  assertEquals(config.warnings, []);
+});
+
 Deno.test("store: every fault has its place and none shows a password", async () => {
   await using folder = await TempFolder.make();
   const faults: readonly [store: string, words: RegExp][] = [
