@@ -54,7 +54,7 @@ Deno.test("store: every fault has its place and none shows a password", async ()
     [`postgres://postern:${PASSWORD}@db/mail?sslrootcert=nowhere.pem`, /sslrootcert cannot be read/],
   ];
   for (const [store, words] of faults) {
-    const { issues } = await assertRejects(() => load(folder, JSON.stringify(store)), ConfigError, "", store);
+    const { issues } = await assertRejects(() => load(folder, JSON.stringify(store)), ConfigError);
     assertEquals(issues.length, 1, store);
     const line = formatIssue(issues[0]!);
     assert(line.includes("postern.yaml:1:8: store: ") && words.test(line), line);
