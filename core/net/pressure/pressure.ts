@@ -195,6 +195,11 @@ export class Pressure {
     return this.#shedding.add({ where: "connect", why, because, now: this.#options.clock() });
   }
 
+  /** In words for people, while peers are asked to come again; null: none is. */
+  get words(): string | null {
+    return this.#shedding.words;
+  }
+
   get state(): PressureState {
     const { count, bound } = this.#strangers;
     return {
