@@ -24,6 +24,7 @@ import type { Tracing } from "./observe/tracing.ts";
 import { type Reloaded, reloaded } from "./reload.ts";
 import { Site } from "./site.ts";
 import { MemoryStore } from "./store/memory.ts";
+import { openPostgresStore } from "./store/postgres/mod.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
 import { Acceptors } from "./threads/acceptors.ts";
@@ -83,6 +84,9 @@ export interface RunningServer {
 export async function startServer(config: Config, options: StartOptions = {}): Promise<RunningServer> {
   return await Server.open(config, options);
 }
+
+/** Milliseconds that a write waits for what other threads bring: without it each of them has an fsync of its own. */
+const COMPANY = 1;
 
 /** What `startServer` starts, and what a program around it needs beside that: the store, a place among those who are told. */
 export class Server implements RunningServer {
@@ -159,6 +163,17 @@ export class Server implements RunningServer {
     const config = this.#config, { limits } = config;
     this.#store = config.store === "memory"
       ? new MemoryStore({ memoryBudget: limits.bodyMemory, now: this.#now })
+      : typeof config.store === "object"
+      ? await openPostgresStore({
+        url: config.store.postgres,
+        folder: join(config.data, "spool"), // threads put bodies there too
+        node: config.node,
+        memoryBudget: limits.bodyMemory,
+        headLimit: limits.headerBytes,
+        observer: (event) => this.#bus.emit(event),
+        now: this.#now,
+        batch: this.#metrics.batch,
+      })
       : await openSqliteStore({
         folder: config.data,
         memoryBudget: limits.bodyMemory,
@@ -166,6 +181,7 @@ export class Server implements RunningServer {
         observer: (event) => this.#bus.emit(event),
         now: this.#now,
         batch: this.#metrics.batch,
+        ...config.threads > 1 && { company: COMPANY },
       });
     this.#ledger = openLedger(config, { store: this.#opened, bus: this.#bus, now: this.#now });
     this.#metrics.start();
@@ -223,6 +239,8 @@ export class Server implements RunningServer {
       quarantine: () => this.#current.quarantine,
       emit: (event) => this.#bus.emit(event),
       metrics: this.#metrics,
+      plugins: () =>
+        new Set([...this.#current.pipelines.values()].flatMap(({ matrix }) => matrix.map((each) => each.plugin))),
     });
   }
 
@@ -356,6 +374,7 @@ export class Server implements RunningServer {
       current: () => this.#current,
       smtp: () => this.addresses.map((each) => each.address),
       ready: () => this.#stopping === null,
+      fault: () => this.#acceptors?.fault ?? null,
       webhooks: () => this.#webhooks?.states() ?? [],
       measured: () => this.#parts(),
       reload: () => this.reload(),
@@ -363,15 +382,17 @@ export class Server implements RunningServer {
   }
 
   #parts(): Measured {
-    const { config, sending, certificates } = this.#current;
+    const { config, sending, certificates, doors } = this.#current;
     return {
       config,
       store: this.#opened,
       sending,
+      bodies: this.#acceptors?.bodies ?? 0,
       listeners: this.#entrances.list,
       certificates: certificates?.list ?? [],
       ledger: this.#ledger,
       webhooks: this.#webhooks?.states() ?? [],
+      pressure: doors.pressure,
     };
   }
 }

@@ -42,6 +42,7 @@ ${cost > 0 ? `  - ${BENCH}/overload/costly.ts: { ms: ${cost} }\n` : ""}  - inbox
 
 interface Full extends LoadResult {
   readonly lat_ms: Percentiles;
+  readonly connected_ms: Percentiles;
   readonly dot_ms: Percentiles;
   readonly banner_ms: Percentiles;
   readonly late_arrivals: number;
@@ -56,7 +57,9 @@ type Percentiles = {
 
 async function shed(server: Server): Promise<string> {
   const text = await (await server.api.get("/metrics")).text();
-  return text.split("\n").filter((line) => /^postern_(shed|pressed|stress|gate)/.test(line)).join("; ");
+  return text.split("\n").filter((line) =>
+    /^postern_(shed|stressed|event_loop_late|messages_under|connections_waiting|memory_taken)/.test(line)
+  ).join("; ");
 }
 
 /** Milliseconds of one whole session with a message; Infinity: refused. */
@@ -118,6 +121,9 @@ async function run(cost: number): Promise<Record<string, unknown>> {
       sessionP50: open.lat_ms.p50,
       sessionP99: open.lat_ms.p99,
       sessionMost: open.lat_ms.max,
+      connectedP50: open.connected_ms.p50,
+      connectedP99: open.connected_ms.p99,
+      connectedMost: open.connected_ms.max,
       dotP99: open.dot_ms.p99,
       dotMost: open.dot_ms.max,
       bannerP99: open.banner_ms.p99,

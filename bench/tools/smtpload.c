@@ -173,6 +173,7 @@ struct conn {
     bool tls_on, cap_pipe, cap_chunk, cap_tls, mail_ok, group, want_w, in_msg, setup, bad, quit_sent;
     uint32_t ep;                  /* epoll events asked for */
     double t0, t_conn, t_io;      /* message start, connection start, last progress */
+    double t_est;                 /* connected */
     double t_dot;                 /* when the end of the content was queued */
     size_t in_n;
     char in[4096];
@@ -192,7 +193,7 @@ static struct conn *conns;
 static int ep, active, setting_up, holding;
 static long started_msgs, ok_msgs, failed_msgs, opened, conn_ok, hung;
 static uint64_t bytes_out, bytes_in;
-static struct samples lat, clat, dlat; /* whole messages; greetings; from the last octet to the final reply */
+static struct samples lat, elat, clat, dlat; /* whole messages, from connect() and from connected; greetings; from the last octet to the final reply */
 static double t_begin, t_measure, t_last;
 static long ok_before_measure;
 static bool stopping;
@@ -419,6 +420,7 @@ static void message_done(struct conn *c, bool ok) {
         ok_msgs++;
         if (t >= t_measure) {
             sample(&lat, t - c->t0);
+            if (c->done == 1 && c->t_est > 0) sample(&elat, t - c->t_est);
             if (c->t_dot > 0) sample(&dlat, t - c->t_dot);
         }
         else ok_before_measure++;
@@ -689,7 +691,7 @@ static void on_event(struct conn *c, uint32_t ev) {
         getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &e, &l);
         if (e) { conn_fail(c, strerror(e)); return; }
         if (!(ev & (EPOLLIN | EPOLLOUT))) return;
-        c->t_io = now_s();
+        c->t_io = c->t_est = now_s();
         c->want_w = false;
         c->st = S_BANNER;
 #ifndef NO_TLS
@@ -735,7 +737,7 @@ static void conn_start(struct conn *c) {
     c->t0 = c->t_conn = c->t_io = now_s();
     int r = connect(c->fd, (struct sockaddr *)&dst, sizeof dst);
     if (r && errno != EINPROGRESS) { conn_fail(c, strerror(errno)); return; }
-    c->want_w = opt.tls_wrap; /* the server speaks first: its banner tells that we are connected */
+    c->want_w = opt.tls_wrap || opt.rate > 0; /* the server speaks first: its banner tells that we are connected */
     update_events(c);
 }
 
@@ -964,6 +966,7 @@ int main(int argc, char **argv) {
     }
     print_samples("lat_ms", &lat);
     print_samples("banner_ms", &clat);
+    print_samples("connected_ms", &elat);
     print_samples("dot_ms", &dlat);
     printf(",\"errors\":{");
     for (int i = 0; i < nerrs; i++) {

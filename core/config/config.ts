@@ -262,6 +262,9 @@ export interface AuthConfig {
   readonly lockout: LockoutSettings;
 }
 
+/** Files in the data folder, nothing that survives, or a database that several nodes share: its URL, password and all. */
+export type StoreConfig = "sqlite" | "memory" | { readonly postgres: string };
+
 /** How grave a line is. */
 export type LogLevel = "debug" | "info" | "warning" | "error";
 /** What is written to standard output. */
@@ -324,8 +327,10 @@ export interface Config {
   readonly listeners: readonly ListenerConfig[];
   /** What a peer may use up. */
   readonly limits: Limits;
-  /** Where queue, inbox and counters live. */
-  readonly store: "sqlite" | "memory";
+  /** Where queue, inbox, counters, ledger and accounts live. */
+  readonly store: StoreConfig;
+  /** What this node is called among those that share the store. */
+  readonly node: string;
   /** Threads that talk SMTP; 1: the one that everything else runs on. */
   readonly threads: number;
   /** What it was read from, for threads to read it from again; null: it was made in code, and cannot go to another thread. */

@@ -203,7 +203,9 @@ export const File = z.strictObject({
   tls: Tls.optional().describe("Certificates and what goes with them."),
   limits: Limits.prefault({}).describe("What a peer may use up."),
   plugins: PluginList.prefault([]).describe("The plugins, in their order, or standard: what a small mail host wants."),
-  store: z.string().prefault("sqlite").describe("Where the queue lives: sqlite, or memory (nothing survives)."),
+  store: z.string().prefault("sqlite").describe(
+    "Where queue, ledger, counters and accounts live: sqlite, memory (nothing survives), or postgres://USER:PASSWORD@HOST/DATABASE.",
+  ),
   threads: Threads.prefault(1).describe("Threads that talk SMTP; auto: as many as there are processors, at most 8."),
   nextHops: NextHops.prefault({}).describe("Hosts of one's own that mail can be routed to, by a name."),
   delivery: Delivery.prefault({}).describe("How mail leaves, and what its senders are told."),

@@ -8,9 +8,9 @@
 
 /** A message that is expected or under way, one at most for each connection. */
 export class Passage {
-  /** When it was counted; 0: it is not. */
+  /** When it was counted last. */
   since = 0;
-  /** Where. */
+  /** Where it counts; null: nowhere. */
   gate: Gate | null = null;
 }
 
@@ -32,6 +32,7 @@ export class Gate {
   lag: number;
   #bound = Infinity;
   #cost = UNKNOWN;
+  #known = false;
   #count = 0;
   #refused = -Infinity;
   #changed = 0;
@@ -54,9 +55,11 @@ export class Gate {
     return this.#bound !== Infinity;
   }
 
-  /** Messages cost so much of this thread, milliseconds each. */
+  /** Messages cost so much of this thread, milliseconds each. Of a crowd that is refused it says at least no more. */
   cost(each: number): void {
-    this.#cost += (Math.max(0.05, each) - this.#cost) * 0.2;
+    const known = this.#cost, next = this.#known ? known + (each - known) * 0.3 : Math.max(0.05, each);
+    if (!this.#known || !this.closing || next < known) this.#cost = next;
+    this.#known = true;
   }
 
   /** Is there room for one more? */
@@ -68,16 +71,17 @@ export class Gate {
 
   /** It begins, or is expected to begin. */
   enter(passage: Passage, now: number): void {
-    if (passage.gate !== null && passage.gate !== this) passage.gate.leave(passage); // it has logged in
-    if (passage.since === 0) this.#count++;
+    if (passage.gate !== this) {
+      passage.gate?.leave(passage); // it has logged in
+      passage.gate = this;
+      this.#count++;
+    }
     passage.since = now;
-    passage.gate = this;
     this.#entries.push({ passage, since: now });
   }
 
   leave(passage: Passage): void {
-    if (passage.since === 0 || passage.gate !== this) return;
-    passage.since = 0;
+    if (passage.gate !== this) return;
     passage.gate = null;
     this.#count--;
   }

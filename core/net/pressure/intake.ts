@@ -10,6 +10,8 @@
 const LONG = 2;
 /** It has been so for so long: who comes in at first waits that long, and a burst that is over by then is nothing. */
 const SUSTAINED = 1000;
+/** The part at first, and the most: to refuse takes time too. */
+const FIRST = 0.7, MOST = 0.9;
 /** Without a refusal for so long it is open again. */
 const CALM = 3000;
 /** Between two changes of the part. */
@@ -25,7 +27,7 @@ export class Intake {
   /** The lateness that is borne, milliseconds. */
   lag: number;
   #cost: number | null = null;
-  #part = 1;
+  #part = FIRST;
   #closing = false;
   #long: number | null = null;
   #refused = -Infinity;
@@ -73,7 +75,7 @@ export class Intake {
     if (!this.#closing) {
       if (this.#long === null || now - this.#long < SUSTAINED) return;
       this.#closing = true;
-      this.#part = 1;
+      this.#part = FIRST;
       this.#tokens = 0;
       this.#filled = this.#changed = this.#refused = now;
       return;
@@ -82,7 +84,7 @@ export class Intake {
     this.#changed = now;
     if (long) this.#part = Math.max(LEAST, this.#part * 0.85);
     else if (full) this.#part = Math.max(Math.min(this.#part, LEAST_QUICK), this.#part * 0.85);
-    else if (wait < this.lag && now - this.#refused < 2 * PERIOD) this.#part = Math.min(1, this.#part * 1.1);
+    else if (wait < this.lag && now - this.#refused < 2 * PERIOD) this.#part = Math.min(MOST, this.#part * 1.1);
     if (now - this.#refused > CALM) this.#closing = false;
   }
 }

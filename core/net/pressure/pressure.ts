@@ -119,19 +119,29 @@ export class Pressure {
 
   /** A connection was taken. Owes one `end`. */
   begin(): void {
-    if (this.#connections++ > 0) return;
+    if (this.#connections++ > 0 || this.#timer !== undefined) return;
     this.#late.length = 0;
+    this.#taken.splice(0, this.#taken.length, 0);
+    this.#memoryAt = -Infinity;
     this.#looked = this.#costAt = this.#options.clock();
     this.#costFrom = null;
     this.#completed = 0;
-    this.#timer ??= setInterval(() => this.look(), PERIOD);
+    const timer = this.#timer = setInterval(() => this.look(), PERIOD);
+    Deno.unrefTimer(timer); // after a crowd it runs on for some seconds, and nobody should wait for that
   }
 
   end(): void {
-    if (--this.#connections > 0) return;
+    this.#connections--;
+    this.#rest();
+  }
+
+  /** With nobody here and nobody refused there is nothing to look at. */
+  #rest(): void {
+    if (this.#connections > 0 || this.#strangers.closing || this.#own.closing || this.#intake.closing) return;
+    if (this.#shedding.open) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
-    this.#shedding.look(this.#options.clock());
+    this.#memory = 0;
   }
 
   /** Strangers have less patience to expect. */
@@ -168,7 +178,7 @@ export class Pressure {
     }
     const late = now - this.#looked - PERIOD;
     if (late > this.#limits.lag / 2) this.#tell(now, late); // in the middle of a long turn
-    if (passage.since === 0 && !gate.admits(now)) return this.#shed({ where: "mail", ...this.#behind(), now });
+    if (passage.gate !== gate && !gate.admits(now)) return this.#shed({ where: "mail", ...this.#behind(gate), now });
     gate.enter(passage, now);
     return null;
   }
@@ -215,6 +225,7 @@ export class Pressure {
     this.#intake.look({ now, wait: outside / Math.max(rate, 0.01), full: outside >= BACKLOG * 0.9 });
     this.#remember(now);
     this.#shedding.look(now);
+    this.#rest();
   }
 
   #tell(now: number, late: number): void {
@@ -225,17 +236,13 @@ export class Pressure {
     }
   }
 
-  /** What a message costs, while nothing is refused: the refusals of a crowd are no cost of a message. */
+  /** What a message costs. */
   #weigh(now: number): void {
     if (now - this.#costAt < 1000) return;
     const used = this.#options.threadTime();
-    if (used !== null && this.#costFrom !== null && this.#completed >= 5 && !this.#strangers.closing) {
-      const each = (used - this.#costFrom) / this.#completed;
-      this.#strangers.cost(each);
-      this.#own.cost(each);
-    }
     if (used !== null && this.#costFrom !== null && this.#completed >= 5) {
-      this.#intake.cost((used - this.#costFrom) / this.#completed);
+      const each = (used - this.#costFrom) / this.#completed;
+      for (const one of [this.#strangers, this.#own, this.#intake]) one.cost(each);
     }
     this.#costAt = now;
     this.#costFrom = used;
@@ -261,8 +268,8 @@ export class Pressure {
     if (this.#memory >= 1) this.#strangers.squeeze(now);
   }
 
-  #behind(): { readonly why: Why; readonly because: string } {
-    const { count, bound } = this.#strangers, under = `${count} messages of ${Math.floor(bound)} are under way`;
+  #behind(gate = this.#strangers): { readonly why: Why; readonly because: string } {
+    const { count, bound } = gate, under = `${count} messages of ${Math.floor(bound)} are under way`;
     return this.#memory >= 1
       ? { why: "memory", because: `${Math.round(this.#memory * 100)} % of limits.memory is taken, ${under}` }
       : {

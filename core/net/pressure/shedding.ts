@@ -36,6 +36,11 @@ export class Shedding {
     this.#emit = emit;
   }
 
+  /** It has begun and is not over. */
+  get open(): boolean {
+    return this.#count > 0;
+  }
+
   /** One was sent away at `now`; `because`: in a sentence, for the log. True when it should be told by itself. */
   add({ where, why, because, now }: { where: Where; why: Why; because: string; now: number }): boolean {
     this.counters.add(where, why);

@@ -38,6 +38,12 @@ export function isDatabaseUrl(text: string): boolean {
   return /^postgres(?:ql)?:\/\//.test(text);
 }
 
+/** Without what its login has behind the colon: as people may see it, whatever else is wrong with it. */
+export function shownDatabaseUrl(text: string): string {
+  const from = text.indexOf("://") + 3, at = text.lastIndexOf("@"), colon = text.indexOf(":", from);
+  return at < 0 || colon < 0 || colon > at ? text : `${text.slice(0, colon + 1)}••••••${text.slice(at)}`;
+}
+
 /** @throws {StoreError} what is wrong with it; the text itself is not repeated, for what stands in it. */
 export function parseDatabaseUrl(text: string): DatabaseAddress {
   const found = URL_PARTS.exec(text);
@@ -45,6 +51,7 @@ export function parseDatabaseUrl(text: string): DatabaseAddress {
   const [user = "", password = "", places = "", name = "", query = ""] = found.slice(1).map((part) =>
     decoded(part ?? "")
   );
+  if (name === "") throw wrong("it names no database"); // first: what follows may be half of a password
   const words = new URLSearchParams(found[5] === undefined ? "" : query);
   const { host = "", port = "5432", sslmode, sslrootcert, ...others } = Object.fromEntries(words);
   const [unknown] = Object.keys(others);
@@ -54,14 +61,13 @@ export function parseDatabaseUrl(text: string): DatabaseAddress {
   const mode = sslmode ?? (local ? "disable" : "prefer");
   if (!MODES.has(mode)) throw wrong("sslmode is disable, prefer, require or verify-full");
   if (user === "") throw wrong("it names no user");
-  const database = name || user;
   return {
     hosts,
     user,
     password,
-    database,
+    database: name,
     tls: { mode: mode as DatabaseTls["mode"], ca: sslrootcert === undefined ? null : certificates(sslrootcert) },
-    shown: `postgres://${user}@${hosts.map((each) => `${each.host}:${each.port}`).join(",")}/${database}`,
+    shown: `postgres://${user}@${hosts.map((each) => `${each.host}:${each.port}`).join(",")}/${name}`,
   };
 }
 
