@@ -84,6 +84,7 @@ export class Sending {
   readonly #reporter: TlsrptSender | null;
   readonly #sts: StsPolicies | null;
   #daily: ReturnType<typeof setInterval> | undefined;
+  #unwatch: (() => void) | undefined;
 
   constructor(options: SendingOptions) {
     this.#options = options;
@@ -219,12 +220,14 @@ export class Sending {
     this.#reporter?.start();
     const day = 86_400_000;
     if (this.#sts !== null) this.#daily = setInterval(() => void this.#sts!.refresh(), day);
+    this.#unwatch = this.#options.store.watchQueue?.(() => this.dispatcher.kick());
     this.dispatcher.kick();
   }
 
   /** Attempts under way may finish for so long; then connections are cut. `patient`: the process goes on. */
   async stop(milliseconds: number, options: { readonly patient?: boolean } = {}): Promise<void> {
     clearInterval(this.#daily);
+    this.#unwatch?.();
     await Promise.all([
       this.dispatcher.stop(milliseconds, options),
       this.#pool.close(milliseconds),

@@ -24,6 +24,7 @@ import type { Tracing } from "./observe/tracing.ts";
 import { type Reloaded, reloaded } from "./reload.ts";
 import { Site } from "./site.ts";
 import { MemoryStore } from "./store/memory.ts";
+import { openPostgresStore } from "./store/postgres/mod.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
 import { Acceptors } from "./threads/acceptors.ts";
@@ -162,6 +163,17 @@ export class Server implements RunningServer {
     const config = this.#config, { limits } = config;
     this.#store = config.store === "memory"
       ? new MemoryStore({ memoryBudget: limits.bodyMemory, now: this.#now })
+      : typeof config.store === "object"
+      ? await openPostgresStore({
+        url: config.store.postgres,
+        folder: join(config.data, "spool"), // threads put bodies there too
+        node: config.node,
+        memoryBudget: limits.bodyMemory,
+        headLimit: limits.headerBytes,
+        observer: (event) => this.#bus.emit(event),
+        now: this.#now,
+        batch: this.#metrics.batch,
+      })
       : await openSqliteStore({
         folder: config.data,
         memoryBudget: limits.bodyMemory,
@@ -227,7 +239,8 @@ export class Server implements RunningServer {
       quarantine: () => this.#current.quarantine,
       emit: (event) => this.#bus.emit(event),
       metrics: this.#metrics,
-      plugins: () => new Set([...this.#current.pipelines.values()].flatMap(({ matrix }) => matrix.map((each) => each.plugin))),
+      plugins: () =>
+        new Set([...this.#current.pipelines.values()].flatMap(({ matrix }) => matrix.map((each) => each.plugin))),
     });
   }
 
@@ -369,7 +382,7 @@ export class Server implements RunningServer {
   }
 
   #parts(): Measured {
-    const { config, sending, certificates } = this.#current;
+    const { config, sending, certificates, doors } = this.#current;
     return {
       config,
       store: this.#opened,
@@ -379,6 +392,7 @@ export class Server implements RunningServer {
       certificates: certificates?.list ?? [],
       ledger: this.#ledger,
       webhooks: this.#webhooks?.states() ?? [],
+      pressure: doors.pressure,
     };
   }
 }

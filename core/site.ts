@@ -102,6 +102,7 @@ function appOf(config: AdminConfig, parts: SiteParts): Admin {
       get hostname() {
         return current().config.hostname;
       },
+      node: typeof current().config.store === "object" ? current().config.node : null,
       devInbox: config.devInbox,
       get smtp() {
         return smtp();

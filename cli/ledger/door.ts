@@ -38,7 +38,7 @@ export async function openLedgerDoor(config: Config): Promise<LedgerDoor> {
   const api = await runningServer(config);
   if (api !== null) return new HttpLedger(api);
   const { openStoredLedger } = await import("./folder.ts"); // brings the database along: only where it is needed
-  return openStoredLedger(config);
+  return await openStoredLedger(config);
 }
 
 export class HttpLedger implements LedgerDoor {

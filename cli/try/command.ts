@@ -13,7 +13,7 @@ import { canonicalIp } from "../../core/model/ip.ts";
 import type { Story } from "../../core/ledger/story.ts";
 import { SILENT_RESOLVER } from "../../core/replay/asking.ts";
 import { attempt, type Attempted } from "../../core/replay/attempt.ts";
-import { openStoredCounters } from "../../core/replay/stored_counters.ts";
+import { openStoredCounters, type StoredCounters } from "../../core/replay/stored_counters.ts";
 import { dryStage } from "../dry_stage.ts";
 import { CommandError, DONE, type ExitCode, NO, type Terminal, USAGE } from "../terminal.ts";
 import { linesOf, storyOf } from "./telling.ts";
@@ -60,7 +60,7 @@ async function tryMessage(options: TryOptions, terminal: Terminal): Promise<Exit
   const listener = listenerFor(options, config), login = loginFor(options, listener);
   const content = await terminal.input(), at = Date.now();
   const live = options.dns === "none" ? SILENT_RESOLVER : systemResolver(config.dns ?? {});
-  using counters = openStoredCounters(config.data, () => at);
+  await using counters = await countersOf(config, at);
   const { ip, helo, from, to, tls = false } = options;
   const tried = await attempt(
     {
@@ -74,6 +74,22 @@ async function tryMessage(options: TryOptions, terminal: Terminal): Promise<Exit
   if (options.json) terminal.out(JSON.stringify(jsonOf(tried, { listener, story }, options), null, 2));
   else for (const line of [headline(listener, options), ...linesOf(tried, story)]) terminal.out(line);
   return tried.kept === null ? NO : DONE;
+}
+
+/** What is known of earlier mail, to read: of the data folder, or of the database that nodes share. */
+async function countersOf(config: Config, at: number): Promise<StoredCounters & AsyncDisposable> {
+  if (typeof config.store !== "object") {
+    const stored = openStoredCounters(config.data, () => at);
+    return { ...stored, [Symbol.asyncDispose]: () => Promise.resolve(stored[Symbol.dispose]()) };
+  }
+  const { openFolder } = await import("../data_folder.ts"), store = await openFolder(config);
+  return {
+    missing: null,
+    get: (name) => store.counters.get(name),
+    list: (query) => store.counters.list(query),
+    [Symbol.dispose]: () => {},
+    [Symbol.asyncDispose]: () => store.close(),
+  };
 }
 
 function headline(listener: ListenerConfig, { ip, helo }: TryOptions): string {

@@ -1,20 +1,23 @@
 /**
- * `postern user`: accounts in the file that the plugin `accounts` reads. Passwords come from a prompt that shows nothing,
+ * `postern user`: accounts in the file or the store that the plugin `accounts` reads. Passwords come from a prompt that shows nothing,
  * or from standard input, never from the command line, where every process could read them.
- * Non-job: the file itself (accounts_file.ts), computing hashes (core/auth/passwords.ts).
+ * Non-job: where they are kept (book.ts), computing hashes (core/auth/passwords.ts).
  */
 import { resolve } from "node:path";
 import { Command } from "commander";
 import { hashPassword, scramOfPassword } from "../../core/auth/passwords.ts";
+import type { Config } from "../../core/config/config.ts";
 import { ConfigError } from "../../core/config/issue.ts";
 import { loadConfig } from "../../core/config/load.ts";
 import { REGISTRY } from "../../core/config/registry.ts";
 import { definePlugin, type Schema } from "../../core/pipeline/mod.ts";
 import { saslprep } from "../../core/smtp/sasl/prepare.ts";
-import { certificateOf, formatLine, type Line, nameFault, senderFault } from "../../plugins/auth/accounts/line.ts";
+import { certificateOf, type Line, nameFault, senderFault } from "../../plugins/auth/accounts/line.ts";
 import { accounts } from "../../plugins/auth/accounts/mod.ts";
 import { CommandError, DONE, type ExitCode, NO, type Terminal, USAGE } from "../terminal.ts";
-import { type AccountsPlace, type AccountsText, changeAccounts, readAccounts } from "./accounts_file.ts";
+import type { AccountsPlace } from "./accounts_file.ts";
+import { type AccountBook, FileBook } from "./book.ts";
+import type { StoredPlace } from "./stored.ts";
 
 interface FileOptions {
   readonly config?: string;
@@ -54,51 +57,62 @@ export function userCommand(terminal: Terminal, finish: (code: ExitCode) => void
     .option("--disabled", "it may not log in yet")
     .action(async (text: string, options: AddOptions) => {
       const name = nameOf(text), line = emptyLine(name, options);
-      const place = await placeOf(options, terminal);
-      const secret = options.password ? await secretsOf(await askPassword(terminal, name), options) : {};
-      await changeAccounts(place, { create: true }, (accounts) => {
-        if (accounts.find(name) !== null) throw new CommandError(`${name} is in ${place.name} already`);
-        accounts.keepSecret(() => random(32).toBase64());
-        accounts.set(name, formatLine({ ...line, ...secret }));
-      });
-      terminal.out(`${name} is added to ${place.name}`);
-      finish(DONE);
+      finish(
+        await inBook(options, terminal, async (book) => {
+          const secret = options.password ? await secretsOf(await askPassword(terminal, name), options) : {};
+          await book.change({ create: true }, async (accounts) => {
+            if (await accounts.find(name) !== null) throw new CommandError(`${name} is in ${book.name} already`);
+            await accounts.keepSecret(() => random(32).toBase64());
+            await accounts.set(name, { ...line, ...secret });
+          });
+          terminal.out(`${name} is added to ${book.name}`);
+        }),
+      );
     });
 
   secrets(add("passwd", "give an account another password")).argument("<name>")
     .action(async (text: string, options: FileOptions & SecretOptions) => {
-      const name = nameOf(text), place = await placeOf(options, terminal);
-      known(await readAccounts(place), name); // before anybody types for nothing
-      const secret = await secretsOf(await askPassword(terminal, name), options);
-      const line = await changeAccounts(place, { create: false }, (accounts) => {
-        const line = known(accounts, name);
-        accounts.keepSecret(() => random(32).toBase64());
-        accounts.set(name, formatLine({ ...line, ...secret }));
-        return line;
-      });
-      terminal.out(`${line.name} has a new password`);
-      finish(DONE);
+      const name = nameOf(text);
+      finish(
+        await inBook(options, terminal, async (book) => {
+          known(book, name, await book.find(name)); // before anybody types for nothing
+          const secret = await secretsOf(await askPassword(terminal, name), options);
+          const line = await book.change({ create: false }, async (accounts) => {
+            const line = known(book, name, await accounts.find(name));
+            await accounts.keepSecret(() => random(32).toBase64());
+            await accounts.set(name, { ...line, ...secret });
+            return line;
+          });
+          terminal.out(`${line.name} has a new password`);
+        }),
+      );
     });
 
   add("list", "accounts, and what they log in with").option("--json", "print JSON")
     .action(async (options: FileOptions & { readonly json?: true }) => {
-      const { accounts } = await readAccounts(await placeOf(options, terminal));
-      if (options.json) terminal.out(JSON.stringify({ accounts: accounts.map(accountJson) }));
-      else if (accounts.length === 0) terminal.out("There are no accounts.");
-      else describe(accounts).forEach((line) => terminal.out(line));
-      finish(DONE);
+      finish(
+        await inBook(options, terminal, async (book) => {
+          const accounts = await book.list();
+          if (options.json) terminal.out(JSON.stringify({ accounts: accounts.map(accountJson) }));
+          else if (accounts.length === 0) terminal.out("There are no accounts.");
+          else describe(accounts).forEach((line) => terminal.out(line));
+        }),
+      );
     });
 
   add("remove", "take an account away").argument("<name>")
     .action(async (text: string, options: FileOptions) => {
-      const name = nameOf(text, "query"), place = await placeOf(options, terminal);
-      const line = await changeAccounts(place, { create: false }, (accounts) => {
-        const line = known(accounts, name);
-        accounts.set(name, null);
-        return line;
-      });
-      terminal.out(`${line.name} is removed from ${place.name}`);
-      finish(DONE);
+      const name = nameOf(text, "query");
+      finish(
+        await inBook(options, terminal, async (book) => {
+          const line = await book.change({ create: false }, async (accounts) => {
+            const line = known(book, name, await accounts.find(name));
+            await accounts.set(name, null);
+            return line;
+          });
+          terminal.out(`${line.name} is removed from ${book.name}`);
+        }),
+      );
     });
   return command;
 }
@@ -172,39 +186,67 @@ function goodPassword(text: string): string {
   return password;
 }
 
-function known(accounts: AccountsText, name: string): Line {
-  const line = accounts.find(name);
-  if (line === null) throw new CommandError(`${accounts.place.name} has no account ${name}`, NO);
+function known(book: AccountBook, name: string, line: Line | null): Line {
+  if (line === null) throw new CommandError(`${book.name} has no account ${name}`, NO);
   return line;
 }
 
-/** The file that is named, or the one of the plugin in the configuration, whatever else is wrong there. */
-async function placeOf({ file, config }: FileOptions, terminal: Terminal): Promise<AccountsPlace> {
+/** Work with the accounts that the command is about. */
+async function inBook(
+  options: FileOptions,
+  terminal: Terminal,
+  work: (book: AccountBook) => Promise<void>,
+): Promise<ExitCode> {
+  const book = await openBook(options, terminal);
+  try {
+    await work(book);
+    return DONE;
+  } finally {
+    await book.close();
+  }
+}
+
+/** The file that is named, or what the plugin in the configuration has, whatever else is wrong there. */
+async function openBook({ file, config }: FileOptions, terminal: Terminal): Promise<AccountBook> {
   const at = (path: string, name: string, caseSensitive: boolean) => ({ path, name, caseSensitive });
-  if (file !== undefined) return at(resolve(terminal.cwd, file), file, false);
-  const found = new Map<string, AccountsPlace>();
+  if (file !== undefined) return new FileBook(at(resolve(terminal.cwd, file), file, false));
+  const files = new Map<string, AccountsPlace>(), kept = new Map<string, StoredPlace>();
   // In place of the plugin: the file that it would want need not be there yet
   const recorder = definePlugin({
     name: accounts.pluginName,
-    options: accounts.options as Schema<unknown, { readonly file?: string; readonly caseSensitive: boolean }>,
-    create({ file, caseSensitive }, { base }) {
+    options: accounts.options as Schema<unknown, PlaceOptions>,
+    create({ file, store, caseSensitive }, { base, name }) {
       const path = file === undefined ? null : resolve(base, file);
-      if (path !== null) found.set(path, at(path, file!, caseSensitive));
+      if (path !== null) files.set(path, at(path, file!, caseSensitive));
+      if (store) kept.set(name, { plugin: name, caseSensitive });
       return { auth: (_, next) => next() };
     },
   });
+  let read: Config | null = null;
   try {
     const named = config === undefined ? {} : { file: config };
     const registry = new Map([...REGISTRY, [accounts.pluginName, recorder] as const]);
-    await loadConfig({ ...named, env: terminal.env, cwd: terminal.cwd, registry });
+    read = await loadConfig({ ...named, env: terminal.env, cwd: terminal.cwd, registry });
   } catch (error) {
-    if (!(error instanceof ConfigError) || found.size === 0) throw error;
+    if (!(error instanceof ConfigError) || files.size === 0) throw error;
   }
-  const [place, ...more] = found.values();
+  const names = [...[...files.values()].map((each) => each.name), ...kept.size > 0 ? ["the store"] : []];
+  if (names.length > 1 || kept.size > 1) {
+    throw new CommandError(`the configuration names ${names.join(" and ")}: say which with --file`);
+  }
+  const [place] = files.values(), [stored] = kept.values();
+  if (stored !== undefined) {
+    const { openStoredAccounts } = await import("./stored.ts"); // brings the database along: only where it is needed
+    return await openStoredAccounts(read!, stored);
+  }
   if (place === undefined) throw new CommandError("the configuration names no accounts file: name one with --file");
-  if (more.length === 0) return place;
-  const names = [...found.values()].map((each) => each.name).join(" and ");
-  throw new CommandError(`the configuration names ${names}: say which with --file`);
+  return new FileBook(place);
+}
+
+interface PlaceOptions {
+  readonly file?: string;
+  readonly store: boolean;
+  readonly caseSensitive: boolean;
 }
 
 /** Never a hash. */

@@ -21,6 +21,8 @@ import type { Ways } from "./queue/ways.ts";
 export interface Site {
   readonly version: string;
   readonly hostname: string;
+  /** What this node is called; null: it is the only one. */
+  readonly node?: string | null;
   /** The defaults without a configuration file: every domain is taken, nothing leaves the machine. */
   readonly devInbox: boolean;
   /** Where to send, `host:port`, the first one shown first. */
@@ -136,6 +138,8 @@ export interface AdminLimits {
   readonly eventClients: number;
   /** Events waiting for one client; one more and it is cut off. */
   readonly eventBacklog: number;
+  /** Milliseconds after the last event stream ended in which what happens is still remembered for its return. */
+  readonly eventReturn: number;
   /** Milliseconds between two heartbeats of an event stream. */
   readonly heartbeat: number;
   /** Octets of the largest message whose MIME structure is read; of larger ones the source is shown. */
@@ -155,6 +159,7 @@ export interface AdminLimits {
 export const ADMIN_LIMITS: AdminLimits = {
   eventClients: 64,
   eventBacklog: 256,
+  eventReturn: 300_000,
   heartbeat: 15_000,
   mimeSize: 25 * 1024 * 1024,
   mimeTime: 8_000,

@@ -107,6 +107,8 @@ export interface Limits {
   readonly junk: number;
   /** Between commands. */
   readonly idleTimeout: number;
+  /** For each of these while the server is pressed, or nearly all places are taken: a stranger has no more. */
+  readonly stressTimeout: number;
   /** For a whole TLS handshake. */
   readonly handshakeTimeout: number;
   /** Between reads inside DATA and BDAT. */
@@ -117,6 +119,10 @@ export interface Limits {
   readonly pluginsTime: number;
   /** Octets of bodies in memory, all sessions together. */
   readonly bodyMemory: number;
+  /** Octets that the process may have resident; null: nine tenths of what the machine or the control group gives. */
+  readonly memory: number | null;
+  /** How late the event loop may be before strangers' mail is bounded. */
+  readonly lag: number;
   /** Octets of disk that stay free. */
   readonly diskReserve: number;
   /** How long running messages may take to finish after a stop was asked for. */
@@ -256,6 +262,9 @@ export interface AuthConfig {
   readonly lockout: LockoutSettings;
 }
 
+/** Files in the data folder, nothing that survives, or a database that several nodes share: its URL, password and all. */
+export type StoreConfig = "sqlite" | "memory" | { readonly postgres: string };
+
 /** How grave a line is. */
 export type LogLevel = "debug" | "info" | "warning" | "error";
 /** What is written to standard output. */
@@ -318,8 +327,10 @@ export interface Config {
   readonly listeners: readonly ListenerConfig[];
   /** What a peer may use up. */
   readonly limits: Limits;
-  /** Where queue, inbox and counters live. */
-  readonly store: "sqlite" | "memory";
+  /** Where queue, inbox, counters, ledger and accounts live. */
+  readonly store: StoreConfig;
+  /** What this node is called among those that share the store. */
+  readonly node: string;
   /** Threads that talk SMTP; 1: the one that everything else runs on. */
   readonly threads: number;
   /** What it was read from, for threads to read it from again; null: it was made in code, and cannot go to another thread. */

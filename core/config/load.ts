@@ -21,6 +21,7 @@ import { REGISTRY, type Registry } from "./registry.ts";
 import * as schema from "./schema.ts";
 import { readTokens } from "./tokens.ts";
 import { readSecurity, readTls } from "./security.ts";
+import { nodeName, readStore } from "./store.ts";
 import { settingsOf } from "./settings.ts";
 import { parseTcp, TCP } from "./values.ts";
 import { warningsOf } from "./warnings.ts";
@@ -99,7 +100,6 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
   const tls = readTls(read.tls, { base, devInbox });
   const listeners = readListeners(read, common, own, { env, base, faults, tls });
   const entries = [...common.entries, ...[...own.values()].flatMap((list) => list.entries)];
-  checkLater(read, faults);
 
   const data = variable(env, "POSTERN_DATA");
   const config: Config = {
@@ -115,10 +115,12 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
       ...(read.limits ?? schema.Limits.parse({})),
       connections: read.limits?.connections ?? null,
       line: read.limits?.line ?? null,
+      memory: read.limits?.memory ?? null,
     },
+    store: readStore(read.store ?? "sqlite", { base, faults }),
+    node: nodeName(env),
     threads: readThreads(read, { env, faults, inCode: inCode || registry !== REGISTRY }),
     source: inCode || registry !== REGISTRY ? null : { file: name, text, cwd, env: noted },
-    store: read.store === "memory" ? "memory" : "sqlite",
     nextHops: readNextHops(read.nextHops ?? {}, faults),
     delivery: readDelivery(read.delivery ?? schema.File.shape.delivery.parse(undefined), {
       base,
@@ -351,14 +353,6 @@ function readThreads(
     );
   }
   return 1;
-}
-
-/** What is promised and not there yet must not be passed over in silence. */
-function checkLater(read: Read, faults: Faults): void {
-  const store = read.store ?? "sqlite";
-  if (store.startsWith("postgres:") || store.startsWith("postgresql:")) {
-    faults.add(["store"], "PostgreSQL is not in this version; use sqlite");
-  } else if (store !== "sqlite" && store !== "memory") faults.add(["store"], "must be sqlite or memory");
 }
 
 /** The networks of every `relay` entry. */

@@ -9,6 +9,7 @@ import type { YamlFile } from "./document.ts";
 import { type Environment, type Variable, variable } from "./environment.ts";
 import { formatPath, type Path } from "./issue.ts";
 import { File } from "./schema.ts";
+import { isDatabaseUrl, shownDatabaseUrl } from "../store/postgres/url.ts";
 
 /** Where a value came from. */
 export type SettingSource = "file" | "default" | "environment";
@@ -66,6 +67,9 @@ class Walk {
   }
 
   #given(schema: Schema, raw: unknown, path: Path): ReadSetting[] {
+    if (path.length === 1 && path[0] === "store" && typeof raw === "string" && isDatabaseUrl(raw)) {
+      raw = shownDatabaseUrl(raw);
+    }
     if (isGroup(raw) && Object.keys(raw).length > 0) return this.group(schema, raw, path);
     if (Array.isArray(raw) && raw.some((each) => isGroup(each) || Array.isArray(each))) {
       return raw.flatMap((each, at) => this.#given({}, each, [...path, at]));

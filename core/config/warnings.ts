@@ -7,6 +7,7 @@ import { leavesOf } from "../pipeline/compile.ts";
 import type { Plugin } from "../pipeline/plugin.ts";
 import { type Config, isLocal, type ListenerConfig } from "./config.ts";
 import { routeWarnings } from "./delivery/read.ts";
+import { storeWarnings } from "./store.ts";
 
 /**
  * A sentence each.
@@ -65,7 +66,7 @@ export function warningsOf(config: Config, { named }: { readonly named: Readonly
   if (config.devInbox && open.length > 0) {
     warnings.push("POSTERN_SMTP: the dev inbox takes any mail from other machines too");
   }
-  if (config.store === "memory") warnings.push("store: memory forgets every message when the server stops");
+  warnings.push(...storeWarnings(config.store));
   return warnings;
 }
 

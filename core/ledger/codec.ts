@@ -203,6 +203,21 @@ export function storyOf({ head, message, session, late, audit, messages }: Story
   };
 }
 
+/** The head of a session, from what its only message has of it. */
+export function sessionHead(message: Head): Head {
+  const head: Head = [...message];
+  head[ID] = message[SESSION];
+  head[SENDER] = head[MESSAGE_ID] = null;
+  head[RECIPIENTS] = [];
+  head[COUNT] = 0;
+  return head;
+}
+
+export function auditRow(data: string): AuditRow {
+  const [at, by, ip, action, subject] = JSON.parse(data);
+  return { at, by, ip, action, subject };
+}
+
 function stepOf([phase, plugin, verdict, reason, offset, micros, more]: PackedStep): Step {
   return {
     phase,
@@ -240,7 +255,7 @@ const DIGITS = new Uint8Array(128);
 for (const [value, char] of [..."0123456789ABCDEFGHJKMNPQRSTVWXYZ"].entries()) DIGITS[char.charCodeAt(0)] = value;
 
 /** The bare identifier: a session's without its `s`. */
-function bare(id: string): string {
+export function bare(id: string): string {
   return id.charCodeAt(0) === 0x73 ? id.slice(1) : id; // "s"
 }
 

@@ -7,12 +7,14 @@ import type { QueueTotals, Store } from "../store/store.ts";
 import { Archive } from "./archive/archive.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Redact } from "./archive/protocol.ts";
+import type { GatheredOptions } from "./gathered.ts";
+import { openPostgresLedger } from "./postgres/open.ts";
 import { openSqliteLedger } from "./sqlite.ts";
 
 export interface LedgerConfiguration {
   /** The data folder. */
   readonly data: string;
-  readonly store: "sqlite" | "memory";
+  readonly store: "sqlite" | "memory" | { readonly postgres: string };
   /** Null: nothing is kept. */
   readonly ledger: { readonly keep: number | null; readonly size: number; readonly redact: Redact } | null;
 }
@@ -29,13 +31,16 @@ const MEMORY = 64 * 2 ** 20;
 export function openLedger({ data, store, ledger: wanted }: LedgerConfiguration, parts: LedgerParts): Ledger | null {
   if (wanted === null) return null;
   const { bus, now } = parts, inMemory = store === "memory";
-  const ledger = openSqliteLedger({
-    ...wanted,
-    ...inMemory && { size: Math.min(wanted.size, MEMORY) },
-    folder: inMemory ? null : ledgerFolder(data),
+  const common: GatheredOptions = {
     observer: (event) => bus.emit(event),
     waiting: async () => waitingOf(await parts.store.totals({})),
     now,
+  };
+  const ledger = typeof store === "object" ? openPostgresLedger({ ...wanted, ...common, ...store }) : openSqliteLedger({
+    ...wanted,
+    ...common,
+    ...inMemory && { size: Math.min(wanted.size, MEMORY) },
+    folder: inMemory ? null : ledgerFolder(data),
   });
   bus.subscribe(ledger.observe);
   return ledger;

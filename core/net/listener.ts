@@ -38,6 +38,8 @@ export interface ListenerOptions {
   /** Milliseconds that a proxy has for its header (default 5000). */
   readonly headerTimeout?: number;
   readonly limits: ConnectionLimits;
+  /** What a peer is told for whom there is no time now (SEMANTICS 25); null: all is well. Absent: it always is. */
+  busy?(ip: string): string | null;
   /** Starts the conversation. */
   accept(socket: Socket, peer: Peer): Connection;
   /** One more connection is over the limits: what the peer is told. */
@@ -204,7 +206,7 @@ export class Listener {
   #identify(socket: Socket, proxy: Peer): void {
     const { limits, trouble, headerTimeout = HEADER_TIMEOUT } = this.#options;
     const why = limits.enter(null);
-    if (why !== null) return this.#refuse(socket, why, proxy.ip);
+    if (why !== null) return sendAway(socket, this.#options.refusal(why, proxy.ip));
     const stranger: Connection = { drain: () => socket.destroy(), destroy: () => socket.destroy() };
     this.#open.add(stranger);
     awaitHeader(socket, headerTimeout, (found) => {
@@ -218,9 +220,11 @@ export class Listener {
   }
 
   #begin(socket: Socket, peer: Peer): void {
-    const { limits, accept } = this.#options, { ip } = peer;
+    const { limits, accept, busy, refusal } = this.#options, { ip } = peer;
+    const words = busy?.(ip) ?? null; // first of all, and with nothing made for it: a crowd may come
+    if (words !== null) return sendAway(socket, words);
     const why = limits.enter(ip);
-    if (why !== null) return this.#refuse(socket, why, ip);
+    if (why !== null) return sendAway(socket, refusal(why, ip));
     const connection = accept(socket, peer);
     if (peer.proxied !== null && socket.listenerCount("data") > 0) socket.resume(); // TLS wants it to stand still
     this.#open.add(connection);
@@ -230,12 +234,6 @@ export class Listener {
     });
   }
 
-  #refuse(socket: Socket, why: "full" | "share", ip: string): void {
-    socket.on("error", () => {});
-    socket.end(this.#options.refusal(why, ip), "latin1");
-    socket.destroySoon();
-  }
-
   #ended(connection: Connection): void {
     this.#open.delete(connection);
     if (this.#open.size === 0) { for (const gone of this.#emptied) gone(); }
@@ -243,6 +241,12 @@ export class Listener {
 }
 
 const HEADER_TIMEOUT = 5000;
+
+function sendAway(socket: Socket, words: string): void {
+  socket.on("error", () => {});
+  socket.end(words, "latin1");
+  socket.destroySoon();
+}
 
 interface TcpPlace {
   readonly host: string;

@@ -57,9 +57,10 @@ export function handOn(
   { leases, octets }: { readonly leases: readonly Lease[]; readonly octets: Uint8Array<ArrayBuffer> | null },
 ): void {
   if (leases.length > 0) taker.take(leases, octets);
-  // With a claim all that is ready is leased
-  const left = leases.length > 0 ? "deferred" : "ready";
-  if (recipients.some(({ state }) => state === left || state === "deferred")) taker.kick();
+  // A claim leases what is ready, but for what is another node's
+  const leased = leases.reduce((sum, lease) => sum + lease.recipients.length, 0);
+  const left = recipients.filter(({ state }) => state === "ready").length > leased;
+  if (left || recipients.some(({ state }) => state === "deferred")) taker.kick();
 }
 
 /** Makes durable what has no result yet. Null: durable; else the refusal, and nothing of the message is kept. */

@@ -363,6 +363,7 @@ export interface Store {
    * It takes the body over. Rejects with StoreError; then nothing of the message is kept, and it is never retried here.
    *
    * With a `claim` the recipients that are ready are leased from the start: resolves with those leases, else with none.
+   * Whoever is another node's to try stays ready and is in none of them.
    */
   commit(message: NewMessage, body: Body, options?: CommitOptions): Promise<readonly Lease[]>;
 
@@ -414,6 +415,12 @@ export interface Store {
   content(id: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | null>;
   /** The octets as they were received, whatever a plugin put in their place. */
   received(id: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | null>;
+
+  /**
+   * Where others may write to the same queue: called when something may be due that they wrote. Any number of times, also
+   * without cause. Returns the function that ends it.
+   */
+  watchQueue?(listener: () => void): () => void;
 
   readonly inboxes: Inboxes;
   readonly quarantine: QuarantineStore;

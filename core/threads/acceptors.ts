@@ -239,7 +239,9 @@ export class Acceptors {
     if (!this.#seats.delete(seat) || this.#stopping) return;
     this.#own.takeBack(seat.thread);
     if (performance.now() - seat.startedAt > SETTLED) this.#wait = FIRST;
-    this.#trouble(`thread ${seat.thread} ended: ${why}; its sessions are lost${seat.replaced ? "" : ", another one starts"}`);
+    this.#trouble(
+      `thread ${seat.thread} ended: ${why}; its sessions are lost${seat.replaced ? "" : ", another one starts"}`,
+    );
     if (!seat.replaced) this.#again();
   }
 
@@ -284,11 +286,15 @@ export class Acceptors {
       const { attendant } = seat;
       await attendant.order({ do: "prepare", config: sentOf(this.#config) });
       await attendant.order({ do: "switch", doors: [...this.#doors.values()] });
-    }).catch((error) => this.#trouble(`thread ${seat.thread} did not change: ${error instanceof Error ? error.message : error}`));
+    }).catch((error) =>
+      this.#trouble(`thread ${seat.thread} did not change: ${error instanceof Error ? error.message : error}`)
+    );
   }
 
   #wordsOf(seat: Seat): string {
-    return `thread ${seat.thread} stands still${seat.place(this.#house.plugins())}: it takes its share of the connections ` +
+    return `thread ${seat.thread} stands still${
+      seat.place(this.#house.plugins())
+    }: it takes its share of the connections ` +
       `and answers none until a restart`;
   }
 

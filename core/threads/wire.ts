@@ -1,7 +1,7 @@
 /**
  * The words that the owner and an acceptor thread say to each other: plain values. Non-job: how they cross (exchange.ts).
  */
-import type { ConfigSource, Limits } from "../config/config.ts";
+import type { ConfigSource, Limits, StoreConfig } from "../config/config.ts";
 import type { ListenAddress } from "../net/listen_address.ts";
 import type { PackedEvent } from "./packed_event.ts";
 import type { CounterOptions, CounterQuery, NewMessage } from "../store/store.ts";
@@ -12,7 +12,7 @@ export interface ConfigSent {
   readonly data: string;
   readonly hostname: string;
   readonly limits: Limits;
-  readonly store: "sqlite" | "memory";
+  readonly store: StoreConfig;
 }
 
 /** What the owner asks of a thread. */

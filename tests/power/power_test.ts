@@ -2,7 +2,7 @@
  * The power goes (case 70), on disks that forget what was not synced: a server runs, all it does to its files is written
  * down, and from that come the disks that could be found after a cut at any moment (docs/decisions/power-loss.md). No
  * message with a 250 is lost, nothing is half, and Postern starts on each. The same with a sync left out must fail.
- * POWER_ROUNDS and POWER_SERVERS say how many cuts (100, 3), POWER_SEED repeats a run as far as its cuts go.
+ * POWER_ROUNDS and POWER_SERVERS say how many cuts (60, 2), POWER_SEED repeats a run as far as its cuts go.
  */
 import { assert, assertEquals } from "@std/assert";
 import { testWith } from "../support/debian.ts";
@@ -19,8 +19,8 @@ import { type Cut, Disk } from "./disk.ts";
 import { type Elsewhere, Examiner, takenBy, until } from "./found.ts";
 import { type Run, runSite, siteConfig } from "./site.ts";
 
-const ROUNDS = Number(Deno.env.get("POWER_ROUNDS") ?? 100);
-const SERVERS = Number(Deno.env.get("POWER_SERVERS") ?? 3);
+const ROUNDS = Number(Deno.env.get("POWER_ROUNDS") ?? 60);
+const SERVERS = Number(Deno.env.get("POWER_SERVERS") ?? 2);
 /** In each of two lives. */
 const MESSAGES = 40;
 

@@ -105,6 +105,7 @@ function say(promised: Promised): void {
 
 if (import.meta.main) {
   const [folder = "", seed = "1", operations = "1", end = ""] = Deno.args;
+  Deno.mkdirSync(folder, { recursive: true, mode: 0o700 }); // as whoever installs a server does, and syncs nothing
   const store = await openSqliteStore({ folder });
   const life = new Life(store, Number(seed), Number(operations));
   await Promise.all(Array.from({ length: 4 }, () => life.session()));

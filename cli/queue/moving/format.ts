@@ -14,6 +14,8 @@ export const FORMAT = 1;
 
 const Count = z.int().min(0);
 const Moment = z.int();
+/** No store's column holds a NUL. */
+const Text = z.string().refine((text) => !text.includes("\0"), "has a NUL");
 const Octets = z.strictObject({ size: Count, sha256: z.string().regex(/^[0-9a-f]{64}$/) });
 const Recipient = z.strictObject({
   index: Count,
@@ -22,11 +24,11 @@ const Recipient = z.strictObject({
   original: z.unknown(),
   parameters: z.unknown(),
   route: z.unknown(),
-  destination: z.string(),
+  destination: Text,
   deadline: Moment.nullable(),
   nextAttempt: Moment,
   appointed: z.literal(true).optional(),
-  lastReply: z.string().nullable(),
+  lastReply: Text.nullable(),
   attempts: Count,
   told: Moment.nullable(),
   released: z.boolean(),
@@ -96,6 +98,9 @@ export function parseItem(text: string, name: string): ParsedItem {
   if (new Set(recipients.map(({ index }) => index)).size < recipients.length) {
     throw new FormatError("has a recipient twice");
   }
+  if (recipients.some(({ address }) => (address as { domain?: unknown } | null)?.domain?.toString().includes("\0"))) {
+    throw new FormatError("has a domain with a NUL");
+  }
   const size = (body ?? received).size;
   try {
     const message = decodeMessage({
@@ -111,7 +116,7 @@ export function parseItem(text: string, name: string): ParsedItem {
       ...decodeRecipient({
         idx: each.index,
         state: each.state,
-        domain: (each.address as { domain?: string } | null)?.domain ?? "",
+        domain: "", // the address has it
         destination: each.destination,
         next_attempt: each.nextAttempt,
         attempts: each.attempts,

@@ -40,9 +40,8 @@ export async function checkFolder(folder: string, progress: (done: number) => vo
     progress(good.length + bad.length);
   }
   for (const name of names) {
-    if (!wanted.has(name)) {
-      bad.push({ name, why: "belongs to no message: the export that wrote it did not come to its end" });
-    }
+    if (wanted.has(name) || isImported(folder, name)) continue;
+    bad.push({ name, why: "belongs to no message: the export that wrote it did not come to its end" });
   }
   return { good, bad };
 }

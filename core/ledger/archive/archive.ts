@@ -6,17 +6,15 @@ import { randomBytes } from "node:crypto";
 import { readId, readShortId, shortId } from "../../model/id.ts";
 import { StoreError } from "../../store/store.ts";
 import {
-  COUNT,
+  auditRow,
   entryOf,
   type Head,
   ID,
   keyOf,
   type Late,
-  MESSAGE_ID,
   type MessagePart,
-  RECIPIENTS,
-  SENDER,
   SESSION,
+  sessionHead,
   type SessionPart,
   SLOTS,
   storyOf,
@@ -29,8 +27,10 @@ import type { LedgerPage, LedgerQuery, PluginCount, RatePoint } from "../ledger.
 import { letterHead } from "./letter.ts";
 import type { ArchiveSettings, LedgerResults } from "./protocol.ts";
 import { ratesOf } from "./rates.ts";
-import { mapStrings, redactor, replaceAddresses } from "./redaction.ts";
-import { MINUTE, type Row, type Slice } from "./slice.ts";
+import { redactedJson, redactedQuery, redactor } from "./redaction.ts";
+import { type Line, linesOf } from "./lines.ts";
+import { MINUTE } from "./numbers.ts";
+import type { Row, Slice } from "./slice.ts";
 import { isDamage } from "./damage.ts";
 import { Slices, textOf } from "./slices.ts";
 import type { AuditRow, Entry, Story } from "../story.ts";
@@ -88,12 +88,7 @@ export class Archive {
       if (found === undefined) pieces.set(slice, found = { rows: [], then: [] });
       return found;
     };
-    for (let from = 0; from < lines.length;) {
-      let end = lines.indexOf("\n", from);
-      if (end < 0) end = lines.length;
-      this.#line(lines.slice(from, end), now, piece);
-      from = end + 1;
-    }
+    for (const line of linesOf(lines)) this.#line(line, now, piece);
     for (const [slice, { rows, then }] of pieces) {
       rows.sort((a, b) => a.key - b.key);
       this.#transact(slice, (slice) => {
@@ -118,55 +113,41 @@ export class Archive {
     }
   }
 
-  #line(line: string, now: number, piece: (at: number, make: boolean) => Piece | null): void {
-    const kind = line[0], tab = line.indexOf("\t");
-    switch (kind) {
-      case "e": {
-        const row = this.#row(line.slice(1, tab), line.slice(tab + 1));
+  #line(line: Line, now: number, piece: (at: number, make: boolean) => Piece | null): void {
+    switch (line.kind) {
+      case "entry": {
+        const row = this.#row(line.head, line.part);
         piece(Math.floor(row.key / SLOTS), true)?.rows.push(row);
         return;
       }
-      case "s": {
-        const { key, headText, part } = this.#row(line.slice(1, tab), line.slice(tab + 1), false);
+      case "session": {
+        const { key, headText, part } = this.#row(line.head, line.part, false);
         piece(Math.floor(key / SLOTS), true)?.then.push((slice) => slice.addSession(key, headText, part));
         return;
       }
-      case "l":
-        return this.#late(null, line.slice(1, tab), line.slice(tab + 1), piece);
-      case "m": {
-        const second = line.indexOf("\t", tab + 1);
-        return this.#late(line.slice(1, tab), line.slice(tab + 1, second), line.slice(second + 1), piece);
-      }
-      case "u": {
-        const data = this.#redacted(line.slice(1)), [at, , , , subject] = JSON.parse(data);
+      case "late":
+        return this.#late(line, piece);
+      case "audit": {
+        const data = redactedJson(line.data, this.#address), [at, , , , subject] = JSON.parse(data);
         piece(now, true)?.then.push((slice) => slice.addAudit(at, subject, data));
         return;
       }
-      case "c": {
-        const counted: Counted = JSON.parse(line.slice(1));
+      case "counts": {
+        const counted: Counted = JSON.parse(line.data);
         piece(counted.at, true)?.then.push((slice) => slice.count(counted));
       }
     }
   }
 
   #row(headText: string, part: string, indexed = true): Row {
-    if (this.#address !== null) {
-      headText = this.#redacted(headText);
-      part = this.#redacted(part);
-    }
+    headText = redactedJson(headText, this.#address);
+    part = redactedJson(part, this.#address);
     const head: Head = JSON.parse(headText);
     return { key: keyOf(head[ID]), head, headText, part, words: indexed ? tokensOf(head) : "" };
   }
 
-  #redacted(json: string): string {
-    const address = this.#address;
-    if (address === null || !json.includes("@")) return json;
-    return JSON.stringify(mapStrings(JSON.parse(json), (text) => replaceAddresses(text, address)));
-  }
-
-  /** `parent`: null for what a session brought. */
-  #late(parent: string | null, id: string, json: string, piece: (at: number, make: boolean) => Piece | null): void {
-    const data = this.#redacted(json), at = timeOf(id);
+  #late({ parent, id, data: json }: Line & { kind: "late" }, piece: (at: number, make: boolean) => Piece | null): void {
+    const data = redactedJson(json, this.#address), at = timeOf(id);
     const target = piece(at, parent !== null);
     if (target === null) return; // its stretch is gone
     target.then.push((slice) => {
@@ -192,7 +173,7 @@ export class Archive {
     return this.#slices.read(() => this.#search(query, now));
   }
   #search(query: LedgerQuery, now: number): LedgerPage {
-    const question = questionOf(this.#asked(query));
+    const question = questionOf(redactedQuery(query, this.#address));
     if (question === null) return { entries: [], more: false };
     const finder = new Finder(question);
     const limit = Math.max(1, Math.min(query.limit ?? USUAL, MOST));
@@ -209,19 +190,6 @@ export class Archive {
       if (entries.length > limit || slice.start * SLOTS <= from) break;
     }
     return { entries: entries.slice(0, limit), more: entries.length > limit };
-  }
-
-  /** The question in the words that the file has. */
-  #asked(query: LedgerQuery): LedgerQuery {
-    const address = this.#address;
-    if (address === null) return query;
-    const changed = (text: string) => text.startsWith("@") ? text : replaceAddresses(text, address);
-    return {
-      ...query,
-      ...query.from !== undefined && { from: changed(query.from) },
-      ...query.to !== undefined && { to: changed(query.to) },
-      ...query.q !== undefined && { q: query.q.split(/\s+/).map(changed).join(" ") },
-    };
   }
 
   #keyOf(id: string): number {
@@ -396,22 +364,7 @@ export class Archive {
   }
 }
 
-/** Of a session, from what its only message has of it. */
-function sessionHead(message: Head): Head {
-  const head: Head = [...message];
-  head[ID] = message[SESSION];
-  head[SENDER] = head[MESSAGE_ID] = null;
-  head[RECIPIENTS] = [];
-  head[COUNT] = 0;
-  return head;
-}
-
 type LedgerResultsRange = Parameters<typeof ratesOf>[1];
-
-function auditRow(data: string): AuditRow {
-  const [at, by, ip, action, subject] = JSON.parse(data);
-  return { at, by, ip, action, subject };
-}
 
 /** The key of hashes; it lies beside the files and is as secret as they are. */
 function keyIn(folder: string | null, readOnly: boolean): Uint8Array {

@@ -11,7 +11,7 @@ const TABLES = [["session", "head", "part"], ["late", "data"], ["audit", "data",
 /** Returns how many entries named it. `address` as it stands in the file. */
 export function forgetIn(slice: Slice, address: string): number {
   const wanted = address.toLowerCase(), needle = needleOf(wanted);
-  const without = (text: string) => replaceAddresses(text, (found) => withoutEnd(found, wanted));
+  const without = (text: string) => withoutAddress(text, wanted);
   slice.overwrites(true); // nor do the old rows stay in it
   try {
     return slice.transact(() => rewrite(slice, { needle, without }));
@@ -64,13 +64,18 @@ function rewrite(slice: Slice, { needle, without }: Change): number {
  * What rows of the address have in them: of one beyond ASCII the longest piece within, because SQLite and JSON know upper
  * and lower case of ASCII alone.
  */
-function needleOf(wanted: string): string {
+export function needleOf(wanted: string): string {
   const [longest = ""] = JSON.stringify(wanted).slice(1, -1).split(/[^\x20-\x7e]+/).sort((a, b) => b.length - a.length);
   return longest;
 }
 
 /** Marks that may be of an address and also stand before one: `mailfrom=ada@example.org`, `'ada@example.org'`. */
 const BEFORE = /[=/'|`{!?#%&*^$~]$/;
+
+/** A text without the address, in lower case here. */
+export function withoutAddress(text: string, wanted: string): string {
+  return replaceAddresses(text, (found) => withoutEnd(found, wanted));
+}
 
 /** Without the address that it is, or ends with. */
 function withoutEnd(found: string, wanted: string): string {

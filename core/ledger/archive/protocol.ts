@@ -15,6 +15,12 @@ export interface ArchiveSettings {
   readonly redact: Redact;
 }
 
+/** Of a ledger in PostgreSQL. */
+export interface PostgresSettings extends Omit<ArchiveSettings, "folder"> {
+  /** URL of the database, as the configuration has it (core/store/postgres/place.ts). */
+  readonly postgres: string;
+}
+
 export type LedgerRequest =
   | { readonly ask: "open"; readonly settings: ArchiveSettings }
   /** Lines: a letter for the kind, then JSON. See Archive.write. */

@@ -3,6 +3,7 @@
  * forgotten. Works on any text and plain data, linear in its length. Non-job: where entries stand (archive.ts).
  */
 import { createHmac } from "node:crypto";
+import type { LedgerQuery } from "../ledger.ts";
 import type { Redact } from "./protocol.ts";
 
 /** What stands in the place of a forgotten address. */
@@ -76,6 +77,24 @@ export function redactor(redact: Redact, key: Uint8Array): (address: string) => 
       return (address) =>
         `#${createHmac("sha256", key).update(address.toLowerCase()).digest("hex").slice(0, 16)}${domainPart(address)}`;
   }
+}
+
+/** JSON with each address in it changed; null: as it is. */
+export function redactedJson(json: string, address: ((address: string) => string) | null): string {
+  if (address === null || !json.includes("@")) return json;
+  return JSON.stringify(mapStrings(JSON.parse(json), (text) => replaceAddresses(text, address)));
+}
+
+/** The question in the words that the ledger has. */
+export function redactedQuery(query: LedgerQuery, address: ((address: string) => string) | null): LedgerQuery {
+  if (address === null) return query;
+  const changed = (text: string) => text.startsWith("@") ? text : replaceAddresses(text, address);
+  return {
+    ...query,
+    ...query.from !== undefined && { from: changed(query.from) },
+    ...query.to !== undefined && { to: changed(query.to) },
+    ...query.q !== undefined && { q: query.q.split(/\s+/).map(changed).join(" ") },
+  };
 }
 
 function domainPart(address: string): string {

@@ -8,20 +8,12 @@ import { StoreError } from "../../store/store.ts";
 import { type Head, ID, keyOf, type Late, SLOTS, timeOf } from "../codec.ts";
 import { Damage, SliceStatements } from "./damage.ts";
 import type { PluginCount } from "../ledger.ts";
-import { type Counted, COUNTS, PLUGIN_COUNTS } from "../recording/tally.ts";
-import { COMMIT_BOUNDS, DELAY_BOUNDS } from "../ledger.ts";
+import { type Counted, PLUGIN_COUNTS } from "../recording/tally.ts";
+import { MINUTE, type MinuteRow, NUMBERS, PLUGIN_STEP } from "./numbers.ts";
 import { WORD_CHARACTERS } from "./tokens.ts";
 
 const APPLICATION = 0x504f4c47; // "POLG"
 const VERSION = 1;
-export const MINUTE = 60_000;
-/** Plugins are counted in steps of this. */
-export const PLUGIN_STEP = 5 * MINUTE;
-
-const COMMIT = COMMIT_BOUNDS.map((_, at) => `c${at}`).concat(`c${COMMIT_BOUNDS.length}`);
-const DELAY = DELAY_BOUNDS.map((_, at) => `d${at}`).concat(`d${DELAY_BOUNDS.length}`);
-const NUMBERS = [...COUNTS, ...COMMIT, ...DELAY];
-
 const TABLES = `
   create table entry (key integer primary key, head text not null, part text not null) strict;
   create table session (key integer primary key, head text not null, part text not null) strict;
@@ -53,13 +45,6 @@ export interface Row {
   readonly headText: string;
   readonly part: string;
   readonly words: string;
-}
-
-/** The minute's sums, in the order of `NUMBERS`. */
-export interface MinuteRow {
-  readonly at: number;
-  readonly queue: number | null;
-  readonly numbers: readonly number[];
 }
 
 export class Slice {

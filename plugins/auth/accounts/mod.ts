@@ -1,5 +1,5 @@
 /**
- * Accounts in a file: who may log in, by which password, keys or certificate, and whom each may send as (RFC 4954).
+ * Accounts in a file or in the store: who may log in, by which password, keys or certificate, and whom each may send as (RFC 4954).
  * Nobody can tell a name that is not there from a wrong password, by text, time or what SCRAM shows.
  * Non-job: computing hashes (core/auth), SASL (core/smtp/sasl), lock-outs, holding senders to their names (`sender_login`).
  */
@@ -7,6 +7,7 @@ import { z } from "zod";
 import { type ClientCertificate, definePlugin, type PluginFactory, reject } from "../../../core/pipeline/mod.ts";
 import { vouch } from "../vouch.ts";
 import { ACCOUNT } from "./key.ts";
+import { KeptSource } from "./kept.ts";
 import type { Line } from "./line.ts";
 import { Source } from "./source.ts";
 import { type AccountTable, TELLING } from "./table.ts";
@@ -15,13 +16,22 @@ export { ACCOUNT, type Account } from "./key.ts";
 
 const Options = z.strictObject({
   file: z.string().min(1).optional().describe("File of accounts, which `postern user` writes; read when it changes"),
+  store: z.boolean().default(false)
+    .describe("Accounts are in the store, where `postern user` puts them and all nodes read them"),
+  certificates: z.boolean().default(false)
+    .describe("With store: offer EXTERNAL, to accounts that have the fingerprint of a client certificate"),
   accounts: z.array(z.string()).default([]).describe("Lines as they stand in such a file, for tests and small sites"),
   caseSensitive: z.boolean().default(false).describe("Whether `Alice` and `alice` are two"),
   cramMd5: z.boolean().default(false)
     .describe("Offer CRAM-MD5 to the accounts whose password the file holds readable (`postern user add --cram-md5`)"),
-}).refine(({ file, accounts }) => file !== undefined || accounts.length > 0, {
-  error: "needs a file, such as { file: ./accounts.txt }, or lines of accounts",
+}).refine(({ file, accounts, store }) => file !== undefined || accounts.length > 0 || store, {
+  error: "needs a file, such as { file: ./accounts.txt }, or store: true, or lines of accounts",
+}).refine(({ file, store }) => file === undefined || !store, {
+  error: "has its accounts in a file or in the store, not in both",
 });
+
+/** What is offered of accounts that a start does not know yet. */
+const USUAL = [...TELLING, "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"];
 
 // The words of the phase's own end: who is barred is told what everybody is told
 const BARRED = reject("5.7.8", "Authentication failed", { code: 535, reason: "the account is disabled" });
@@ -63,7 +73,8 @@ export const accounts: PluginFactory<z.input<typeof Options>> = definePlugin({
   name: "accounts",
   roles: ["submission"],
   options: Options,
-  create({ file = null, accounts, caseSensitive, cramMd5 }, { base, trouble, mechanisms }) {
+  create({ file = null, accounts, caseSensitive, cramMd5, ...options }, { base, trouble, mechanisms }) {
+    const kept = options.store ? new KeptSource({ inline: accounts, caseSensitive, trouble }) : null;
     const announced = new Set<string>();
     const changed = (table: AccountTable) => {
       const more = table.mechanisms({ cramMd5 }).filter((name) => !announced.has(name));
@@ -71,6 +82,11 @@ export const accounts: PluginFactory<z.input<typeof Options>> = definePlugin({
     };
     const source = new Source({ inline: accounts, file, base, caseSensitive, trouble, changed });
     for (const name of source.table.mechanisms({ cramMd5 })) announced.add(name);
+    if (kept !== null) {
+      for (const name of USUAL) announced.add(name);
+      if (options.certificates) announced.add("EXTERNAL");
+      if (cramMd5) announced.add("CRAM-MD5");
+    }
     mechanisms([...announced]);
     if (announced.has("CRAM-MD5")) {
       trouble("cramMd5 is on: it keeps passwords readable, and needs neither of its sides to be who it says it is");
@@ -78,7 +94,8 @@ export const accounts: PluginFactory<z.input<typeof Options>> = definePlugin({
 
     return {
       async auth(ctx, next) {
-        const table = source.current(ctx.now());
+        const now = ctx.now();
+        const table = kept === null ? source.current(now) : await kept.current(ctx.store, now);
         const { credentials, client } = ctx, { mechanism, user } = credentials;
         const decoy = table.decoy(user, mechanism); // made for everybody: it takes time too
         const certificate = mechanism === "EXTERNAL" ? client.tls?.certificate ?? null : null;

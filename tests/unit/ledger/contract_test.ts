@@ -3,37 +3,64 @@ import { assertEquals } from "@std/assert";
 import { shortId } from "../../../core/model/id.ts";
 import { Reply } from "../../../core/model/reply.ts";
 import type { Ledger, LedgerQuery } from "../../../core/ledger/ledger.ts";
-import { openSqliteLedger, type SqliteLedgerOptions } from "../../../core/ledger/sqlite.ts";
+import { openPostgresLedger } from "../../../core/ledger/postgres/open.ts";
+import { KEEP, openSqliteLedger, SIZE, type SqliteLedgerOptions } from "../../../core/ledger/sqlite.ts";
+import { PostgresServer, testWithPostgres } from "../../support/postgres.ts";
 import { TempFolder } from "../../support/temp.ts";
 import { Happening } from "./happenings.ts";
 
 const AT = Date.UTC(2026, 10, 30, 12);
 
 type Open = (options?: Partial<SqliteLedgerOptions>) => Ledger;
+/** One database server for all, begun by the first that wants it. */
+let server: Promise<PostgresServer> | null = null;
 
 function contract(name: string, test: (open: Open) => Promise<void>): void {
   for (const kind of ["a file", "memory"]) {
     Deno.test(`ledger in ${kind}: ${name}`, async () => {
       await using folder = await TempFolder.make();
-      const opened: Ledger[] = [], trouble: string[] = [];
-      try {
-        await test((options) => {
-          const ledger = openSqliteLedger({
-            folder: kind === "memory" ? null : folder.at(`ledger${opened.length}`),
-            now: () => AT + 60_000,
-            observer: (event) => event.type === "trouble" && trouble.push(event.message),
-            ...options,
-          });
-          opened.push(ledger);
-          return ledger;
-        });
-        assertEquals(trouble, []);
-      } finally {
-        for (const ledger of opened) await ledger.close();
-      }
+      await held(
+        test,
+        (options, index) =>
+          openSqliteLedger({ folder: kind === "memory" ? null : folder.at(`ledger${index}`), ...options }),
+      );
     });
   }
+  testWithPostgres(`ledger in PostgreSQL: ${name}`, async () => {
+    const running = await (server ??= PostgresServer.start()),
+      urls = [await running.database(), await running.database()];
+    await held(
+      test,
+      (options, index) =>
+        openPostgresLedger({ keep: KEEP, size: SIZE, redact: "none", ...options, postgres: urls[index]! }),
+    );
+  });
 }
+
+async function held(
+  test: (open: Open) => Promise<void>,
+  make: (options: SqliteLedgerOptions, index: number) => Ledger,
+): Promise<void> {
+  const opened: Ledger[] = [], trouble: string[] = [];
+  try {
+    await test((options) => {
+      const common: SqliteLedgerOptions = {
+        now: () => AT + 60_000,
+        observer: (event) => event.type === "trouble" && trouble.push(event.message),
+      };
+      const ledger = make({ ...common, ...options }, opened.length);
+      opened.push(ledger);
+      return ledger;
+    });
+    assertEquals(trouble, []);
+  } finally {
+    for (const ledger of opened) await ledger.close();
+  }
+}
+
+Deno.test.afterAll(async () => {
+  await (await server)?.[Symbol.asyncDispose]();
+});
 
 contract("a message that was taken is a row and a story", async (open) => {
   const ledger = open();

@@ -1,0 +1,73 @@
+/**
+ * Finds entries by words, the newest first. What is common is found by looking at the newest; what is not found there is
+ * rare, and the index is fast at it, one stretch after the other. Non-job: which words (tokens.ts).
+ */
+import type { Sql } from "./asking.ts";
+import type { Question } from "../archive/tokens.ts";
+import type { Head } from "../codec.ts";
+import { queryOf, timeKey } from "./keys.ts";
+import type { Stretch } from "./tables.ts";
+
+export interface Found {
+  readonly key: string;
+  readonly head: Head;
+}
+export interface Range {
+  /** Keys: from, inclusive. */
+  readonly from: string;
+  /** Up to, exclusive. */
+  readonly above: string;
+  readonly limit: number;
+  /** The newest first. */
+  stretches(): Promise<readonly Stretch[]>;
+}
+
+/** Entries that are looked at in one go. */
+const LOOK = 1000;
+/** One in so many has to fit for looking on. */
+const COMMON = 10;
+
+export async function findHeads(sql: Sql, question: Question, range: Range): Promise<Found[]> {
+  const words = queryOf(question), { from, limit } = range;
+  let { above } = range;
+  if (words === "") return await newest(sql, { from, above, limit });
+  const found: Found[] = [];
+  for (;;) {
+    const rows = await sql.unsafe(
+      `select key, case when words @@ $1::text::tsquery then head end as head from
+       (select key, words, head from ledger_entry where key >= $2 and key < $3 order by key desc limit ${LOOK}) as look
+       order by key desc`,
+      [words, from, above],
+    );
+    const fitting = rows.filter((row) => row["head"] !== null);
+    found.push(...fitting.slice(0, limit - found.length).map(foundOf));
+    if (found.length === limit || rows.length < LOOK) return found;
+    above = rows.at(-1)!["key"];
+    if (fitting.length * COMMON < LOOK) break;
+  }
+  for (const { start, stop } of await range.stretches()) {
+    const low = max(from, timeKey(start)), high = min(above, timeKey(stop));
+    if (low >= high) continue;
+    const rows = await sql.unsafe(
+      `with hit as materialized (select key, head from ledger_entry
+         where words @@ $1::text::tsquery and key >= $2 and key < $3)
+       select key, head from hit order by key desc limit ${limit - found.length}`,
+      [words, low, high],
+    );
+    found.push(...rows.map(foundOf));
+    if (found.length === limit) break;
+  }
+  return found;
+}
+
+async function newest(sql: Sql, { from, above, limit }: Omit<Range, "stretches">): Promise<Found[]> {
+  const rows = await sql`select key, head from ledger_entry where key >= ${from} and key < ${above}
+    order by key desc limit ${limit}`;
+  return rows.map(foundOf);
+}
+
+function foundOf(row: Record<string, string>): Found {
+  return { key: row["key"]!, head: JSON.parse(row["head"]!) };
+}
+const max = (a: string, b: string) => a > b ? a : b;
+const min = (a: string, b: string) => a < b ? a : b;

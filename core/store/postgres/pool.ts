@@ -1,0 +1,201 @@
+/**
+ * A few connections that are shared: each is used by one at a time, thrown away when it is broken, and made again with a
+ * growing pause while the database is away. Every use has a deadline, also with a server that has stopped answering.
+ * Finds out what became of a transaction whose COMMIT nobody answered. Non-job: what is asked.
+ */
+import { Connection, type ConnectionOptions } from "./connection.ts";
+import {
+  ConnectionLost,
+  endsSession,
+  mayGoThroughAgain,
+  storeFault,
+  type TransactionName,
+  UnknownOutcome,
+} from "./faults.ts";
+import { StoreError } from "../store.ts";
+import type { DatabaseAddress } from "./url.ts";
+
+export interface PoolOptions extends ConnectionOptions {
+  readonly address: DatabaseAddress;
+  /** Most connections. */
+  readonly size: number;
+  /** Milliseconds in which a use must be over (default 20 s). */
+  readonly deadline?: number;
+  readonly trouble?: (message: string) => void;
+}
+export interface UseOptions {
+  /** Milliseconds, instead of the pool's. */
+  readonly deadline?: number;
+}
+
+const FIRST_PAUSE = 100, LONGEST_PAUSE = 5000;
+/** So long somebody waits for a database that is away, milliseconds. */
+const PATIENCE = 8000;
+const MOST_WAITING = 10_000;
+const AGAIN = 3;
+
+export class Pool {
+  readonly #options: PoolOptions;
+  readonly #free: Connection[] = [];
+  readonly #all = new Set<Connection>();
+  readonly #waiting: (() => void)[] = [];
+  #used = 0;
+  #failures = 0;
+  /** No attempt to connect before, on the monotonic clock. */
+  #notBefore = 0;
+  #ended = false;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+  }
+
+  /** Something that can be done twice: after a broken connection it is. @throws {StoreError} */
+  async use<T>(work: (connection: Connection) => Promise<T>, options: UseOptions = {}): Promise<T> {
+    try {
+      return await this.#again(work, options);
+    } catch (error) {
+      throw storeFault(error);
+    }
+  }
+
+  /** All or nothing. @throws {StoreError} it never was; {UnknownOutcome} */
+  async transaction<T>(work: (connection: Connection) => Promise<T>, options: UseOptions = {}): Promise<T> {
+    let result: { readonly value: T } | null = null;
+    try {
+      return await this.#again(
+        (connection) =>
+          connection.transaction(async (inside) => {
+            const value = await work(inside);
+            result = { value };
+            return value;
+          }),
+        options,
+      );
+    } catch (error) {
+      if (!(error instanceof UnknownOutcome)) throw storeFault(error);
+      if (await this.isCommitted(error.transaction).catch(() => null) === true) return result!.value;
+      throw error;
+    }
+  }
+
+  /**
+   * What became of it. A transaction that still goes on is ended first. False also where a failover lost it; null: it is
+   * too long ago to say. @throws when the database cannot be asked within the deadline.
+   */
+  isCommitted({ xid, pid, timeline }: TransactionName): Promise<boolean | null> {
+    const until = performance.now() + PATIENCE;
+    return this.#again(async (connection) => {
+      for (let first = true;; first = false) {
+        if (connection.timeline !== timeline) return null; // another server's numbers
+        const [row] = await connection.query<{ status: string | null }>(
+          "select pg_xact_status($1::text::xid8) as status",
+          [
+            xid,
+          ],
+        );
+        if (row!.status !== "in progress") return row!.status === null ? null : row!.status === "committed";
+        if (performance.now() > until) throw new ConnectionLost("the transaction does not end");
+        if (first) await connection.query("select pg_terminate_backend($1::int)", [pid]);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }, { deadline: 2 * PATIENCE });
+  }
+
+  /** Lets everything under way fail, and comes to an end. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    for (const wake of this.#waiting.splice(0)) wake();
+    await Promise.all([...this.#all].map((each) => each.end()));
+    this.#all.clear();
+  }
+
+  async #again<T>(work: (connection: Connection) => Promise<T>, options: UseOptions): Promise<T> {
+    for (let tries = 1;; tries++) {
+      try {
+        return await this.#once(work, options);
+      } catch (error) {
+        const again = error instanceof ConnectionLost || mayGoThroughAgain(error);
+        if (!again || error instanceof Late || tries === AGAIN || this.#ended) throw error;
+      }
+    }
+  }
+
+  async #once<T>(work: (connection: Connection) => Promise<T>, { deadline }: UseOptions): Promise<T> {
+    const connection = await this.#take();
+    const limit = deadline ?? this.#options.deadline ?? 20_000;
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      connection.destroy();
+    }, limit);
+    try {
+      return await work(connection);
+    } catch (error) {
+      if (endsSession(error)) connection.destroy();
+      if (late && !(error instanceof UnknownOutcome)) throw new Late(`no answer within ${limit} ms`);
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      this.#give(connection);
+    }
+  }
+
+  async #take(): Promise<Connection> {
+    if (this.#ended) throw new StoreError("closed", "the store is closed");
+    if (this.#used >= this.#options.size) {
+      if (this.#waiting.length >= MOST_WAITING) throw new StoreError("busy", "too much is waiting for the database");
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      if (this.#ended) throw new StoreError("closed", "the store is closed");
+    } else this.#used++;
+    for (;;) {
+      const connection = this.#free.pop();
+      if (connection === undefined) break;
+      if (connection.alive) return connection;
+      this.#all.delete(connection);
+    }
+    try {
+      return await this.#connect();
+    } catch (error) {
+      this.#leave();
+      throw error;
+    }
+  }
+
+  async #connect(): Promise<Connection> {
+    const until = performance.now() + PATIENCE;
+    for (;;) {
+      const pause = this.#notBefore - performance.now();
+      if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
+      if (this.#ended) throw new StoreError("closed", "the store is closed");
+      try {
+        const connection = await Connection.open(this.#options.address, this.#options);
+        if (this.#failures > 0) this.#options.trouble?.("the database answers again");
+        this.#failures = 0;
+        this.#notBefore = 0;
+        this.#all.add(connection);
+        return connection;
+      } catch (error) {
+        const { message } = error as Error;
+        if (this.#failures++ === 0) this.#options.trouble?.(`the database cannot be reached: ${message}`);
+        const longest = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** Math.min(10, this.#failures));
+        this.#notBefore = performance.now() + longest * (0.5 + Math.random() / 2);
+        if (this.#notBefore > until) throw new Late(`cannot be reached: ${message}`);
+      }
+    }
+  }
+
+  #give(connection: Connection): void {
+    if (connection.alive && !this.#ended) this.#free.push(connection);
+    else this.#all.delete(connection);
+    this.#leave();
+  }
+
+  #leave(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#used--;
+    else next();
+  }
+}
+
+/** Its time is over: not tried again. */
+class Late extends ConnectionLost {}

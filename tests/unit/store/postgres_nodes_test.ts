@@ -1,0 +1,303 @@
+/**
+ * Two nodes on one database: who has what in hand, whose turn a destination is, what is heard of each other, and who takes
+ * over. Each store here is a node; real processes that are killed are in the end-to-end tests.
+ */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { newId } from "../../../core/model/id.ts";
+import { Connection } from "../../../core/store/postgres/connection.ts";
+import { openPostgresStore, type PostgresOptions } from "../../../core/store/postgres/mod.ts";
+import { migrate } from "../../../core/store/postgres/schema.ts";
+import { parseDatabaseUrl } from "../../../core/store/postgres/url.ts";
+import { type Store, StoreError } from "../../../core/store/store.ts";
+import { PostgresServer, testWithPostgres } from "../../support/postgres.ts";
+import { TempFolder } from "../../support/temp.ts";
+import { waitFor } from "../../support/wait.ts";
+import { body, deposit, message, octets, put, read, recipient, T0 } from "./messages.ts";
+
+const lease = { now: T0, seconds: 60, limit: 100 };
+
+/** A server with one database, and as many nodes on it as a test wants. */
+class Site implements AsyncDisposable {
+  readonly trouble: string[] = [];
+  readonly #stack = new AsyncDisposableStack();
+  private constructor(readonly server: PostgresServer, readonly url: string, readonly folder: TempFolder) {}
+
+  static async make(): Promise<Site> {
+    const server = await PostgresServer.start();
+    const site = new Site(server, await server.database(), await TempFolder.make());
+    site.#stack.use(server);
+    site.#stack.use(site.folder);
+    return site;
+  }
+
+  async node(name: string, more: Partial<PostgresOptions> = {}): Promise<Store> {
+    const store = await openPostgresStore({
+      url: this.url,
+      folder: this.folder.at(name),
+      node: name,
+      now: () => T0,
+      beat: 200,
+      observer: (event) => event.type === "trouble" && this.trouble.push(event.message),
+      ...more,
+    });
+    this.#stack.defer(() => store.close());
+    return store;
+  }
+
+  /** A connection beside the stores, for looking and for harm. */
+  async sql<T>(text: string, values: readonly (string | number)[] = []): Promise<readonly T[]> {
+    const connection = await Connection.open(parseDatabaseUrl(this.url));
+    try {
+      return [...await connection.query<T>(text, values)];
+    } finally {
+      await connection.end();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+}
+
+testWithPostgres(
+  "postgres: nodes that start together make the tables once, and a newer format is refused",
+  async () => {
+    await using site = await Site.make();
+    const stores = await Promise.all(["a", "b", "c"].map((name) => site.node(name)));
+    await put(stores[0]!, { deposits: [deposit("box")] });
+    assertEquals((await stores[2]!.inboxes.list({})).total, 1);
+    await site.sql("update schema_version set version = version + 1");
+    const refused = await assertRejects(() => site.node("d"), StoreError);
+    assert(/newer version of Postern/.test(refused.message), refused.message);
+    assert(!refused.message.includes(site.server.password), "no password in an error");
+    await put(stores[1]!, { deposits: [deposit("box")] }); // those that run go on
+  },
+);
+
+testWithPostgres("postgres: a step that fails leaves the tables as they were", async () => {
+  await using site = await Site.make();
+  const connection = await Connection.open(parseDatabaseUrl(site.url));
+  await assertRejects(() => migrate(connection, "part", ["create table one (n int)", "create table one (n int)"]));
+  assertEquals(
+    (await connection.query("select 1 from pg_tables where tablename in ('one', 'schema_version')")).length,
+    0,
+  );
+  await migrate(connection, "part", ["create table one (n int)"]);
+  await migrate(connection, "part", ["create table one (n int)", "alter table one add column m int"]);
+  assertEquals((await connection.query("select n, m from one")).length, 0);
+  await connection.end();
+});
+
+testWithPostgres("postgres: a destination is one node's at a time, and many are shared out", async () => {
+  await using site = await Site.make();
+  const a = await site.node("a"), b = await site.node("b");
+  await waitFor("the nodes to know of each other", async () => {
+    await put(a, { recipients: [recipient("probe@probe.example")] });
+    const [got] = await b.lease({ ...lease, owner: "w" });
+    if (got) await b.settle(got, got.recipients.map(({ index }) => ({ index, state: "delivered" })));
+    return (await site.sql<{ n: number }>("select count(*)::int as n from node"))[0]!.n === 2;
+  });
+  for (let i = 0; i < 6; i++) await put(a, { recipients: [recipient("x@one.example")] });
+  const first = await a.lease({ ...lease, owner: "w", limit: 2 });
+  assertEquals(first.length, 2);
+  assertEquals(await b.lease({ ...lease, owner: "w" }), [], "the other node has the turn");
+  assertEquals((await a.lease({ ...lease, owner: "w", limit: 1 })).length, 1, "and takes more");
+
+  const claimed = message({ recipients: [recipient("y@one.example"), recipient("z@free.example")] });
+  const claim = { owner: "w", until: T0 + 60_000 };
+  const leases = await b.commit(claimed, await body(b, claimed.id, octets(50)), { claim });
+  assertEquals(leases.map(({ recipients }) => recipients.map(({ address }) => address.domain)), [["free.example"]]);
+  assertEquals((await b.item(claimed.id))!.recipients.map(({ state }) => state), ["ready", "active"]);
+
+  // Given back when nothing of it is in hand: the rest is anybody's
+  for (const each of first) await a.settle(each, [{ index: 0, state: "deferred", nextAttempt: T0 + 1 }]);
+  const [last] = await a.lease({ ...lease, owner: "w", limit: 1 });
+  assert(last !== undefined);
+  await site.sql("update recipient set state = 'held', due = null, owner = null where state = 'active'");
+  await waitFor("the turn to be given back", async () => (await b.lease({ ...lease, owner: "w" })).length > 0);
+  await b.change({}, { do: "delete" });
+
+  for (let i = 0; i < 40; i++) await put(a, { recipients: [recipient(`x@d${i}.example`, { nextAttempt: T0 - 1 })] });
+  const [mine, others] = [await a.lease({ ...lease, owner: "w" }), await b.lease({ ...lease, owner: "w" })];
+  assertEquals(mine.length + others.length, 40);
+  assert(mine.length >= 15 && others.length >= 15, `${mine.length} and ${others.length}`);
+  const ids = new Set([...mine, ...others].map(({ message: { id } }) => id));
+  assertEquals(ids.size, 40, "each once");
+});
+
+testWithPostgres("postgres: what waits too long is taken by who asks, whoever else could", async () => {
+  await using site = await Site.make();
+  const a = await site.node("a");
+  await site.node("b"); // it never asks
+  for (let i = 0; i < 10; i++) await put(a, { recipients: [recipient(`x@d${i}.example`, { nextAttempt: T0 - 9000 })] });
+  await waitFor("all of it", async () => (await a.lease({ ...lease, owner: "w" })).length === 10 || null);
+});
+
+testWithPostgres(
+  "postgres: a node hears that mail waits and what comes to inboxes, also after its line was cut",
+  async () => {
+    await using site = await Site.make();
+    const a = await site.node("a"), b = await site.node("b");
+    let kicks = 0;
+    const seen: string[] = [];
+    b.watchQueue!(() => kicks++);
+    b.inboxes.watch(({ type, id, inbox }) => seen.push(`${type} ${id} ${inbox}`));
+    await waitFor("a word of mail", async () => {
+      await put(a, { recipients: [recipient("x@x.example")] });
+      return kicks > 0;
+    });
+    const { id } = await put(a, { deposits: [deposit("box"), deposit("two")] });
+    await a.inboxes.remove({ id });
+    await waitFor("what came and went", () => seen.length === 3);
+    assertEquals(seen, [`arrived ${id} box`, `arrived ${id}.2 two`, `removed ${id} box`]);
+    await b.inboxes.remove({});
+    await waitFor("what one did oneself, told once", () => seen.length === 4);
+    kicks = 0;
+    await site.sql(
+      "select pg_terminate_backend(pid) from pg_stat_activity where query ilike 'listen%' or pid <> pg_backend_pid() and application_name = 'postern'",
+    );
+    await waitFor("a kick for what may have been missed", () => kicks > 0);
+    await waitFor("a word again", async () => {
+      kicks = 0;
+      await put(a, { recipients: [recipient("x@x.example")] });
+      return await waitFor("it", () => kicks > 0, { deadline: 500 }).catch(() => false);
+    }, { deadline: 30_000 });
+  },
+);
+
+testWithPostgres(
+  "case 75: what a dead node had in hand is another's, and its own late word counts for nothing",
+  async () => {
+    await using site = await Site.make();
+    const a = await site.node("a", { beat: 1_000_000 }); // it shows no life after the first sign
+    const sent = await put(a, { recipients: [recipient("x@x.example"), recipient("y@x.example")] });
+    const [held] = await a.lease({ ...lease, owner: "w" });
+    assertEquals(held!.recipients.length, 2);
+    const b = await site.node("b");
+    let kicks = 0;
+    b.watchQueue!(() => kicks++);
+    const [taken] = await waitFor("the lease to be taken over", async () => {
+      const leases = await b.lease({ ...lease, owner: "w" });
+      return leases.length > 0 ? leases : null;
+    });
+    assertEquals(taken!.message.id, sent.id);
+    assert(kicks > 0, "and its dispatcher is woken for it");
+    assert(site.trouble.some((each) => /node a shows no life/.test(each)), site.trouble.join());
+    assertEquals(await a.settle(held!, [{ index: 0, state: "delivered" }]), false);
+    assertEquals(await b.settle(taken!, [{ index: 0, state: "delivered" }, { index: 1, state: "failed" }]), true);
+    assertEquals(await a.settle(held!, [{ index: 1, state: "delivered" }]), false);
+    assertEquals((await b.item(sent.id))!.recipients.map(({ index, state }) => [index, state]), [[1, "failed"]]);
+  },
+);
+
+testWithPostgres(
+  "postgres: what a living node has in hand is its own, however late it is; one that leaves gives it back",
+  async () => {
+    await using site = await Site.make();
+    const a = await site.node("a"), b = await site.node("b");
+    const { id } = await put(a, { recipients: [recipient("x@x.example")] });
+    const [held] = await a.lease({ ...lease, owner: "w" });
+    assertEquals(await b.lease({ ...lease, now: T0 + 9e6, owner: "w" }), [], "a clock that is ahead takes nothing");
+    assertEquals(await a.settle(held!, [{ index: 0, state: "ready" }]), true);
+    assertEquals((await a.lease({ ...lease, owner: "w" })).length, 1);
+    await a.close();
+    assertEquals((await b.lease({ ...lease, owner: "w" })).map(({ message }) => message.id), [id]);
+  },
+);
+
+testWithPostgres("postgres: two nodes that settle parts of one message at once leave nothing of it", async () => {
+  await using site = await Site.make();
+  const a = await site.node("a"), b = await site.node("b");
+  for (let round = 0; round < 15; round++) {
+    const { id } = await put(a, { recipients: [recipient(`x@a${round}.example`), recipient(`y@b${round}.example`)] });
+    const leases = new Map<Store, Awaited<ReturnType<Store["lease"]>>>();
+    await waitFor("both parts", async () => {
+      for (const store of [a, b]) {
+        leases.set(store, [
+          ...leases.get(store) ?? [],
+          ...await store.lease({ ...lease, now: T0 + 9000, owner: "w", limit: 1 }),
+        ]);
+      }
+      return leases.get(a)!.length + leases.get(b)!.length === 2;
+    });
+    const settled = await Promise.all(
+      [...leases].flatMap(([store, all]) =>
+        all.map((each) => store.settle(each, each.recipients.map(({ index }) => ({ index, state: "delivered" }))))
+      ),
+    );
+    assertEquals(settled, [true, true]);
+    assertEquals([await a.item(id), await b.received(id)], [null, null]);
+  }
+  assertEquals(await site.sql("select id from message"), []);
+});
+
+testWithPostgres("postgres: counters of all nodes are one, and no addition is lost", async () => {
+  await using site = await Site.make();
+  const nodes = await Promise.all(["a", "b", "c"].map((name) => site.node(name)));
+  const sums = await Promise.all(
+    Array.from(
+      { length: 150 },
+      (_, i) => nodes[i % 3]!.counters.add(`n${i % 2}`, 1, { seconds: 60, durable: i % 7 === 0 }),
+    ),
+  );
+  for (const parity of [0, 1]) {
+    const of = sums.filter((_, i) => i % 2 === parity).sort((x, y) => x - y);
+    assertEquals(of, Array.from({ length: 75 }, (_, i) => i + 1), "each sum is somebody's, once");
+  }
+  assertEquals(await nodes[2]!.counters.get("n0"), "75");
+  await nodes[0]!.counters.put("n0", "no number", { seconds: 60 });
+  assertEquals(await nodes[1]!.counters.add("n0", 2.5, { seconds: 1 }), 2.5);
+  assertEquals(await nodes[1]!.counters.get("never"), undefined);
+});
+
+testWithPostgres("postgres: damaged rows are set aside with a reason, and all else goes on", async () => {
+  await using site = await Site.make();
+  const a = await site.node("a");
+  const damage = async (text: string) => {
+    const { id } = await put(a, { recipients: [recipient("x@x.example")] });
+    await site.sql(text, [id]);
+    return id;
+  };
+  const bad = [
+    await damage("update message set version = 99 where id = $1::text"),
+    await damage("update message set envelope = 'no JSON' where id = $1::text"),
+    await damage("update message set body = 'short' where id = $1::text"),
+    await damage("update recipient set facts = '{}' where message = $1::text"),
+    await damage('update recipient set route = \'{"to":"nowhere"}\' where message = $1::text'),
+    await damage("delete from message where id = $1::text"),
+  ];
+  const good = await put(a, { recipients: [recipient("x@x.example")] });
+  assertEquals((await a.lease({ ...lease, owner: "w" })).map(({ message: { id } }) => id), [good.id]);
+  const { corrupt } = await a.queue({});
+  assertEquals(corrupt.map(({ id }) => id).sort(), [...bad].sort());
+  for (const { id, why } of corrupt) assert(why.length > 5, `${id}: ${why}`);
+  assertEquals((await a.totals({})).corrupt, bad.length);
+  await site.sql("update message set version = 1 where id = $1::text", [bad[0]!]);
+  assertEquals(await a.change({ id: bad[0]! }, { do: "retry" }), 1);
+  assertEquals((await a.lease({ ...lease, owner: "w" })).map(({ message: { id } }) => id), [bad[0]]);
+});
+
+testWithPostgres(
+  "postgres: pieces of large bodies go with their message, and those of no message after an hour",
+  async () => {
+    await using site = await Site.make();
+    const a = await site.node("a", { blobLimit: 1000 });
+    const left = async () => (await site.sql<{ n: number }>("select count(*)::int as n from chunk"))[0]!.n;
+    const content = octets(700_000);
+    const { id } = await put(a, { deposits: [deposit("box")] }, content);
+    assertEquals(await left(), 3);
+    const stream = (await a.raw(id))!.getReader(); // a reader who stops in the middle
+    assertEquals((await stream.read()).value!.length, 256 * 1024);
+    await stream.cancel();
+    assertEquals(await read(await a.received(id)), content);
+    const taken = message({ id, deposits: [deposit("box")] });
+    await assertRejects(async () => await a.commit(taken, await body(a, newId(T0), content)), StoreError);
+    await waitFor("the pieces of what was refused to go", async () => await left() === 3);
+    await site.sql("insert into blob (name, at) values ('lost', now() - interval '61 minutes'), ('new', now())");
+    await site.sql("insert into chunk values ('lost', 0, 'x'), ('new', 0, 'x')");
+    await waitFor("the lost piece to go", async () => await left() === 4);
+    await a.inboxes.remove({ id });
+    await waitFor("the message's own pieces to go", async () => await left() === 1);
+    assertEquals(await site.sql("select name from blob"), [{ name: "new" }]);
+  },
+);
