@@ -57,6 +57,8 @@ export interface GenerationOptions {
 export interface Guest {
   readonly quarantine: Pick<Quarantine, "admit" | "until">;
   readonly taker: Taker;
+  /** Told which plugin is about to be asked. */
+  readonly asking: NonNullable<Services["asking"]>;
 }
 /** What is made before a generation is. */
 interface Parts {
@@ -222,7 +224,7 @@ export class Generation {
 }
 
 function servicesOf(
-  { config, store, resolver, now, emit, metrics, current }: GenerationOptions,
+  { config, store, resolver, now, emit, metrics, current, guest }: GenerationOptions,
 ): Omit<Services, "commit"> {
   const { hostname, domains, postmaster, devInbox } = config;
   const dns = resolver ?? systemResolver(config.dns ?? {}, { told: metrics.question });
@@ -233,6 +235,7 @@ function servicesOf(
     now,
     emit,
     phase: metrics.phase,
+    ...guest && { asking: guest.asking },
     callAhead: (question, signal) => current().sending.callAhead.ask(question, signal),
     suppress: async (address, options) => void await current().sending.suppression.add(address, options),
   };

@@ -17,6 +17,8 @@ export interface Measured {
   readonly config: Config;
   readonly store: Store;
   readonly sending: Sending | null;
+  /** Octets of bodies in the memory of other threads. */
+  readonly bodies?: number;
   readonly listeners: readonly { readonly name: string; readonly connections: number }[];
   readonly certificates: readonly CertificateInfo[];
   readonly pressure?: Pressure;
@@ -55,10 +57,11 @@ export class Measuring {
   /** The OpenMetrics text. Never rejects: what cannot be had is left out. */
   async render(): Promise<string> {
     const [queue, ledger] = await Promise.all([this.#queue.get(), this.#ledger.get()]);
-    const { config, store, sending, listeners, certificates, webhooks, pressure } = this.#parts();
+    const { config, store, sending, bodies = 0, listeners, certificates, webhooks, pressure } = this.#parts();
+    const health = store.health();
     return this.#metrics.render({
       build: { version: VERSION, deno: Deno.version.deno, v8: Deno.version.v8 },
-      store: { ...store.health(), reserveBytes: config.limits.diskReserve },
+      store: { ...health, bodyBytes: health.bodyBytes + bodies, reserveBytes: config.limits.diskReserve },
       connections: listeners.map(({ name, connections }) => ({ listener: name, open: connections })),
       certificates,
       warnings: config.warnings.length,

@@ -85,6 +85,9 @@ export async function startServer(config: Config, options: StartOptions = {}): P
   return await Server.open(config, options);
 }
 
+/** Milliseconds that a write waits for what other threads bring: without it each of them has an fsync of its own. */
+const COMPANY = 1;
+
 /** What `startServer` starts, and what a program around it needs beside that: the store, a place among those who are told. */
 export class Server implements RunningServer {
   readonly #bus = new Bus();
@@ -178,6 +181,7 @@ export class Server implements RunningServer {
         observer: (event) => this.#bus.emit(event),
         now: this.#now,
         batch: this.#metrics.batch,
+        ...config.threads > 1 && { company: COMPANY },
       });
     this.#ledger = openLedger(config, { store: this.#opened, bus: this.#bus, now: this.#now });
     this.#metrics.start();
@@ -235,6 +239,8 @@ export class Server implements RunningServer {
       quarantine: () => this.#current.quarantine,
       emit: (event) => this.#bus.emit(event),
       metrics: this.#metrics,
+      plugins: () =>
+        new Set([...this.#current.pipelines.values()].flatMap(({ matrix }) => matrix.map((each) => each.plugin))),
     });
   }
 
@@ -368,6 +374,7 @@ export class Server implements RunningServer {
       current: () => this.#current,
       smtp: () => this.addresses.map((each) => each.address),
       ready: () => this.#stopping === null,
+      fault: () => this.#acceptors?.fault ?? null,
       webhooks: () => this.#webhooks?.states() ?? [],
       measured: () => this.#parts(),
       reload: () => this.reload(),
@@ -380,6 +387,7 @@ export class Server implements RunningServer {
       config,
       store: this.#opened,
       sending,
+      bodies: this.#acceptors?.bodies ?? 0,
       listeners: this.#entrances.list,
       certificates: certificates?.list ?? [],
       ledger: this.#ledger,

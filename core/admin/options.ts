@@ -79,6 +79,8 @@ export interface AdminOptions {
   metrics(): string | Promise<string>;
   /** True while mail is taken. */
   ready(): boolean;
+  /** What only a restart mends, in a sentence (default: nothing is). */
+  fault?(): string | null;
   /** Changes the queue, so that who works on it hears of it (default: `store.change`). Returns how many recipients. */
   change?(what: { readonly id: string } | QueueQuery, change: QueueChange): Promise<number>;
   /** Destinations that rest or have mail in memory (default: none). */

@@ -11,6 +11,8 @@ import type { Counters } from "../store/store.ts";
 const LONGEST = 512;
 /** In the store, where every thread and node finds it. Written anew at each start: entries end. */
 const KEY = "auth:pseudonym key", TEN_YEARS = 10 * 365 * 86_400;
+/** Who makes it has so many seconds; then it is another one's turn. Milliseconds between two looks at whether it is there. */
+const TURN = 10, LOOK = 50;
 
 export class Pseudonyms {
   readonly #key: Uint8Array;
@@ -21,13 +23,20 @@ export class Pseudonyms {
   }
 
   /**
-   * With the store's key, made when there is none. Of two nodes that make it in the same moment the later one wins: the
-   * other one's names differ until its next start, and nothing else does.
+   * With the store's key, made when there is none. Of nodes that start together one makes it and the others wait for it:
+   * with keys of their own they would count the failures of an account under two names, and lock it out late.
    */
   static async open(counters: Counters): Promise<Pseudonyms> {
-    const key = await counters.get(KEY) ?? randomBytes(32).toString("hex");
+    let key = await counters.get(KEY);
+    while (key === undefined) {
+      if (await counters.add(`${KEY} turn`, 1, { seconds: TURN }) === 1) key = randomBytes(32).toString("hex");
+      else {
+        await new Promise((resolve) => setTimeout(resolve, LOOK));
+        key = await counters.get(KEY);
+      }
+    }
     await counters.put(KEY, key, { seconds: TEN_YEARS, durable: true });
-    return new Pseudonyms(Buffer.from(await counters.get(KEY) ?? key, "hex"));
+    return new Pseudonyms(Buffer.from(key, "hex"));
   }
 
   /** For people: `user#3fa9c1`. */

@@ -68,6 +68,8 @@ export interface SqliteOptions {
   readonly headLimit?: number;
   /** Told of trouble. */
   readonly observer?: Observer;
+  /** Milliseconds that a write waits for what other threads bring (default 0). */
+  readonly company?: number;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
   /** Told of each batch that was written: its operations, and milliseconds. */
@@ -140,6 +142,7 @@ class SqliteStore implements Store {
       start: (died, refused) => this.#startWriter(died, refused),
       trouble: (message) => this.#trouble(message),
       ...options.batch && { batch: options.batch },
+      ...options.company !== undefined && { company: options.company },
     });
     this.quarantine = {
       total: () => this.#read({ ask: "quarantine" }),

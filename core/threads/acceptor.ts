@@ -44,17 +44,15 @@ export class Acceptor {
   #next: Generation | null = null;
   #beat: ReturnType<typeof setInterval> | undefined;
 
-  private constructor(
-    { places, vitals, thread, threads, config: { data, store, limits } }: Begin,
-    parts: AcceptorParts,
-  ) {
+  private constructor(order: Begin, parts: AcceptorParts) {
+    const { places, vitals, thread, slots, share, config: { data, store, limits } } = order;
     const shared = new Vitals(vitals);
     this.#parts = parts;
     this.#vitals = shared.of(thread);
-    this.#places = new SharedPlaces(places, { thread, threads });
+    this.#places = new SharedPlaces(places, { thread, threads: slots });
     this.#store = new GuestStore({
       folder: store === "memory" ? null : `${data}/spool`,
-      memoryBudget: Math.ceil(limits.bodyMemory / (threads - 1)),
+      memoryBudget: Math.ceil(limits.bodyMemory / share),
       headLimit: limits.headerBytes,
       ask: parts.ask,
       health: () => shared.health,
@@ -113,6 +111,7 @@ export class Acceptor {
       places: (role) => this.#places.of(role),
       guest: {
         taker: NOBODY,
+        asking: this.#vitals.asked,
         quarantine: {
           until: () => quarantine.until(),
           async admit(size) {

@@ -1,43 +1,30 @@
 /**
  * The threads that talk SMTP, all of them, as the owner has them: starts them, gives each door and each configuration to
  * all or to none, watches that they live, and puts another one where one died or has stood still for too long.
- * Non-job: what a thread asks (attendant.ts), what is behind a door (acceptor.ts).
+ * Non-job: one thread (seat.ts), what it asks (attendant.ts), what is behind a door (acceptor.ts).
  */
 import { type Config, formatEndpoint, type ListenerConfig } from "../config/config.ts";
 import { parseEndpoint } from "../config/values.ts";
 import type { ListenAddress } from "../net/listen_address.ts";
 import { ListenError, probe } from "../net/listener.ts";
-import { threadModule } from "../packed/contents.ts";
-import { Attendant, type House } from "./attendant.ts";
+import type { Attendant, House } from "./attendant.ts";
+import { Seat } from "./seat.ts";
 import { placesMemory, SharedPlaces } from "./shared_places.ts";
-import { MOST_DOORS, type ThreadVitals, Vitals, vitalsMemory } from "./vitals.ts";
-import type { ConfigSent, DoorSent } from "./wire.ts";
+import { MOST_DOORS, Vitals, vitalsMemory } from "./vitals.ts";
+import type { ConfigSent, DoorSent, Order } from "./wire.ts";
 
 /** How often the owner looks at them, milliseconds. */
 const LOOK = 1000;
-/** Looks without a sign of life until a thread counts as lost: looks, since a process that stands still looks at nobody. */
-const SILENT = 10;
-/** How often it is said again. */
+/** Looks between two words about one that stands still. */
 const AGAIN = 60;
+/** Threads in the place of some that stand still: those cannot be ended, and each keeps what it has. */
+const SPARE = 8;
 /** Before a thread is started again, milliseconds: the first time, and the longest. */
 const FIRST = 100, LONGEST = 30_000;
 /** A thread that lived so long, milliseconds, starts at `FIRST` again. */
 const SETTLED = 60_000;
 /** Milliseconds that plugins of a thread have to end. */
 const ENDING = 15_000;
-
-interface Seat {
-  readonly thread: number;
-  readonly vitals: ThreadVitals;
-  worker: Worker | null;
-  attendant: Attendant | null;
-  /** At the last look, and looks since it last changed. */
-  beats: number;
-  silent: number;
-  startedAt: number;
-  wait: number;
-  timer: ReturnType<typeof setTimeout> | undefined;
-}
 
 /** A socket of all threads: what the server has of it. */
 export interface SharedDoor {
@@ -48,38 +35,31 @@ export interface SharedDoor {
 
 export class Acceptors {
   readonly #house: House;
+  /** How many there are when all is well. */
   readonly #threads: number;
   readonly #places: SharedArrayBuffer;
   readonly #memory: SharedArrayBuffer;
   readonly #vitals: Vitals;
   readonly #own: SharedPlaces;
-  readonly #seats: readonly Seat[];
+  readonly #seats = new Set<Seat>();
   readonly #doors = new Map<number, DoorSent>();
+  readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   #config: Config;
   #looking: ReturnType<typeof setInterval> | undefined;
   /** One change after the other; a start of a thread waits for them too. */
   #turn: Promise<unknown> = Promise.resolve();
+  #wait = FIRST;
   #stopping = false;
 
   private constructor(config: Config, house: House) {
-    const threads = this.#threads = config.threads;
+    const { threads } = config;
+    this.#threads = threads;
     this.#config = config;
     this.#house = house;
-    this.#places = placesMemory(threads + 1);
-    this.#memory = vitalsMemory(threads);
+    this.#places = placesMemory(this.#slots);
+    this.#memory = vitalsMemory(threads + SPARE);
     this.#vitals = new Vitals(this.#memory);
-    this.#own = new SharedPlaces(this.#places, { threads: threads + 1, thread: 0 });
-    this.#seats = Array.from({ length: threads }, (_, index) => ({
-      thread: index + 1,
-      vitals: this.#vitals.of(index + 1),
-      worker: null,
-      attendant: null,
-      beats: 0,
-      silent: 0,
-      startedAt: 0,
-      wait: FIRST,
-      timer: undefined,
-    }));
+    this.#own = new SharedPlaces(this.#places, { threads: this.#slots, thread: 0 });
   }
 
   /** @throws {Error} when the configuration cannot go to a thread, or one cannot begin. */
@@ -87,7 +67,7 @@ export class Acceptors {
     const acceptors = new Acceptors(config, house);
     acceptors.#look();
     try {
-      await Promise.all(acceptors.#seats.map((seat) => acceptors.#begin(seat)));
+      await Promise.all(Array.from({ length: config.threads }, () => acceptors.#begin()));
     } catch (error) {
       acceptors.#end();
       throw error;
@@ -96,13 +76,26 @@ export class Acceptors {
     return acceptors;
   }
 
+  /** All that count places: threads, spare ones, and the owner. */
+  get #slots(): number {
+    return this.#threads + SPARE + 1;
+  }
   /** Places of the owner's own doors, in the same counts. */
   get places(): SharedPlaces {
     return this.#own;
   }
   /** Octets of bodies in the memory of all of them. */
   get bodies(): number {
-    return this.#seats.reduce((sum, { vitals }) => sum + vitals.bodies, 0);
+    return [...this.#seats].reduce((sum, { bodies }) => sum + bodies, 0);
+  }
+  /** What only a restart mends; null: nothing. */
+  get fault(): string | null {
+    const lost = [...this.#seats].find(({ silent }) => silent > 0);
+    return lost === undefined ? null : this.#wordsOf(lost);
+  }
+  /** Those that hear what they are told. */
+  get #living(): readonly Seat[] {
+    return [...this.#seats].filter(({ silent }) => silent === 0);
   }
 
   // ---- Doors -------------------------------------------------------------------------------------------------------
@@ -119,8 +112,7 @@ export class Acceptors {
     let bound: ListenAddress = address;
     if (address.port !== 0) await probe(address);
     try {
-      for (const { attendant } of this.#seats) { // the first finds the port that all take
-        if (attendant === null) continue;
+      for (const { attendant } of this.#living) { // the first finds the port that all take
         const text = await attendant.order({ do: "open", door: { door, name, address: bound } }) as string;
         opened.push(attendant);
         const found = parseEndpoint(text);
@@ -136,7 +128,7 @@ export class Acceptors {
       door,
       address: formatEndpoint(bound),
       get connections() {
-        return seats.reduce((sum, { vitals }) => sum + vitals.connections(door), 0);
+        return [...seats].reduce((sum, seat) => sum + seat.connections(door), 0);
       },
     };
   }
@@ -185,125 +177,137 @@ export class Acceptors {
   /** Doors close at once; who is there has so long. */
   async drain(milliseconds: number): Promise<void> {
     this.#stopping = true;
-    await Promise.all(this.#seats.map(async ({ attendant }) => {
-      if (attendant === null) return;
-      const done = attendant.order({ do: "drain", milliseconds }).catch(() => {});
-      await Promise.race([done, later(milliseconds + ENDING)]);
-    }));
+    await this.#within(milliseconds, { do: "drain", milliseconds });
   }
 
   async stop(milliseconds: number): Promise<void> {
     this.#stopping = true;
-    await Promise.all(this.#seats.map(async ({ attendant }) => {
-      if (attendant === null) return;
-      const done = attendant.order({ do: "stop", milliseconds }).catch(() => {});
-      await Promise.race([done, later(milliseconds + ENDING)]);
-    }));
+    await this.#within(milliseconds, { do: "stop", milliseconds });
     this.#end();
+  }
+
+  async #within(milliseconds: number, order: Order): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => timer = setTimeout(resolve, milliseconds + ENDING));
+    await Promise.race([late, Promise.allSettled(this.#living.map(({ attendant }) => attendant.order(order)))]);
+    clearTimeout(timer);
   }
 
   #end(): void {
     this.#stopping = true;
     clearInterval(this.#looking);
-    for (const seat of this.#seats) {
-      clearTimeout(seat.timer);
-      seat.worker?.terminate();
-      seat.attendant?.bury("the server stopped");
-      seat.worker = seat.attendant = null;
-    }
+    for (const timer of this.#timers) clearTimeout(timer);
+    for (const seat of this.#seats) seat.end("the server stopped");
+    this.#seats.clear();
   }
 
   // ---- Threads -------------------------------------------------------------------------------------------------------
 
-  async #begin(seat: Seat): Promise<void> {
-    const { thread, vitals } = seat;
-    vitals.clear();
-    const worker = new Worker(threadModule(new URL("./acceptor_thread.ts", import.meta.url)), {
-      type: "module",
-      name: `smtp ${thread}`,
+  async #begin(): Promise<void> {
+    const thread = this.#vacant();
+    const seat = new Seat({
+      house: this.#house,
+      vitals: this.#vitals.of(thread),
+      thread,
+      died: (seat, why) => this.#died(seat, why),
     });
-    const died = (why: string) => this.#died(seat, worker, why);
-    const attendant = new Attendant(worker, this.#house, died);
-    worker.onerror = (event) => {
-      event.preventDefault();
-      died(event.message);
-    };
-    seat.worker = worker;
-    seat.attendant = attendant;
-    seat.beats = seat.silent = 0;
-    seat.startedAt = performance.now();
+    this.#seats.add(seat);
     try {
-      await attendant.order({
+      await seat.begin({
         do: "begin",
         thread,
-        threads: this.#threads + 1,
+        slots: this.#slots,
+        share: this.#threads,
         places: this.#places,
         vitals: this.#memory,
         config: sentOf(this.#config),
-      });
-      for (const door of this.#doors.values()) await attendant.order({ do: "open", door });
+      }, this.#doors.values());
     } catch (error) {
-      if (seat.worker === worker) {
-        seat.worker = seat.attendant = null;
-        worker.terminate();
-      }
+      this.#seats.delete(seat);
+      this.#own.takeBack(thread);
       throw error;
     }
   }
 
-  #died(seat: Seat, worker: Worker, why: string): void {
-    if (seat.worker !== worker || this.#stopping) return;
-    const { attendant, thread } = seat;
-    seat.worker = seat.attendant = null;
-    worker.terminate();
-    seat.vitals.clear();
-    attendant?.bury("thread ended");
-    this.#own.takeBack(thread);
-    this.#trouble(`thread ${thread} ended: ${why}; its sessions are lost, another one starts`);
-    this.#again(seat);
+  #vacant(): number {
+    const taken = new Set([...this.#seats].map(({ thread }) => thread));
+    for (let thread = 1; thread < this.#slots; thread++) if (!taken.has(thread)) return thread;
+    throw new Error("too many threads stand still: restart");
   }
 
-  #again(seat: Seat): void {
-    if (performance.now() - seat.startedAt > SETTLED) seat.wait = FIRST;
-    seat.timer = setTimeout(() => {
+  #died(seat: Seat, why: string): void {
+    if (!this.#seats.delete(seat) || this.#stopping) return;
+    this.#own.takeBack(seat.thread);
+    if (performance.now() - seat.startedAt > SETTLED) this.#wait = FIRST;
+    this.#trouble(
+      `thread ${seat.thread} ended: ${why}; its sessions are lost${seat.replaced ? "" : ", another one starts"}`,
+    );
+    if (!seat.replaced) this.#again();
+  }
+
+  /** Another thread, after a while; a turn of its own, so that it begins by the configuration at work. */
+  #again(): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
       this.#turn = this.#turn.then(async () => {
         if (this.#stopping) return;
         try {
-          await this.#begin(seat);
-          this.#house.emit({ type: "notice", where: "threads", message: `thread ${seat.thread} runs again` });
+          await this.#begin();
+          this.#notice("another thread talks SMTP now");
         } catch (error) {
-          if (seat.worker !== null || this.#stopping) return;
-          this.#trouble(`thread ${seat.thread} cannot start: ${error instanceof Error ? error.message : error}`);
-          this.#again(seat);
+          if (this.#stopping) return;
+          this.#trouble(`another thread cannot start: ${error instanceof Error ? error.message : error}`);
+          this.#again();
         }
       });
-    }, seat.wait);
-    seat.wait = Math.min(seat.wait * 2, LONGEST);
+    }, this.#wait);
+    this.#timers.add(timer);
+    this.#wait = Math.min(this.#wait * 2, LONGEST);
   }
 
   /** Tells them how the store is, and sees who is silent. */
   #look(): void {
     this.#vitals.setHealth(this.#house.store.health());
     for (const seat of this.#seats) {
-      if (seat.worker === null) continue;
-      const { beats } = seat.vitals;
-      if (beats !== seat.beats) {
-        if (seat.silent >= SILENT) this.#trouble(`thread ${seat.thread} goes on`);
-        seat.beats = beats;
-        seat.silent = 0;
-      } else if (beats > 0 && ++seat.silent >= SILENT && (seat.silent - SILENT) % AGAIN === 0) {
-        this.#trouble(`thread ${seat.thread} has stood still for ${seat.silent} s`);
-      }
+      const state = seat.look();
+      if (state === "back") this.#return(seat);
+      else if (state === "lost" && !seat.replaced) {
+        seat.replaced = true;
+        this.#trouble(`${this.#wordsOf(seat)}; another one starts`);
+        this.#again();
+      } else if (state !== "lives" && seat.silent % AGAIN === 0) this.#trouble(this.#wordsOf(seat));
     }
   }
 
-  async #all(order: Parameters<Attendant["order"]>[0]): Promise<void> {
-    const done = await Promise.allSettled(this.#seats.map(({ attendant }) => attendant?.order(order)));
+  /** It goes on, by the configuration at work now, beside the one that has its place. */
+  #return(seat: Seat): void {
+    this.#notice(`thread ${seat.thread} goes on`);
+    this.#turn = this.#turn.then(async () => {
+      const { attendant } = seat;
+      await attendant.order({ do: "prepare", config: sentOf(this.#config) });
+      await attendant.order({ do: "switch", doors: [...this.#doors.values()] });
+    }).catch((error) =>
+      this.#trouble(`thread ${seat.thread} did not change: ${error instanceof Error ? error.message : error}`)
+    );
+  }
+
+  #wordsOf(seat: Seat): string {
+    return `thread ${seat.thread} stands still${
+      seat.place(this.#house.plugins())
+    }: it takes its share of the connections ` +
+      `and answers none until a restart`;
+  }
+
+  async #all(order: Order): Promise<void> {
+    const done = await Promise.allSettled(this.#living.map(({ attendant }) => attendant.order(order)));
     for (const each of done) if (each.status === "rejected") throw each.reason;
   }
 
   #trouble(message: string): void {
     this.#house.emit({ type: "trouble", where: "threads", message });
+  }
+  #notice(message: string): void {
+    this.#house.emit({ type: "notice", where: "threads", message });
   }
 }
 
@@ -313,8 +317,4 @@ function sentOf({ source, data, hostname, limits, store }: Config): ConfigSent {
     throw new Error("threads: a configuration that is made in code cannot go to another thread; use 1");
   }
   return { source, data, hostname, limits, store };
-}
-
-function later(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => Deno.unrefTimer(setTimeout(resolve, milliseconds)));
 }

@@ -24,6 +24,8 @@ export interface House {
   quarantine(): Pick<Quarantine, "admit">;
   emit(event: Event): void;
   readonly metrics: Pick<Metrics, "phase" | "question">;
+  /** Names of the plugins. */
+  plugins(): Iterable<string>;
 }
 
 type Commit = Extract<Question, { ask: "commit" }>;

@@ -39,6 +39,8 @@ interface Waiting {
   reject(error: Error): void;
 }
 
+/** Milliseconds that what nobody waits for may wait: a message for every step of a session would cost more than the steps. */
+const LATER = 25;
 const NOTHING = new ArrayBuffer(0);
 const NONE = new Uint8Array(0);
 
@@ -52,6 +54,7 @@ export class Exchange<Ours, Theirs, OurNote, TheirNote> {
   #answers: (readonly [number, unknown, Fault?])[] = [];
   #notes: unknown[] = [];
   #scheduled = false;
+  #later = false;
   #number = 0;
   #closed: Error | null = null;
 
@@ -79,9 +82,14 @@ export class Exchange<Ours, Theirs, OurNote, TheirNote> {
     this.#schedule();
   }
 
-  /** Something waits to be sent along, by `also`. */
+  /** Something waits to be sent along, by `also`: with the next message, or alone within `LATER`. */
   nudge(): void {
-    this.#schedule();
+    if (this.#scheduled || this.#later) return;
+    this.#later = true;
+    setTimeout(() => {
+      this.#later = false;
+      this.flush();
+    }, LATER);
   }
 
   /** Sends what waits now: this thread is about to end, or to be busy. */

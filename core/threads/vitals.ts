@@ -2,6 +2,8 @@
  * Numbers that threads show each other without a message: how the store is (the owner writes, all read), and of each thread
  * that it lives, what it holds, and which plugin it is in (the thread writes, the owner reads). Non-job: what follows from them.
  */
+import type { Phase } from "../observe/events.ts";
+import { PHASES } from "../pipeline/compile.ts";
 import type { StoreHealth } from "../store/store.ts";
 
 /** Doors of a thread. */
@@ -68,16 +70,16 @@ export class ThreadVitals {
     return this.#numbers[this.#at + BODIES]!;
   }
 
-  /** Which plugin was asked last, and in which phase; 0: none yet. */
-  asked(plugin: number, phase: number): void {
-    this.#numbers[this.#at + PLUGIN] = plugin;
-    this.#numbers[this.#at + PHASE] = phase;
-  }
-  get plugin(): number {
-    return this.#numbers[this.#at + PLUGIN]!;
-  }
-  get phase(): number {
-    return this.#numbers[this.#at + PHASE]!;
+  /** Which plugin is asked, and in which phase. */
+  readonly asked = (plugin: string, phase: Phase): void => {
+    this.#numbers[this.#at + PLUGIN] = numberOf(plugin);
+    this.#numbers[this.#at + PHASE] = PHASES.indexOf(phase) + 1;
+  };
+  /** The last that was asked, one of `plugins`; null: none yet. */
+  last(plugins: Iterable<string>): { readonly plugin: string; readonly phase: Phase } | null {
+    const number = this.#numbers[this.#at + PLUGIN]!, phase = PHASES[this.#numbers[this.#at + PHASE]! - 1];
+    for (const plugin of plugins) if (phase !== undefined && numberOf(plugin) === number) return { plugin, phase };
+    return null;
   }
 
   /** Connections behind a door. */
@@ -87,4 +89,17 @@ export class ThreadVitals {
   connections(door: number): number {
     return this.#numbers[this.#at + DOORS + door]!;
   }
+}
+
+const numbers = new Map<string, number>();
+
+/** A name as a number that is the same in every thread: names are few, and no two of a configuration share one. */
+function numberOf(name: string): number {
+  let number = numbers.get(name);
+  if (number === undefined) {
+    number = 1;
+    for (let at = 0; at < name.length; at++) number = (number * 31 + name.charCodeAt(at)) % 9007199254739;
+    numbers.set(name, number);
+  }
+  return number;
 }

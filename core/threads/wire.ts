@@ -22,8 +22,10 @@ export type Order =
     readonly do: "begin";
     /** From 1; the owner is 0. */
     readonly thread: number;
-    /** All that count, the owner among them. */
-    readonly threads: number;
+    /** All that can count places. */
+    readonly slots: number;
+    /** What threads share is divided by so many. */
+    readonly share: number;
     readonly places: SharedArrayBuffer;
     readonly vitals: SharedArrayBuffer;
     readonly config: ConfigSent;

@@ -45,6 +45,8 @@ export interface Excuses {
   readonly neverLetIn: (address: string) => boolean;
   /** Anybody may have been refused for good: then a report takes the place of the copy. */
   readonly anyRefused?: boolean;
+  /** Recipients of the message of a name; those of `peopleOf` unless given. */
+  readonly people?: (name: string) => readonly string[];
 }
 export interface Account {
   readonly copies: number;
@@ -65,6 +67,7 @@ interface Report {
 
 /** Compares what the sink has in `folder` with what was sent. */
 export function account(folder: string, { accepted, begun }: Sent, excuses: Excuses): Account {
+  const { people = peopleOf } = excuses;
   const faults: string[] = [], copies = new Map<string, Kept[]>(), reports = new Map<string, Report>();
   const reportsOn = new Map<string, Set<Report>>();
   for (const kept of keptIn(folder)) {
@@ -92,7 +95,7 @@ export function account(folder: string, { accepted, begun }: Sent, excuses: Excu
     if (fault !== null) faults.push(`${name}: ${fault}`);
     if (kept.from !== SENDER) faults.push(`${name} is from ${kept.from}`);
     for (const address of kept.to) {
-      if (!peopleOf(name).includes(address)) faults.push(`${name} came to ${address}`);
+      if (!people(name).includes(address)) faults.push(`${name} came to ${address}`);
       copies.set(address, [...copies.get(address) ?? [], kept]);
     }
   }
@@ -104,7 +107,7 @@ export function account(folder: string, { accepted, begun }: Sent, excuses: Excu
   };
   for (const { id, copies } of reports.values()) once(`report ${id}`, copies);
   for (const name of begun) {
-    for (const address of peopleOf(name)) {
+    for (const address of people(name)) {
       const arrived = copies.get(address) ?? [], told = reportsOn.get(address)?.size ?? 0;
       once(address, arrived);
       if (told > 0) refused++;
@@ -122,7 +125,7 @@ export function account(folder: string, { accepted, begun }: Sent, excuses: Excu
 }
 
 /** Waits until nothing is left that will be tried. */
-export async function drained(server: Server, deadline: number): Promise<void> {
+export async function drained(server: Pick<Server, "api" | "output">, deadline: number): Promise<void> {
   let waiting = -1;
   await waitFor("an empty queue", async () => {
     const { items } = await server.api.queue();

@@ -135,6 +135,54 @@ export class PostgresServer implements AsyncDisposable {
     });
   }
 
+  /**
+   * Another server with the same databases, which follows this one from now on: what this one commits the other one has.
+   * It takes no writes until `promote`.
+   */
+  async standby(): Promise<PostgresServer> {
+    const folder = await TempFolder.make("postern-pg-"), other = new PostgresServer(folder, freePort(), this.#settings);
+    try {
+      if (Deno.uid() === 0) await Deno.chown(folder.path, NOBODY, NOBODY);
+      const { success, stderr } = await new Deno.Command("env", {
+        args: [
+          ...this.#as("pg_basebackup"),
+          ...["-d", this.urlOf("postgres"), "-D", folder.at("data"), "-R", "-X", "stream", "-c", "fast", "--no-sync"],
+        ],
+        cwd: folder.path,
+        stdout: "null",
+        stderr: "piped",
+      }).output();
+      if (!success) throw new Error(`pg_basebackup: ${new TextDecoder().decode(stderr)}`);
+      await other.resume();
+      await this.#admin((sql) => sql.unsafe("alter system set synchronous_standby_names = '*'"));
+      await this.#admin((sql) => sql`select pg_reload_conf()`);
+      await waitFor("a standby in step", () =>
+        this.#admin(async (sql) => {
+          const rows = await sql`select 1 from pg_stat_replication where sync_state = 'sync'`;
+          return rows.length > 0;
+        }), { deadline: 30_000 });
+      return other;
+    } catch (error) {
+      await other[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** What a question to one of its databases gives. */
+  async rows(database: string, question: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    const sql = postgres(this.urlOf(database), { max: 1, connect_timeout: 5, onnotice: () => {} });
+    try {
+      return await sql.unsafe(question);
+    } finally {
+      await sql.end({ timeout: 5 });
+    }
+  }
+
+  /** A standby becomes a server that takes writes. */
+  async promote(): Promise<void> {
+    await this.#admin((sql) => sql`select pg_promote(true, 60)`);
+  }
+
   /** A signal to the server and all of its processes: SIGSTOP freezes it, SIGCONT lets it go on. */
   signal(name: Deno.Signal): void {
     const first = this.pid;

@@ -12,7 +12,7 @@ import type { TlsrptCounts } from "./tlsrpt_counts.ts";
 import { postTlsReport, type Reporter, type TlsReport, tlsReport, tlsReportMail } from "./tlsrpt_report.ts";
 
 export interface TlsrptSenderOptions {
-  readonly counts: Pick<TlsrptCounts, "due" | "sent">;
+  readonly counts: Pick<TlsrptCounts, "due" | "claim" | "release" | "sent">;
   readonly reporter: Reporter;
   /** The sender of the mails: an address of the reporter's domain. */
   readonly from: Address;
@@ -87,6 +87,7 @@ export class TlsrptSender {
     const { counts: all, reporter } = this.#options;
     const what = `the report of ${counts.day} for ${counts.domain}`;
     try {
+      if (!await all.claim(counts)) return; // another node sends it
       const report = await tlsReport(counts, reporter);
       const left: TlsrptTarget[] = [];
       for (const target of counts.targets) {
@@ -99,6 +100,7 @@ export class TlsrptSender {
         }
       }
       if (left.length < counts.targets.length) await all.sent(counts, left);
+      if (left.length > 0) await all.release(counts);
     } catch (error) {
       this.#trouble(what, error);
     }

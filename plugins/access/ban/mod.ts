@@ -118,7 +118,9 @@ export const ban: PluginFactory<z.input<typeof Options>> = definePlugin({
      */
     async function discount(house: ObserverHouse, ip: string): Promise<void> {
       const name = `points ${subjectsOf(ip)[0]}`, points = Number(await house.store.get(name) ?? 0);
-      if (points > 0) await house.store.add(name, -Math.min(points, options.accepted), within);
+      if (points <= 0) return;
+      const less = Math.min(points, options.accepted), rest = await house.store.add(name, -less, within);
+      if (rest < 0) await house.store.add(name, Math.min(less, -rest), within); // of several at a time
     }
 
     /** What the event counts, and to whom; null for nearly all of them. */

@@ -28,12 +28,17 @@ export class History {
 
   /**
    * What comes later in a period counts more, up to 16 times, so that one number for all of it decays by itself: no entry
-   * has to be read, changed and written back, which two threads could do at a time.
+   * has to be read, changed and written back, which two threads could do at a time. Returns what there was of it before:
+   * of several that add at once each is told another sum.
    */
-  async add(subject: string, kind: Kind, amount: number): Promise<void> {
+  async add(subject: string, kind: Kind, amount: number): Promise<number> {
     const { number, halfLives } = this.#period();
     const seconds = Math.ceil(2 * PERIOD * this.#halfLife / 1000);
-    await this.#store.add(`${kind} ${number} ${subject}`, amount * 2 ** halfLives, { seconds });
+    const [sum, before] = await Promise.all([
+      this.#store.add(`${kind} ${number} ${subject}`, amount * 2 ** halfLives, { seconds }),
+      this.#store.get(`${kind} ${number - 1} ${subject}`),
+    ]);
+    return sum / 2 ** halfLives - amount + Number(before ?? 0) / 2 ** (halfLives + PERIOD);
   }
 
   async of(subject: string): Promise<Remembered> {

@@ -123,9 +123,7 @@ export const reputation: PluginFactory<z.input<typeof Options>> = definePlugin({
 
     async function remember(house: ObserverHouse, ip: string, { kind, amount }: Outcome, domain: string | null) {
       const history = new History(house.store, { now: house.now(), halfLife });
-      const client = `ip ${networkOf(ip)}`, before = await history.of(client);
-      await history.add(client, kind, amount);
-      const left = SHARE - before[kind];
+      const left = SHARE - await history.add(`ip ${networkOf(ip)}`, kind, amount);
       if (left > 0) await history.add(`net ${networkOf(ip, NETWORK)}`, kind, Math.min(amount, left));
       if (domain !== null) await history.add(`domain ${domain}`, kind, amount);
     }

@@ -33,10 +33,10 @@ export class Sent {
     }
     for (const { recipient, path } of signed) {
       if (!names(path, recipient)) continue;
-      const name = `path ${await digest(formatAddress(path).toLowerCase())}`, to = formatAddress(recipient);
-      const before = await store.get(name);
-      if (before === undefined) await store.put(name, to, options);
-      else if (before !== to) await store.put(name, "*", options);
+      // An entry for each recipient: two threads that write at once take nothing from each other
+      const to = formatAddress(recipient);
+      const name = `path ${await digest(formatAddress(path).toLowerCase())} ${await digest(to)}`;
+      if (await store.get(name) === undefined) await store.put(name, to, options);
     }
   }
 
@@ -59,7 +59,9 @@ export class Sent {
   /** The one to whom a signed return path was given; null for every other path. */
   async recipientOf(store: Counters, path: Address): Promise<Address | null> {
     if (!isTagged(path)) return null;
-    return parseAddress(await store.get(`path ${await digest(formatAddress(path).toLowerCase())}`) ?? ""); // `*` is none
+    const prefix = `path ${await digest(formatAddress(path).toLowerCase())} `;
+    const [only, another] = await store.list({ prefix, limit: 2 });
+    return only === undefined || another !== undefined ? null : parseAddress(only.value);
   }
 }
 

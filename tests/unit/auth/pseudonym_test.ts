@@ -27,6 +27,23 @@ Deno.test("the key is the data folder's: it outlives a restart, and another fold
   assertNotEquals((await Pseudonyms.open(new SimulatedCounters())).index("alice"), before.index("alice"));
 });
 
+Deno.test("nodes that start together have one key, also when the one that was to make it died", async () => {
+  let now = 0;
+  const counters = new SimulatedCounters(() => now);
+  const nodes = await Promise.all([1, 2, 3, 4].map(() => Pseudonyms.open(counters)));
+  assertEquals(new Set(nodes.map((each) => each.index("alice"))).size, 1);
+
+  const left = new SimulatedCounters(() => now), add = left.add.bind(left);
+  await add("auth:pseudonym key turn", 1, { seconds: 10 }); // by a node that got no further
+  let asked = 0;
+  left.add = (...args) => {
+    if (++asked === 2) now += 10_000;
+    return add(...args);
+  };
+  const [one, two] = await Promise.all([Pseudonyms.open(left), Pseudonyms.open(left)]);
+  assertEquals(one.index("alice"), two.index("alice"));
+});
+
 Deno.test("case 39: white space that a directory overlooks makes no other name", () => {
   const pseudonyms = new Pseudonyms(new Uint8Array(32));
   const index = pseudonyms.index("alice smith");

@@ -22,12 +22,12 @@ export class PlainCounters implements Counters {
     this.rows.set(name, { value, expires: this.clock.now + seconds * 1000 });
     return Promise.resolve();
   }
-  async add(name: string, amount: number, options: CounterOptions): Promise<number> {
-    const before = await this.get(name);
-    const sum = Number(before ?? 0) + amount;
-    if (before === undefined) await this.put(name, String(sum), options);
-    else this.rows.get(name)!.value = String(sum);
-    return sum;
+  /** In one piece: two at a time are two. */
+  add(name: string, amount: number, { seconds }: CounterOptions): Promise<number> {
+    const row = this.rows.get(name), { now } = this.clock, lives = row !== undefined && row.expires > now;
+    const sum = (lives ? Number(row.value) : 0) + amount;
+    this.rows.set(name, { value: String(sum), expires: lives ? row.expires : now + seconds * 1000 });
+    return Promise.resolve(sum);
   }
   list({ prefix, limit, after = "" }: CounterQuery): Promise<readonly CounterEntry[]> {
     const live = [...this.rows].map(([name, row]) => ({ name, ...row }))

@@ -187,6 +187,8 @@ Deno.test("a queue that takes nothing is asked again; counters that fail are tol
         throw new Error("disk");
       },
       sent: () => Promise.resolve(),
+      claim: () => Promise.resolve(true),
+      release: () => Promise.resolve(),
     },
     reporter: REPORTER,
     from: FROM,

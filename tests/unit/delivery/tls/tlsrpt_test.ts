@@ -152,6 +152,27 @@ Deno.test("sessions are counted per day, domain, policy and failure, over a rest
   assertEquals(await office.due(), [], "too late");
 });
 
+Deno.test("two nodes count in one report, in any order, and one of them has its turn to send it", async () => {
+  const office = new Office(), one = office.counts, two = office.start(); // two that live at the same time
+  const failure = { type: "certificate-expired", text: "the certificate has expired" } as const;
+  await Promise.all([one.count(session()), two.count(session())]);
+  for (const each of [one, two, one, two, two]) {
+    await each.count(session({ failure }));
+    await each.save();
+  }
+  nextDay(office.clock);
+  const [[counts, ...more], [same]] = [await office.due(), await Array.fromAsync(one.due())];
+  assertEquals([counts, more], [same, []]);
+  const { successes, failures, details } = counts!.policies[0]!;
+  assertEquals([successes, failures, details.map(({ sessions }) => sessions)], [2, 5, [5]]);
+
+  assertEquals((await Promise.all([one.claim(counts!), two.claim(counts!)])).filter((each) => each).length, 1);
+  await one.release(counts!);
+  assertEquals([await two.claim(counts!), await one.claim(counts!)], [true, false]);
+  await two.sent(counts!);
+  assertEquals(await Array.fromAsync(one.due()), []);
+});
+
 Deno.test("each domain has its moment in the first four hours after the day", async () => {
   const office = new Office();
   for (let n = 0; n < 40; n++) {
