@@ -14,15 +14,18 @@ interface PosternOptions {
   /** Text of postern.yaml; none: the dev inbox. */
   readonly config?: string;
   readonly under?: readonly string[] | undefined;
+  /** Another checkout, whose command line is measured in the place of this one's. */
+  readonly checkout?: string | undefined;
   readonly facts: Readonly<Record<string, string>>;
 }
 
-export async function startPostern({ config, under, facts }: PosternOptions): Promise<Running> {
+export async function startPostern({ config, under, checkout, facts }: PosternOptions): Promise<Running> {
   const folder = await freshFolder("postern");
   const server = await Server.start({
     data: `${folder}/data`,
     ...config === undefined ? {} : { config },
     ...under ? { under } : {},
+    ...checkout === undefined ? {} : { program: [Deno.execPath(), "run", "-A", `${checkout}/cli/main.ts`] },
   });
   const matrix = await server.api.json<{ listeners: { plugins: { name: string }[] }[] }>("/api/v1/plugins");
   const plugins = matrix.listeners.flatMap((listener) => listener.plugins.map(({ name }) => name)).join(", ");

@@ -9,7 +9,8 @@ import { installed, moduleVersion, postfixMissing, startExim, startHaraka, start
 import { posternVersion, startPostern } from "./postern.ts";
 import type { Candidate } from "./running.ts";
 
-const CONFIG = (next: number) =>
+/** Relays for loopback, everything to one next hop. */
+export const relayConfiguration = (next: number) =>
   `hostname: mx.bench.example
 listeners:
   - { address: "127.0.0.1:2525" }
@@ -30,7 +31,11 @@ const postern: Candidate = {
   missing: () => null,
   version: posternVersion,
   start: ({ under, next } = {}) =>
-    startPostern({ under, config: CONFIG(next!), facts: { configuration: "relay for loopback, one next hop" } }),
+    startPostern({
+      under,
+      config: relayConfiguration(next!),
+      facts: { configuration: "relay for loopback, one next hop" },
+    }),
 };
 
 const postfix: Candidate = {

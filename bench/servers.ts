@@ -12,7 +12,7 @@ import { type Candidate, freshFolder, runProgram } from "./running.ts";
 import { BENCH, BUILD, compiled, type KeyPair, keyPair } from "./tools.ts";
 
 /** What the peers do: take mail and keep it. The ledger is on, as it is unless told otherwise. */
-const INBOX = ({ key, cert }: KeyPair) =>
+export const inboxConfiguration = ({ key, cert }: KeyPair) =>
   `hostname: mx.bench.example
 domains: ["*"]
 listeners:
@@ -31,7 +31,11 @@ const postern: Candidate = {
   missing: () => null,
   version: posternVersion,
   start: async ({ under } = {}) =>
-    await startPostern({ under, config: INBOX(await keyPair()), facts: { configuration: "everything into an inbox" } }),
+    await startPostern({
+      under,
+      config: inboxConfiguration(await keyPair()),
+      facts: { configuration: "everything into an inbox" },
+    }),
 };
 
 const dev: Candidate = {

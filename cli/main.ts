@@ -10,6 +10,7 @@ import { howMade } from "../core/packed/contents.ts";
 import { serveChild } from "../core/sandbox/process/child.ts";
 import { CHILD_WORD } from "../core/sandbox/process/command.ts";
 import { VERSION } from "../core/version.ts";
+import { backupCommand, restoreCommand, verifyCommand } from "./backup/command.ts";
 import { banCommand } from "./ban/command.ts";
 import { buildCommand } from "./build/command.ts";
 import { checkCommand } from "./check/command.ts";
@@ -85,6 +86,9 @@ export function programOf(terminal: Terminal, finish: (code: ExitCode) => void):
     dkimCommand,
     dmarcCommand,
     doctorCommand,
+    backupCommand,
+    verifyCommand,
+    restoreCommand,
     buildCommand,
     importCommand,
     pluginCommand,

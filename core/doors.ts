@@ -7,20 +7,22 @@ import type { LoginServices } from "./auth/authentication.ts";
 import type { Config, ListenerConfig } from "./config/config.ts";
 import { connectionsFor } from "./config/defaults.ts";
 import { openFileLimit } from "./config/open_files.ts";
-import type { Dispatcher } from "./delivery/dispatcher.ts";
 import { enginesOf } from "./engines.ts";
 import { Networks } from "./model/ip.ts";
 import { defer, type Reply } from "./model/reply.ts";
 import { Deadlines } from "./net/deadline.ts";
 import { Inbound, type InboundOptions, type TlsUpgrade } from "./net/inbound.ts";
-import type { Handover } from "./net/handover.ts";
+import type { Adopted } from "./net/handover.ts";
 import { inject, type Injection, type InjectionResult } from "./net/injection.ts";
-import { ConnectionLimits } from "./net/limits.ts";
+import type { ListenAddress } from "./net/listen_address.ts";
+import { ConnectionLimits, type Taken } from "./net/limits.ts";
 import { Listener, type ListenerOptions } from "./net/listener.ts";
+import { Pressure, type Shed } from "./net/pressure/pressure.ts";
 import { Reception, type ReceptionOptions } from "./net/reception.ts";
+import type { Beginning } from "./net/reception_options.ts";
 import type { Services } from "./pipeline/contexts/transaction_context.ts";
 import type { Pipeline } from "./pipeline/pipeline.ts";
-import { type CommitOptions, commitTransaction, storeRefusal } from "./queue/commit.ts";
+import { type CommitOptions, commitTransaction, handOn, storeRefusal, type Taker } from "./queue/commit.ts";
 import type { Quarantine } from "./queue/quarantine.ts";
 import { RecordedHost } from "./replay/recorded_host.ts";
 import type { Recorder } from "./replay/recorder.ts";
@@ -42,18 +44,16 @@ export interface House {
   pipelineOf(listener: string): Pipeline;
   /** Where a new recipient stands in the queue. */
   readonly place: CommitOptions["place"];
+  /** Places that other threads take too, by role; absent: nobody else does. */
+  places?(role: string): Taken | undefined;
   /** Who records sessions; null: nobody. */
   readonly recorder: Recorder | null;
   /** The one at work when it is asked for. */
-  quarantine(): Quarantine;
+  quarantine(): Pick<Quarantine, "admit" | "until">;
   /** Takes what is in the queue to where it goes; the one at work when it is asked for. */
-  dispatcher(): Pick<Dispatcher, "claim" | "take" | "kick">;
+  dispatcher(): Taker;
 }
 
-/** A writer that is this far behind makes peers wait outside (SEMANTICS 25), milliseconds. */
-const WRITER_BEHIND = 5000;
-/** How long a command may take while nearly all places are taken, milliseconds. */
-const CROWDED_TIMEOUT = 10_000;
 /** What `limits.minimumRate` is averaged over, milliseconds. */
 const RATE_WINDOW = 60_000;
 
@@ -65,16 +65,36 @@ export class Doors {
   /** The places of the doors that these stand in for: who came in by them still takes one. */
   readonly #taken: ReadonlyMap<string, ConnectionLimits>;
   #connections: number | null = null;
+  /** How hard all of it is pressed; the same for the doors that stand in for these. */
+  readonly pressure: Pressure;
 
   /** `previous`: the doors that these stand in for. */
   constructor(house: House, previous: Doors | null = null) {
     this.#house = house;
+    const { services: { emit }, store } = house;
+    this.pressure = previous?.pressure ?? new Pressure({ health: () => store.health(), emit });
     this.#taken = previous === null ? new Map() : new Map([...previous.#taken, ...previous.#places]);
   }
 
-  /** @throws {ListenError} when the address cannot be had. */
-  open(config: ListenerConfig, handover: Handover): Promise<Listener> {
-    return Listener.open({ ...this.behind(config), adopted: handover.take(config.name, config.address) });
+  /**
+   * The socket that other threads listen on too.
+   *
+   * @throws {ListenError} when the address cannot be had.
+   */
+  share(config: ListenerConfig, address: ListenAddress): Promise<Listener> {
+    return this.#listen({ ...this.behind(config), address, shared: true });
+  }
+
+  /** `adopted`: its socket, where somebody has bound it. @throws {ListenError} when the address cannot be had. */
+  open(config: ListenerConfig, adopted: Adopted | null): Promise<Listener> {
+    return this.#listen({ ...this.behind(config), adopted });
+  }
+
+  async #listen(options: ListenerOptions): Promise<Listener> {
+    const listener = await Listener.open(options);
+    const port = /:(\d+)$/.exec(listener.address)?.[1];
+    if (port !== undefined) this.pressure.listens(Number(port));
+    return listener;
   }
 
   /**
@@ -85,7 +105,8 @@ export class Doors {
     const { config: { listeners, limits }, services } = this.#house;
     const config = listeners.find(({ role }) => role === "submission") ?? listeners[0]!;
     const trouble = (message: string) => services.emit({ type: "trouble", where: config.name, message });
-    const reception = this.#reception(config, this.#placesOf(config.role), trouble);
+    const places = this.#placesOf(config.role);
+    const reception = this.#reception(config, { trouble, crowded: () => places.crowded, own: () => true });
     return inject(injection, { reception, size: limits.messageSize, header: limits.headerBytes });
   }
 
@@ -93,32 +114,49 @@ export class Doors {
   behind(config: ListenerConfig): ListenerOptions {
     const { services, recorder } = this.#house, listener = config.name;
     const trouble = (message: string) => services.emit({ type: "trouble", where: config.name, message });
-    const places = this.#placesOf(config.role);
-    const engine = enginesOf(config, { config: this.#house.config, now: services.now, crowded: () => places.crowded });
-    const reception = this.#reception(config, places, trouble);
-    const inbound = this.#inbound(config, places);
+    const places = this.#placesOf(config.role),
+      { pressure } = this,
+      { limits, store, trustedNetworks } = this.#house.config;
+    const { lag, memory, diskReserve } = limits, trusted = new Networks(trustedNetworks);
+    pressure.configure({ lag, memory, diskReserve: store === "memory" ? null : diskReserve });
+    /** A door for one's own, or one of them by his address. */
+    const own = (ip: string) => config.role !== "mx" || trusted.has(ip);
+    const crowded = config.role === "mx" ? () => places.crowded || pressure.stressed : () => places.crowded;
+    const engine = enginesOf(config, { config: this.#house.config, now: services.now, crowded });
+    const reception = this.#reception(config, { trouble, crowded, own });
+    const inbound = this.#inbound(config, { places, crowded });
+    const told = (ip: string, reply: Reply) => {
+      services.emit({
+        type: "refused",
+        session: "",
+        transaction: null,
+        ip,
+        command: "connect",
+        reply,
+        sender: null,
+        recipients: [],
+        plugin: null,
+        reason: reply.options.reason ?? null,
+        delayedFrom: null,
+      });
+    };
     return {
       address: config.address,
       ...(config.mode === null ? {} : { mode: config.mode }),
       limits: places,
       proxies: new Networks(config.proxy),
       trouble,
+      busy: (ip) => {
+        const shed = pressure.connect({ own: own(ip) });
+        if (shed === null) return null;
+        if (shed.told) told(ip, defer("4.3.2", BUSY, { code: 421, reason: shed.because }));
+        return writeText(421, "", BUSY); // a greeting has no enhanced status                                 RFC 2034 4
+      },
       refusal: (why, ip) => {
         const words = why === "full" ? "Too many connections" : "Too many connections from your address";
-        const reply = defer("4.7.0", words, { code: 421, reason: why });
-        services.emit({
-          type: "refused",
-          session: "",
-          transaction: null,
-          ip,
-          command: "connect",
-          reply,
-          sender: null,
-          recipients: [],
-          plugin: null,
-          reason: why,
-          delayedFrom: null,
-        });
+        if (pressure.refused(why === "full" ? "places" : why)) {
+          told(ip, defer("4.7.0", words, { code: 421, reason: why }));
+        }
         return writeText(421, "4.7.0", words);
       },
       accept: (socket, { ip, port }) => {
@@ -126,13 +164,23 @@ export class Doors {
         const recorded = recorder?.begin({ ip, port, listener, role: config.role }, reception.services) ?? null;
         const host = new Reception(client, recorded ? { ...reception, services: recorded.services } : reception);
         const session = new ServerSession(engine(ip), (reply) => host.sign(reply));
+        pressure.begin();
+        socket.once("close", () => pressure.end());
+        pressure.expect(host.passage, { own: own(ip) });
         if (recorded) session.tape = recorded.tape;
         return new Inbound(socket, session, recorded ? new RecordedHost(host, recorded.tape) : host, inbound);
       },
     };
   }
 
-  #reception(config: ListenerConfig, places: ConnectionLimits, trouble: (message: string) => void): ReceptionOptions {
+  #reception(
+    config: ListenerConfig,
+    { trouble, crowded, own }: {
+      trouble(message: string): void;
+      crowded(): boolean;
+      own(ip: string): boolean;
+    },
+  ): ReceptionOptions {
     const {
       config: { limits, delivery },
       store,
@@ -144,7 +192,7 @@ export class Doors {
     } = this.#house;
     return {
       pipeline: pipelineOf(config.name),
-      services: { ...services, receive: (id) => store.receive(id), crowded: () => places.crowded },
+      services: { ...services, receive: (id) => store.receive(id), crowded },
       role: config.role,
       listener: config.name,
       hops: limits.received,
@@ -165,22 +213,20 @@ export class Doors {
           now: services.now,
           random: Math.random,
           claim: (message) => dispatcher.claim(message),
-          committed: ({ recipients }, leases, octets) => {
-            if (leases.length > 0) dispatcher.take(leases, octets);
-            // A claim leases what is ready, but for what is another node's
-            const leased = leases.reduce((sum, lease) => sum + lease.recipients.length, 0);
-            const left = recipients.filter(({ state }) => state === "ready").length > leased;
-            if (left || recipients.some(({ state }) => state === "deferred")) dispatcher.kick();
-          },
+          committed: (message, leases, octets) => handOn(dispatcher, message, { leases, octets }),
           trouble,
         });
       },
       storeRefusal: (error) => storeRefusal(error, trouble),
-      overload: (phase, size) => this.#overload(phase, size),
+      overload: (asked) => this.#overload(asked, asked.client.identity !== null || own(asked.client.ip)),
+      over: (passage, answered) => this.pressure.over(passage, { answered }),
     };
   }
 
-  #inbound(config: ListenerConfig, places: ConnectionLimits): InboundOptions {
+  #inbound(
+    config: ListenerConfig,
+    { places, crowded }: { readonly places: ConnectionLimits; crowded(): boolean },
+  ): InboundOptions {
     const { config: { limits }, tls } = this.#house;
     return {
       deadlines: this.#deadlines,
@@ -188,8 +234,8 @@ export class Doors {
       implicitTls: config.tls === "implicit",
       handshakeTimeout: limits.handshakeTimeout,
       commandTimeout: limits.idleTimeout,
-      crowdedTimeout: CROWDED_TIMEOUT,
-      crowded: () => places.crowded,
+      crowdedTimeout: limits.stressTimeout,
+      crowded: (identified) => identified ? places.crowded : crowded(),
       contentTimeout: limits.dataTimeout,
       minimumRate: limits.minimumRate,
       rateWindow: RATE_WINDOW,
@@ -208,24 +254,26 @@ export class Doors {
       const exempt = new Networks([...trustedNetworks, "127.0.0.0/8", "::1"]);
       const connections = limits.connections ?? share();
       const options = { connections, perIp: limits.connectionsPerIp, exempt };
-      this.#places.set(role, places = this.#taken.get(role)?.under(options) ?? new ConnectionLimits(options));
+      this.#places.set(
+        role,
+        places = this.#taken.get(role)?.under(options) ??
+          new ConnectionLimits(options, this.#house.places?.(role)),
+      );
     }
     return places;
   }
 
-  #overload(phase: "connect" | "mail", size: number): Reply<"defer"> | null {
-    const { config, store } = this.#house;
-    const { writerWait, freeBytes } = store.health();
-    if (writerWait > WRITER_BEHIND) {
-      const reason = `the writer is ${Math.round(writerWait)} ms behind`;
-      return phase === "connect"
-        ? defer("4.3.2", "Too busy now", { code: 421, reason })
-        : defer("4.3.2", "Too busy now", { reason });
-    }
-    // RFC 1870 6.1: the declared size is enough to say no before the message comes
-    if (phase === "mail" && config.store !== "memory" && freeBytes - size < config.limits.diskReserve) {
-      return defer("4.3.1", "No space for messages now", { code: 452, reason: `${freeBytes} octets free` });
-    }
-    return null;
+  #overload({ passage, size, again }: Beginning, own: boolean): { reply: Reply<"defer">; quiet: boolean } | null {
+    const shed = this.pressure.mail(passage, { own, size });
+    return shed === null ? null : { reply: wordsOf(shed, again), quiet: !shed.told };
   }
+}
+
+const BUSY = "Too busy now";
+
+/** RFC 1870 6.1: the declared size is enough to say no before the message comes. Who asks again and again has to leave. */
+function wordsOf({ why, because: reason }: Shed, again: boolean): Reply<"defer"> {
+  if (why === "disk") return defer("4.3.1", "No space for messages now", { code: 452, reason });
+  if (why === "memory") return defer("4.3.1", "No memory for messages now", { code: again ? 421 : 452, reason });
+  return defer("4.3.2", BUSY, { ...again && why === "loop" && { code: 421 }, reason });
 }

@@ -11,7 +11,7 @@ export interface EnginesOptions {
   readonly config: Config;
   /** Milliseconds since 1970. */
   now(): number;
-  /** Places run out. */
+  /** Places run out, or time does: strangers find less patience. */
   crowded(): boolean;
 }
 
@@ -43,8 +43,8 @@ export function enginesOf(listener: ListenerConfig, options: EnginesOptions): (i
       line: limits.line ?? Infinity,
       command: limits.commandLine,
       recipients: limits.recipients,
-      errors: crowded ? 0 : limits.errors, // where places run out, whoever comes now has no second try  case 16
-      junk: limits.junk,
+      errors: crowded ? 0 : limits.errors, // whoever comes now has no second try  case 16
+      junk: crowded ? Math.min(1, limits.junk) : limits.junk,
     },
     bareLf: own ? "normalize" : listener.bareLf,
     forbidEarlyTalk: !own && listener.forbidEarlyTalk,

@@ -14,6 +14,7 @@ import type { Resolver } from "./dns/resolver.ts";
 import { SampleNames } from "./dns/sample_names.ts";
 import { systemResolver } from "./dns/system_resolver.ts";
 import { Doors } from "./doors.ts";
+import type { Taken } from "./net/limits.ts";
 import { Certificates } from "./net/tls/certificates.ts";
 import { PairError } from "./net/tls/pair.ts";
 import { openSelfSigned } from "./net/tls/self_signed.ts";
@@ -27,6 +28,7 @@ import type { Metrics } from "./observe/metrics.ts";
 import { observersOf } from "./pipeline/observers.ts";
 import { Pipeline } from "./pipeline/pipeline.ts";
 import { Recorder } from "./replay/recorder.ts";
+import type { Taker } from "./queue/commit.ts";
 import { Quarantine } from "./queue/quarantine.ts";
 import { Sending } from "./sending.ts";
 import type { Store } from "./store/store.ts";
@@ -46,6 +48,17 @@ export interface GenerationOptions {
   readonly metrics: Pick<Metrics, "phase" | "question" | "tls">;
   /** The one that is at work now: what is asked for late, is asked of it. */
   current(): Generation;
+  /** Places that other threads take too, by role. */
+  places?(role: string): Taken | undefined;
+  /** This is a thread that only talks SMTP: what sends, keeps and tells is another one's. */
+  readonly guest?: Guest;
+}
+/** What such a thread has in the place of its own. */
+export interface Guest {
+  readonly quarantine: Pick<Quarantine, "admit" | "until">;
+  readonly taker: Taker;
+  /** Told which plugin is about to be asked. */
+  readonly asking: NonNullable<Services["asking"]>;
 }
 /** What is made before a generation is. */
 interface Parts {
@@ -92,8 +105,9 @@ export class Generation {
       new Pipeline(plugins, { role, delayRefusals, budget: limits.pluginsTime }),
     ]));
     const { summary } = config, plugins = config.listeners.flatMap((each) => each.plugins);
-    if (summary !== null) plugins.push(summaryPlugin(summary, () => this.#day(options)));
-    this.observers = observersOf(plugins, services);
+    const { guest } = options;
+    if (summary !== null && guest === undefined) plugins.push(summaryPlugin(summary, () => this.#day(options)));
+    this.observers = guest === undefined ? observersOf(plugins, services) : [];
     this.#lifetimes = new Lifetimes(plugins, (where, message) => emit({ type: "trouble", where, message }));
     this.sending = new Sending({
       config,
@@ -116,8 +130,9 @@ export class Generation {
       pipelineOf: (listener) => this.pipelines.get(listener)!,
       recorder,
       place: (recipient) => current().sending.place(recipient),
-      quarantine: () => current().quarantine,
-      dispatcher: () => current().sending.dispatcher,
+      ...options.places && { places: options.places },
+      quarantine: () => guest?.quarantine ?? current().quarantine,
+      dispatcher: () => guest?.taker ?? current().sending.dispatcher,
     }, previous?.doors ?? null);
   }
 
@@ -209,7 +224,7 @@ export class Generation {
 }
 
 function servicesOf(
-  { config, store, resolver, now, emit, metrics, current }: GenerationOptions,
+  { config, store, resolver, now, emit, metrics, current, guest }: GenerationOptions,
 ): Omit<Services, "commit"> {
   const { hostname, domains, postmaster, devInbox } = config;
   const dns = resolver ?? systemResolver(config.dns ?? {}, { told: metrics.question });
@@ -220,6 +235,7 @@ function servicesOf(
     now,
     emit,
     phase: metrics.phase,
+    ...guest && { asking: guest.asking },
     callAhead: (question, signal) => current().sending.callAhead.ask(question, signal),
     suppress: async (address, options) => void await current().sending.suppression.add(address, options),
   };

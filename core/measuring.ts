@@ -5,6 +5,7 @@
  */
 import type { Config } from "./config/config.ts";
 import type { Ledger } from "./ledger/ledger.ts";
+import type { Pressure } from "./net/pressure/pressure.ts";
 import type { CertificateInfo } from "./net/tls/certificates.ts";
 import type { Gauges, Metrics } from "./observe/metrics.ts";
 import type { Sending } from "./sending.ts";
@@ -16,8 +17,11 @@ export interface Measured {
   readonly config: Config;
   readonly store: Store;
   readonly sending: Sending | null;
-  readonly listeners: readonly { readonly name: string; readonly listener: { readonly connections: number } }[];
+  /** Octets of bodies in the memory of other threads. */
+  readonly bodies?: number;
+  readonly listeners: readonly { readonly name: string; readonly connections: number }[];
   readonly certificates: readonly CertificateInfo[];
+  readonly pressure?: Pressure;
   readonly ledger?: Ledger | null;
   readonly webhooks?: Gauges["webhooks"];
 }
@@ -53,13 +57,15 @@ export class Measuring {
   /** The OpenMetrics text. Never rejects: what cannot be had is left out. */
   async render(): Promise<string> {
     const [queue, ledger] = await Promise.all([this.#queue.get(), this.#ledger.get()]);
-    const { config, store, sending, listeners, certificates, webhooks } = this.#parts();
+    const { config, store, sending, bodies = 0, listeners, certificates, webhooks, pressure } = this.#parts();
+    const health = store.health();
     return this.#metrics.render({
       build: { version: VERSION, deno: Deno.version.deno, v8: Deno.version.v8 },
-      store: { ...store.health(), reserveBytes: config.limits.diskReserve },
-      connections: listeners.map(({ name, listener }) => ({ listener: name, open: listener.connections })),
+      store: { ...health, bodyBytes: health.bodyBytes + bodies, reserveBytes: config.limits.diskReserve },
+      connections: listeners.map(({ name, connections }) => ({ listener: name, open: connections })),
       certificates,
       warnings: config.warnings.length,
+      ...pressure && { pressure: pressure.state },
       ...queue && { queue },
       ...ledger && { ledger },
       ...webhooks && { webhooks },

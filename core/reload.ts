@@ -26,7 +26,7 @@ export interface ReloadOptions {
 const AT_START: readonly (readonly [name: string, read: (config: Config) => unknown])[] = [
   ["data", ({ data }) => data],
   ["store", ({ store }) => store],
-  ["threads", ({ written }) => written["threads"]],
+  ["threads", ({ threads }) => threads],
   ["log", ({ log }) => log],
   ["ledger", ({ ledger }) => ledger],
   ["metrics", ({ metrics }) => metrics],

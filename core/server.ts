@@ -14,8 +14,8 @@ import type { Ledger } from "./ledger/ledger.ts";
 import { openLedger } from "./ledger/open.ts";
 import type { Measured } from "./measuring.ts";
 import { Pickup } from "./maildrop/pickup.ts";
-import { type HandedSocket, Handover } from "./net/handover.ts";
-import { type Listener, ListenError } from "./net/listener.ts";
+import { type Change, Entrances } from "./entrances.ts";
+import type { HandedSocket } from "./net/handover.ts";
 import { Bus } from "./observe/bus.ts";
 import type { Observer } from "./observe/events.ts";
 import { Metrics } from "./observe/metrics.ts";
@@ -27,6 +27,7 @@ import { MemoryStore } from "./store/memory.ts";
 import { openPostgresStore } from "./store/postgres/mod.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
+import { Acceptors } from "./threads/acceptors.ts";
 import { VERSION } from "./version.ts";
 import { Webhooks } from "./webhooks/webhooks.ts";
 
@@ -84,12 +85,8 @@ export async function startServer(config: Config, options: StartOptions = {}): P
   return await Server.open(config, options);
 }
 
-interface OpenListener {
-  readonly name: string;
-  /** As it was configured: port 0 stays 0. */
-  readonly place: string;
-  readonly listener: Listener;
-}
+/** Milliseconds that a write waits for what other threads bring: without it each of them has an fsync of its own. */
+const COMPANY = 1;
 
 /** What `startServer` starts, and what a program around it needs beside that: the store, a place among those who are told. */
 export class Server implements RunningServer {
@@ -103,9 +100,9 @@ export class Server implements RunningServer {
   #store: Store | null = null;
   #ledger: Ledger | null = null;
   #generation: Generation | null = null;
-  #listeners: readonly OpenListener[] = [];
-  /** Taken out by a reload, while somebody is still there. */
-  readonly #leaving = new Set<Listener>();
+  /** Threads that talk SMTP; null: this one does. */
+  #acceptors: Acceptors | null = null;
+  #entrances = new Entrances(null);
   /** Generations whose last attempts are under way. */
   readonly #retiring = new Set<Generation>();
   #unsubscribe: readonly (() => void)[] = [];
@@ -159,7 +156,7 @@ export class Server implements RunningServer {
     return this.#admin?.address ?? null;
   }
   get addresses(): readonly { readonly listener: string; readonly address: string }[] {
-    return this.#listeners.map(({ name, listener }) => ({ listener: name, address: listener.address }));
+    return this.#entrances.list.map(({ name, address }) => ({ listener: name, address }));
   }
 
   async #start(): Promise<void> {
@@ -169,8 +166,8 @@ export class Server implements RunningServer {
       : typeof config.store === "object"
       ? await openPostgresStore({
         url: config.store.postgres,
-        folder: config.data,
-        node: config.hostname,
+        folder: join(config.data, "spool"), // threads put bodies there too
+        node: config.node,
         memoryBudget: limits.bodyMemory,
         headLimit: limits.headerBytes,
         observer: (event) => this.#bus.emit(event),
@@ -184,6 +181,7 @@ export class Server implements RunningServer {
         observer: (event) => this.#bus.emit(event),
         now: this.#now,
         batch: this.#metrics.batch,
+        ...config.threads > 1 && { company: COMPANY },
       });
     this.#ledger = openLedger(config, { store: this.#opened, bus: this.#bus, now: this.#now });
     this.#metrics.start();
@@ -192,7 +190,8 @@ export class Server implements RunningServer {
     const generation = this.#generation = await this.#prepare(config);
     this.#observe(generation);
     this.#webhooks = this.#openWebhooks(config);
-    await this.#openDoors(generation);
+    if (config.threads > 1) this.#entrances = new Entrances(this.#acceptors = await this.#startThreads(config));
+    await this.#entrances.open(generation, this.#options.sockets ?? []);
     if (config.admin !== null) this.#admin = await this.#serveAdmin(config.admin);
     generation.start();
     await this.#openMaildrop();
@@ -228,29 +227,27 @@ export class Server implements RunningServer {
       metrics: this.#metrics,
       ledger: this.#ledger,
       current: () => this.#current,
+      places: (role) => this.#acceptors?.places.of(role),
     }, this.#generation);
+  }
+
+  #startThreads(config: Config): Promise<Acceptors> {
+    return Acceptors.start(config, {
+      store: this.#opened,
+      spool: config.store === "memory" ? null : join(config.data, "spool"),
+      taker: () => this.#current.sending.dispatcher,
+      quarantine: () => this.#current.quarantine,
+      emit: (event) => this.#bus.emit(event),
+      metrics: this.#metrics,
+      plugins: () =>
+        new Set([...this.#current.pipelines.values()].flatMap(({ matrix }) => matrix.map((each) => each.plugin))),
+    });
   }
 
   /** Its plugins are told from now on, those of the one before no more. */
   #observe({ observers }: Generation): void {
     for (const end of this.#unsubscribe) end();
     this.#unsubscribe = observers.map((observer) => this.#bus.subscribe(observer));
-  }
-
-  async #openDoors({ config, doors }: Generation): Promise<void> {
-    const handover = new Handover(this.#options.sockets ?? []);
-    let unclaimed: readonly string[] = [];
-    try {
-      for (const each of config.listeners) {
-        const listener = await doors.open(each, handover);
-        this.#listeners = [...this.#listeners, { name: each.name, place: formatEndpoint(each.address), listener }];
-      }
-    } finally {
-      unclaimed = handover.close();
-    }
-    if (unclaimed.length > 0) { // peers would connect there, and wait for nobody
-      throw new ListenError(`no listener has the address or the name of what was handed over: ${unclaimed.join(", ")}`);
-    }
   }
 
   // ---- Another configuration ---------------------------------------------------------------------------------------
@@ -279,22 +276,14 @@ export class Server implements RunningServer {
   async #change(config: Config): Promise<void> {
     if (this.#stopping !== null) throw new Error("the server stops");
     const next = await this.#prepare(config);
-    const gone = [...this.#listeners];
-    const planned = config.listeners.map((each) => {
-      const place = formatEndpoint(each.address), at = gone.findIndex((known) => known.place === place);
-      return { config: each, place, kept: at < 0 ? null : gone.splice(at, 1)[0]! };
-    });
-    const opened = new Map<string, Listener>();
-    let site: Site | null = null;
+    let change: Change | null = null, site: Site | null = null;
     try {
-      for (const { config: each, kept } of planned) {
-        if (kept === null) opened.set(each.name, await next.doors.open(each, new Handover([])));
-      }
+      change = await this.#entrances.plan(next);
       if (config.admin !== null && !this.#isServedAt(config.admin)) site = await this.#serveAdmin(config.admin);
       if (this.#stopping !== null) throw new Error("the server stops");
     } catch (error) {
       next.abandon();
-      await Promise.all([...[...opened.values()].map((listener) => listener.drain(0)), site?.stop()]);
+      await Promise.all([change?.giveUp(), site?.stop()]);
       throw error;
     }
     // From here to the next wait nothing fails and nobody sees half of it
@@ -302,14 +291,7 @@ export class Server implements RunningServer {
     this.#generation = next;
     this.#config = config;
     this.#observe(next);
-    this.#listeners = planned.map(({ config: each, place, kept }) => {
-      kept?.listener.renew(next.doors.behind(each));
-      return { name: each.name, place, listener: kept?.listener ?? opened.get(each.name)! };
-    });
-    for (const { listener } of gone) {
-      this.#leaving.add(listener);
-      void listener.retire().finally(() => this.#leaving.delete(listener));
-    }
+    change.make();
     this.#changeSite(config.admin, site);
     next.start(before);
     this.#retire(before);
@@ -350,11 +332,11 @@ export class Server implements RunningServer {
     const { drainTime } = this.#config.limits;
     await this.#pickup?.stop();
     await Promise.all([
-      ...this.#listeners.map(({ listener }) => listener.drain(drainTime)),
-      ...[...this.#leaving].map((listener) => listener.drain(drainTime)),
+      this.#entrances.drain(drainTime),
       ...[...this.#retiring].map((generation) => generation.stop(drainTime)),
       this.#generation?.stop(drainTime),
     ]);
+    await this.#acceptors?.stop(drainTime);
     await this.#admin?.stop();
     await this.#webhooks?.close();
     await this.#ledger?.close();
@@ -392,6 +374,7 @@ export class Server implements RunningServer {
       current: () => this.#current,
       smtp: () => this.addresses.map((each) => each.address),
       ready: () => this.#stopping === null,
+      fault: () => this.#acceptors?.fault ?? null,
       webhooks: () => this.#webhooks?.states() ?? [],
       measured: () => this.#parts(),
       reload: () => this.reload(),
@@ -399,15 +382,17 @@ export class Server implements RunningServer {
   }
 
   #parts(): Measured {
-    const { config, sending, certificates } = this.#current;
+    const { config, sending, certificates, doors } = this.#current;
     return {
       config,
       store: this.#opened,
       sending,
-      listeners: this.#listeners,
+      bodies: this.#acceptors?.bodies ?? 0,
+      listeners: this.#entrances.list,
       certificates: certificates?.list ?? [],
       ledger: this.#ledger,
       webhooks: this.#webhooks?.states() ?? [],
+      pressure: doors.pressure,
     };
   }
 }

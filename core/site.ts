@@ -34,6 +34,8 @@ export interface SiteParts {
   smtp(): readonly string[];
   /** True while mail is taken. */
   ready(): boolean;
+  /** What only a restart mends; null: nothing is broken. */
+  fault(): string | null;
   webhooks(): readonly WebhookState[];
   measured(): Measured;
   reload(): Promise<Reloaded>;
@@ -89,7 +91,7 @@ export class Site {
 }
 
 function appOf(config: AdminConfig, parts: SiteParts): Admin {
-  const { store, ledger, bus, metrics, startedAt, now, current, smtp, ready, webhooks, reload } = parts;
+  const { store, ledger, bus, metrics, startedAt, now, current, smtp, ready, fault, webhooks, reload } = parts;
   const measuring = new Measuring({ metrics, parts: () => parts.measured(), now });
   return createAdmin({
     store,
@@ -100,6 +102,7 @@ function appOf(config: AdminConfig, parts: SiteParts): Admin {
       get hostname() {
         return current().config.hostname;
       },
+      node: typeof current().config.store === "object" ? current().config.node : null,
       devInbox: config.devInbox,
       get smtp() {
         return smtp();
@@ -121,6 +124,7 @@ function appOf(config: AdminConfig, parts: SiteParts): Admin {
     metrics: () => measuring.render(),
     timings: () => metrics.timings(),
     ready,
+    fault,
     warnings: () => current().config.warnings,
     change: (what, change) => current().sending.dispatcher.change(what, change),
     destinations: () => current().sending.dispatcher.destinations(),

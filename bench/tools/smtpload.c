@@ -53,7 +53,7 @@ static struct {
     const char *host, *helo, *from, *to, *auth, *tls_min, *groups, *lat_file;
     int port, conns, rcpts, per_conn, ramp, src_count;
     long messages, size;
-    double time_limit, io_timeout, idle_s, warmup_s;
+    double time_limit, io_timeout, idle_s, warmup_s, rate;
     bool pipelining, chunking, starttls, tls_wrap, resume, force, dots, hs_only, no_quit, lmtp, verbose;
 } opt = {
     .host = "127.0.0.1", .helo = "load.example", .from = "sender@load.example",
@@ -78,6 +78,9 @@ static void usage(void) {
         "  --auth-plain USER:PASS    AUTH PLAIN with initial response\n"
         "  --handshake-only          connect, EHLO, [STARTTLS, EHLO], QUIT; counts connections\n"
         "  --idle SECONDS            open N connections, EHLO, [STARTTLS], hold, QUIT; counts connections\n"
+        "  --rate R                  open loop: R connections a second, whatever became of those before; --conns is the\n"
+        "                            most at a time, what finds no slot is counted as \"no-slot\"; latency then counts\n"
+        "                            from the moment that a connection was due, and refusals are not waited for\n"
         "  --ramp C                  at most C connections being set up at a time (256)\n"
         "  --from A --to A           envelope; %d in --to becomes the recipient's number\n"
         "  --helo NAME --lmtp        name in EHLO; LHLO and one final reply per recipient\n"
@@ -170,6 +173,8 @@ struct conn {
     bool tls_on, cap_pipe, cap_chunk, cap_tls, mail_ok, group, want_w, in_msg, setup, bad, quit_sent;
     uint32_t ep;                  /* epoll events asked for */
     double t0, t_conn, t_io;      /* message start, connection start, last progress */
+    double t_est;                 /* connected */
+    double t_dot;                 /* when the end of the content was queued */
     size_t in_n;
     char in[4096];
     struct seg seg[6];            /* what is still to be written, in order */
@@ -188,10 +193,11 @@ static struct conn *conns;
 static int ep, active, setting_up, holding;
 static long started_msgs, ok_msgs, failed_msgs, opened, conn_ok, hung;
 static uint64_t bytes_out, bytes_in;
-static struct samples lat, clat;
+static struct samples lat, elat, clat, dlat; /* whole messages, from connect() and from connected; greetings; from the last octet to the final reply */
 static double t_begin, t_measure, t_last;
 static long ok_before_measure;
 static bool stopping;
+static long late_arrivals;
 static struct sockaddr_in dst;
 static char *body;
 static size_t body_n, hdr_n;
@@ -353,6 +359,7 @@ static void put_body_dot(struct conn *c) {
     c->quit_sent = opt.pipelining && c->cap_pipe && last && !opt.no_quit && !opt.lmtp;
     if (c->quit_sent) put(c, ".\r\nQUIT\r\n", 9);
     else put(c, ".\r\n", 3);
+    c->t_dot = now_s();
 }
 
 /* Starts the next message of this connection, or ends the connection. */
@@ -411,7 +418,11 @@ static void message_done(struct conn *c, bool ok) {
     t_last = t;
     if (ok) {
         ok_msgs++;
-        if (t >= t_measure) sample(&lat, t - c->t0);
+        if (t >= t_measure) {
+            sample(&lat, t - c->t0);
+            if (c->done == 1 && c->t_est > 0) sample(&elat, t - c->t_est);
+            if (c->t_dot > 0) sample(&dlat, t - c->t_dot);
+        }
         else ok_before_measure++;
     } else failed_msgs++;
     if (c->quit_sent) { c->st = S_QUIT; return; }
@@ -680,7 +691,7 @@ static void on_event(struct conn *c, uint32_t ev) {
         getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &e, &l);
         if (e) { conn_fail(c, strerror(e)); return; }
         if (!(ev & (EPOLLIN | EPOLLOUT))) return;
-        c->t_io = now_s();
+        c->t_io = c->t_est = now_s();
         c->want_w = false;
         c->st = S_BANNER;
 #ifndef NO_TLS
@@ -726,7 +737,7 @@ static void conn_start(struct conn *c) {
     c->t0 = c->t_conn = c->t_io = now_s();
     int r = connect(c->fd, (struct sockaddr *)&dst, sizeof dst);
     if (r && errno != EINPROGRESS) { conn_fail(c, strerror(errno)); return; }
-    c->want_w = opt.tls_wrap; /* the server speaks first: its banner tells that we are connected */
+    c->want_w = opt.tls_wrap || opt.rate > 0; /* the server speaks first: its banner tells that we are connected */
     update_events(c);
 }
 
@@ -788,7 +799,7 @@ static void make_auth(void) {
 
 enum { O_HOST = 1000, O_PORT, O_CONNS, O_MESSAGES, O_PERCONN, O_SIZE, O_RCPTS, O_PIPE, O_CHUNK, O_STARTTLS, O_TLS, O_RESUME,
        O_TLSMIN, O_GROUPS, O_AUTH, O_HS, O_IDLE, O_RAMP, O_FROM, O_TO, O_HELO, O_LMTP, O_DOTS, O_SRC, O_NOQUIT, O_FORCE,
-       O_LIMIT, O_TIMEOUT, O_WARMUP, O_LATFILE, O_VERBOSE };
+       O_LIMIT, O_TIMEOUT, O_WARMUP, O_RATE, O_LATFILE, O_VERBOSE };
 
 static const struct option longopts[] = {
     {"host", 1, 0, O_HOST}, {"port", 1, 0, O_PORT}, {"conns", 1, 0, O_CONNS}, {"messages", 1, 0, O_MESSAGES},
@@ -797,7 +808,7 @@ static const struct option longopts[] = {
     {"tls-min", 1, 0, O_TLSMIN}, {"groups", 1, 0, O_GROUPS}, {"auth-plain", 1, 0, O_AUTH}, {"handshake-only", 0, 0, O_HS},
     {"idle", 1, 0, O_IDLE}, {"ramp", 1, 0, O_RAMP}, {"from", 1, 0, O_FROM}, {"to", 1, 0, O_TO}, {"helo", 1, 0, O_HELO},
     {"lmtp", 0, 0, O_LMTP}, {"dots", 0, 0, O_DOTS}, {"src-count", 1, 0, O_SRC}, {"no-quit", 0, 0, O_NOQUIT},
-    {"force", 0, 0, O_FORCE}, {"time-limit", 1, 0, O_LIMIT}, {"timeout", 1, 0, O_TIMEOUT}, {"warmup", 1, 0, O_WARMUP},
+    {"force", 0, 0, O_FORCE}, {"time-limit", 1, 0, O_LIMIT}, {"timeout", 1, 0, O_TIMEOUT}, {"warmup", 1, 0, O_WARMUP}, {"rate", 1, 0, O_RATE},
     {"lat-file", 1, 0, O_LATFILE}, {"verbose", 0, 0, O_VERBOSE}, {0, 0, 0, 0}};
 
 int main(int argc, char **argv) {
@@ -832,6 +843,7 @@ int main(int argc, char **argv) {
         case O_LIMIT: opt.time_limit = atof(optarg); break;
         case O_TIMEOUT: opt.io_timeout = atof(optarg); break;
         case O_WARMUP: opt.warmup_s = atof(optarg); break;
+        case O_RATE: opt.rate = atof(optarg); break;
         case O_LATFILE: opt.lat_file = optarg; break;
         case O_VERBOSE: opt.verbose = true; break;
         default: usage();
@@ -886,16 +898,30 @@ int main(int argc, char **argv) {
     struct epoll_event ev[512];
     bool quitting = false;
     int cursor = 0;
+    double arrived = 0;
     for (;;) {
         double t = now_s();
         /* free slots take up new connections; after refusals with a pause, so that they don't spin */
         long failed_before = failed_msgs;
-        for (int k = 0; !stopping && t >= retry_at && k < opt.conns && started_msgs < opt.messages && active < opt.conns && setting_up < opt.ramp; k++) {
+        if (opt.rate > 0) {
+            /* those that are due by now; a burst of at most a tenth of a second, so that a late loop here is no flood */
+            double due = (t - t_begin) * opt.rate;
+            if (due - arrived > opt.rate / 10) { late_arrivals += (long)(due - arrived - opt.rate / 10); arrived = due - opt.rate / 10; }
+            for (; !stopping && arrived + 1 <= due && started_msgs < opt.messages; arrived += 1) {
+                int k = 0;
+                while (k < opt.conns && conns[cursor].st != S_FREE) { cursor = (cursor + 1) % opt.conns; if (++k > 64) break; }
+                if (active >= opt.conns || conns[cursor].st != S_FREE) { count_error("no-slot"); started_msgs++; failed_msgs++; continue; }
+                struct conn *c = &conns[cursor];
+                cursor = (cursor + 1) % opt.conns;
+                conn_start(c);
+            }
+        }
+        else for (int k = 0; !stopping && t >= retry_at && k < opt.conns && started_msgs < opt.messages && active < opt.conns && setting_up < opt.ramp; k++) {
             struct conn *c = &conns[cursor];
             cursor = (cursor + 1) % opt.conns;
             if (c->st == S_FREE) conn_start(c);
         }
-        if (failed_msgs > failed_before) retry_at = t + 0.01;
+        if (failed_msgs > failed_before && opt.rate <= 0) retry_at = t + 0.01;
         if (opt.idle_s > 0 && !hold_until && started_msgs >= opt.messages && !setting_up) {
             hold_until = t + opt.idle_s;
             printf("{\"tool\":\"smtpload\",\"holding\":%d,\"failed\":%ld,\"setup_s\":%.3f}\n", holding, failed_msgs, t - t_begin);
@@ -917,7 +943,7 @@ int main(int argc, char **argv) {
             for (int i = 0; i < opt.conns; i++)
                 if (conns[i].st != S_FREE && conns[i].st != S_HOLD && t - conns[i].t_io > opt.io_timeout) { hung++; conn_fail(&conns[i], "timeout"); }
         }
-        int n = epoll_wait(ep, ev, sizeof ev / sizeof *ev, active && t >= retry_at ? 250 : 10);
+        int n = epoll_wait(ep, ev, sizeof ev / sizeof *ev, opt.rate > 0 && !stopping ? 1 : active && t >= retry_at ? 250 : 10);
         for (int i = 0; i < n; i++) on_event(ev[i].data.ptr, ev[i].events);
     }
 
@@ -940,12 +966,14 @@ int main(int argc, char **argv) {
     }
     print_samples("lat_ms", &lat);
     print_samples("banner_ms", &clat);
+    print_samples("connected_ms", &elat);
+    print_samples("dot_ms", &dlat);
     printf(",\"errors\":{");
     for (int i = 0; i < nerrs; i++) {
         printf("%s\"", i ? "," : "");
         for (char *p = errs[i].name; *p; p++) if (*p >= ' ' && *p != '"' && *p != '\\') putchar(*p);
         printf("\":%ld", errs[i].n);
     }
-    printf("},\"cpu_user_s\":%.3f,\"cpu_sys_s\":%.3f}\n", ru.ru_utime.tv_sec + ru.ru_utime.tv_usec / 1e6, ru.ru_stime.tv_sec + ru.ru_stime.tv_usec / 1e6);
+    printf("},\"late_arrivals\":%ld,\"cpu_user_s\":%.3f,\"cpu_sys_s\":%.3f}\n", late_arrivals, ru.ru_utime.tv_sec + ru.ru_utime.tv_usec / 1e6, ru.ru_stime.tv_sec + ru.ru_stime.tv_usec / 1e6);
     return failed_msgs || ok_msgs == 0 ? 3 : 0;
 }

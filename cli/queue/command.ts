@@ -23,6 +23,7 @@ export interface QueueOptions extends FilterOptions {
   readonly local?: string;
   readonly dryRun?: true;
   readonly yes?: true;
+  readonly remove?: true;
 }
 export type Work = (door: QueueDoor) => Promise<ExitCode>;
 
@@ -76,8 +77,23 @@ export function queueCommand(terminal: Terminal, finish: (code: ExitCode) => voi
     .option("--via <nexthop>", "through a next hop of the configuration")
     .option("--mx", "as the configuration says: its routes, else the hosts of the domain")
     .option("--local <plugin>", "to a plugin of the configuration that stores mail");
+  filtered(add("export", "messages into files, to take them to another host")).argument("<folder>", "for the files")
+    .option("--remove", "take each out of the queue once its files are on disk")
+    .action(async (folder: string, options: QueueOptions) => {
+      const filter = filterOf(options), { exportQueue } = await moving();
+      finish(await exportQueue(folder, { ...options, filter }, terminal));
+    });
+  add("import", "messages from files of an export").argument("<folder>", "of the files")
+    .option("--dry-run", "take nothing: look at the files")
+    .action(async (folder: string, options: QueueOptions) => {
+      const { importQueue } = await moving();
+      finish(await importQueue(folder, options, terminal));
+    });
   return command;
 }
+
+/** It brings the database along: loaded only when it is needed. */
+const moving = () => import("./moving/command.ts");
 
 /** The one way that is named. */
 function routeOf({ via, mx, local }: QueueOptions): Readonly<Record<string, unknown>> {

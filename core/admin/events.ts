@@ -20,7 +20,7 @@ export const EVENT_TYPES: readonly string[] = ["arrived", "removed", "session", 
 const USUAL: ReadonlySet<string> = new Set(["arrived", "removed", "accepted", "refused"]);
 /** Recipients that one event names: what waits for a client must stay small. */
 const MAX_NAMED = 20;
-/** Events that are remembered for who connects anew. */
+/** Events that are remembered for who connects anew, as long as somebody listens or did so lately. */
 const REMEMBERED = 512;
 const utf8 = new TextEncoder();
 
@@ -50,8 +50,11 @@ export class EventStreams {
   readonly #stop: (() => void)[];
   /** Of this process: ids of another one mean nothing. */
   readonly #life = crypto.randomUUID().slice(0, 8);
-  readonly #past: Happened[] = [];
+  #past: Happened[] = [];
   #seq = 0;
+  /** Somebody listens, or did so lately. */
+  #remembers = false;
+  #forgetting: ReturnType<typeof setTimeout> | undefined;
   #heartbeat: ReturnType<typeof setInterval> | undefined;
 
   constructor(store: Store, bus: Bus, limits: AdminLimits) {
@@ -77,6 +80,8 @@ export class EventStreams {
       start: (controller) => {
         client = { controller, types, owner };
         this.#clients.add(client);
+        this.#remembers = true;
+        clearTimeout(this.#forgetting);
         this.#heartbeat ??= setInterval(() => this.#write(utf8.encode(":\n\n"), null), this.#limits.heartbeat);
         controller.enqueue(utf8.encode("retry: 2000\n\n")); // milliseconds until a browser connects anew
         if (after !== null) controller.enqueue(utf8.encode(this.#missed(after, types)));
@@ -91,6 +96,14 @@ export class EventStreams {
   close(): void {
     for (const stop of this.#stop) stop();
     for (const client of this.#clients) this.#cut(client);
+    this.#forget();
+  }
+
+  /** What nobody is there for is not remembered: that would cost as much as the log does. */
+  #forget(): void {
+    clearTimeout(this.#forgetting);
+    this.#remembers = false;
+    this.#past = [];
   }
 
   #told(event: Event): void {
@@ -106,7 +119,9 @@ export class EventStreams {
   }
 
   #happened(type: string, data: () => Record<string, unknown>): void {
-    const event = { seq: ++this.#seq, type, data };
+    this.#seq++;
+    if (!this.#remembers) return;
+    const event = { seq: this.#seq, type, data };
     this.#past.push(event);
     if (this.#past.length >= 2 * REMEMBERED) this.#past.splice(0, REMEMBERED);
     if (this.#clients.size > 0) this.#write(() => utf8.encode(this.#text(event)), type);
@@ -148,6 +163,8 @@ export class EventStreams {
     if (this.#clients.size > 0) return;
     clearInterval(this.#heartbeat);
     this.#heartbeat = undefined;
+    clearTimeout(this.#forgetting);
+    if (this.#remembers) this.#forgetting = setTimeout(() => this.#forget(), this.#limits.eventReturn);
   }
 }
 const HOOKED: ReadonlySet<string> = new Set(HOOK_EVENTS);

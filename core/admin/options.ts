@@ -21,6 +21,8 @@ import type { Ways } from "./queue/ways.ts";
 export interface Site {
   readonly version: string;
   readonly hostname: string;
+  /** What this node is called; null: it is the only one. */
+  readonly node?: string | null;
   /** The defaults without a configuration file: every domain is taken, nothing leaves the machine. */
   readonly devInbox: boolean;
   /** Where to send, `host:port`, the first one shown first. */
@@ -77,6 +79,8 @@ export interface AdminOptions {
   metrics(): string | Promise<string>;
   /** True while mail is taken. */
   ready(): boolean;
+  /** What only a restart mends, in a sentence (default: nothing is). */
+  fault?(): string | null;
   /** Changes the queue, so that who works on it hears of it (default: `store.change`). Returns how many recipients. */
   change?(what: { readonly id: string } | QueueQuery, change: QueueChange): Promise<number>;
   /** Destinations that rest or have mail in memory (default: none). */
@@ -134,6 +138,8 @@ export interface AdminLimits {
   readonly eventClients: number;
   /** Events waiting for one client; one more and it is cut off. */
   readonly eventBacklog: number;
+  /** Milliseconds after the last event stream ended in which what happens is still remembered for its return. */
+  readonly eventReturn: number;
   /** Milliseconds between two heartbeats of an event stream. */
   readonly heartbeat: number;
   /** Octets of the largest message whose MIME structure is read; of larger ones the source is shown. */
@@ -153,6 +159,7 @@ export interface AdminLimits {
 export const ADMIN_LIMITS: AdminLimits = {
   eventClients: 64,
   eventBacklog: 256,
+  eventReturn: 300_000,
   heartbeat: 15_000,
   mimeSize: 25 * 1024 * 1024,
   mimeTime: 8_000,

@@ -107,6 +107,8 @@ export interface Limits {
   readonly junk: number;
   /** Between commands. */
   readonly idleTimeout: number;
+  /** For each of these while the server is pressed, or nearly all places are taken: a stranger has no more. */
+  readonly stressTimeout: number;
   /** For a whole TLS handshake. */
   readonly handshakeTimeout: number;
   /** Between reads inside DATA and BDAT. */
@@ -117,6 +119,10 @@ export interface Limits {
   readonly pluginsTime: number;
   /** Octets of bodies in memory, all sessions together. */
   readonly bodyMemory: number;
+  /** Octets that the process may have resident; null: nine tenths of what the machine or the control group gives. */
+  readonly memory: number | null;
+  /** How late the event loop may be before strangers' mail is bounded. */
+  readonly lag: number;
   /** Octets of disk that stay free. */
   readonly diskReserve: number;
   /** How long running messages may take to finish after a stop was asked for. */
@@ -289,6 +295,18 @@ export interface SummaryConfig {
   readonly when: "always" | "unusual";
 }
 
+/** What a configuration was read from: plain values. */
+export interface ConfigSource {
+  /** The file, as a person named it; null: the dev inbox. */
+  readonly file: string | null;
+  /** What stood in it. */
+  readonly text: string | null;
+  /** The folder that relative paths start from. */
+  readonly cwd: string;
+  /** The variables that were looked up, and what they held. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
 /** All of it. */
 export interface Config {
   /** Absolute; null without a configuration file. */
@@ -311,6 +329,12 @@ export interface Config {
   readonly limits: Limits;
   /** Where queue, inbox, counters, ledger and accounts live. */
   readonly store: StoreConfig;
+  /** What this node is called among those that share the store. */
+  readonly node: string;
+  /** Threads that talk SMTP; 1: the one that everything else runs on. */
+  readonly threads: number;
+  /** What it was read from, for threads to read it from again; null: it was made in code, and cannot go to another thread. */
+  readonly source: ConfigSource | null;
   /** Next hops by their names. */
   readonly nextHops: ReadonlyMap<string, NextHop>;
   /** How mail leaves. */

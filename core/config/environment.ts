@@ -10,11 +10,31 @@ export const VARIABLES = {
   POSTERN_SMTP: "host:port of the first mx listener",
   POSTERN_ADMIN: "host:port of the admin site (`admin.address`)",
   POSTERN_ADMIN_TOKEN: "the admin site's token (`admin.token`)",
+  POSTERN_NODE: "what this node is called, where several share a database (default: the machine's name)",
+  POSTERN_THREADS: "threads that talk SMTP, or auto (`threads`)",
   POSTERN_LOG: "log level: debug, info, warning or error (`log.level`)",
 } as const;
 export type Variable = keyof typeof VARIABLES;
 /** Variables by name; an empty one is as good as none. */
 export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** An environment that writes down what is looked up in it: whoever reads the same again needs these and no others. */
+export function noting(env: Environment): { readonly env: Environment; readonly noted: Record<string, string> } {
+  const noted: Record<string, string> = {};
+  const note = (name: string | symbol): string | undefined => {
+    const value = typeof name === "string" && Object.hasOwn(env, name) ? env[name] : undefined;
+    if (value !== undefined) noted[name as string] = value;
+    return value;
+  };
+  const watched = new Proxy(Object.create(null), {
+    get: (_, name) => note(name),
+    getOwnPropertyDescriptor(_, name) {
+      const value = note(name);
+      return value === undefined ? undefined : { value, enumerable: true, configurable: true };
+    },
+  });
+  return { env: watched, noted };
+}
 
 /** A variable's value; unset and empty are the same. */
 export function variable(env: Environment, name: Variable): string | null {

@@ -9,7 +9,7 @@ import { isPlugin } from "../pipeline/exported.ts";
 import { formatEndpoint, isLocal } from "./config.ts";
 import { DEFAULT_FILE, DEV_INBOX, DEV_INBOX_DNS, standardPlugins } from "./defaults.ts";
 import { YamlFile } from "./document.ts";
-import { type Environment, variable } from "./environment.ts";
+import { type Environment, noting, variable } from "./environment.ts";
 import { readNextHops } from "./delivery/next_hops.ts";
 import { noNextHop, readDelivery, readDns } from "./delivery/read.ts";
 import { Faults } from "./faults.ts";
@@ -21,7 +21,7 @@ import { REGISTRY, type Registry } from "./registry.ts";
 import * as schema from "./schema.ts";
 import { readTokens } from "./tokens.ts";
 import { readSecurity, readTls } from "./security.ts";
-import { readStore } from "./store.ts";
+import { nodeName, readStore } from "./store.ts";
 import { settingsOf } from "./settings.ts";
 import { parseTcp, TCP } from "./values.ts";
 import { warningsOf } from "./warnings.ts";
@@ -31,6 +31,8 @@ import { readWebhooks } from "./webhooks.ts";
 export interface LoadOptions {
   /** The configuration file. Undefined: POSTERN_CONFIG, else ./postern.yaml if it is there, else null. Null: the dev inbox. */
   readonly file?: string | null;
+  /** What stands in the file, where somebody has read it already. */
+  readonly text?: string | null;
   /** The configuration as an object, in the place of a file. Its lists of plugins may hold some that are made already. */
   readonly value?: Readonly<Record<string, unknown>>;
   /** With `value`: nothing leaves the machine, and a site on loopback needs no token, as without a file. */
@@ -64,10 +66,11 @@ type Section = keyof typeof schema.File.shape;
  * ```
  */
 export async function loadConfig(options: LoadOptions): Promise<Config> {
-  const { env, registry = REGISTRY } = options;
+  const { registry = REGISTRY } = options, { env, noted } = noting(options.env);
   const cwd = options.cwd ?? Deno.cwd();
-  const name = await configFile(options, cwd);
-  const yaml = name === null ? null : new YamlFile(name, await readText(resolve(cwd, name), name), env);
+  const name = await configFile({ ...options, env }, cwd);
+  const text = name === null ? null : options.text ?? await readText(resolve(cwd, name), name);
+  const yaml = name === null ? null : new YamlFile(name, text!, env);
   const faults = new Faults(yaml);
   if (yaml?.broken) throw new ConfigError(faults.all);
   const file = name === null ? null : resolve(cwd, name);
@@ -97,7 +100,6 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
   const tls = readTls(read.tls, { base, devInbox });
   const listeners = readListeners(read, common, own, { env, base, faults, tls });
   const entries = [...common.entries, ...[...own.values()].flatMap((list) => list.entries)];
-  checkLater(read, faults);
 
   const data = variable(env, "POSTERN_DATA");
   const config: Config = {
@@ -113,8 +115,12 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
       ...(read.limits ?? schema.Limits.parse({})),
       connections: read.limits?.connections ?? null,
       line: read.limits?.line ?? null,
+      memory: read.limits?.memory ?? null,
     },
     store: readStore(read.store ?? "sqlite", { base, faults }),
+    node: nodeName(env),
+    threads: readThreads(read, { env, faults, inCode: inCode || registry !== REGISTRY }),
+    source: inCode || registry !== REGISTRY ? null : { file: name, text, cwd, env: noted },
     nextHops: readNextHops(read.nextHops ?? {}, faults),
     delivery: readDelivery(read.delivery ?? schema.File.shape.delivery.parse(undefined), {
       base,
@@ -325,9 +331,28 @@ function readSummary({ summary, postmaster }: Read, faults: Faults): Config["sum
   return { ...summary, to };
 }
 
-/** What is promised and not there yet must not be passed over in silence. */
-function checkLater(read: Read, faults: Faults): void {
-  if ((read.threads ?? 1) > 1) faults.add(["threads"], "more than one thread is not in this version; use 1");
+/** At most so many by `auto`: past that the owner of the store has more to do than they. */
+const MOST_BY_ITSELF = 8;
+
+function readThreads(
+  { threads = 1 }: Read,
+  { env, faults, inCode }: { readonly env: Environment; readonly faults: Faults; readonly inCode: boolean },
+): number {
+  const given = variable(env, "POSTERN_THREADS");
+  const read = schema.Threads.safeParse(given === null || given === "auto" ? given ?? threads : Number(given));
+  if (!read.success) {
+    faults.variable("POSTERN_THREADS", "must be a whole number from 1 to 64, or auto");
+    return 1;
+  }
+  const wanted = read.data === "auto" ? Math.min(navigator.hardwareConcurrency, MOST_BY_ITSELF) : read.data;
+  if (wanted === 1 || !inCode) return wanted;
+  if (read.data !== "auto") {
+    faults.add(
+      ["threads"],
+      "plugins that are made in code cannot go to another thread: use 1, or a configuration file",
+    );
+  }
+  return 1;
 }
 
 /** The networks of every `relay` entry. */

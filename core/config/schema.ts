@@ -81,12 +81,18 @@ export const Limits = z.strictObject({
     "Commands that move nothing (NOOP, RSET, EHLO again, refused recipients) for each message, before they count as bad.",
   ),
   idleTimeout: duration({ min: 1000 }).prefault("5m").describe("Waiting for a command (RFC 5321 4.5.3.2.7)."),
+  stressTimeout: duration({ min: 1000 }).prefault("10s")
+    .describe("What of these times is left to a stranger while the server is pressed."),
   handshakeTimeout: duration({ min: 1000 }).prefault("30s").describe("Time for a TLS handshake."),
   dataTimeout: duration({ min: 1000 }).prefault("5m").describe("Waiting for the next octets of a message."),
   minimumRate: size().prefault("500B").describe("Octets per second that a message must average over a minute."),
   pluginsTime: duration({ min: 1000, max: 540_000 }).prefault("120s")
     .describe("Time for all plugins after the last octet; clients wait ten minutes at most (RFC 5321 4.5.3.2.6)."),
   bodyMemory: size({ min: 2 ** 20 }).prefault("32MiB").describe("Memory for message bodies, all sessions together."),
+  memory: size({ min: 64 * 2 ** 20 }).optional()
+    .describe("Memory of the process; by default nine tenths of the machine's or the container's."),
+  lag: duration({ min: 10, max: 1000 }).prefault("100ms")
+    .describe("How late the event loop may be before strangers' mail is bounded: the rest is 421 or 451."),
   diskReserve: size().prefault("100MiB").describe("Disk space that stays free: below it mail is refused with 452."),
   drainTime: duration().prefault("30s").describe("Time for running messages to finish after a stop."),
 });
@@ -185,6 +191,8 @@ export const Summary = z.strictObject({
 });
 
 /** The file. `listeners` and `plugins` are read entry by entry, so that each fault is found. */
+export const Threads = z.union([count(64), z.literal("auto")]);
+
 export const File = z.strictObject({
   hostname: hostname.prefault("localhost").describe("This host's name: in the greeting, in Received, as authserv-id."),
   data: z.string().min(1).prefault("./data").describe("The folder that must survive; one process owns it."),
@@ -198,7 +206,7 @@ export const File = z.strictObject({
   store: z.string().prefault("sqlite").describe(
     "Where queue, ledger, counters and accounts live: sqlite, memory (nothing survives), or postgres://USER:PASSWORD@HOST/DATABASE.",
   ),
-  threads: count(64).prefault(1).describe("Threads that talk SMTP."),
+  threads: Threads.prefault(1).describe("Threads that talk SMTP; auto: as many as there are processors, at most 8."),
   nextHops: NextHops.prefault({}).describe("Hosts of one's own that mail can be routed to, by a name."),
   delivery: Delivery.prefault({}).describe("How mail leaves, and what its senders are told."),
   dns: Dns.optional().describe("The name servers to ask, instead of those that this host asks."),

@@ -128,6 +128,7 @@ function replaced(
     "admin.address": "POSTERN_ADMIN",
     "admin.token": "POSTERN_ADMIN_TOKEN",
     "log.level": "POSTERN_LOG",
+    threads: "POSTERN_THREADS",
     [`listeners[${mx}].address`]: "POSTERN_SMTP",
   };
   const given = new Map<string, ReadSetting>();

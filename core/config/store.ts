@@ -1,11 +1,15 @@
 /** What `store` says, and what is odd about it. Non-job: opening it (core/server.ts). */
+import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { isLoopback } from "../model/ip.ts";
 import { type DatabaseAddress, isDatabaseUrl, parseDatabaseUrl } from "../store/postgres/url.ts";
 import { StoreError } from "../store/store.ts";
 import type { StoreConfig } from "./config.ts";
+import { type Environment, variable } from "./environment.ts";
 import type { Faults } from "./faults.ts";
 
+/** Characters of a node's name. */
+const LONGEST_NAME = 64;
 const FORM = "postgres://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full";
 
 /** The file of a certificate becomes absolute: `base` is the folder that it starts from. */
@@ -34,6 +38,17 @@ export function readStore(
 /** The address that `store` names; null where it is none of PostgreSQL. */
 export function databaseOf(store: StoreConfig): DatabaseAddress | null {
   return typeof store === "string" ? null : parseDatabaseUrl(store.postgres);
+}
+
+/** What this node is called: as the environment says, else the machine's name. */
+export function nodeName(env: Environment): string {
+  const given = variable(env, "POSTERN_NODE");
+  if (given !== null) return given.replace(/[\p{C}\s]+/gu, " ").slice(0, LONGEST_NAME);
+  try {
+    return hostname();
+  } catch {
+    return "a node"; // a program around it may not ask for the machine's name
+  }
 }
 
 /** A sentence each. */

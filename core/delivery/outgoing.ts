@@ -13,7 +13,7 @@ import type { OutboundContent } from "../net/outbound_content.ts";
 import type { SignedContent, Signer } from "../pipeline/contexts/contexts.ts";
 import { signatures } from "../pipeline/signatures.ts";
 import type { ContentFacts } from "../smtp/client/mod.ts";
-import { octetStream } from "../store/spool.ts";
+import { octetStream } from "../store/spool_file.ts";
 import type { Body } from "../store/store.ts";
 
 type Octets = Uint8Array<ArrayBuffer>;

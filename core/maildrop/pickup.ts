@@ -190,6 +190,7 @@ export class Pickup {
         if (!(error instanceof Deno.errors.NotFound)) throw error; // its owner took it back
       });
     await move(name).catch(() => move(`${name}-${crypto.randomUUID()}`)); // one of that name may lie there
+    await syncFolder(aside); // first: where the two are no one step to the disk it is in both, never in neither
     await syncFolder(folder);
     this.#told = "";
     this.#trouble(`${name} is set aside in ${aside}: ${why}`);

@@ -50,9 +50,10 @@ export interface InboundOptions {
   readonly deadlines: Deadlines;
   /** Milliseconds for one whole command. */
   readonly commandTimeout: number;
-  /** The same while `crowded` says that places run out: who is silent then makes room for who is not. */
+  /** At most that, and for content and a handshake too, while `crowded`: who is silent then makes room for who is not. */
   readonly crowdedTimeout: number;
-  crowded(): boolean;
+  /** `own`: the client has logged in. */
+  crowded(own: boolean): boolean;
   /** Milliseconds between two reads of content. */
   readonly contentTimeout: number;
   /** Octets a second that content must average over each `rateWindow`, milliseconds. */
@@ -139,18 +140,18 @@ export class Inbound implements Timed {
       if (now >= this.#lingerUntil) this.#socket.destroy();
       return;
     }
+    const { commandTimeout, crowdedTimeout, contentTimeout, minimumRate, rateWindow } = this.#options;
+    const idle = now - this.#since, crowded = idle > crowdedTimeout && this.#options.crowded(this.#session.identified);
     if (this.#handshaking) {
-      if (now - this.#since > this.#options.handshakeTimeout) this.destroy("TLS handshake took too long"); // case 45
+      if (crowded || idle > this.#options.handshakeTimeout) this.destroy("TLS handshake took too long"); //   case 45
       return;
     }
     if (this.#session.waiting || this.#stalled & OURS) return; // it is our turn, not the peer's
-    const { commandTimeout, crowdedTimeout, contentTimeout, minimumRate, rateWindow } = this.#options;
-    const idle = now - this.#since;
     if (!this.#session.inContent) {
-      if (idle > commandTimeout || idle > crowdedTimeout && this.#options.crowded()) this.#timeout("timeout");
+      if (crowded || idle > commandTimeout) this.#timeout("timeout");
       return;
     }
-    if (idle > contentTimeout) return this.#timeout("timeout in the content");
+    if (crowded || idle > contentTimeout) return this.#timeout("timeout in the content");
     const window = now - this.#windowStart;
     if (window < rateWindow) return;
     if (this.#windowOctets < minimumRate * window / 1000) return this.#timeout("content too slow");

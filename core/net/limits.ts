@@ -13,17 +13,51 @@ export interface Places {
   readonly exempt: Networks;
 }
 
+/** Who is here, by a door; each `take` that succeeded is owed one `give`. */
+export interface Taken {
+  readonly total: number;
+  /** `peer`: null for one that counts for nobody's share. */
+  take(peer: string | null, most: Pick<Places, "connections" | "perIp">): "full" | "share" | null;
+  give(peer: string | null): void;
+}
+
+/** Those of one thread. */
+class TakenHere implements Taken {
+  total = 0;
+  readonly #peers = new Map<string, number>();
+
+  take(peer: string | null, { connections, perIp }: Pick<Places, "connections" | "perIp">): "full" | "share" | null {
+    if (this.total >= connections) return "full";
+    if (peer !== null) {
+      const count = this.#peers.get(peer) ?? 0;
+      if (count >= perIp) return "share";
+      this.#peers.set(peer, count + 1);
+    }
+    this.total++;
+    return null;
+  }
+
+  give(peer: string | null): void {
+    this.total--;
+    if (peer === null) return;
+    const count = this.#peers.get(peer) ?? 0;
+    if (count <= 1) this.#peers.delete(peer);
+    else this.#peers.set(peer, count - 1);
+  }
+}
+
 export class ConnectionLimits {
   /** Who is here; shared by all that stand for the same door. */
-  readonly #here: { total: number; readonly peers: Map<string, number> };
+  readonly #here: Taken;
 
-  constructor(readonly options: Places, here: ConnectionLimits | null = null) {
-    this.#here = here === null ? { total: 0, peers: new Map() } : here.#here;
+  /** `here`: who counts already, of this thread or of all of them (core/threads). */
+  constructor(readonly options: Places, here: Taken = new TakenHere()) {
+    this.#here = here;
   }
 
   /** Other bounds for the same door: who has come in counts. */
   under(options: Places): ConnectionLimits {
-    return new ConnectionLimits(options, this);
+    return new ConnectionLimits(options, this.#here);
   }
 
   get total(): number {
@@ -40,23 +74,14 @@ export class ConnectionLimits {
    * not known yet (behind a proxy), it is one of all and of nobody's share.
    */
   enter(ip: string | null): "full" | "share" | null {
-    if (this.#here.total >= this.options.connections) return "full";
-    if (ip !== null && !this.options.exempt.has(ip)) {
-      const peer = networkOf(ip);
-      const count = this.#here.peers.get(peer) ?? 0;
-      if (count >= this.options.perIp) return "share";
-      this.#here.peers.set(peer, count + 1);
-    }
-    this.#here.total++;
-    return null;
+    return this.#here.take(this.#peer(ip), this.options);
   }
 
   leave(ip: string | null): void {
-    this.#here.total--;
-    if (ip === null || this.options.exempt.has(ip)) return;
-    const peer = networkOf(ip);
-    const count = this.#here.peers.get(peer) ?? 0;
-    if (count <= 1) this.#here.peers.delete(peer);
-    else this.#here.peers.set(peer, count - 1);
+    this.#here.give(this.#peer(ip));
+  }
+
+  #peer(ip: string | null): string | null {
+    return ip === null || this.options.exempt.has(ip) ? null : networkOf(ip);
   }
 }

@@ -29,6 +29,8 @@ export interface ListenerOptions {
   readonly address: ListenAddress;
   /** The socket, where somebody else has bound it already. */
   readonly adopted?: Adopted | null;
+  /** Other threads of this process listen there too, each for its share of those who connect. */
+  readonly shared?: boolean;
   /** Permissions of a socket file, such as 0o660; unset: what the umask leaves. */
   readonly mode?: number;
   /** Peers that begin with a PROXY header, all of them and always; nobody else's is looked at. */
@@ -36,6 +38,8 @@ export interface ListenerOptions {
   /** Milliseconds that a proxy has for its header (default 5000). */
   readonly headerTimeout?: number;
   readonly limits: ConnectionLimits;
+  /** What a peer is told for whom there is no time now (SEMANTICS 25); null: all is well. Absent: it always is. */
+  busy?(ip: string): string | null;
   /** Starts the conversation. */
   accept(socket: Socket, peer: Peer): Connection;
   /** One more connection is over the limits: what the peer is told. */
@@ -96,10 +100,10 @@ export class Listener {
   }
 
   #listen(): Promise<void> {
-    const { address } = this.#options;
+    const { address, shared } = this.#options;
     return new Promise<void>((resolve, reject) => {
       this.#server.once("error", reject);
-      this.#server.listen(placeOf(address), () => {
+      this.#server.listen(placeOf(address, shared), () => {
         this.#server.off("error", reject);
         this.#listening();
         try {
@@ -145,9 +149,9 @@ export class Listener {
    * Whoever comes from now on finds this behind it; who is here keeps what he found. The address stays. Never throws: what
    * is wrong with a socket file is told.
    */
-  renew(options: Omit<ListenerOptions, "address" | "adopted">): void {
-    const { address, adopted = null } = this.#options;
-    this.#options = { ...options, address, adopted };
+  renew(options: Omit<ListenerOptions, "address" | "adopted" | "shared">): void {
+    const { address, adopted = null, shared = false } = this.#options;
+    this.#options = { ...options, address, adopted, shared };
     this.#permitOrTell();
   }
 
@@ -176,12 +180,15 @@ export class Listener {
   }
 
   #again(): void {
-    const { address, adopted, trouble } = this.#options;
+    const { address, adopted, shared, trouble } = this.#options;
     if (adopted) return trouble("the socket that was handed over cannot be woken: restart"); // it would be lost
     const bound = this.#server.address(); // the port, if 0 was asked for
     this.#server.close();
     this.#server.listen(
-      placeOf("path" in address || bound === null || typeof bound === "string" ? address : { ...address, ...bound }),
+      placeOf(
+        "path" in address || bound === null || typeof bound === "string" ? address : { ...address, ...bound },
+        shared,
+      ),
       () => this.#permitOrTell(),
     );
   }
@@ -199,7 +206,7 @@ export class Listener {
   #identify(socket: Socket, proxy: Peer): void {
     const { limits, trouble, headerTimeout = HEADER_TIMEOUT } = this.#options;
     const why = limits.enter(null);
-    if (why !== null) return this.#refuse(socket, why, proxy.ip);
+    if (why !== null) return sendAway(socket, this.#options.refusal(why, proxy.ip));
     const stranger: Connection = { drain: () => socket.destroy(), destroy: () => socket.destroy() };
     this.#open.add(stranger);
     awaitHeader(socket, headerTimeout, (found) => {
@@ -213,9 +220,11 @@ export class Listener {
   }
 
   #begin(socket: Socket, peer: Peer): void {
-    const { limits, accept } = this.#options, { ip } = peer;
+    const { limits, accept, busy, refusal } = this.#options, { ip } = peer;
+    const words = busy?.(ip) ?? null; // first of all, and with nothing made for it: a crowd may come
+    if (words !== null) return sendAway(socket, words);
     const why = limits.enter(ip);
-    if (why !== null) return this.#refuse(socket, why, ip);
+    if (why !== null) return sendAway(socket, refusal(why, ip));
     const connection = accept(socket, peer);
     if (peer.proxied !== null && socket.listenerCount("data") > 0) socket.resume(); // TLS wants it to stand still
     this.#open.add(connection);
@@ -223,12 +232,6 @@ export class Listener {
       limits.leave(ip);
       this.#ended(connection);
     });
-  }
-
-  #refuse(socket: Socket, why: "full" | "share", ip: string): void {
-    socket.on("error", () => {});
-    socket.end(this.#options.refusal(why, ip), "latin1");
-    socket.destroySoon();
   }
 
   #ended(connection: Connection): void {
@@ -239,8 +242,43 @@ export class Listener {
 
 const HEADER_TIMEOUT = 5000;
 
-function placeOf(address: ListenAddress): { host: string; port: number; backlog: number } | { path: string } {
-  return "path" in address ? address : { host: address.host, port: address.port, backlog: BACKLOG };
+function sendAway(socket: Socket, words: string): void {
+  socket.on("error", () => {});
+  socket.end(words, "latin1");
+  socket.destroySoon();
+}
+
+interface TcpPlace {
+  readonly host: string;
+  readonly port: number;
+  readonly backlog: number;
+  readonly reusePort: boolean;
+}
+
+function placeOf(address: ListenAddress, shared = false): TcpPlace | { path: string } {
+  if ("path" in address) return address;
+  return { host: address.host, port: address.port, backlog: BACKLOG, reusePort: shared };
+}
+
+/**
+ * Whether an address can be had by this process alone: threads that share it would share it with another server's threads
+ * too, and nobody would notice.
+ *
+ * @throws {ListenError} with one sentence that says what to do.
+ */
+export async function probe(address: ListenAddress): Promise<void> {
+  const lacking = lackingPermission(address);
+  if (lacking !== null) throw new ListenError(lacking);
+  const server = createServer(SERVER_OPTIONS);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(placeOf(address), resolve);
+    });
+  } catch (error) {
+    throw new ListenError(explain(address, error as Error));
+  }
+  await new Promise<void>((resolve) => server.close(() => resolve()));
 }
 
 function textOf(bound: ReturnType<Server["address"]>): string {

@@ -3,7 +3,7 @@
  * it is committed or dropped, and adds what no configuration can lose: Received, the hop count, forged
  * Authentication-Results of our name removed. Must not know: sockets, SMTP syntax, which store.
  */
-import { Authentication, type LoginServices } from "../auth/authentication.ts";
+import { Authentication } from "../auth/authentication.ts";
 import { formatAddress } from "../model/address.ts";
 import { newId, shortId } from "../model/id.ts";
 import { accept, defer, queuedAs, reject, Reply } from "../model/reply.ts";
@@ -11,49 +11,26 @@ import { forgedResults, receivedField } from "../model/trace.ts";
 import type { Origin } from "../model/envelope.ts";
 import type { Event } from "../observe/events.ts";
 import { ReceivedMessage } from "../pipeline/contexts/received_message.ts";
-import { type Services, TransactionContext } from "../pipeline/contexts/transaction_context.ts";
-import type { Client, Role, TlsFacts } from "../pipeline/contexts/contexts.ts";
-import type { Pipeline } from "../pipeline/pipeline.ts";
+import { TransactionContext } from "../pipeline/contexts/transaction_context.ts";
+import type { Client, TlsFacts } from "../pipeline/contexts/contexts.ts";
 import { repliesPerRecipient } from "../pipeline/endings/settlement.ts";
 import type { Asking, Challenge } from "../smtp/events.ts";
-import type { Mechanism, Passwords, SaslConnection } from "../smtp/sasl/mechanism.ts";
+import type { SaslConnection } from "../smtp/sasl/mechanism.ts";
 import type { Body, BodyWriter } from "../store/store.ts";
 import type { Host, HostAnswer } from "./inbound.ts";
+import { Passage } from "./pressure/gate.ts";
 import { proxiedClient, receivedProtocol } from "./protocol.ts";
+import type { ReceptionOptions } from "./reception_options.ts";
 
-/** What a listener gives to each of its receptions. */
-export interface ReceptionOptions {
-  readonly pipeline: Pipeline;
-  readonly services: Omit<Services, "commit">;
-  readonly role: Role;
-  readonly listener: string;
-  /** Received fields of a message that has gone in circles (RFC 5321 6.3). */
-  readonly hops: number;
-  /** Recipients of one transaction, aliases expanded; one address alone may stand for more. */
-  readonly recipients: number;
-  /** Received does not say where the client is. */
-  readonly hideClient: boolean;
-  /** SASL mechanisms by name. */
-  readonly mechanisms: ReadonlyMap<string, Mechanism>;
-  /** -PLUS mechanisms are announced inside TLS. */
-  readonly bindingOffered: boolean;
-  readonly passwords: Passwords;
-  readonly logins: LoginServices;
-  /** Room for the octets of a message. */
-  receive(id: string): BodyWriter;
-  /** Makes durable what has no result yet. Null, or the refusal. */
-  commit(transaction: TransactionContext, origin: Origin): Promise<Reply<"defer"> | null>;
-  /** Words a failure of the writer. */
-  storeRefusal(error: unknown): Reply<"defer">;
-  /** A reason to take nothing now: no disk for `size` octets, a writer that is behind. Null when all is well. */
-  overload(phase: "connect" | "mail", size: number): Reply<"defer"> | null;
-}
+export type { ReceptionOptions } from "./reception_options.ts";
 
 type Answer = Reply | Promise<Reply>;
 type Answers = Reply | readonly Reply[] | Promise<Reply | readonly Reply[]>;
 const NO_BINDINGS: () => ReadonlyMap<string, Uint8Array> = () => new Map();
 
 export class Reception implements Host {
+  /** Its message, where messages under way are counted. */
+  readonly passage: Passage = new Passage();
   readonly #options: ReceptionOptions;
   readonly #session: string;
   readonly #context: TransactionContext;
@@ -68,6 +45,7 @@ export class Reception implements Host {
   #committing = false;
   #lastOrigin: Origin | null = null;
   #gone: string | null = null;
+  #shed = false;
 
   constructor(client: Client, options: ReceptionOptions) {
     const { services, role, listener } = options;
@@ -163,6 +141,7 @@ export class Reception implements Host {
     this.#gone = reason;
     this.spoiled();
     this.#authentication?.end();
+    this.#left(false);
     if (!this.#committing) {
       this.#context.abort(reason);
       this.#abandoned(reason);
@@ -180,8 +159,6 @@ export class Reception implements Host {
   // ---- phases -------------------------------------------------------------------------------------------------------
 
   #connect(): Answer {
-    const overload = this.#options.overload("connect", 0); //                                            SEMANTICS 25
-    if (overload !== null) return this.#told("connect", overload);
     return this.#then(
       this.#options.pipeline.run("connect", this.#context),
       (reply) => this.#told("connect", reply),
@@ -239,13 +216,23 @@ export class Reception implements Host {
   #mail(event: Extract<Asking, { type: "mail" }>): Answer {
     const { services, pipeline } = this.#options;
     const context = this.#context;
-    const overload = this.#options.overload("mail", event.parameters.size ?? 0);
-    if (overload !== null) return this.#told("MAIL", overload);
+    const asked = {
+      passage: this.passage,
+      client: context.client,
+      size: event.parameters.size ?? 0,
+      again: this.#shed,
+    };
+    const overload = this.#options.overload(asked); //                                                    SEMANTICS 25
+    if (overload !== null) {
+      this.#shed = true;
+      return overload.quiet ? this.sign(overload.reply) : this.#told("MAIL", overload.reply);
+    }
     context.begin({ id: newId(services.now()), sender: event.sender, parameters: event.parameters });
     return this.#then(pipeline.run("mail", context), (reply) => {
       if (reply.verdict === "accept") return reply;
       const refusal = this.#told("MAIL", reply); // with the id that the transaction had
       context.reset();
+      this.#left(false);
       return refusal;
     });
   }
@@ -347,7 +334,12 @@ export class Reception implements Host {
     if (!this.#committing) context.received?.body.discard();
     context.reset();
     this.#committing = false;
+    this.#left(true);
     return answer;
+  }
+
+  #left(answered: boolean): void {
+    this.#options.over?.(this.passage, answered);
   }
 
   // ---- pieces -------------------------------------------------------------------------------------------------------
@@ -417,6 +409,7 @@ export class Reception implements Host {
   #abandoned(reason: string): void {
     const { transaction, sender, recipients } = this.#context;
     if (transaction === null) return;
+    this.#left(false);
     this.#emit({
       type: "abandoned",
       session: this.#session,

@@ -1,12 +1,12 @@
 /**
- * The log: an observer of events, a line each, through @std/log to one buffered output. Text for people, JSON lines for
- * machines. Non-job: words (wording.ts), safety of values (escape.ts), gathering lines (line_writer.ts).
+ * The log: an observer of events, a line each, and what else is said through @std/log, to one buffered output. Text for
+ * people, JSON lines for machines. Non-job: words (wording.ts), safety of values (escape.ts), gathering lines (line_writer.ts).
  */
 import { getLogger, type LevelName, type Logger, type LogRecord, setup } from "@std/log";
 import { cut, printable, printableJson } from "./escape.ts";
 import type { Event, Observer } from "./events.ts";
 import { LineWriter, type Output } from "./line_writer.ts";
-import { fieldsOf, levelOf, textOf } from "./wording.ts";
+import { type EventLevel, fieldsOf, levelOf, textOf } from "./wording.ts";
 
 export interface LogOptions {
   /** The least that is written. */
@@ -17,6 +17,7 @@ export interface LogOptions {
 export const LOGGER = "postern";
 
 const LEVELS = { debug: "DEBUG", info: "INFO", warning: "WARN", error: "ERROR" } as const;
+const RANKS: Readonly<Record<EventLevel, number>> = { debug: 0, info: 1, warning: 2, error: 3 };
 const WORDS: Readonly<Record<LevelName, string>> = {
   NOTSET: "trace",
   DEBUG: "debug",
@@ -28,11 +29,6 @@ const WORDS: Readonly<Record<LevelName, string>> = {
 const MISSING = "lines are missing here: the reader of the log did not keep up";
 /** Names of properties whose values are nobody's business. */
 const SECRET = /pass(?:word|wd)?$|secret|token|authorization|credential/i;
-
-/** What travels through the logger with an event. */
-class Told {
-  constructor(readonly event: Event) {}
-}
 
 export interface Log {
   /** Subscribe it to the bus. */
@@ -54,31 +50,31 @@ export function openLog(options: LogOptions, output: Output): Log {
     loggers: { [LOGGER]: { level: LEVELS[options.level], handlers: ["output"] } },
   });
   const logger = getLogger(LOGGER);
-  return { observe: logObserver(logger), logger, close: () => writer.close() };
+  const least = RANKS[options.level], eventLine = options.format === "json" ? jsonEvent : textEvent;
+  const observe = (event: Event): void => {
+    const level = levelOf(event);
+    // Past the logger, whose way for a record costs four times what the line does
+    if (RANKS[level] >= least) writer.line(eventLine(event, level));
+  };
+  return { observe, logger, close: () => writer.close() };
 }
 
-/** Tells each event to the logger at the level it is worth. */
-export function logObserver(logger: Logger): Observer {
-  return (event) => {
-    switch (levelOf(event)) {
-      case "debug":
-        return logger.debug(event.type, new Told(event));
-      case "info":
-        return logger.info(event.type, new Told(event));
-      case "warning":
-        return logger.warn(event.type, new Told(event));
-      case "error":
-        return logger.error(event.type, new Told(event));
-    }
-  };
+function textEvent(event: Event, level: EventLevel): string {
+  return `${textHead(new Date(), level)}${textOf(event)}`;
+}
+
+function jsonEvent(event: Event, level: EventLevel): string {
+  return printableJson({ time: new Date().toISOString(), level, ...fieldsOf(event) });
+}
+
+function textHead(time: Date, level: string): string {
+  return `${time.toISOString()} ${level.padEnd(7)} `;
 }
 
 /** Whatever a record holds, it is one line. */
 function textLine(record: LogRecord): string {
-  const head = `${record.datetime.toISOString()} ${WORDS[record.levelName].padEnd(7)} `;
   const told = record.args[0];
-  if (told instanceof Told) return head + textOf(told.event);
-  let line = `${head}-------- ${phrase(record.msg)}`;
+  let line = `${textHead(record.datetime, WORDS[record.levelName])}-------- ${phrase(record.msg)}`;
   for (const [name, value] of facts(told)) {
     line += ` ${printable(name, 64)}=${printable(typeof value === "string" ? value : printableJson(value) ?? "")}`;
   }
@@ -88,7 +84,6 @@ function textLine(record: LogRecord): string {
 function jsonLine(record: LogRecord): string {
   const told = record.args[0];
   const head = { time: record.datetime.toISOString(), level: WORDS[record.levelName] };
-  if (told instanceof Told) return printableJson({ ...head, ...fieldsOf(told.event) });
   const rest = facts(told).map(([name, value]) => [name, typeof value === "string" ? cut(value, 1024) : value]);
   return printableJson({ ...head, event: "note", message: cut(record.msg, 1024), ...Object.fromEntries(rest) });
 }

@@ -43,6 +43,26 @@ export interface CommitOptions {
   trouble(message: string): void;
 }
 
+/** Who takes what is in the queue to where it goes. */
+export interface Taker {
+  claim(message: Pick<NewMessage, "recipients">): Claim | null;
+  take(leases: readonly Lease[], octets: Uint8Array<ArrayBuffer> | null): void;
+  kick(): void;
+}
+
+/** Hands on what was committed: the leases of a claim, and word of what is due, at once or later. */
+export function handOn(
+  taker: Taker,
+  { recipients }: Pick<NewMessage, "recipients">,
+  { leases, octets }: { readonly leases: readonly Lease[]; readonly octets: Uint8Array<ArrayBuffer> | null },
+): void {
+  if (leases.length > 0) taker.take(leases, octets);
+  // A claim leases what is ready, but for what is another node's
+  const leased = leases.reduce((sum, lease) => sum + lease.recipients.length, 0);
+  const left = recipients.filter(({ state }) => state === "ready").length > leased;
+  if (left || recipients.some(({ state }) => state === "deferred")) taker.kick();
+}
+
 /** Makes durable what has no result yet. Null: durable; else the refusal, and nothing of the message is kept. */
 export async function commitTransaction(
   transaction: TransactionContext,

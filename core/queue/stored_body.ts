@@ -1,6 +1,6 @@
 /** The octets of a message in the store as a Body, for trying it again: small ones in memory, others read as a stream. */
 import { headerEnd } from "../model/headers.ts";
-import { octetStream } from "../store/spool.ts";
+import { octetStream } from "../store/spool_file.ts";
 import type { Body, Store, StoredMessage } from "../store/store.ts";
 
 const IN_MEMORY = 256 * 1024;

@@ -3,13 +3,14 @@
  * row (sqlite.ts), the folder's own fsync (sqlite_writer.ts).
  */
 import { diskError } from "./durable_write.ts";
-import { FileBody, type Spool } from "./spool.ts";
+import type { Spool } from "./spool.ts";
+import { SpoolFile } from "./spool_file.ts";
 import type { Body } from "./store.ts";
 
 /** The body in a file of that spool whose octets are durable, or in memory. Takes the given one over. */
 export async function durableBody(spool: Spool, id: string, body: Body): Promise<Body> {
-  const own = body instanceof FileBody ? body : await copied(spool, id, body);
-  if (own instanceof FileBody) await own.sync();
+  const own = body instanceof SpoolFile ? body : await copied(spool, id, body);
+  if (own instanceof SpoolFile) await own.sync();
   return own;
 }
 
@@ -29,5 +30,5 @@ async function copied(spool: Spool, id: string, body: Body): Promise<Body> {
 
 /** The name of its file, or null: it is in memory. */
 export function fileOf(body: Body): string | null {
-  return body instanceof FileBody ? body.name : null;
+  return body instanceof SpoolFile ? body.name : null;
 }

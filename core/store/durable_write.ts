@@ -91,7 +91,7 @@ export async function syncFolder(folder: string, files: Files = Deno): Promise<v
   }
 }
 
-/** Makes the folder and the missing ones above it, each durable in the one above. */
+/** Makes the folder and the missing ones above it, each durable in the one above; its own name also where it was there. */
 export async function durableFolder(path: string, options: { readonly mode?: number } = {}): Promise<void> {
   const { mode = 0o700 } = options;
   try {
@@ -103,12 +103,21 @@ export async function durableFolder(path: string, options: { readonly mode?: num
     }
     if (!(error instanceof Deno.errors.AlreadyExists)) throw diskError(error, `cannot make the folder ${path}`);
     if (!(await Deno.stat(path)).isDirectory) throw new StoreError("io", `${path} is not a folder`);
-    return; // whoever made it synced it
   }
+  try {
+    await syncName(path); // even if it was there: whoever made it may have synced nothing, or died before he could
+  } catch (error) {
+    throw diskError(error, `cannot make the folder ${path}`);
+  }
+}
+
+/** Makes the name of a folder durable. Who may not read the one above syncs it alone: every journal of Linux brings the name along. */
+export async function syncName(path: string): Promise<void> {
   try {
     await syncFolder(parent(path));
   } catch (error) {
-    throw diskError(error, `cannot make the folder ${path}`);
+    if (!(error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable)) throw error;
+    await syncFolder(path);
   }
 }
 

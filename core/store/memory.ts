@@ -9,7 +9,8 @@ import { adopted, itemOf, type Message, type Recipient, settleOne, wholeOf } fro
 import { MemoryInboxes } from "./memory_inboxes.ts";
 import { domainsOf, inOrder, matches, totalsOf } from "./memory_queue.ts";
 import { claimedLeases, dueAt, readEntryId } from "./rows.ts";
-import { octetStream, Spool } from "./spool.ts";
+import { Spool } from "./spool.ts";
+import { octetStream } from "./spool_file.ts";
 import {
   type Body,
   type BodyWriter,

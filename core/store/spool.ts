@@ -7,6 +7,7 @@
  */
 import { concat } from "../model/octets.ts";
 import { diskError, writeAll } from "./durable_write.ts";
+import { fileStream, octetStream, SpoolFile } from "./spool_file.ts";
 import { type Body, type BodyWriter, StoreError } from "./store.ts";
 
 export interface SpoolOptions {
@@ -366,8 +367,7 @@ class MemoryBody implements Body {
 }
 
 /** A body in a spool file. */
-export class FileBody implements Body {
-  readonly memory = null;
+export class FileBody extends SpoolFile {
   readonly head: Uint8Array<ArrayBuffer>;
   readonly #spool: Spool;
   readonly #head: Head;
@@ -375,6 +375,7 @@ export class FileBody implements Body {
   #kept = false;
 
   constructor(spool: Spool, readonly name: string, file: Deno.FsFile, readonly size: number, head: Head) {
+    super();
     this.#spool = spool;
     this.#file = file;
     this.#head = head;
@@ -410,37 +411,4 @@ export class FileBody implements Body {
     this.#head.free();
     if (!this.#kept) this.#spool.remove(this.name);
   }
-}
-
-/** One chunk, not copied. */
-export function octetStream(octets: Uint8Array<ArrayBuffer>): ReadableStream<Uint8Array<ArrayBuffer>> {
-  return new ReadableStream({
-    pull(controller) {
-      if (octets.length > 0) controller.enqueue(octets);
-      controller.close();
-    },
-  }, { highWaterMark: 0 });
-}
-
-/** The octets of a file, opened when the first is asked for. Errors when the file does not have `size` octets. */
-export function fileStream(path: string, size: number): ReadableStream<Uint8Array<ArrayBuffer>> {
-  let file: Deno.FsFile | null = null, left = size;
-  return new ReadableStream({
-    async pull(controller) {
-      try {
-        file ??= await Deno.open(path, { read: true });
-        const chunk = new Uint8Array(64 * KIB);
-        const count = await file.read(chunk) ?? 0;
-        left -= count;
-        if (left < 0 || (count === 0 && left > 0)) throw new StoreError("io", `${path} does not have ${size} octets`);
-        if (count > 0) return controller.enqueue(chunk.subarray(0, count));
-        file.close();
-        controller.close();
-      } catch (error) {
-        file?.close();
-        controller.error(diskError(error, `cannot read ${path}`));
-      }
-    },
-    cancel: () => file?.close(),
-  }, { highWaterMark: 0 });
 }

@@ -24,7 +24,8 @@ import type {
   WriterRequest,
 } from "./protocol.ts";
 import { claimedLeases, encodeAdoption, encodeCommit, entryId, readEntryId } from "./rows.ts";
-import { FileBody, Spool } from "./spool.ts";
+import { Spool } from "./spool.ts";
+import { SpoolFile } from "./spool_file.ts";
 import { StoredBodies } from "./stored_bodies.ts";
 import { SqliteReading } from "./sqlite_reading.ts";
 import {
@@ -67,6 +68,8 @@ export interface SqliteOptions {
   readonly headLimit?: number;
   /** Told of trouble. */
   readonly observer?: Observer;
+  /** Milliseconds that a write waits for what other threads bring (default 0). */
+  readonly company?: number;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
   /** Told of each batch that was written: its operations, and milliseconds. */
@@ -139,6 +142,7 @@ class SqliteStore implements Store {
       start: (died, refused) => this.#startWriter(died, refused),
       trouble: (message) => this.#trouble(message),
       ...options.batch && { batch: options.batch },
+      ...options.company !== undefined && { company: options.company },
     });
     this.quarantine = {
       total: () => this.#read({ ask: "quarantine" }),
@@ -205,7 +209,7 @@ class SqliteStore implements Store {
       const octets = received?.memory ? concat([body.memory ?? NOTHING, received.memory]) : body.memory;
       const answer = await this.#writer.submit(operation, octets);
       for (const each of [body, received]) {
-        if (each instanceof FileBody && (answer.fault === undefined || answer.lost)) each.keep();
+        if (each instanceof SpoolFile && (answer.fault === undefined || answer.lost)) each.keep();
       }
       taken(answer);
       for (let i = 0; i < operation.entries.length; i++) {
@@ -316,7 +320,7 @@ class SqliteStore implements Store {
       const answer = await this.#writer.submit(operation, octets);
       // Nobody knows what of a failed write is there: a file that no row names goes at a later start
       const named = answer.fault === undefined ? answer.value === true : answer.fault === "io";
-      for (const each of [body, received]) if (each instanceof FileBody && named) each.keep();
+      for (const each of [body, received]) if (each instanceof SpoolFile && named) each.keep();
       return taken(answer) as boolean;
     } finally {
       body.discard();

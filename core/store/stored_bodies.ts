@@ -5,7 +5,7 @@
 import { applyEdits, applyEditsToBytes } from "../model/edits.ts";
 import { diskError } from "./durable_write.ts";
 import type { StoredBody } from "./protocol.ts";
-import { fileStream, octetStream } from "./spool.ts";
+import { fileStream, octetStream } from "./spool_file.ts";
 import { StoreError } from "./store.ts";
 
 type Octets = ReadableStream<Uint8Array<ArrayBuffer>>;

@@ -13,6 +13,8 @@ export interface WriterQueueOptions {
   /** Starts a thread with the database open, told of what must not be there. */
   start(died: (why: string) => void, refused: readonly Refused[]): Promise<WriterThread>;
   trouble(message: string): void;
+  /** Milliseconds that a batch waits for as many operations as the last one had (default 0: it does not wait). */
+  readonly company?: number;
   /** A batch was answered: so many operations, and how long the writer had it, milliseconds. */
   batch?(operations: number, milliseconds: number): void;
 }
@@ -43,6 +45,9 @@ export class WriterQueue {
   #starting = false;
   #tried = 0;
   #scheduled = false;
+  #gathering: ReturnType<typeof setTimeout> | null = null;
+  /** Operations of the last batch. */
+  #last = 0;
   #refused: Refused[] = [];
   #idle: (() => void)[] = [];
   /** Octets in free pages of the database, as last told. */
@@ -102,6 +107,16 @@ export class WriterQueue {
   // At the end of the event loop's turn, so that all sessions that were ready in it share an fsync and two thread
   // switches. Waiting longer for company was measured: it saves nothing and costs latency.
   #schedule(): void {
+    if (this.#flight.length > 0) return;
+    const { company = 0 } = this.#options;
+    // What other threads bring comes one after the other: as much as last time is about to
+    if (company > 0 && this.#waiting.length < this.#last) this.#gathering ??= setTimeout(() => this.#soon(), company);
+    else this.#soon();
+  }
+
+  #soon(): void {
+    if (this.#gathering !== null) clearTimeout(this.#gathering);
+    this.#gathering = null;
     if (this.#scheduled || this.#flight.length > 0) return;
     this.#scheduled = true;
     setImmediate(this.#send);
@@ -127,6 +142,7 @@ export class WriterQueue {
       at += body.length;
     }
     this.#flight = batch;
+    this.#last = batch.length;
     this.#sent = performance.now();
     const operations = batch.map(({ operation }) => operation);
     this.#thread.ask({ ask: "batch", operations, octets: buffer }, [buffer]).then(this.#answered, this.#lost);

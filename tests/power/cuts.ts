@@ -4,6 +4,7 @@
  */
 import type { Random } from "../support/random.ts";
 import { anyCut, type Cut, Disk } from "./disk.ts";
+import type { Entry } from "./journal.ts";
 import type { Run } from "./site.ts";
 
 export interface Plug {
@@ -27,12 +28,17 @@ export interface CutOptions {
 
 /** The moments, in order: half of them right behind a reply. */
 function momentsOf({ entries }: Run, { random, rounds }: CutOptions): number[] {
-  const behind = (kinds: readonly string[]) =>
-    entries.flatMap(({ kind }, at) => kinds.includes(kind) ? [at + 1] : []);
-  const replies = behind(["reply"]), syncs = behind(["syncBegin", "syncEnd"]), names = behind(["create", "rename", "unlink", "mkdir"]);
+  const behind = (kinds: readonly string[]) => entries.flatMap(({ kind }, at) => kinds.includes(kind) ? [at + 1] : []);
+  const replies = behind(["reply"]),
+    syncs = behind(["syncBegin", "syncEnd"]),
+    names = behind(["create", "rename", "unlink", "mkdir"]);
   return Array.from({ length: rounds }, (_, round) => {
     if (round % 2 === 0) return random.pick(replies);
-    return round % 8 === 1 ? random.pick(names) : round % 4 === 1 ? random.below(entries.length + 1) : random.pick(syncs);
+    return round % 8 === 1
+      ? random.pick(names)
+      : round % 4 === 1
+      ? random.below(entries.length + 1)
+      : random.pick(syncs);
   }).sort((a, b) => a - b);
 }
 
@@ -51,9 +57,8 @@ export async function cutEach(
       const entry = run.entries[at]!;
       disk.play(entry);
       time = entry.time;
-      if (entry.kind !== "reply") continue;
-      const id = /queued as ([0-9A-HJKMNP-TV-Z]{26})/.exec(entry.text)?.[1];
-      if (id !== undefined && run.names.has(id)) owed.push(id);
+      const id = idIn(entry);
+      if (id !== null && run.names.has(id)) owed.push(id);
     }
     const cut = how(random);
     disk.leave(folder, cut);
@@ -63,6 +68,12 @@ export async function cutEach(
       await Deno.remove(folder, { recursive: true });
     }
   }
+}
+
+/** The message that a reply takes over. */
+export function idIn(entry: Entry): string | null {
+  if (entry.kind !== "reply") return null;
+  return /queued as ([0-9A-HJKMNP-TV-Z]{26})/.exec(entry.text)?.[1] ?? null;
 }
 
 /** For a sentence about a fault. */

@@ -126,9 +126,22 @@ export class Disk {
     }
   }
 
-  /** The program was killed or has ended: nothing is under way. */
-  forgetSyncs(): void {
-    this.#syncs.clear();
+  /** What is in the folder now is on the disk, all of it. */
+  load(): void {
+    const read = (folder: Folder, path: string): void => {
+      for (const { name, isDirectory } of Deno.readDirSync(path)) {
+        const node = isDirectory ? new Folder() : new File();
+        this.#nodes.set(BigInt(Deno.statSync(`${path}/${name}`).ino!), node);
+        folder.durable.set(name, node);
+        folder.live.set(name, node);
+        if (node instanceof Folder) read(node, `${path}/${name}`);
+        else {
+          node.octets.change({ at: 0, data: Deno.readFileSync(`${path}/${name}`) });
+          node.octets.fold(1);
+        }
+      }
+    };
+    read(this.#root, this.#options.root);
   }
 
   #file(inode: bigint): File | null {
@@ -198,7 +211,7 @@ function shm(path: string, random: Random): void {
   const kind = random.below(4);
   if (kind === 0) return;
   const octets = new Uint8Array(kind === 1 ? 0 : 32768);
-  if (kind === 3) for (let at = 0; at < octets.length; at++) octets[at] = random.word();
+  if (kind === 3) { for (let at = 0; at < octets.length; at++) octets[at] = random.word(); }
   Deno.writeFileSync(path, octets, { mode: 0o600 });
 }
 

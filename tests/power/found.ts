@@ -5,7 +5,7 @@
  */
 import { existsSync } from "node:fs";
 import { openSqliteStore } from "../../core/store/sqlite.ts";
-import type { Store, StoredRecipient } from "../../core/store/store.ts";
+import { FINAL_STATES, type Store, type StoredRecipient } from "../../core/store/store.ts";
 import { addedOnly, latin1, withLf } from "../support/bytes.ts";
 import { keptIn } from "../support/sink_process.ts";
 import { isName, messageOf } from "../crash/messages.ts";
@@ -88,13 +88,14 @@ export class Examiner {
   }
 
   async #inboxes(store: Store, look: Look): Promise<void> {
-    for (let before: string | undefined;;) {
+    let before: string | undefined;
+    for (;;) {
       const { messages } = await store.inboxes.list({ limit: 500, ...before !== undefined && { before } });
       for (const { id, inbox, subject } of messages) {
         const message = id.split(".")[0]!;
         look.ids.add(message);
-        look.inboxes.add(`${inbox} ${subject}`);
-        look.whole(`${inbox} ${id}`, this.#compare(subject, await octetsOf(store, message), "crlf"));
+        look.inboxes.add(subject);
+        look.whole(`${inbox} ${id}`, this.#compare(subject, await octetsOf(store, message, look), "crlf"));
       }
       if (messages.length < 500) return;
       before = messages.at(-1)!.id;
@@ -104,9 +105,9 @@ export class Examiner {
   async #queue(store: Store, look: Look): Promise<void> {
     for (let offset = 0;; offset += 1000) {
       const { items, corrupt } = await store.queue({ limit: 1000, offset });
-      if (offset === 0) for (const { id, why } of corrupt) look.faults.push(`${id} is set aside: ${why}`);
+      if (offset === 0) { for (const { id, why } of corrupt) look.faults.push(`${id} is set aside: ${why}`); }
       for (const { message: { id, sender }, recipients } of items) {
-        const octets = await octetsOf(store, id), text = latin1(octets ?? new Uint8Array());
+        const octets = await octetsOf(store, id, look), text = latin1(octets ?? new Uint8Array());
         look.ids.add(id);
         if (sender === null) {
           for (const address of peopleIn(text)) look.reports.add(address);
@@ -148,9 +149,9 @@ export class Examiner {
     const name = this.#run.names.get(id)!;
     for (const address of recipientsOf(name)) {
       const local = address.split("@")[0]!, waiting = look.queue.get(`${address} ${name}`);
-      const left = waiting !== undefined && waiting.state !== "failed" && waiting.state !== "expired";
+      const left = waiting !== undefined && !FINAL_STATES.includes(waiting.state);
       const there = local.startsWith("box")
-        ? look.inboxes.has(`box ${name}`)
+        ? look.inboxes.has(name)
         : local.startsWith("dir")
         ? left || look.maildirs.has(`${local} ${name}`)
         : local.startsWith("no-")
@@ -164,7 +165,7 @@ export class Examiner {
 /** What was seen. */
 class Look {
   readonly ids = new Set<string>();
-  /** `INBOX NAME`. */
+  /** Names. */
   readonly inboxes = new Set<string>();
   /** `LOCAL NAME`. */
   readonly maildirs = new Set<string>();
@@ -179,9 +180,15 @@ class Look {
   }
 }
 
-async function octetsOf(store: Store, id: string): Promise<Uint8Array | null> {
-  const stream = await store.raw(id);
-  return stream === null ? null : new Uint8Array(await new Response(stream).arrayBuffer());
+/** What a reader of that message would get; null with a fault when he gets an error. */
+async function octetsOf(store: Store, id: string, look: Look): Promise<Uint8Array | null> {
+  try {
+    const stream = await store.raw(id);
+    return stream === null ? null : new Uint8Array(await new Response(stream).arrayBuffer());
+  } catch (error) {
+    look.faults.push(`${id} cannot be read: ${(error as Error).message}`);
+    return null;
+  }
 }
 
 /** Files that a reader of mail would see, with the name of the mailbox. */
@@ -194,4 +201,11 @@ function* filesIn(root: string): Generator<{ path: string; place: string }> {
       if (place !== undefined && part !== "tmp") yield { path, place };
     } else yield* filesIn(path);
   }
+}
+
+/** What had left by then, and what `also` has got since. */
+export function until({ copies, reports }: Elsewhere, time: number, also: Elsewhere | null = null): Elsewhere {
+  const before = (all: ReadonlyMap<string, number>, more: ReadonlyMap<string, number> | undefined) =>
+    new Map([...[...all].filter(([, when]) => when <= time), ...more ?? []]);
+  return { copies: before(copies, also?.copies), reports: before(reports, also?.reports) };
 }

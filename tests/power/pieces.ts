@@ -94,7 +94,7 @@ export class FileOctets {
       sizes.push(size);
     }
     left.#apply({ size: Math.max(...sizes) }); // sizes are one thing, sectors another
-    if (junk) for (let at = this.#size; at < left.#size; at++) left.#durable[at] = random.word();
+    if (junk) { for (let at = this.#size; at < left.#size; at++) left.#durable[at] = random.word(); }
     for (const change of this.#pending) {
       if ("size" in change) {
         if (random.below(10) < share) left.#durable.fill(0, change.size, left.#size);

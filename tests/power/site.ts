@@ -10,7 +10,7 @@ import { SinkProcess } from "../support/sink_process.ts";
 import type { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
 import { Sessions } from "../crash/sessions.ts";
-import { peopleOf, SENDER } from "../crash/relay.ts";
+import { peopleOf } from "../crash/relay.ts";
 import { type Entry, Journal } from "./journal.ts";
 
 /** Mostly small ones, some that go into files. */
@@ -50,10 +50,15 @@ export interface Run {
   readonly begun: ReadonlySet<string>;
   /** The sink's folder. */
   readonly sink: string;
+  /** What the disk had after the clean end of the first life, and how many entries that took. */
+  readonly clean: { readonly folder: string; readonly entries: number };
 }
 
 /** Lets the server take so many messages in each of its two lives, and writes down all it does. */
-export async function runSite(folder: TempFolder, { random, messages }: { random: Random; messages: number }): Promise<Run> {
+export async function runSite(
+  folder: TempFolder,
+  { random, messages }: { random: Random; messages: number },
+): Promise<Run> {
   const disk = folder.at("disk"), sink = folder.at("sink"), port = freePort();
   const ports = { smtp: freePort(), admin: freePort() };
   const journal = await Journal.make(folder, disk);
@@ -61,6 +66,7 @@ export async function runSite(folder: TempFolder, { random, messages }: { random
   await Deno.mkdir(sink);
   await using _sink = await SinkProcess.start({ port, folder: sink, seed: random.seed, slow: 5 });
   const names = new Map<string, string>(), begun = new Set<string>();
+  const clean = { folder: folder.at("clean"), entries: 0 };
   for (const life of [0, 1]) {
     await using server = await Server.start({
       config: siteConfig(disk, port),
@@ -82,10 +88,12 @@ export async function runSite(folder: TempFolder, { random, messages }: { random
     if (sessions.refused.length > 0) throw new Error(`refused without a reason: ${sessions.refused[0]}`);
     for (const [name, id] of sessions.accepted) names.set(id, name);
     for (const name of sessions.begun) begun.add(name);
-    if (life === 0) await server.stop(30_000);
-    else await server.kill();
+    if (life === 1) await server.kill();
+    else {
+      await server.stop(30_000);
+      await new Deno.Command("cp", { args: ["-a", disk, clean.folder] }).output();
+      clean.entries = (await journal.entries()).length;
+    }
   }
-  return { disk, entries: await journal.entries(), names, begun, sink };
+  return { disk, entries: await journal.entries(), names, begun, sink, clean };
 }
-
-export { SENDER };

@@ -1,7 +1,11 @@
 /** The data folder of every release, opened by this version: nothing that was promised with a 250 is lost, or forgotten. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { makeBackup } from "../../cli/backup/make.ts";
+import { restoreBackup } from "../../cli/backup/restore.ts";
+import { verifyBackup } from "../../cli/backup/verify.ts";
 import { loadConfig } from "../../core/config/load.ts";
 import { startServer } from "../../core/server.ts";
+import { openSqliteStore } from "../../core/store/sqlite.ts";
 import { Api } from "../support/api.ts";
 import { postern } from "../support/cli.ts";
 import { HookReceiver } from "../support/hook_receiver.ts";
@@ -83,6 +87,31 @@ for (const version of releases) {
       assert(recorded.some((text) => text.includes("client.example.net")), "a recording");
     } finally {
       await server.stop();
+    }
+  });
+}
+
+for (const version of releases) {
+  Deno.test(`a backup of the data folder of ${version} is whole, comes back and opens`, async () => {
+    const release: Release = JSON.parse(await Deno.readTextFile(`${HERE}${version}/release.json`));
+    await using folder = await TempFolder.make("postern-release-");
+    const { success } = await new Deno.Command("cp", { args: ["-r", `${HERE}${version}/data`, folder.at("old")] })
+      .output();
+    assert(success);
+    await makeBackup(folder.at("backup"), { data: folder.at("old"), store: "sqlite" });
+    const { manifest, queue, faults } = await verifyBackup(folder.at("backup"));
+    assertEquals(faults.told, []);
+    assert(queue!.messages >= 3);
+    await restoreBackup(folder.at("backup"), manifest!, { data: folder.at("data") });
+    const store = await openSqliteStore({ folder: folder.at("data") });
+    try {
+      for (const subject of ["for away", "held"]) {
+        const item = await store.item(release.ids[subject]!.replace(/-\d+$/, ""));
+        assertEquals(item?.message.summary.subject, subject);
+      }
+      assertEquals((await store.inboxes.list({})).messages.map(({ subject }) => subject), ["for an inbox"]);
+    } finally {
+      await store.close();
     }
   });
 }

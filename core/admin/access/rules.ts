@@ -61,6 +61,7 @@ const API: readonly Row[] = [
   ["GET /api/v1/audit", "admin"],
   ["GET /api/v1/plugins", "read"],
   ["GET /api/v1/events", "read"],
+  ["GET /api/v1/server", "read"],
   ["GET /api/v1/certificates", "read"],
   ["GET /api/v1/configuration", "admin"],
   ["GET /api/v1/webhooks", "read"],

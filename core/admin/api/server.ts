@@ -1,5 +1,5 @@
 /**
- * The API of the server itself: POST /api/v1/reload, and what is there: /certificates, /configuration (secrets masked),
+ * The API of the server itself: POST /api/v1/reload, and what is there: /server, /certificates, /configuration (secrets masked),
  * /tokens (never a token), /webhooks. Non-job: what a reload does (the composition root), telling hooks (core/webhooks).
  */
 import { Hono } from "hono";
@@ -11,7 +11,7 @@ import { Problem } from "../problem.ts";
 const MOST_FAULTS = 20;
 
 export interface ServerApiOptions {
-  readonly admin: Pick<AdminOptions, "reload" | "webhooks" | "certificates" | "configuration">;
+  readonly admin: Pick<AdminOptions, "site" | "reload" | "webhooks" | "certificates" | "configuration">;
   /** Those that are valid now. */
   tokens(): readonly AccessToken[];
 }
@@ -28,6 +28,11 @@ export function serverApi({ admin, tokens }: ServerApiOptions): Hono<AdminEnv> {
       throw new Problem(422, `Nothing has changed: ${first.join("; ")}`, {}, { faults: first });
     }
     return c.json({ changed });
+  });
+
+  app.get("/server", (c) => {
+    const { version, hostname, node = null, startedAt, smtp } = admin.site;
+    return c.json({ version, hostname, node, startedAt: new Date(startedAt).toISOString(), smtp });
   });
 
   app.get("/certificates", (c) => {

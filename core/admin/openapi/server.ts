@@ -10,6 +10,24 @@ export const SERVER_PATHS: Record<string, Json> = {
       faults: [403, 409, 422],
     }),
   },
+  "/api/v1/server": {
+    get: operation("Which server this is, and which node of those that share a database", {
+      tag: "server",
+      ok: json(
+        "This process.",
+        object({
+          version: string(),
+          hostname: string("As the configuration says."),
+          node: {
+            type: ["string", "null"],
+            description: "What this node is called; null: it shares its store with none.",
+          },
+          startedAt: time(),
+          smtp: array(string("Where it takes mail.")),
+        }),
+      ),
+    }),
+  },
   "/api/v1/certificates": {
     get: operation("What TLS clients are shown", {
       tag: "server",

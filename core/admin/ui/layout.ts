@@ -81,6 +81,22 @@ export function head(title: string, refresh?: number): Html {
   `;
 }
 
+/** What pages show of one node where several share the store; all else is of all nodes. */
+const OF_NODE: Partial<Record<PageName, string>> = {
+  overview: "Sessions that are open, alarms and the timings of plugins",
+  live: "What comes in while the page is open",
+  delivery: "How hosts answer",
+  queue: "The state of destinations",
+  plugins: "Timings",
+  certificates: "Certificates",
+  configuration: "The configuration",
+};
+
+function ofNode(current: PageName, node: string): Html | null {
+  const what = OF_NODE[current];
+  return what === undefined ? null : markup`<p class="note">${what}: of node ${node} alone.</p>`;
+}
+
 export function page(
   context: PageContext,
   options: {
@@ -101,7 +117,9 @@ export function page(
         <header class="bar">
           <div class="bar-in">
       <a class="brand" href="/">${MARK}postern</a>
-      <span class="host">${site.hostname}${site.devInbox && ", dev inbox"}</span>
+      <span class="host">${site.hostname}${site.devInbox && ", dev inbox"}${
+    site.node != null && `, node ${site.node}`
+  }</span>
       ${nav(context, options.current)}
       ${context.pages.includes("sessions") && finder()}
       <button class="btn quiet icon theme" type="button" hidden aria-label="Switch between light and dark">${
@@ -119,6 +137,7 @@ export function page(
       context.warnings.map((warning) => markup`<li class="wait">${icon("warn")}<b>${warning}</b></li>`)
     }</ul>`
   }
+    ${site.node != null && options.current !== undefined && ofNode(options.current, site.node)}
     ${options.main}
         </main>
         <footer class="foot"><span>Postern ${site.version}</span><span>up ${age(context.now - site.startedAt)}</span>${

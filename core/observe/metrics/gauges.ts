@@ -2,6 +2,7 @@
  * What is measured when somebody asks, not counted as it happens: the composition root gathers it, all of it optional.
  * Times in milliseconds, sizes in octets, moments in milliseconds since 1970; they are written in seconds.
  */
+import type { Counters } from "./counters.ts";
 import type { Exposition } from "./exposition.ts";
 
 export interface Gauges {
@@ -48,6 +49,20 @@ export interface Gauges {
   }[];
   /** Sentences that an operator should act on. */
   readonly warnings?: number;
+  /** How hard the server is pressed by those who bring mail. */
+  readonly pressure?: {
+    readonly stressed: boolean;
+    /** Milliseconds that the event loop has been late lately. */
+    readonly lag: number;
+    /** The part of `limits.memory` that is taken. */
+    readonly memory: number;
+    /** Messages of strangers that began lately. */
+    readonly underWay: number;
+    /** Connections that the kernel has made and nobody has taken. */
+    readonly outside: number;
+    /** What was sent away, by where and why. */
+    readonly shed: Counters;
+  };
 }
 
 /** At `now`, milliseconds since 1970. */
@@ -124,6 +139,34 @@ export function writeGauges(to: Exposition, gauges: Gauges, now: number): void {
     to.counter(
       { name: "postern_webhooks_dropped", help: "Events that a web hook will never hear of." },
       webhooks.map(({ name, dropped }) => [{ hook: name }, dropped]),
+    );
+  }
+  const { pressure } = gauges;
+  to.gauge(
+    { name: "postern_stressed", help: "1: strangers find less patience, and some are asked to come again." },
+    pressure && Number(pressure.stressed),
+  );
+  to.gauge({
+    name: "postern_event_loop_late_seconds",
+    help: "How late the event loop is at present: beyond limits.lag strangers are asked to come again.",
+    unit: "seconds",
+  }, pressure && pressure.lag / 1000);
+  to.gauge(
+    { name: "postern_memory_taken", help: "Memory of the process as a part of limits.memory; 1: all of it." },
+    pressure?.memory,
+  );
+  to.gauge(
+    { name: "postern_messages_under_way", help: "Messages of strangers that began in the last seconds." },
+    pressure?.underWay,
+  );
+  to.gauge({
+    name: "postern_connections_waiting",
+    help: "Connections that the kernel has made and nobody has taken yet.",
+  }, pressure?.outside);
+  if (pressure) {
+    to.counter(
+      { name: "postern_shed", help: "Connections and messages that were asked to come again, by reason." },
+      pressure.shed.samples(),
     );
   }
   to.gauge({ name: "postern_warnings", help: "Sentences that an operator should act on." }, gauges.warnings);

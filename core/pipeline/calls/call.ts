@@ -87,6 +87,7 @@ class Call {
     if (ctx.gone !== null) return this.#fail(ctx.gone);
     if (ctx.expires > 0 && instant >= ctx.expires) return this.#fail("no time was left for it");
     const view = this.#view = new PluginContext(step.observe ? this.#copy() : ctx, step.name);
+    ctx.services.asking?.(step.name, step.phase);
     let answer: unknown;
     try {
       answer = step.handler(view, this.next);

@@ -22,6 +22,8 @@ export interface Services {
   emit(event: Event): void;
   /** Told how long a phase took and what came of it; absent: nobody counts. */
   phase?(phase: Phase, verdict: Reply["verdict"], milliseconds: number): void;
+  /** Told which plugin is about to be asked, so that others can see who keeps a thread; absent: nobody looks. */
+  asking?(plugin: string, phase: Phase): void;
   /**
    * Makes durable what `rows(ctx)` lists, and the deposits. Null: durable. Else the refusal, and nothing was kept.
    * From the moment it is called the body is its business; a body whose transaction never came here is the caller's.

@@ -5,7 +5,7 @@
  */
 import { applyEdits, applyEditsToBytes } from "../../model/edits.ts";
 import { CorruptRow, decodeMessage, readEntryId } from "../rows.ts";
-import { octetStream } from "../spool.ts";
+import { octetStream } from "../spool_file.ts";
 import { type Body, StoreError } from "../store.ts";
 import type { HeaderEdits } from "../../model/envelope.ts";
 import type { PlacedBody } from "./committing.ts";

@@ -5,9 +5,16 @@
  */
 import { concat } from "../../model/octets.ts";
 import type { CommitOperation } from "../protocol.ts";
-import { dueAt, encodeCommit, entryId, folded, type NewRecipientRow, ROW_VERSION } from "../rows.ts";
+import { dueAt, encodeAdoption, encodeCommit, entryId, folded, type NewRecipientRow, ROW_VERSION } from "../rows.ts";
 import type { Address } from "../../model/address.ts";
-import { type CommitOptions, type NewMessage, StoreError } from "../store.ts";
+import {
+  type Claim,
+  type CommitOptions,
+  type NewMessage,
+  type NewRecipient,
+  StoreError,
+  type WholeItem,
+} from "../store.ts";
 import { type Connection, rows } from "./connection.ts";
 
 /** A body as it goes into the transaction: in memory, or the name of its pieces, which are there already. */
@@ -44,6 +51,19 @@ export function hasTurn(destination: string): boolean {
   return destination.startsWith("mx:") || destination.startsWith("via:");
 }
 
+/** A message that comes from another store, as it was there. */
+export function encodeAdopted(
+  item: WholeItem,
+  body: PlacedBody,
+  received: PlacedBody | null,
+): Commit {
+  const { message } = encodeAdoption(item, body.size, {
+    file: body.blob,
+    original: received === null ? null : { size: received.size, file: received.blob },
+  });
+  return columns(message, item, { body, received });
+}
+
 export function encode(
   message: NewMessage,
   body: PlacedBody,
@@ -57,16 +77,33 @@ export function encode(
     ...expires !== undefined && { expires: Math.round(expires) },
     ...received !== null && { original: { size: received.size, file: received.blob } },
   });
+  return columns(operation, { message, recipients: message.recipients }, { body, received, claim, node });
+}
+
+function columns(
+  operation: CommitOperation,
+  { message, recipients }: {
+    readonly message: Pick<NewMessage, "sender">;
+    readonly recipients: readonly Pick<NewRecipient, "address" | "original" | "route">[];
+  },
+  { body, received, claim, node = "" }: {
+    readonly body: PlacedBody;
+    readonly received: PlacedBody | null;
+    readonly claim?: Claim | undefined;
+    readonly node?: string;
+  },
+): Commit {
   return {
     operation,
     sender: message.sender === null ? "" : plain(message.sender),
     recipients: operation.recipients.map((row, place) => {
-      const { address, original, route } = message.recipients[place]!, { appointed, ...rest } = row;
-      const way = JSON.stringify(route), due = row.state === "held" ? null : dueAt(row.next_attempt, row.deadline);
+      const { address, original, route } = recipients[place]!, { appointed, ...rest } = row;
+      const way = JSON.stringify(route), waits = row.state === "ready" || row.state === "deferred";
+      const due = waits ? dueAt(row.next_attempt, row.deadline) : null;
       const taken = row.state === "ready" ? claim : undefined;
       return {
         ...rest,
-        message: message.id,
+        message: operation.id,
         facts: `${row.facts.slice(0, -(way.length + `,"route":}`.length))}}`,
         route: way,
         address: plain(address),
@@ -222,13 +259,14 @@ function inserted(
   return connection.query(
     `with new as (
        insert into recipient (message, idx, state, domain, destination, address, original, next_attempt, attempts,
-         last_reply, facts, route, deadline, due, appointed, owner)
+         last_reply, facts, route, deadline, told, released, due, appointed, owner)
        select g.message, idx, case when taken then 'active' else state end, domain, g.destination, address, original,
-         next_attempt, attempts, last_reply, facts, route, deadline, case when taken then until else due end, appointed,
+         next_attempt, attempts, last_reply, facts, route, deadline, told, released, case when taken then until else due end, appointed,
          case when taken then owner end
        from json_to_recordset($1::text::json) as g (message text, idx int, state text, domain text, destination text,
          address text, original text, next_attempt bigint, attempts int, last_reply text, facts text, route text,
-         deadline bigint, due bigint, appointed bigint, until bigint, owner text, shared boolean)
+         deadline bigint, told bigint, released smallint, due bigint, appointed bigint, until bigint, owner text,
+         shared boolean)
        left join turn t on t.destination = g.destination and t.node = $2::text,
        lateral (select until is not null and (not shared or t.destination is not null)) as x (taken)
        returning message, idx, state, destination, due

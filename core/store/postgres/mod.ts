@@ -31,11 +31,13 @@ import {
   type Store,
   StoreError,
   type StoreHealth,
+  type WholeItem,
 } from "../store.ts";
 import { Watchers } from "../watchers.ts";
+import { adopt } from "./adopting.ts";
 import { Bodies } from "./bodies.ts";
 import { Changing } from "./changing.ts";
-import { arrivals, encode, type PlacedBody } from "./committing.ts";
+import { arrivals, encode, encodeAdopted, type PlacedBody } from "./committing.ts";
 import { Connection } from "./connection.ts";
 import { PostgresCounters } from "./counters.ts";
 import { storeFault } from "./faults.ts";
@@ -265,6 +267,26 @@ class PostgresStore implements Store {
     }
   }
 
+  async adopt(item: WholeItem, body: Body, received?: Body): Promise<boolean> {
+    const placed: PlacedBody[] = [];
+    this.#committing++;
+    try {
+      if (this.#closed) throw closed();
+      for (const each of received ? [body, received] : [body]) placed.push(await this.#bodies.place(each));
+      const done = await adopt(this.#write, encodeAdopted(item, placed[0]!, placed[1] ?? null));
+      if (done) placed.length = 0;
+      this.#node.tell({ queue: true });
+      return done;
+    } catch (error) {
+      throw storeFault(error);
+    } finally {
+      body.discard();
+      received?.discard();
+      for (const each of placed) void this.#bodies.drop(each).catch(() => {});
+      if (--this.#committing === 0) this.#quiet?.();
+    }
+  }
+
   async lease(options: LeaseOptions): Promise<readonly Lease[]> {
     return await this.#ask(() => this.#leasing.lease(options));
   }
@@ -313,6 +335,10 @@ class PostgresStore implements Store {
 
   item(id: string): Promise<QueueItem | null> {
     return this.#ask(() => this.#reading.item(id));
+  }
+
+  whole(id: string): Promise<WholeItem | null> {
+    return this.#ask(() => this.#reading.whole(id));
   }
 
   async change(what: { readonly id: string } | QueueQuery, change: QueueChange): Promise<number> {

@@ -24,6 +24,7 @@ import type {
   QueueQuery,
   QueueTotals,
   StoredRecipient,
+  WholeItem,
 } from "../store.ts";
 import { type Connection, rows } from "./connection.ts";
 import type { Pool } from "./pool.ts";
@@ -68,6 +69,32 @@ export class Reading {
 
   async item(id: string): Promise<QueueItem | null> {
     return await this.#snapshot(async (connection) => (await itemsOf(connection, [id])).get(id)!.item);
+  }
+
+  /** @throws {CorruptRow} */
+  whole(id: string): Promise<WholeItem | null> {
+    return this.#snapshot(async (connection) => {
+      const others = connection.query<{ idx: number }>(
+        "select idx from recipient where message = $1::text and appointed is not null",
+        [id],
+      );
+      const kept = connection.query<Kept>(
+        `select (select expires from quarantine where message = $1::text) as expires,
+           (select size from original where message = $1::text) as size`,
+        [id],
+      );
+      const { item, faults } = (await itemsOf(connection, [id])).get(id)!;
+      if (faults.length > 0) throw new CorruptRow(`message ${id} is corrupt: ${faults.join("; ")}`);
+      if (item === null) return null;
+      const appointed = new Set((await others).map(({ idx }) => idx)),
+        [{ expires, size }] = (await kept) as readonly Kept[] as [Kept];
+      return {
+        message: item.message,
+        recipients: item.recipients.map((each) => appointed.has(each.index) ? { ...each, appointed: true } : each),
+        expires,
+        receivedSize: size,
+      };
+    });
   }
 
   /** One walk over the index, whatever stands in it. */
@@ -185,6 +212,10 @@ function bounded(limit: number, most: number): number {
   return Math.max(0, Math.min(limit, most));
 }
 
+interface Kept {
+  readonly expires: number | null;
+  readonly size: number | null;
+}
 interface Found {
   /** What can be read of it; null when that is nothing. */
   readonly item: QueueItem | null;

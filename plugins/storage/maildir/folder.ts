@@ -3,13 +3,14 @@
  * are called (layout.ts), the files in them (copy.ts).
  */
 import { dirname } from "node:path";
-import { syncFolder } from "../../../core/store/durable_write.ts";
+import { syncFolder, syncName } from "../../../core/store/durable_write.ts";
 
 /** Mailboxes known to be there; more than that and the oldest are looked at again. */
 const MAX_KNOWN = 10_000;
 
 export class Folders {
   readonly #ready = new Map<string, Promise<void>>();
+  #rootIsDurable = false;
 
   /** `root` is absolute; `mode` the permission bits of what is made. */
   constructor(readonly root: string, readonly mode: number) {}
@@ -51,13 +52,14 @@ export class Folders {
 
   async #makeRoot(folder: string): Promise<void> {
     try {
-      if (!await this.#makeOne(folder)) return;
+      if (!await this.#makeOne(folder) && this.#rootIsDurable) return;
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound) || dirname(folder) === folder) throw error;
       await this.#makeRoot(dirname(folder));
       await this.#makeOne(folder);
     }
-    await syncFolder(dirname(folder));
+    await syncName(folder); // even if it was there, as below
+    if (folder === this.root) this.#rootIsDurable = true;
   }
 
   /** False when it was there. */

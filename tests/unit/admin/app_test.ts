@@ -3,7 +3,9 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { createAdmin } from "../../../core/admin/app.ts";
 import type { AdminOptions } from "../../../core/admin/app.ts";
 import { Reply } from "../../../core/model/reply.ts";
+import { Bus } from "../../../core/observe/bus.ts";
 import { StoreError } from "../../../core/store/store.ts";
+import { waitFor } from "../../support/wait.ts";
 import { adminOptions, NOW, ORDER, PLAIN, TestStore } from "./fixture.ts";
 
 const ORIGIN = "http://127.0.0.1:8025";
@@ -443,6 +445,30 @@ Deno.test("events: only those that were asked for, and after a gap those that we
     await problem(await call("/api/v1/events?types=notice,secrets"), 400);
     for (const reader of [again, some, all]) await reader.cancel();
   }));
+
+Deno.test("events: who comes back soon hears what he missed; when nobody has listened for long nothing is kept", async () => {
+  const noted = (id: number) => `event: notice\ndata: {"where":"test","message":"${id}"}`;
+  for (const eventReturn of [300_000, 1]) {
+    const bus = new Bus(), admin = createAdmin(adminOptions(new TestStore(), { bus, limits: { eventReturn } }));
+    const open = async (after: string) => {
+      const headers = { "last-event-id": after };
+      const request = new Request(`${ORIGIN}/api/v1/events?types=notice`, after === "" ? {} : { headers });
+      return (await admin.fetch(request)).body!.getReader();
+    };
+    const notice = (message: string) => bus.emit({ type: "notice", where: "test", message });
+    const first = await open("");
+    notice("1");
+    const [, id] = /^id: (.*)$/m.exec(await readUntil(first, (text) => text.includes("event: notice")))!;
+    await first.cancel();
+    await waitFor(eventReturn === 1 ? "the past to be forgotten" : "what was missed", async () => {
+      notice("2");
+      const back = await open(id!), told = await readUntil(back, (text) => text.includes("data: "));
+      await back.cancel();
+      return told.includes(eventReturn === 1 ? "event: missed\ndata: {}" : noted(2));
+    });
+    await admin.close();
+  }
+});
 
 Deno.test("events: heartbeats, at most so many clients, slow ones are cut off, close ends all", async () => {
   const store = new TestStore();

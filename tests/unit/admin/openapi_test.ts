@@ -128,6 +128,7 @@ Deno.test("openapi: real answers are what the document says, operation by operat
     ["get", "/api/v1/rates"],
     ["get", "/api/v1/audit"],
     ["get", "/api/v1/plugins"],
+    ["get", "/api/v1/server"],
     ["get", "/api/v1/certificates"],
     ["get", "/api/v1/configuration"],
     ["get", "/api/v1/tokens"],

@@ -19,7 +19,7 @@ import { Deadlines } from "../../../core/net/deadline.ts";
 import { OutboundPool, type OutboundPoolOptions } from "../../../core/net/outbound_pool.ts";
 import { ClientTls } from "../../../core/net/tls/client_tls.ts";
 import { MemoryStore } from "../../../core/store/memory.ts";
-import { octetStream } from "../../../core/store/spool.ts";
+import { octetStream } from "../../../core/store/spool_file.ts";
 import type { Body } from "../../../core/store/store.ts";
 import { octets } from "../../support/bytes.ts";
 import { within } from "../../support/wait.ts";

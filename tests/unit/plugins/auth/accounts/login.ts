@@ -21,7 +21,7 @@ export interface Outcome extends SimulatedResult {
   /** Forms that were verified, and those that were decoys. */
   readonly asked: readonly string[];
 }
-export interface LoginOptions extends Pick<Simulated, "tls" | "identity" | "now"> {
+export interface LoginOptions extends Pick<Simulated, "tls" | "identity" | "now" | "counters"> {
   readonly passwords?: ScryptPasswords;
 }
 

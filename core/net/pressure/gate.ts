@@ -1,0 +1,134 @@
+/**
+ * How much mail may be under way while the server is behind. Open as long as it is not; then a bound on messages that have
+ * begun lately, found by trial: it grows while the event loop keeps its time and shrinks while it does not. What a message
+ * has cost before says where the bound begins, because a crowd arrives faster than a loop can find out that it is late.
+ * A peer that begins and then is slow holds its part of the bound for `FRESH` and no longer, so nobody can keep it shut.
+ * Non-job: measuring (pressure.ts), refusing (doors.ts). Times are monotonic milliseconds that the caller gives.
+ */
+
+/** A message that is expected or under way, one at most for each connection. */
+export class Passage {
+  /** When it was counted last. */
+  since = 0;
+  /** Where it counts; null: nowhere. */
+  gate: Gate | null = null;
+}
+
+/** How long a message counts at most: what has not ended by then waits for its peer, and costs nothing meanwhile. */
+const FRESH = 3000;
+/** Without a refusal for so long, and the loop in time, it is open again. */
+const CALM = 3000;
+/** Between two changes of the bound: its effect must be seen first. */
+const PERIOD = 250;
+/** So much work of messages may wait at the beginning, in periods of lateness. */
+const AHEAD = 5;
+/** Of the rest of a message's way nobody knows: so many are always let in, and at most so many where they cost little. */
+const LEAST = 8, LEAST_CHEAP = 32;
+/** What a message costs before the first has come, milliseconds. */
+const UNKNOWN = 5;
+
+export class Gate {
+  /** Lateness that is borne, milliseconds. */
+  lag: number;
+  #bound = Infinity;
+  #cost = UNKNOWN;
+  #known = false;
+  #count = 0;
+  #refused = -Infinity;
+  #changed = 0;
+  readonly #entries: { readonly passage: Passage; readonly since: number }[] = [];
+  #first = 0;
+
+  constructor(lag: number) {
+    this.lag = lag;
+  }
+
+  /** Messages may be under way; Infinity while it is open. */
+  get bound(): number {
+    return this.#bound;
+  }
+  /** Messages that began lately and have not ended. */
+  get count(): number {
+    return this.#count;
+  }
+  get closing(): boolean {
+    return this.#bound !== Infinity;
+  }
+
+  /** Messages cost so much of this thread, milliseconds each. Of a crowd that is refused it says at least no more. */
+  cost(each: number): void {
+    const known = this.#cost, next = this.#known ? known + (each - known) * 0.3 : Math.max(0.05, each);
+    if (!this.#known || !this.closing || next < known) this.#cost = next;
+    this.#known = true;
+  }
+
+  /** Is there room for one more? */
+  admits(now: number): boolean {
+    if (this.#count < this.#bound) return true;
+    this.#refused = now;
+    return false;
+  }
+
+  /** It begins, or is expected to begin. */
+  enter(passage: Passage, now: number): void {
+    if (passage.gate !== this) {
+      passage.gate?.leave(passage); // it has logged in
+      passage.gate = this;
+      this.#count++;
+    }
+    passage.since = now;
+    this.#entries.push({ passage, since: now });
+  }
+
+  leave(passage: Passage): void {
+    if (passage.gate !== this) return;
+    passage.gate = null;
+    this.#count--;
+  }
+
+  /**
+   * What was seen since the last look. `late`: how late the loop is now; `steadily`: it has been late for a while.
+   * A loop that was late once (a collection of garbage, a process that was stopped) closes nothing by itself.
+   */
+  look({ now, late, steadily }: { readonly now: number; readonly late: number; readonly steadily: boolean }): void {
+    this.#forget(now);
+    if (!this.closing) {
+      const ahead = Math.max(this.#least, AHEAD * this.lag / this.#cost);
+      if (!steadily && !(late > this.lag / 2 && this.#count >= ahead)) return;
+      this.#bound = ahead;
+      this.#changed = this.#refused = now;
+      return;
+    }
+    if (now - this.#changed < PERIOD) return;
+    this.#changed = now;
+    if (late > this.lag) this.#bound = Math.max(this.#least, this.#bound * 0.8);
+    // Grows only while somebody wants more: else the next crowd would find no bound
+    else if (now - this.#refused < PERIOD * 2 && late < this.lag / 2) this.#bound = this.#bound * 1.1 + 1;
+    if (steadily) return;
+    if (now - this.#refused > CALM) this.#bound = Infinity;
+  }
+
+  /** Only the least is let in, for as long as somebody calls this. That much always is: memory comes free by work alone. */
+  squeeze(now: number): void {
+    this.#bound = this.#least;
+    this.#changed = this.#refused = now;
+  }
+
+  get #least(): number {
+    return Math.min(LEAST_CHEAP, Math.max(LEAST, 3 * this.lag / this.#cost));
+  }
+
+  /** Lets go of what has not ended in its time. */
+  #forget(now: number): void {
+    const entries = this.#entries;
+    while (this.#first < entries.length) {
+      const { passage, since } = entries[this.#first]!;
+      if (now - since < FRESH) break;
+      if (passage.since === since) this.leave(passage); // else it is another one by now
+      this.#first++;
+    }
+    if (this.#first < 1024 && this.#first < entries.length) return;
+    entries.splice(0, this.#first);
+    this.#first = 0;
+  }
+}
