@@ -46,7 +46,8 @@ export class KeptAccounts {
   /** All lines in order of their names, the secret's first. */
   async lines(): Promise<string[]> {
     const lines = [await this.store.get(SECRET) ?? ""];
-    for (let after: string | undefined;;) {
+    let after: string | undefined;
+    for (;;) {
       const page = await this.store.list({ prefix: NAMES, limit: PAGE, ...after === undefined ? {} : { after } });
       for (const { value } of page) if (value !== "") lines.push(value);
       if (page.length < PAGE) return lines;
