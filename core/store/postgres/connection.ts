@@ -20,6 +20,8 @@ export interface ConnectionOptions {
   readonly schema?: string;
   /** Milliseconds after which the server gives a statement up (default 15 s). */
   readonly statementTimeout?: number;
+  /** Its statements all find what they want by an index, whatever the server believes of tables that change by the second. */
+  readonly indexed?: boolean;
   readonly notified?: (channel: string, payload: string) => void;
 }
 
@@ -39,7 +41,7 @@ export class Connection {
   #fault: unknown = null;
 
   private constructor(address: DatabaseAddress, at: DatabaseHost, options: ConnectionOptions) {
-    const { timeout = 5000, schema = "postern", statementTimeout = 15_000, notified } = options;
+    const { timeout = 5000, schema = "postern", statementTimeout = 15_000, indexed = false, notified } = options;
     const holder = this.#socket = { current: null as Socket | null };
     const socket = async () => {
       if (holder.current !== null || !this.#alive) throw new ConnectionLost("the connection ended");
@@ -60,6 +62,7 @@ export class Connection {
         lock_timeout: LOCK_TIMEOUT,
         idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION,
         client_min_messages: "warning",
+        ...indexed && { enable_seqscan: "off" },
       },
       onnotice: () => {},
       onnotify: notified,

@@ -170,7 +170,7 @@ class PostgresStore implements Store {
       ...(headLimit === undefined ? {} : { headLimit }),
     });
     const pool = this.#write = new Pool({
-      ...{ address, size: WRITING, trouble },
+      ...{ address, size: WRITING, indexed: true, trouble },
       ...options.deadline !== undefined && { deadline: options.deadline },
     });
     this.#read = new Pool({ address, size: READING, deadline: SEARCH, statementTimeout: SEARCH });
