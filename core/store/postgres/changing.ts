@@ -116,12 +116,13 @@ export class Changing {
           [rows(found)],
         );
         await deleteUnreferenced(connection, rows(ids));
-        return deleted.map(({ message, n, name }) => ({ id: entryId(message, n), inbox: name }))
+        const entries = deleted.map(({ message, n, name }) => ({ id: entryId(message, n), inbox: name }))
           .sort((a, b) => a.id < b.id ? -1 : 1);
+        return { entries, more: found.length === PIECE }; // some of them somebody else may have removed
       });
-      removed(gone);
-      sum += gone.length;
-      if (gone.length < PIECE) return sum;
+      removed(gone.entries);
+      sum += gone.entries.length;
+      if (!gone.more) return sum;
     }
   }
 

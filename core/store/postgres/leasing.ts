@@ -18,6 +18,8 @@ export interface LeasingOptions {
   readonly node: string;
   /** How many nodes there are. */
   nodes(): number;
+  /** By how much a living node's clock is ahead of this one's, milliseconds. */
+  ahead(): number;
   /** Something was left to other nodes: they should hear of it, and this one asks again after so many milliseconds. */
   left(milliseconds: number): void;
   trouble(message: string): void;
@@ -59,13 +61,15 @@ export class Leasing {
 
   /** What was appointed and has come, and what a clock that ran ahead has planned (case 74). True: there may be more. */
   async #forward({ now, horizon = Number.MAX_SAFE_INTEGER }: LeaseOptions): Promise<boolean> {
+    // What a node plans whose clock is still ahead is brought back only once the clock is: else it would plan it again
+    const bound = Math.round(Math.min(Number.MAX_SAFE_INTEGER, horizon + this.#options.ahead()));
     const named = "(message, idx) in (select message, idx from recipient where";
     const locked = `limit ${FORWARD} for update skip locked)`;
     const [found] = await this.#options.pool.use((connection) =>
       connection.query<{ some: boolean }>(
         `select exists (select 1 from recipient where appointed <= $1::bigint) or
            exists (select 1 from recipient where due > $2::bigint and state <> 'active') as some`,
-        [now, Math.round(horizon)],
+        [now, bound],
       )
     );
     if (!found!.some) return false;
@@ -80,7 +84,7 @@ export class Leasing {
         connection,
         `update recipient set next_attempt = $1::bigint, due = least($1::bigint, coalesce(deadline, $1::bigint))
            where ${named} due > $2::bigint and state <> 'active' ${locked} returning destination, due`,
-        [now, Math.round(horizon)],
+        [now, bound],
       ),
     ]);
     return changed.some((count) => count === FORWARD);

@@ -187,6 +187,7 @@ class PostgresStore implements Store {
         pool,
         id: this.#id,
         name: node,
+        now,
         ...beat !== undefined && { beat },
         ...silence !== undefined && { silence },
       },
@@ -196,7 +197,7 @@ class PostgresStore implements Store {
       trouble,
     });
     this.#leasing = new Leasing({
-      ...{ pool, node: this.#id, nodes: () => this.#node.count, trouble },
+      ...{ pool, node: this.#id, nodes: () => this.#node.count, ahead: () => this.#node.ahead, trouble },
       left: (milliseconds) => {
         this.#node.tell({ queue: true });
         this.#again ??= setTimeout(() => {

@@ -14,6 +14,8 @@ export interface NodeOptions {
   readonly pool: Pool;
   readonly id: string;
   readonly name: string;
+  /** This node's clock, milliseconds since 1970. */
+  now(): number;
   /** Milliseconds between two signs of life (default 5000). */
   readonly beat?: number;
   /** Another node that has been silent for so long is dead, milliseconds (default 15,000). */
@@ -46,6 +48,8 @@ const MOST_WORDS = 50, MOST_OCTETS = 7000; // PostgreSQL takes payloads up to 80
 /** Who leaves does not wait longer for a database that does not answer, milliseconds. */
 const LAST_WORDS = 3000;
 const FIRST_PAUSE = 200, LONGEST_PAUSE = 5000;
+/** Clocks of nodes that differ by more are spoken of, milliseconds. */
+const APART = 60_000;
 
 export class Node {
   readonly #options: NodeOptions;
@@ -57,6 +61,10 @@ export class Node {
   #speaking: Promise<void> = Promise.resolve();
   #running: Promise<void> | null = null;
   #stopped = false;
+  /** The last sign of life, and since when there was no gap between two, on the monotonic clock. */
+  #beaten = -Infinity;
+  #steady = 0;
+  #ahead = 0;
   #wake: () => void = () => {};
 
   constructor(options: NodeOptions) {
@@ -66,6 +74,11 @@ export class Node {
   /** Nodes that live, this one too. */
   get count(): number {
     return this.#nodes;
+  }
+
+  /** By how much the clock of a node that lives is ahead of this one's, milliseconds. */
+  get ahead(): number {
+    return this.#ahead;
   }
 
   /** The first sign of life, and from then on by itself. @throws what the first one met */
@@ -97,7 +110,11 @@ export class Node {
     const connection = this.#connection;
     if (!connection?.alive) return; // the others do it soon
     const timer = setTimeout(() => connection.destroy(), LAST_WORDS);
-    await connection.transaction((inside) => release(inside, [this.#options.id])).catch(() => {});
+    await connection.transaction(async (inside) => {
+      await release(inside, [this.#options.id]);
+      const word: Word = { from: this.#options.id, queue: true, inboxes: [] };
+      return await inside.query("select pg_notify($1::text, $2::text)", [CHANNEL, JSON.stringify(word)]);
+    }).catch(() => {});
     clearTimeout(timer);
     await connection.end();
   }
@@ -105,6 +122,7 @@ export class Node {
   async #connect(): Promise<Connection> {
     const { address } = this.#options;
     const connection = this.#connection = await Connection.open(address, {
+      indexed: true,
       notified: (_, payload) => this.#heard(payload),
     });
     await connection.query(`listen ${CHANNEL}`);
@@ -148,23 +166,30 @@ export class Node {
 
   async #beat(connection: Connection): Promise<void> {
     const { id, name, silence = SILENCE, kick, trouble } = this.#options;
-    const [seen] = await connection.query<{ away: boolean }>(
-      `insert into node (id, name) values ($1::text, $2::text) on conflict (id) do update set seen = now()
-         returning xmax = 0 as away`,
-      [id, name],
+    const [seen] = await connection.query<{ away: boolean; skew: number; most: number | null }>(
+      `insert into node (id, name, skew)
+         values ($1::text, $2::text, $3::bigint - (extract(epoch from clock_timestamp()) * 1000)::bigint)
+         on conflict (id) do update set seen = now(), skew = excluded.skew
+         returning xmax = 0 as away, skew, (select max(skew) from node where id <> $1::text) as most`,
+      [id, name, Math.round(this.#options.now())],
     );
+    this.#compare(seen!.skew, seen!.most ?? seen!.skew);
     if (seen!.away && this.#running !== null) {
       trouble("the other nodes took this one for dead: what it had in hand is theirs now");
       kick();
     }
+    const steady = this.#isSteady();
     const dead = await connection.transaction(async (inside) => {
-      const found = await inside.query<{ id: string; name: string }>(
-        `delete from node where id in (select id from node where seen < now() - $1::int * interval '1 millisecond'
-           order by id for update skip locked) returning id, name`,
-        [silence],
-      );
-      if (found.length > 0) await release(inside, found.map(({ id }) => id));
-      return found;
+      const found = steady
+        ? await inside.query<{ id: string; name: string }>(
+          `delete from node where id in (select id from node where seen < now() - $1::int * interval '1 millisecond'
+             order by id for update skip locked) returning id, name`,
+          [silence],
+        )
+        : [];
+      const strays = (await inside.query<{ id: string }>(STRAYS)).map((stray) => ({ ...stray, name: "that has left" }));
+      if (found.length + strays.length > 0) await release(inside, [...found, ...strays].map(({ id }) => id));
+      return [...found, ...strays];
     });
     for (const { name } of dead) trouble(`node ${name} shows no life any more: what it had in hand is due again`);
     if (dead.length > 0) {
@@ -176,6 +201,27 @@ export class Node {
     ) as unknown as [{ nodes: number }];
     this.#nodes = Math.max(1, nodes);
     if (await giveBack(connection, id) > 0) this.tell({ queue: true });
+  }
+
+  /**
+   * Whether it has shown life without a gap for as long as others must be silent to be dead. Else the database was away,
+   * from them as from this one: they have not had the time to show that they live.
+   */
+  #isSteady(): boolean {
+    const { beat = BEAT, silence = SILENCE } = this.#options, at = performance.now();
+    if (at - this.#beaten > Math.max(2 * beat, silence - beat)) this.#steady = at;
+    this.#beaten = at;
+    return at - this.#steady >= silence;
+  }
+
+  /** Both are distances from the database's clock. */
+  #compare(own: number, most: number): void {
+    const ahead = Math.max(0, most - own);
+    if (ahead > APART && this.#ahead <= APART) {
+      const seconds = Math.round(ahead / 1000);
+      this.#options.trouble(`the clock of another node is ${seconds} s ahead of this one's: one of them is wrong`);
+    }
+    this.#ahead = ahead;
   }
 
   async #speak(): Promise<void> {
@@ -224,6 +270,21 @@ export class Node {
     });
   }
 }
+
+/**
+ * Nodes that are no more and have something in hand all the same: it was committed after they were taken for dead, and they
+ * did not live to say so. From one node's owners to the next one's, by the index.
+ */
+const STRAYS = `
+  with recursive o (owner) as (
+    (select owner from recipient where owner is not null order by owner limit 1)
+    union all
+    select (select r.owner from recipient r where r.owner >= split_part(o.owner, '/', 1) || '0' order by r.owner limit 1)
+      from o where o.owner is not null
+  ), holder (id) as (
+    select split_part(owner, '/', 1) from o where owner is not null union select node from turn
+  )
+  select id from holder where id not in (select id from node) order by id`;
 
 /** What these nodes had in hand is due again, and their turns are free. */
 async function release(connection: Connection, ids: readonly string[]): Promise<void> {

@@ -76,6 +76,8 @@ export const STEPS: readonly string[] = [
   alter table destination set (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
   alter table counter set (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 `,
+  // How far the node's clock is ahead of the database's, milliseconds
+  "alter table node add column skew bigint not null default 0",
 ];
 
 /**
