@@ -192,7 +192,7 @@ export class PostgresArchive {
     { from, order }: { readonly from: string; readonly order: "asc" | "desc" },
   ): Promise<Found[]> {
     const rows = await this.#sql.unsafe(
-      `with hit as materialized (select key, head from ledger_entry where words @@ $1::text::tsquery and key >= $2)
+      `with hit as materialized (select key, head from ledger_entry where words @@ $1::text::tsquery and key || '' >= $2)
        select key, head from hit order by key ${order} limit ${MOST}`,
       [words, from],
     );
