@@ -87,7 +87,8 @@ export class Account {
     const { items, corrupt } = await store.queue({ limit: 1000 });
     for (const { id, why } of corrupt) faults.push(`${id} is set aside: ${why}`);
     const queue = new Map(items.map((item) => [item.message.id, item])), inbox = new Set<string>();
-    for (let before: string | undefined;;) {
+    let before: string | undefined;
+    for (;;) {
       const { messages } = await store.inboxes.list({ limit: 500, ...before !== undefined && { before } });
       for (const { id } of messages) inbox.add(id);
       if (messages.length < 500) break;
