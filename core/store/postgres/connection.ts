@@ -34,9 +34,9 @@ export class Connection {
   readonly #socket: { current: Socket | null };
   readonly #closed = Promise.withResolvers<void>();
   #alive = true;
-  /** Process of the server, and its timeline. */
+  /** Process of the server, and the server's life. */
   #pid = 0;
-  #timeline = "";
+  #life = "";
   /** What has gone wrong first in the transaction under way: all that follows only says that it is aborted. */
   #fault: unknown = null;
 
@@ -91,22 +91,26 @@ export class Connection {
   }
 
   async #greet(): Promise<void> {
-    const [state] = await this.query<{ standby: boolean; pid: number; readonly: string; timeline: string | null }>(
+    // Processes of the server that are nobody's are others after each crash, also where the first one goes on
+    const [state] = await this.query<{ standby: boolean; pid: number; readonly: string; life: string | null }>(
       `select pg_is_in_recovery() as standby, pg_backend_pid() as pid,
          current_setting('transaction_read_only') as readonly,
-         case when pg_is_in_recovery() then null else left(pg_walfile_name(pg_current_wal_lsn()), 8) end as timeline`,
+         case when pg_is_in_recovery() then null else concat_ws(' ', left(pg_walfile_name(pg_current_wal_lsn()), 8),
+           extract(epoch from pg_postmaster_start_time()), (select string_agg(pid::text, ' ' order by pid)
+             from pg_stat_activity where usesysid is null and datid is null)) end as life`,
     );
     if (state!.standby || state!.readonly === "on") throw new ConnectionLost("the server takes no writes: a standby");
     this.#pid = state!.pid;
-    this.#timeline = state!.timeline ?? "";
+    this.#life = state!.life ?? "";
   }
 
   get alive(): boolean {
     return this.#alive;
   }
 
-  get timeline(): string {
-    return this.#timeline;
+  /** The same text as long as the server neither was restarted, nor crashed, nor gave its place to another one. */
+  get life(): string {
+    return this.#life;
   }
 
   /** Resolves when it is no more. */
@@ -142,7 +146,7 @@ export class Connection {
     try {
       await begun;
       result = await work(this);
-      transaction = { xid: (await name)[0]!.xid, pid: this.#pid, timeline: this.#timeline };
+      transaction = { xid: (await name)[0]!.xid, pid: this.#pid, life: this.#life };
     } catch (error) {
       const fault = this.#fault ?? error;
       if (this.#alive) await this.query("rollback").catch(() => this.destroy());

@@ -79,14 +79,14 @@ export class Pool {
   }
 
   /**
-   * What became of it. A transaction that still goes on is ended first. False also where a failover lost it; null: it is
-   * too long ago to say. @throws when the database cannot be asked within the deadline.
+   * What became of it. A transaction that still goes on is ended first. Null: nobody can say, since the server was restarted
+   * or it is too long ago. @throws when the database cannot be asked within the deadline.
    */
-  isCommitted({ xid, pid, timeline }: TransactionName): Promise<boolean | null> {
+  isCommitted({ xid, pid, life }: TransactionName): Promise<boolean | null> {
     const until = performance.now() + PATIENCE;
     return this.#again(async (connection) => {
       for (let first = true;; first = false) {
-        if (connection.timeline !== timeline) return null; // another server's numbers
+        if (connection.life !== life) return null; // its numbers may be those of others now
         const [row] = await connection.query<{ status: string | null }>(
           "select pg_xact_status($1::text::xid8) as status",
           [
