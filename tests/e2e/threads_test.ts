@@ -83,7 +83,9 @@ testUnless(IN_CHECKOUT, "mail comes in by every thread, and lies in one inbox", 
   assertEquals(listed.map(({ id }) => id).toSorted(), ids.toSorted());
   for (const { id, size } of listed) assertEquals((await server.api.raw(id))!.length > size - 1, true, id);
   const stories = await waitFor("the ledger", async () => {
-    const page = await server.api.json<{ entries: { id: string; verdict: string }[] }>("/api/v1/sessions?verdict=accepted");
+    const page = await server.api.json<{ entries: { id: string; verdict: string }[] }>(
+      "/api/v1/sessions?verdict=accepted",
+    );
     return page.entries.length === ids.length && page;
   });
   assertEquals(stories.entries.map(({ id }) => id).toSorted(), ids.toSorted());
@@ -91,50 +93,61 @@ testUnless(IN_CHECKOUT, "mail comes in by every thread, and lies in one inbox", 
   assertStringIncludes(metrics, `postern_messages_total{verdict="accepted"} ${ids.length}`);
 });
 
-testUnless(IN_CHECKOUT, "case 36: a limit of connections holds over all threads, and each place comes back", async () => {
-  const { folder, config } = await moody("limits: { connections: 6, connectionsPerIp: 3 }\n");
-  await using _ = folder;
-  await using server = await Server.start({ config });
-  const { smtp } = server.ports;
-  for (let round = 0; round < 3; round++) {
-    const clients: SmtpClient[] = [], greetings: number[] = [];
-    for (let i = 0; i < 10; i++) {
-      const client = await SmtpClient.connect(smtp);
-      clients.push(client);
-      greetings.push((await client.reply()).code);
+testUnless(
+  IN_CHECKOUT,
+  "case 36: a limit of connections holds over all threads, and each place comes back",
+  async () => {
+    const { folder, config } = await moody("limits: { connections: 6, connectionsPerIp: 3 }\n");
+    await using _ = folder;
+    await using server = await Server.start({ config });
+    const { smtp } = server.ports;
+    for (let round = 0; round < 3; round++) {
+      const clients: SmtpClient[] = [], greetings: number[] = [];
+      for (let i = 0; i < 10; i++) {
+        const client = await SmtpClient.connect(smtp);
+        clients.push(client);
+        greetings.push((await client.reply()).code);
+      }
+      assertEquals(greetings.filter((code) => code === 220).length, 6, greetings.join(" "));
+      for (const client of clients) client.close();
+      await waitFor("room again", async () => {
+        using client = await SmtpClient.connect(smtp);
+        return (await client.reply()).code === 220;
+      });
+      await waitFor(
+        "nobody left",
+        async () => /postern_sessions_open 0\b/.test(await (await server.api.get("/metrics")).text()),
+      );
     }
-    assertEquals(greetings.filter((code) => code === 220).length, 6, greetings.join(" "));
-    for (const client of clients) client.close();
-    await waitFor("room again", async () => {
-      using client = await SmtpClient.connect(smtp);
-      return (await client.reply()).code === 220;
-    });
-    await waitFor("nobody left", async () => /postern_sessions_open 0\b/.test(await (await server.api.get("/metrics")).text()));
-  }
-});
+  },
+);
 
-testUnless(IN_CHECKOUT, "case 77: a plugin that ends its thread costs the sessions of that thread, and another one comes", async () => {
-  const { folder, config } = await moody();
-  await using _ = folder;
-  await using server = await Server.start({ config });
-  const [[, victim], [other, survivor]] = [...await everyThread(server.ports.smtp)] as [
-    [string, SmtpClient],
-    [string, SmtpClient],
-  ];
-  let closed: unknown = null;
-  await victim.command("RSET", 250);
-  await victim.command("MAIL FROM:<end@example.org>").catch((error) => closed = error);
-  assert(closed instanceof ConnectionClosed || closed instanceof Deno.errors.ConnectionReset, String(closed));
-  await waitFor("the word on it", () => /another thread talks SMTP now/.test(server.output));
-  assertMatch(server.output, /threads +"thread \d ended: a plugin ended it; its sessions are lost/);
-  await survivor.command("RSET", 250);
-  const reply = await survivor.deliver({ from: FROM, to: TO, message: message("still here") });
-  assert(queuedAs(reply) !== null, reply.raw);
-  const again = await everyThread(server.ports.smtp);
-  assert(again.has(other), "the other thread is the one that it was");
-  for (const client of [...again.values(), survivor, victim]) client.close();
-  assertMatch(server.output, /closed +ip=127.0.0.1 reason="thread ended"/);
-});
+testUnless(
+  IN_CHECKOUT,
+  "case 77: a plugin that ends its thread costs the sessions of that thread, and another one comes",
+  async () => {
+    const { folder, config } = await moody();
+    await using _ = folder;
+    await using server = await Server.start({ config });
+    const [[, victim], [other, survivor]] = [...await everyThread(server.ports.smtp)] as [
+      [string, SmtpClient],
+      [string, SmtpClient],
+    ];
+    let closed: unknown = null;
+    await victim.command("RSET", 250);
+    await victim.command("MAIL FROM:<end@example.org>").catch((error) => closed = error);
+    assert(closed instanceof ConnectionClosed || closed instanceof Deno.errors.ConnectionReset, String(closed));
+    await waitFor("the word on it", () => /another thread talks SMTP now/.test(server.output));
+    assertMatch(server.output, /threads +"thread \d ended: a plugin ended it; its sessions are lost/);
+    await survivor.command("RSET", 250);
+    const reply = await survivor.deliver({ from: FROM, to: TO, message: message("still here") });
+    assert(queuedAs(reply) !== null, reply.raw);
+    const again = await everyThread(server.ports.smtp);
+    assert(again.has(other), "the other thread is the one that it was");
+    for (const client of [...again.values(), survivor, victim]) client.close();
+    assertMatch(server.output, /closed +ip=127.0.0.1 reason="thread ended"/);
+  },
+);
 
 testUnless(IN_CHECKOUT, "case 77: an error that nobody catches in a thread is told, and costs no session", async () => {
   const { folder, config } = await moody();
@@ -146,22 +159,26 @@ testUnless(IN_CHECKOUT, "case 77: an error that nobody catches in a thread is to
   await client.command("RSET", 250);
 });
 
-testUnless(IN_CHECKOUT, "case 77: a thread that loops is named and replaced, and let in again when it comes back", async () => {
-  const { folder, config } = await moody();
-  await using _ = folder;
-  await using server = await Server.start({ config });
-  using client = await SmtpClient.ready(server.ports.smtp);
-  await client.send("MAIL FROM:<loop@example.org>\r\n");
-  await waitFor("the word on it", () => /stands still/.test(server.output), { deadline: 60_000 });
-  assertMatch(server.output, /thread \d stands still, last in the plugin moody at mail/);
-  const health = await server.api.get("/healthz"), words = await health.text();
-  assertEquals(health.status, 503, words);
-  assertStringIncludes(words, "stands still");
-  await waitFor("its return", () => /thread \d goes on/.test(server.output), { deadline: 60_000 });
-  await waitFor("a good word again", () => server.api.healthy(), { deadline: 30_000 });
-  await client.expect(250);
-  for (const each of (await everyThread(server.ports.smtp, 3)).values()) each.close();
-});
+testUnless(
+  IN_CHECKOUT,
+  "case 77: a thread that loops is named and replaced, and let in again when it comes back",
+  async () => {
+    const { folder, config } = await moody();
+    await using _ = folder;
+    await using server = await Server.start({ config });
+    using client = await SmtpClient.ready(server.ports.smtp);
+    await client.send("MAIL FROM:<loop@example.org>\r\n");
+    await waitFor("the word on it", () => /stands still/.test(server.output), { deadline: 60_000 });
+    assertMatch(server.output, /thread \d stands still, last in the plugin moody at mail/);
+    const health = await server.api.get("/healthz"), words = await health.text();
+    assertEquals(health.status, 503, words);
+    assertStringIncludes(words, "stands still");
+    await waitFor("its return", () => /thread \d goes on/.test(server.output), { deadline: 60_000 });
+    await waitFor("a good word again", () => server.api.healthy(), { deadline: 30_000 });
+    await client.expect(250);
+    for (const each of (await everyThread(server.ports.smtp, 3)).values()) each.close();
+  },
+);
 
 testUnless(IN_CHECKOUT, "a reload reaches all threads or none, and sessions keep what they found", async () => {
   const { folder, config } = await moody();
@@ -172,7 +189,10 @@ testUnless(IN_CHECKOUT, "a reload reaches all threads or none, and sessions keep
     await server.configure(text);
     const before = server.output.length;
     server.signal("SIGHUP");
-    return await waitFor("the word on it", () => /(?:notice|trouble) +reload .*/.exec(server.output.slice(before))?.[0] ?? null);
+    return await waitFor(
+      "the word on it",
+      () => /(?:notice|trouble) +reload .*/.exec(server.output.slice(before))?.[0] ?? null,
+    );
   };
   assertMatch(await reload(config.replace("mx.local.example", "mx2.local.example")), /read again; changed: hostname/);
   for (const client of old.values()) {
@@ -225,10 +245,18 @@ Deno.test("case 78: SIGTERM under load: every thread drains, and what has its 25
 
 Deno.test("case 39: a lock-out counts failed logins of all threads together", async () => {
   await using folder = await TempFolder.make("postern-threads-");
-  const accounts = await folder.file("accounts.txt", `ann@local.example ${await hashPassword("right", { random: (length) => crypto.getRandomValues(new Uint8Array(length)) })}\n`);
+  const accounts = await folder.file(
+    "accounts.txt",
+    `ann@local.example ${await hashPassword("right", {
+      random: (length) => crypto.getRandomValues(new Uint8Array(length)),
+    })}\n`,
+  );
   const port = freePort();
   const config = `${
-    HEAD.replace("listeners: [", `listeners: [{ address: "127.0.0.1:${port}", role: submission, tls: off, auth: { withoutTls: true } }, `)
+    HEAD.replace(
+      "listeners: [",
+      `listeners: [{ address: "127.0.0.1:${port}", role: submission, tls: off, auth: { withoutTls: true } }, `,
+    )
   }auth: { lockout: { delay: 1s, failuresPerAccount: 4 } }
 plugins: [{ accounts: { file: ${accounts} } }, { inbox: { everything: true } }]\n`;
   await using _ = await Server.start({ config });

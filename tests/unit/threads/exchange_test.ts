@@ -22,8 +22,14 @@ function pair(answer: (question: unknown, octets: Uint8Array) => unknown): Pair 
       port.postMessage(message, transfer);
     },
   });
-  const asks = new Exchange<unknown, never, unknown, never>(counting(port1, "asked"), { answer: () => {}, told: () => {} });
-  new Exchange<never, unknown, never, unknown>(counting(port2, "answered"), { answer, told: (note) => notes.push(note) });
+  const asks = new Exchange<unknown, never, unknown, never>(counting(port1, "asked"), {
+    answer: () => {},
+    told: () => {},
+  });
+  new Exchange<never, unknown, never, unknown>(counting(port2, "answered"), {
+    answer,
+    told: (note) => notes.push(note),
+  });
   return {
     asks,
     notes,

@@ -53,9 +53,12 @@ Deno.test("as a table of one thread would say it, whatever the order of coming a
 });
 
 Deno.test("what a dead thread had is taken back, also where it died with the lock; the others keep theirs", () => {
-  const memory = placesMemory(3, 200), [, dead, alive] = [0, 1, 2].map((thread) =>
-    new SharedPlaces(memory, { threads: 3, thread })
-  ) as [SharedPlaces, SharedPlaces, SharedPlaces];
+  const memory = placesMemory(3, 200),
+    [, dead, alive] = [0, 1, 2].map((thread) => new SharedPlaces(memory, { threads: 3, thread })) as [
+      SharedPlaces,
+      SharedPlaces,
+      SharedPlaces,
+    ];
   const owner = new SharedPlaces(memory, { threads: 3, thread: 0 });
   for (let at = 0; at < 120; at++) {
     assertEquals((at % 3 === 0 ? alive : dead).of("mx").take(`10.0.0.${at}`, MOST), null);
@@ -79,7 +82,17 @@ Deno.test("case 36: several threads at once never exceed a limit, and leave noth
   const memory = placesMemory(threads, 64), seen = new SharedArrayBuffer(4 * (1 + peers.length));
   const said = await Promise.all(Array.from({ length: threads }, async (_, thread) => {
     const worker = new Worker(new URL("./places_child.ts", import.meta.url), { type: "module" });
-    const told: Told = { memory, threads, thread, seed: seed + thread, rounds: 20_000, peers, connections, perIp, seen };
+    const told: Told = {
+      memory,
+      threads,
+      thread,
+      seed: seed + thread,
+      rounds: 20_000,
+      peers,
+      connections,
+      perIp,
+      seen,
+    };
     const answer = await new Promise<{ taken: number; wrong: number; left: number[] }>((resolve, reject) => {
       worker.onmessage = ({ data }) => resolve(data);
       worker.onerror = (event) => reject(new Error(event.message));
@@ -97,7 +110,9 @@ Deno.test("case 36: several threads at once never exceed a limit, and leave noth
   const places = new SharedPlaces(memory, { threads, thread: 0 }).of("mx");
   assertEquals(places.total, 0);
   for (const peer of peers) { // of nobody is anything left
-    for (let count = 0; count < perIp; count++) assertEquals(places.take(peer, { connections: 1000, perIp }), null, peer);
+    for (let count = 0; count < perIp; count++) {
+      assertEquals(places.take(peer, { connections: 1000, perIp }), null, peer);
+    }
     assertEquals(places.take(peer, { connections: 1000, perIp }), "share");
   }
 });
