@@ -125,7 +125,10 @@ function appOf(config: AdminConfig, parts: SiteParts): Admin {
     timings: () => metrics.timings(),
     ready,
     fault,
-    warnings: () => current().config.warnings,
+    warnings: () => {
+      const { config: { warnings }, doors: { pressure } } = current();
+      return pressure.words === null ? warnings : [pressure.words, ...warnings];
+    },
     change: (what, change) => current().sending.dispatcher.change(what, change),
     destinations: () => current().sending.dispatcher.destinations(),
     get ways() {

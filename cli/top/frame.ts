@@ -45,7 +45,9 @@ export function frameOf(look: Look, options: FrameOptions): string[] {
         : `  ${paint("red", cutTo(plain(look.trouble), Math.max(10, columns - 50)))}`
     }`,
     `sessions  ${rate(sample.sessions, earlier?.sessions, look)} new, ${sample.openSessions} open` +
-    `   cpu ${cpuOf(look)}   memory ${formatSize(sample.memory)}`,
+    `   cpu ${cpuOf(look)}   memory ${formatSize(sample.memory)}${
+      sample.stressed ? `   ${paint("red", "PRESSED")} ${rate(sample.shed, earlier?.shed, look)} shed` : ""
+    }`,
     `messages  ${
       VERDICTS.map(([verdict, tone]) =>
         `${paint(tone, verdict)} ${rate(of(sample.messages, verdict), earlier?.messages.get(verdict), look)}`

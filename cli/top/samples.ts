@@ -17,6 +17,9 @@ export interface Sample {
   readonly cpu: number;
   readonly memory: number;
   readonly plugins: ReadonlyMap<string, PluginTime>;
+  /** The server is pressed, and so many were asked to come again since its start. */
+  readonly stressed: boolean;
+  readonly shed: number;
 }
 export interface PluginTime {
   readonly calls: number;
@@ -96,5 +99,7 @@ export function sampleOf(text: string, at: number): Sample {
     cpu: sum("process_cpu_seconds_total"),
     memory: sum("process_resident_memory_bytes"),
     plugins,
+    stressed: sum("postern_stressed") > 0,
+    shed: sum("postern_shed_total"),
   };
 }

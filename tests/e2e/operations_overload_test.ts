@@ -138,7 +138,7 @@ Deno.test("case 79: a database that stays locked is 451, never a 250, and nothin
 Deno.test("case 79: a thousand connections inside a message of 50 MB: memory is bounded, and comes free", async () => {
   const hard = Number(/^Max open files\s+\d+\s+(\d+)/m.exec(Deno.readTextFileSync("/proc/self/limits"))?.[1] ?? 1024);
   const count = Math.min(1000, Math.floor((hard - 400) / 2)); // a socket and a file each in the server, a socket here
-  await using server = await Server.start({ config: CONFIG("connections: 2000") });
+  await using server = await Server.start({ config: CONFIG("connections: 2000, lag: 1s") });
   {
     using first = await SmtpClient.ready(server.ports.smtp);
     assert(queuedAs(await first.deliver({ from: "a@b.c", to: ["box@local.example"], message: message("first") })));

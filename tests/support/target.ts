@@ -30,7 +30,7 @@ export function strangersConfig(
   return `hostname: mx.example.org
 domains: ["*"]
 listeners: [{ address: "127.0.0.1:2525"${listener && `, ${listener}`} }]
-limits: { ${limits} }
+limits: { lag: 1s, ${limits} }
 admin: { address: "127.0.0.1:8025", token: "\${POSTERN_ADMIN_TOKEN}" }
 ${rest}
 `;

@@ -94,7 +94,7 @@ export class Gate {
     this.#forget(now);
     if (!this.closing) {
       const ahead = Math.max(this.#least, AHEAD * this.lag / this.#cost);
-      if (!steadily && !(late > this.lag / 2 && this.#count >= ahead)) return;
+      if (!steadily && !(this.#known && late > this.lag / 2 && this.#count >= ahead)) return;
       this.#bound = ahead;
       this.#changed = this.#refused = now;
       return;

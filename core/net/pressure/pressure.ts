@@ -63,7 +63,7 @@ export interface PressureState {
 /** Between two looks, while somebody is connected. */
 const PERIOD = 50;
 /** Looks whose median is the lateness that counts. */
-const LOOKS = 5;
+const LOOKS = 11;
 /** A writer that is this far behind takes nothing more from anybody. */
 const WRITER_BEHIND = 5000;
 /** A writer's wait weighs as a loop that is late by this part of it: 100 ms of the one are like 1 s of the other. */
@@ -195,6 +195,11 @@ export class Pressure {
     return this.#shedding.add({ where: "connect", why, because, now: this.#options.clock() });
   }
 
+  /** In words for people, while peers are asked to come again; null: none is. */
+  get words(): string | null {
+    return this.#shedding.words;
+  }
+
   get state(): PressureState {
     const { count, bound } = this.#strangers;
     return {
@@ -231,8 +236,7 @@ export class Pressure {
   #tell(now: number, late: number): void {
     const usual = this.#lag();
     for (const gate of [this.#strangers, this.#own]) {
-      const steadily = usual > gate.lag / 2;
-      gate.look({ now, late: gate.closing ? Math.min(late, usual + gate.lag / 2) : late, steadily });
+      gate.look({ now, late: gate.closing ? usual : late, steadily: usual > gate.lag / 2 });
     }
   }
 

@@ -29,6 +29,7 @@ export class Shedding {
   #begun = -Infinity;
   #last = -Infinity;
   #count = 0;
+  #because = "";
   /** The end is told of what the beginning was told of. */
   #open = false;
 
@@ -39,6 +40,12 @@ export class Shedding {
   /** It has begun and is not over. */
   get open(): boolean {
     return this.#count > 0;
+  }
+
+  /** For people, while it goes on: how many, and why; null: nobody is sent away. */
+  get words(): string | null {
+    if (this.#count === 0) return null;
+    return `More comes in than can be taken: ${this.#count} were asked to come again. When it began, ${this.#because}.`;
   }
 
   /** One was sent away at `now`; `because`: in a sentence, for the log. True when it should be told by itself. */
@@ -66,6 +73,7 @@ export class Shedding {
     this.look(now);
     this.#last = now;
     if (this.#count++ > 0 || this.#open) return;
+    this.#because = because;
     const soon = now - this.#begun < AGAIN;
     this.#begun = now;
     if (soon) return;

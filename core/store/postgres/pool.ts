@@ -152,7 +152,7 @@ export class Pool {
       this.#all.delete(connection);
     }
     try {
-      return await this.#connect();
+      return await this.#connect(Math.min(limit, PATIENCE));
     } catch (error) {
       this.#leave();
       throw error;
@@ -176,8 +176,8 @@ export class Pool {
     if (this.#ended) throw new StoreError("closed", "the store is closed");
   }
 
-  async #connect(): Promise<Connection> {
-    const until = performance.now() + PATIENCE;
+  async #connect(patience: number): Promise<Connection> {
+    const until = performance.now() + patience;
     for (;;) {
       const pause = this.#notBefore - performance.now();
       if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));

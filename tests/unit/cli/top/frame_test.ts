@@ -61,6 +61,13 @@ Deno.test("top: rates are per second between two looks, sums at the first", () =
   assertStringIncludes(anew, "accepted 0.0/s", "a server that began anew");
 });
 
+Deno.test("top: a server that is pressed says so, with what it sends away", () => {
+  const pressed = (shed: number) => `postern_stressed 1\npostern_shed_total{where="connect",why="loop"} ${shed}\n`;
+  assert(!frameOf(look(), view).join("\n").includes("PRESSED"));
+  const samples = { earlier: sampleOf(pressed(100), 2_000), sample: sampleOf(pressed(350), 12_000) };
+  assertStringIncludes(frameOf(look(samples), view).join("\n"), "PRESSED 25.0/s shed");
+});
+
 Deno.test("top: plugins in the wanted order", () => {
   const order = (sort: FrameOptions["sort"]) =>
     frameOf(look(), { ...view, sort }).map((line) => /^(spf|dnsbl|a"b\\) /.exec(line)?.[1]).filter((each) => each);
