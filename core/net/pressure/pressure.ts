@@ -70,6 +70,8 @@ const WRITER_BEHIND = 5000;
 const WRITER_PART = 10;
 /** One's own mail is bounded at so many times the lateness of strangers' mail. */
 const OWN = 4;
+/** The kernel's queue is as good as full at this part of its length. */
+const FULL = 0.75;
 /** Looks over which connections are counted. */
 const TAKEN = 10;
 /** Memory is looked at so often, and taken to this part strangers find less patience. */
@@ -227,7 +229,7 @@ export class Pressure {
     const rate = taken.reduce((sum, each) => sum + each, 0) / (taken.length * (PERIOD + this.#lag()));
     taken.unshift(0);
     if (taken.length > TAKEN) taken.pop();
-    this.#intake.look({ now, wait: outside / Math.max(rate, 0.01), full: outside >= BACKLOG * 0.9 });
+    this.#intake.look({ now, wait: outside / Math.max(rate, 0.01), full: outside >= BACKLOG * FULL });
     this.#remember(now);
     this.#shedding.look(now);
     this.#rest();
