@@ -9,6 +9,7 @@ import { ConfigError } from "../core/config/issue.ts";
 import { howMade } from "../core/packed/contents.ts";
 import { serveChild } from "../core/sandbox/process/child.ts";
 import { CHILD_WORD } from "../core/sandbox/process/command.ts";
+import { isThread, serveOwner } from "../core/threads/acceptor_thread.ts";
 import { VERSION } from "../core/version.ts";
 import { backupCommand, restoreCommand, verifyCommand } from "./backup/command.ts";
 import { banCommand } from "./ban/command.ts";
@@ -160,9 +161,10 @@ export async function runAs(name: string, args: readonly string[], terminal: Ter
 }
 
 /** The whole program: what it was called with, what it exits with. */
-export async function main(): Promise<never> {
+export async function main(): Promise<void> {
+  if (isThread()) return serveOwner(); // of a binary, which has no other module for it
   if (Deno.args[0] === CHILD_WORD) await serveChild();
-  return Deno.exit(await runAs(basename(process.argv0), Deno.args, processTerminal()));
+  Deno.exit(await runAs(basename(process.argv0), Deno.args, processTerminal()));
 }
 
 if (import.meta.main) await main();

@@ -43,6 +43,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
     "std",
   ],
   edge: ["model", "smtp", "dns", "observe", "store", "pipeline"],
+  threads: ["model", "packed", "dkim", "observe", "store", "pipeline", "queue", "net", "config"], // and core/generation.ts, which is the root
   replay: ["model", "smtp", "dns", "observe", "store", "pipeline", "auth", "net", "config"],
   embedded: ["model", "mime", "dns", "observe", "store", "pipeline", "queue", "config"], // and core/server.ts, which is the root
   admin: [

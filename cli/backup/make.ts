@@ -124,7 +124,9 @@ class Making {
     );
     const queue = store === "sqlite" ? await this.#queue() : { delivered: 0, damaged: [] };
     await this.#all(
-      filesBelow(this.#data, { skip: (path) => LEFT_OUT.has(path) || path === "maildrop" || BESIDE.test(path) }),
+      filesBelow(this.#data, {
+        skip: (path) => LEFT_OUT.has(path) || /^(?:maildrop$|command-[^/]*$)/.test(path) || BESIDE.test(path),
+      }),
     );
     this.#manifest.end(Date.now());
     for (const folder of this.#folders.reverse()) await syncFolder(folder);

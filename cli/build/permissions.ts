@@ -3,6 +3,7 @@
  * among them the program cannot do, whatever a plugin tries. Non-job: what a sandbox may do (core/sandbox).
  */
 import { resolve } from "node:path";
+import { isDatabaseUrl, parseDatabaseUrl } from "../../core/store/postgres/url.ts";
 import type { Named } from "./named.ts";
 
 export interface Permission {
@@ -48,7 +49,7 @@ export function permissionsFor(named: Named, { installed, more }: PermissionOpti
       ? resolve(installed) + path.slice(named.base.length)
       : path;
   const base = place(named.base), data = place(resolve(named.base, textOf(named.value["data"]) ?? "./data"));
-  const paths = [...named.paths, ...named.granted.read].map(place);
+  const paths = [...named.paths, ...authorityOf(named), ...named.granted.read].map(place);
   // A lone slash is a word of another kind: whoever means the whole disk says --allow read=/
   const outside = paths.filter((each) => each !== "/" && !within(each, base) && !within(each, data));
   const written = [data, ...named.written.map(place).filter((each) => !within(each, data))];
@@ -63,7 +64,12 @@ export function permissionsFor(named: Named, { installed, more }: PermissionOpti
     },
     { flag: list("write", written), why: "the data, sockets, and where plugins store" },
     {
-      flag: list("env", [...VARIABLES, ...named.variables, ...named.granted.env]),
+      flag: list("env", [
+        ...VARIABLES,
+        ...databaseOf(named) === null ? [] : ["PG*"], // its client asks for them, whatever it is told
+        ...named.variables,
+        ...named.granted.env,
+      ]),
       why: "its own variables, and those that the configuration names",
     },
     { flag: "--allow-sys=statfs,uid,hostname", why: "free space; whose mail a sendmail sends" },
@@ -86,7 +92,8 @@ function networkOf(named: Named, place: (path: string) => string): Permission[] 
     ...admin == null ? [] : [admin.address ?? DEFAULT.admin],
   ];
   // Deno asks for the net of a socket file too, and its lists of hosts have no way to write a comma
-  const addresses = written.map(textOf).map((each) =>
+  const database = databaseOf(named);
+  const addresses = [...written, ...database ?? []].map(textOf).map((each) =>
     each?.startsWith("unix:") ? `unix:${place(resolve(named.base, each.slice(5)))}` : each
   );
   if (addresses.some((each) => each === null || each.includes(","))) {
@@ -98,8 +105,34 @@ function networkOf(named: Named, place: (path: string) => string): Permission[] 
   // From any other machine a listener on all addresses is one address; commands reach the site through loopback
   const hosts = [...addresses as string[], ...named.granted.net];
   if (hosts.length === 0) return []; // `--allow-net=` is no flag
-  const why = "its listeners, its site, and what sandboxes may reach: nothing else in it speaks to others";
+  const why = database === null
+    ? "its listeners, its site, and what sandboxes may reach: nothing else in it speaks to others"
+    : "its listeners, its site, its database, and what sandboxes may reach: nothing else in it speaks to others";
   return [{ flag: list("net", hosts), why }];
+}
+
+/** Where the database listens, by what `store` says; null in the list: a variable says it. Null: there is none. */
+function databaseOf({ value }: Named): readonly (string | null)[] | null {
+  const store = value["store"];
+  if (typeof store !== "string") return null;
+  if (!isDatabaseUrl(store)) return store.includes("${") ? [null] : null;
+  const login = store.slice(0, store.lastIndexOf("@") + 1).replace(/\$\{[^{}]*\}/g, "x"); // a password is often one
+  const place = login + store.slice(store.lastIndexOf("@") + 1);
+  try {
+    if (place.includes("${")) return [null];
+    return parseDatabaseUrl(place.replace(/([?&])sslrootcert=[^&]*/, "$1")).hosts.map(({ host, port }) => {
+      if (host.startsWith("/")) return `unix:${host}/.s.PGSQL.${port}`;
+      return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+    });
+  } catch {
+    return [null]; // the configuration is bad, and a start will say so
+  }
+}
+
+/** The file of who vouches for the database's certificate. */
+function authorityOf({ value, base }: Named): string[] {
+  const [, path] = /[?&]sslrootcert=([^&$%]+)/.exec(textOf(value["store"]) ?? "") ?? [];
+  return path === undefined ? [] : [resolve(base, path)];
 }
 
 /** They are there for a start without a configuration, and do nothing in a start with one. */

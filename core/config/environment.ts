@@ -10,7 +10,7 @@ export const VARIABLES = {
   POSTERN_SMTP: "host:port of the first mx listener",
   POSTERN_ADMIN: "host:port of the admin site (`admin.address`)",
   POSTERN_ADMIN_TOKEN: "the admin site's token (`admin.token`)",
-  POSTERN_NODE: "what this node is called, where several share a database (default: the machine's name)",
+  POSTERN_NODE: "this node's name, where several share a database",
   POSTERN_THREADS: "threads that talk SMTP, or auto (`threads`)",
   POSTERN_LOG: "log level: debug, info, warning or error (`log.level`)",
 } as const;

@@ -204,7 +204,7 @@ export const File = z.strictObject({
   limits: Limits.prefault({}).describe("What a peer may use up."),
   plugins: PluginList.prefault([]).describe("The plugins, in their order, or standard: what a small mail host wants."),
   store: z.string().prefault("sqlite").describe(
-    "Where queue, ledger, counters and accounts live: sqlite, memory (nothing survives), or postgres://USER:PASSWORD@HOST/DATABASE.",
+    "sqlite, memory (nothing survives), or postgres://... (postgres.md).",
   ),
   threads: Threads.prefault(1).describe("Threads that talk SMTP; auto: as many as there are processors, at most 8."),
   nextHops: NextHops.prefault({}).describe("Hosts of one's own that mail can be routed to, by a name."),

@@ -50,6 +50,14 @@ export function threadModule(file: URL): URL {
   return new URL(`data:text/javascript,${encodeURIComponent(text)}`);
 }
 
+/**
+ * Where a thread starts that wants the whole program, plugins and all: the file, or the main module of a binary once more,
+ * which sees that it runs in a thread (cli/main.ts). A text beside it would make the binary twice as large.
+ */
+export function programModule(file: URL): URL {
+  return contents === null ? file : new URL(Deno.mainModule);
+}
+
 /** What to do about a plugin that a binary was built without. */
 export const BUILD_AGAIN = "build it again with this configuration";
 

@@ -1,5 +1,5 @@
 /**
- * The root module of a thread that talks SMTP: what comes from the owner goes to the acceptor, what the acceptor tells goes
+ * What a thread that talks SMTP runs: what comes from the owner goes to the acceptor, what the acceptor tells goes
  * to the owner with the next message. An error that nobody catches is told and costs nothing (case 77); a plugin that ends
  * the process ends this thread alone. Non-job: everything else (acceptor.ts).
  */
@@ -14,7 +14,7 @@ import type { Order, Question, Told } from "./wire.ts";
 type ThreadScope = Port & { close(): void };
 
 /** Serves the owner until it ends the thread. */
-export function serveOwner(scope: ThreadScope): void {
+export function serveOwner(scope: ThreadScope = globalThis as unknown as ThreadScope): void {
   useSha256((octets) => new Uint8Array(hash("sha256", octets, "buffer")));
   let events: PackedEvent[] = [], phases: (string | number)[] = [], questions: (string | number | null)[] = [];
   let acceptor: Promise<Acceptor> | null = null;
@@ -81,5 +81,7 @@ function guard(tell: (what: string, error: unknown) => void): void {
   });
 }
 
-// In a test that imports this file there is no owner to serve.
-if ("WorkerGlobalScope" in globalThis) serveOwner(globalThis as unknown as ThreadScope);
+/** Whether this is a thread, not the process itself. */
+export function isThread(): boolean {
+  return "WorkerGlobalScope" in globalThis;
+}

@@ -4,6 +4,7 @@
  * Non-job: what is asked (wire.ts).
  */
 import { setImmediate } from "node:timers";
+import { concat } from "../model/octets.ts";
 import { StoreError } from "../store/store.ts";
 
 /** The end of a thread that messages go into and come out of: a Worker, or what a Worker calls itself. */
@@ -41,7 +42,6 @@ interface Waiting {
 
 /** Milliseconds that what nobody waits for may wait: a message for every step of a session would cost more than the steps. */
 const LATER = 25;
-const NOTHING = new ArrayBuffer(0);
 const NONE = new Uint8Array(0);
 
 export class Exchange<Ours, Theirs, OurNote, TheirNote> {
@@ -99,21 +99,39 @@ export class Exchange<Ours, Theirs, OurNote, TheirNote> {
     const also = this.#options.also?.() ?? null;
     if (also !== null) this.#notes.push(also);
     if (this.#asks.length === 0 && this.#answers.length === 0 && this.#notes.length === 0) return;
-    const octets = this.#size === 0 ? NOTHING.slice(0) : new ArrayBuffer(this.#size);
-    const view = new Uint8Array(octets);
-    let at = 0;
-    for (const each of this.#octets) {
-      view.set(each, at);
-      at += each.length;
-    }
+    const pieces = this.#octets, octets = concat(pieces).buffer;
     const parcel: Parcel = { asks: this.#asks, answers: this.#answers, notes: this.#notes, octets };
     this.#asks = [];
     this.#answers = [];
     this.#notes = [];
     this.#octets = [];
     this.#size = 0;
-    this.#port.postMessage(parcel, [octets]);
+    try {
+      this.#port.postMessage(parcel, [octets]);
+    } catch { // a plugin has put something there that is no value
+      const again = concat(pieces).buffer; // the first is gone with the attempt
+      this.#port.postMessage(this.#sendable({ ...parcel, octets: again }), [again]);
+    }
   };
+
+  /** What can cross; whoever asked with what cannot hears so. */
+  #sendable({ asks, answers, notes, octets }: Parcel): Parcel {
+    return {
+      asks: asks.filter((each) => {
+        const fault = faultIn(each);
+        if (fault === null) return true;
+        this.#waiting.get(each[0])?.reject(fault);
+        this.#waiting.delete(each[0]);
+        return false;
+      }),
+      answers: answers.map((each) => {
+        const fault = faultIn(each);
+        return fault === null ? each : [each[0], null, faultOf(fault)];
+      }),
+      notes: notes.map((each) => faultIn(each) === null ? each : JSON.parse(JSON.stringify(each, asText))),
+      octets,
+    };
+  }
 
   /** The other side is no more: who waits hears so. */
   close(why: Error): void {
@@ -157,6 +175,21 @@ export class Exchange<Ours, Theirs, OurNote, TheirNote> {
     this.#answers.push(error === undefined ? [number, value] : [number, null, faultOf(error)]);
     this.#schedule();
   }
+}
+
+/** Why it cannot cross, or null. */
+function faultIn(value: unknown): Error | null {
+  try {
+    structuredClone(value);
+    return null;
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+/** What JSON has no word for. */
+function asText(_: string, value: unknown): unknown {
+  return typeof value === "bigint" || typeof value === "function" || typeof value === "symbol" ? String(value) : value;
 }
 
 function faultOf(error: unknown): Fault {

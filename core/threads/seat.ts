@@ -2,7 +2,7 @@
  * One life of a thread that talks SMTP, as the owner has it: the Worker, who attends to it, and whether it shows that it
  * lives. Non-job: when it begins and what follows its end (acceptors.ts).
  */
-import { threadModule } from "../packed/contents.ts";
+import { programModule } from "../packed/contents.ts";
 import { Attendant, type House } from "./attendant.ts";
 import type { ThreadVitals } from "./vitals.ts";
 import type { DoorSent, Order } from "./wire.ts";
@@ -35,7 +35,7 @@ export class Seat {
     vitals.clear();
     this.thread = thread;
     this.#vitals = vitals;
-    this.#worker = new Worker(threadModule(new URL("./acceptor_thread.ts", import.meta.url)), {
+    this.#worker = new Worker(programModule(new URL("./acceptor_root.ts", import.meta.url)), {
       type: "module",
       name: `smtp ${thread}`,
     });

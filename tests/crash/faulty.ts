@@ -6,7 +6,7 @@ import { Server, type ServerOptions } from "../support/server.ts";
 import type { TempFolder } from "../support/temp.ts";
 
 /** Numbers of errno(3) on Linux. */
-export const ERRORS = { EIO: 5, ENOSPC: 28, EDQUOT: 122 } as const;
+export const ERRORS = { EIO: 5, EMFILE: 24, ENOSPC: 28, EROFS: 30, EDQUOT: 122 } as const;
 export type ErrorName = keyof typeof ERRORS;
 
 /** In the order of fault.c's list. */

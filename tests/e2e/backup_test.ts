@@ -47,11 +47,12 @@ class Load implements AsyncDisposable {
       });
       if (id === "") return;
       this.removed.add(id); // said before: it may be gone from now on
-      const { ok } = await fetch(`${this.server.api.base}/api/v1/messages/${id}`, {
+      const response = await fetch(`${this.server.api.base}/api/v1/messages/${id}`, {
         method: "DELETE",
         headers: { authorization: `Bearer ${this.server.api.token}` },
-      });
-      assert(ok, id);
+      }).catch(() => null); // a connection that was kept may be closed just then
+      await response?.body?.cancel();
+      assert(response === null || response.ok, id);
     }
   }
   async stop(): Promise<void> {
@@ -159,10 +160,6 @@ delivery: { retry: [1h], routes: [{ to: remote, via: away }] }
   assertEquals(received.size, (await Deno.stat(`${files}/${ids[0]}.eml`)).size);
 
   tired = false;
-  { // makes the other host's data folder
-    await using server = await Server.start({ data: fresh, config });
-    await server.stop();
-  }
   assertMatch((await run(fresh, "import", files, "--dry-run")).out, /^3 messages can be imported/);
   const back = await run(fresh, "import", files, "--json");
   assertEquals([back.code, JSON.parse(back.out).imported], [0, 3]);

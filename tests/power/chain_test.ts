@@ -9,38 +9,11 @@ import { Random, seedOf } from "../support/random.ts";
 import { TempFolder } from "../support/temp.ts";
 import { Account, type Promised, promisesIn } from "./chain.ts";
 import { anyCut, Disk } from "./disk.ts";
-import { type Entry, Journal } from "./journal.ts";
+import type { Entry } from "./journal.ts";
+import { live } from "./life.ts";
 
 const LIVES = Number(Deno.env.get("POWER_LIVES") ?? 6);
 const CUTS = Number(Deno.env.get("POWER_CUTS") ?? 4);
-const OPERATIONS = 60;
-
-/** A life on the folder `disk/data`. */
-async function live(
-  folder: TempFolder,
-  disk: string,
-  { seed, close }: { seed: number; close: boolean },
-): Promise<readonly Entry[]> {
-  const journal = await Journal.make(folder, disk);
-  await Deno.writeFile(journal.path, new Uint8Array());
-  const script = new URL("store_life.ts", import.meta.url).pathname;
-  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "-A",
-      "--no-check",
-      script,
-      `${disk}/data`,
-      String(seed),
-      String(OPERATIONS),
-      close ? "close" : "exit",
-    ],
-    env: journal.env,
-    stdout: "null",
-  }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
-  return await journal.entries();
-}
 
 /** Half of the moments right behind a promise, a quarter before the first one: while it starts. */
 function momentIn(entries: readonly Entry[], random: Random): number {
@@ -74,7 +47,7 @@ testWith(["gcc"], "case 70: the power goes again and again, also while a start r
     const blind = new Disk({ root: disk, without: (path) => path.endsWith("-wal") });
     base.load();
     blind.load();
-    const entries = await live(folder, disk, { seed: random.word(), close: random.below(2) === 0 });
+    const entries = await live(folder, disk, { seed: random.word(), close: random.below(2) === 0, operations: 60 });
     const moments = Array.from({ length: CUTS }, () => momentIn(entries, random)).sort((a, b) => a - b);
     const next = random.below(CUTS); // the cut after which it goes on
     let at = 0, left: { readonly disk: string; readonly promised: readonly Promised[] } | null = null;

@@ -1,7 +1,7 @@
 /**
  * The server that the power-loss tests run, and its journal: mail for inboxes, Maildirs and the queue at once, from a
- * first start on folders that are not there yet, through a clean end and a second start to a sudden end. Non-job: cuts and
- * what is found after them (found.ts).
+ * first start on folders that are not there yet, through a clean end and a second start, with two threads that talk SMTP,
+ * to a sudden end. Non-job: cuts and what is found after them (found.ts).
  */
 import { freePort } from "../support/ports.ts";
 import type { Random } from "../support/random.ts";
@@ -17,9 +17,10 @@ import { type Entry, Journal } from "./journal.ts";
 const SIZES = [1_000, 1_000, 1_000, 20_000, 300_000];
 const PEOPLE = ["box", "dir0", "dir1", "dir2"] as const;
 
-/** Inboxes, Maildirs, and what leaves by the sink at that port. */
-export function siteConfig(disk: string, port: number): string {
-  return `hostname: mx.local.example
+/** Inboxes, Maildirs, and what leaves by the sink at that port; with so many threads that talk SMTP. */
+export function siteConfig(disk: string, port: number, threads = 1): string {
+  return `threads: ${threads}
+hostname: mx.local.example
 domains: [local.example]
 postmaster: box@local.example
 listeners: [{ address: "127.0.0.1:2525" }]
@@ -69,7 +70,7 @@ export async function runSite(
   const clean = { folder: folder.at("clean"), entries: 0 };
   for (const life of [0, 1]) {
     await using server = await Server.start({
-      config: siteConfig(disk, port),
+      config: siteConfig(disk, port, life + 1),
       data: `${disk}/data`,
       ports,
       env: journal.env,

@@ -24,9 +24,13 @@ export interface MovingOptions {
 }
 type Work = (store: Store, config: Config) => Promise<ExitCode>;
 
-async function withStore({ config: file }: MovingOptions, terminal: Terminal, work: Work): Promise<ExitCode> {
+async function withStore(
+  { config: file, make = false }: MovingOptions & { readonly make?: boolean },
+  terminal: Terminal,
+  work: Work,
+): Promise<ExitCode> {
   const config = await loadConfig({ ...file !== undefined && { file }, env: terminal.env, cwd: terminal.cwd });
-  const store = await openFolder(config);
+  const store = await openFolder(config, { make });
   try {
     return await work(store, config);
   } finally {
@@ -97,7 +101,7 @@ export async function importQueue(folder: string, options: MovingOptions, termin
   const { good, bad } = await checkFolder(source, (done) => progress.at(done));
   progress.clear();
   if (options.dryRun) return told(source, { taken: [], there: [], good, bad }, { options, terminal });
-  return await withStore(options, terminal, async (store) => {
+  return await withStore({ ...options, make: true }, terminal, async (store) => {
     const taken: string[] = [], there: string[] = [], worse = [...bad];
     for (const { name } of bad) await setAside(source, name);
     await atOnce(good, async (id) => {

@@ -20,6 +20,8 @@ export interface ConnectionOptions {
   readonly schema?: string;
   /** Milliseconds after which the server gives a statement up (default 15 s). */
   readonly statementTimeout?: number;
+  /** Its statements all find what they want by an index, whatever the server believes of tables that change by the second. */
+  readonly indexed?: boolean;
   readonly notified?: (channel: string, payload: string) => void;
 }
 
@@ -32,14 +34,14 @@ export class Connection {
   readonly #socket: { current: Socket | null };
   readonly #closed = Promise.withResolvers<void>();
   #alive = true;
-  /** Process of the server, and its timeline. */
+  /** Process of the server, and the server's life. */
   #pid = 0;
-  #timeline = "";
+  #life = "";
   /** What has gone wrong first in the transaction under way: all that follows only says that it is aborted. */
   #fault: unknown = null;
 
   private constructor(address: DatabaseAddress, at: DatabaseHost, options: ConnectionOptions) {
-    const { timeout = 5000, schema = "postern", statementTimeout = 15_000, notified } = options;
+    const { timeout = 5000, schema = "postern", statementTimeout = 15_000, indexed = false, notified } = options;
     const holder = this.#socket = { current: null as Socket | null };
     const socket = async () => {
       if (holder.current !== null || !this.#alive) throw new ConnectionLost("the connection ended");
@@ -60,6 +62,7 @@ export class Connection {
         lock_timeout: LOCK_TIMEOUT,
         idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION,
         client_min_messages: "warning",
+        ...indexed && { enable_seqscan: "off" },
       },
       onnotice: () => {},
       onnotify: notified,
@@ -88,22 +91,26 @@ export class Connection {
   }
 
   async #greet(): Promise<void> {
-    const [state] = await this.query<{ standby: boolean; pid: number; readonly: string; timeline: string | null }>(
+    // Processes of the server that are nobody's are others after each crash, also where the first one goes on
+    const [state] = await this.query<{ standby: boolean; pid: number; readonly: string; life: string | null }>(
       `select pg_is_in_recovery() as standby, pg_backend_pid() as pid,
          current_setting('transaction_read_only') as readonly,
-         case when pg_is_in_recovery() then null else left(pg_walfile_name(pg_current_wal_lsn()), 8) end as timeline`,
+         case when pg_is_in_recovery() then null else concat_ws(' ', left(pg_walfile_name(pg_current_wal_lsn()), 8),
+           extract(epoch from pg_postmaster_start_time()), (select string_agg(pid::text, ' ' order by pid)
+             from pg_stat_activity where usesysid is null and datid is null)) end as life`,
     );
     if (state!.standby || state!.readonly === "on") throw new ConnectionLost("the server takes no writes: a standby");
     this.#pid = state!.pid;
-    this.#timeline = state!.timeline ?? "";
+    this.#life = state!.life ?? "";
   }
 
   get alive(): boolean {
     return this.#alive;
   }
 
-  get timeline(): string {
-    return this.#timeline;
+  /** The same text as long as the server neither was restarted, nor crashed, nor gave its place to another one. */
+  get life(): string {
+    return this.#life;
   }
 
   /** Resolves when it is no more. */
@@ -139,7 +146,7 @@ export class Connection {
     try {
       await begun;
       result = await work(this);
-      transaction = { xid: (await name)[0]!.xid, pid: this.#pid, timeline: this.#timeline };
+      transaction = { xid: (await name)[0]!.xid, pid: this.#pid, life: this.#life };
     } catch (error) {
       const fault = this.#fault ?? error;
       if (this.#alive) await this.query("rollback").catch(() => this.destroy());

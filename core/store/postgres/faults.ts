@@ -23,8 +23,11 @@ export interface TransactionName {
   readonly xid: string;
   /** The process of the server that has it. */
   readonly pid: number;
-  /** Timeline of the write-ahead log: after a failover the number may be another transaction's. */
-  readonly timeline: string;
+  /**
+   * Of the server. After a failover, and after a crash that lost what was not yet written of it, the number is given
+   * again to another transaction.
+   */
+  readonly life: string;
 }
 
 /** Of the database, with the SQLSTATE that it gave; 08000 where the connection was lost. */

@@ -66,8 +66,10 @@ export interface PostgresOptions {
   readonly blobLimit?: number;
   /** Most octets of a header section (default 256 KiB). */
   readonly headLimit?: number;
-  /** Milliseconds between two signs of life (default 5000); after three without one the others take over. */
+  /** Milliseconds between two signs of life (default 5000). */
   readonly beat?: number;
+  /** This node takes over from one that has been silent for so long, milliseconds (default 15,000). */
+  readonly silence?: number;
   /** Milliseconds in which the database must have done what it is asked (default 20 s); else it counts as refused. */
   readonly deadline?: number;
   /** Told of trouble. */
@@ -157,7 +159,7 @@ class PostgresStore implements Store {
   #again: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: PostgresOptions, address: DatabaseAddress, lock: FolderLock) {
-    const { folder, memoryBudget, blobLimit, headLimit, now = Date.now, node = hostname(), beat } = options;
+    const { folder, memoryBudget, blobLimit, headLimit, now = Date.now, node = hostname(), beat, silence } = options;
     const trouble = (message: string) => this.#trouble(message);
     this.#folder = folder;
     this.#lock = lock;
@@ -170,7 +172,7 @@ class PostgresStore implements Store {
       ...(headLimit === undefined ? {} : { headLimit }),
     });
     const pool = this.#write = new Pool({
-      ...{ address, size: WRITING, trouble },
+      ...{ address, size: WRITING, indexed: true, trouble },
       ...options.deadline !== undefined && { deadline: options.deadline },
     });
     this.#read = new Pool({ address, size: READING, deadline: SEARCH, statementTimeout: SEARCH });
@@ -180,7 +182,14 @@ class PostgresStore implements Store {
     this.#reading = new Reading(this.#read);
     this.counters = new PostgresCounters({ pool, now });
     this.#node = new Node({
-      ...{ address, pool, id: this.#id, name: node, ...beat !== undefined && { beat } },
+      ...{
+        address,
+        pool,
+        id: this.#id,
+        name: node,
+        ...beat !== undefined && { beat },
+        ...silence !== undefined && { silence },
+      },
       kick: () => this.#kick(),
       changed: ({ type, id, inbox }) => this.#watchers.tell(type, { id, inbox }),
       chores: () => this.#chores(),

@@ -14,8 +14,10 @@ export interface NodeOptions {
   readonly pool: Pool;
   readonly id: string;
   readonly name: string;
-  /** Milliseconds between two signs of life (default 5000); three of them without one, and a node is dead. */
+  /** Milliseconds between two signs of life (default 5000). */
   readonly beat?: number;
+  /** Another node that has been silent for so long is dead, milliseconds (default 15,000). */
+  readonly silence?: number;
   /** Something in the queue may be due. */
   kick(): void;
   /** A copy came to an inbox of another node, or went. */
@@ -37,10 +39,12 @@ interface Word {
 }
 
 const CHANNEL = "postern";
-const BEAT = 5000;
+const BEAT = 5000, SILENCE = 15_000;
 /** Milliseconds that words are gathered before they are said. */
 const GATHER = 50;
 const MOST_WORDS = 50, MOST_OCTETS = 7000; // PostgreSQL takes payloads up to 8000 octets
+/** Who leaves does not wait longer for a database that does not answer, milliseconds. */
+const LAST_WORDS = 3000;
 const FIRST_PAUSE = 200, LONGEST_PAUSE = 5000;
 
 export class Node {
@@ -90,9 +94,12 @@ export class Node {
     this.#wake();
     await this.#running;
     await this.#speaking;
-    const { pool, id } = this.#options;
-    await pool.transaction((connection) => release(connection, [id])).catch(() => {}); // the others do it soon
-    await this.#connection?.end();
+    const connection = this.#connection;
+    if (!connection?.alive) return; // the others do it soon
+    const timer = setTimeout(() => connection.destroy(), LAST_WORDS);
+    await connection.transaction((inside) => release(inside, [this.#options.id])).catch(() => {});
+    clearTimeout(timer);
+    await connection.end();
   }
 
   async #connect(): Promise<Connection> {
@@ -140,7 +147,7 @@ export class Node {
   }
 
   async #beat(connection: Connection): Promise<void> {
-    const { id, name, beat = BEAT, kick, trouble } = this.#options;
+    const { id, name, silence = SILENCE, kick, trouble } = this.#options;
     const [seen] = await connection.query<{ away: boolean }>(
       `insert into node (id, name) values ($1::text, $2::text) on conflict (id) do update set seen = now()
          returning xmax = 0 as away`,
@@ -154,7 +161,7 @@ export class Node {
       const found = await inside.query<{ id: string; name: string }>(
         `delete from node where id in (select id from node where seen < now() - $1::int * interval '1 millisecond'
            order by id for update skip locked) returning id, name`,
-        [3 * beat],
+        [silence],
       );
       if (found.length > 0) await release(inside, found.map(({ id }) => id));
       return found;

@@ -38,7 +38,7 @@ export class Pool {
   readonly #options: PoolOptions;
   readonly #free: Connection[] = [];
   readonly #all = new Set<Connection>();
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting = new Set<() => void>();
   #used = 0;
   #failures = 0;
   /** No attempt to connect before, on the monotonic clock. */
@@ -79,14 +79,14 @@ export class Pool {
   }
 
   /**
-   * What became of it. A transaction that still goes on is ended first. False also where a failover lost it; null: it is
-   * too long ago to say. @throws when the database cannot be asked within the deadline.
+   * What became of it. A transaction that still goes on is ended first. Null: nobody can say, since the server was restarted
+   * or it is too long ago. @throws when the database cannot be asked within the deadline.
    */
-  isCommitted({ xid, pid, timeline }: TransactionName): Promise<boolean | null> {
+  isCommitted({ xid, pid, life }: TransactionName): Promise<boolean | null> {
     const until = performance.now() + PATIENCE;
     return this.#again(async (connection) => {
       for (let first = true;; first = false) {
-        if (connection.timeline !== timeline) return null; // another server's numbers
+        if (connection.life !== life) return null; // its numbers may be those of others now
         const [row] = await connection.query<{ status: string | null }>(
           "select pg_xact_status($1::text::xid8) as status",
           [
@@ -104,7 +104,8 @@ export class Pool {
   /** Lets everything under way fail, and comes to an end. */
   async end(): Promise<void> {
     this.#ended = true;
-    for (const wake of this.#waiting.splice(0)) wake();
+    for (const wake of this.#waiting) wake();
+    this.#waiting.clear();
     await Promise.all([...this.#all].map((each) => each.end()));
     this.#all.clear();
   }
@@ -121,8 +122,8 @@ export class Pool {
   }
 
   async #once<T>(work: (connection: Connection) => Promise<T>, { deadline }: UseOptions): Promise<T> {
-    const connection = await this.#take();
     const limit = deadline ?? this.#options.deadline ?? 20_000;
+    const connection = await this.#take(limit);
     let late = false;
     const timer = setTimeout(() => {
       late = true;
@@ -140,13 +141,10 @@ export class Pool {
     }
   }
 
-  async #take(): Promise<Connection> {
+  async #take(limit: number): Promise<Connection> {
     if (this.#ended) throw new StoreError("closed", "the store is closed");
-    if (this.#used >= this.#options.size) {
-      if (this.#waiting.length >= MOST_WAITING) throw new StoreError("busy", "too much is waiting for the database");
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-      if (this.#ended) throw new StoreError("closed", "the store is closed");
-    } else this.#used++;
+    if (this.#used < this.#options.size) this.#used++;
+    else await this.#turn(limit);
     for (;;) {
       const connection = this.#free.pop();
       if (connection === undefined) break;
@@ -154,15 +152,32 @@ export class Pool {
       this.#all.delete(connection);
     }
     try {
-      return await this.#connect();
+      return await this.#connect(Math.min(limit, PATIENCE));
     } catch (error) {
       this.#leave();
       throw error;
     }
   }
 
-  async #connect(): Promise<Connection> {
-    const until = performance.now() + PATIENCE;
+  /** Somebody who is done hands his place on. */
+  async #turn(limit: number): Promise<void> {
+    if (this.#waiting.size >= MOST_WAITING) throw new StoreError("busy", "too much is waiting for the database");
+    await new Promise<void>((resolve, reject) => {
+      const wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        this.#waiting.delete(wake);
+        reject(new Late(`no connection was free for ${limit} ms`));
+      }, limit);
+      this.#waiting.add(wake);
+    });
+    if (this.#ended) throw new StoreError("closed", "the store is closed");
+  }
+
+  async #connect(patience: number): Promise<Connection> {
+    const until = performance.now() + patience;
     for (;;) {
       const pause = this.#notBefore - performance.now();
       if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
@@ -191,9 +206,10 @@ export class Pool {
   }
 
   #leave(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#used--;
-    else next();
+    const [next] = this.#waiting;
+    if (next === undefined) return void this.#used--;
+    this.#waiting.delete(next);
+    next();
   }
 }
 

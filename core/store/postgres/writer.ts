@@ -145,6 +145,8 @@ export class Writer {
       if (error instanceof UnknownOutcome) this.#refuse(error, batch);
       const fault = storeFault(error);
       for (const { reject } of batch) reject(fault);
+      // The database is away: who has come meanwhile need not find that out by himself, one batch after the other
+      if (!isOfOne(error) && fault.fault === "io") { for (const { reject } of this.#waiting.splice(0)) reject(fault); }
     }
   }
 

@@ -16,16 +16,21 @@ import { body, deposit, message, octets, put, read, recipient, T0 } from "./mess
 
 const lease = { now: T0, seconds: 60, limit: 100 };
 
-/** A server with one database, and as many nodes on it as a test wants. */
+/** One for all tests here: each has a database of its own. */
+let server: Promise<PostgresServer> | null = null;
+Deno.test.afterAll(async () => {
+  await (await server)?.[Symbol.asyncDispose]();
+});
+
+/** A database, and as many nodes on it as a test wants. */
 class Site implements AsyncDisposable {
   readonly trouble: string[] = [];
   readonly #stack = new AsyncDisposableStack();
   private constructor(readonly server: PostgresServer, readonly url: string, readonly folder: TempFolder) {}
 
   static async make(): Promise<Site> {
-    const server = await PostgresServer.start();
-    const site = new Site(server, await server.database(), await TempFolder.make());
-    site.#stack.use(server);
+    const shared = await (server ??= PostgresServer.start());
+    const site = new Site(shared, await shared.database(), await TempFolder.make());
     site.#stack.use(site.folder);
     return site;
   }
@@ -173,7 +178,7 @@ testWithPostgres(
     const sent = await put(a, { recipients: [recipient("x@x.example"), recipient("y@x.example")] });
     const [held] = await a.lease({ ...lease, owner: "w" });
     assertEquals(held!.recipients.length, 2);
-    const b = await site.node("b");
+    const b = await site.node("b", { silence: 600 });
     let kicks = 0;
     b.watchQueue!(() => kicks++);
     const [taken] = await waitFor("the lease to be taken over", async () => {
@@ -181,8 +186,8 @@ testWithPostgres(
       return leases.length > 0 ? leases : null;
     });
     assertEquals(taken!.message.id, sent.id);
-    assert(kicks > 0, "and its dispatcher is woken for it");
-    assert(site.trouble.some((each) => /node a shows no life/.test(each)), site.trouble.join());
+    await waitFor("its dispatcher to be woken for it", () => kicks > 0);
+    await waitFor("a word of it", () => site.trouble.some((each) => /node a shows no life/.test(each)));
     assertEquals(await a.settle(held!, [{ index: 0, state: "delivered" }]), false);
     assertEquals(await b.settle(taken!, [{ index: 0, state: "delivered" }, { index: 1, state: "failed" }]), true);
     assertEquals(await a.settle(held!, [{ index: 1, state: "delivered" }]), false);

@@ -76,6 +76,19 @@ listeners: [{ address: "0.0.0.0:2525" }, { address: "unix:/run/postern/lmtp.sock
 admin: { token: "\${TOKEN}" }
 plugins: [{ recipients: { file: ./recipients.yaml } }, { maildir: { root: /srv/mail } }]
 `;
+  for (
+    const [store, hosts] of [
+      ["postgres://postern:${PGPASSWORD}@db.example.org/mail?sslmode=verify-full", ",db.example.org:5432"],
+      ["postgresql://postern@[2001:db8::1]:5433,db2/mail", ",[2001:db8::1]:5433,db2:5432"],
+      ["postgres://postern@/mail?host=/run/postgresql", ",unix:/run/postgresql/.s.PGSQL.5432"],
+    ]
+  ) {
+    const [net, , , env] = await flags(`${quiet}store: "${store}"\n`);
+    assertEquals(net, `--allow-net=0.0.0.0:2525,unix:/run/postern/lmtp.sock,127.0.0.1:8025${hosts}`);
+    assertEquals(env!.includes(",PG*,"), true);
+  }
+  assertEquals((await flags(`${quiet}store: "\${DATABASE}"\n`))[0], "--allow-net");
+  assertEquals((await flags(`${quiet}store: "postgres://u@\${HOST}/db"\n`))[0], "--allow-net");
   const [net, read, write, env, sys] = await flags(quiet);
   assertEquals(net, "--allow-net=0.0.0.0:2525,unix:/run/postern/lmtp.sock,127.0.0.1:8025");
   assertEquals(

@@ -1,0 +1,88 @@
+/**
+ * The power goes while a backup is made, and while it is brought back (case 70): a backup that `verify` calls whole is
+ * whole, one that was said to be done is there; a data folder has all of the queue or no queue, and the restore can be
+ * begun anew. POWER_MOVES says how many cuts of each (8), POWER_SEED repeats a run as far as its cuts go.
+ */
+import { existsSync } from "node:fs";
+import { assert, assertEquals } from "@std/assert";
+import { restoreBackup } from "../../cli/backup/restore.ts";
+import { isBackup, verifyBackup } from "../../cli/backup/verify.ts";
+import { postern } from "../support/cli.ts";
+import { testWith } from "../support/debian.ts";
+import { Random, seedOf } from "../support/random.ts";
+import { TempFolder } from "../support/temp.ts";
+import { Account, promisesIn } from "./chain.ts";
+import { anyCut, Disk } from "./disk.ts";
+import { Journal } from "./journal.ts";
+import { live } from "./life.ts";
+
+const CUTS = Number(Deno.env.get("POWER_MOVES") ?? 8);
+
+/** Runs `postern ARGS` on that disk, and looks at what is left of it after each of several cuts. `done`: it had ended. */
+async function cutWhile(
+  folder: TempFolder,
+  { disk, args, random }: { disk: string; args: readonly string[]; random: Random },
+  look: (found: string, done: boolean) => Promise<void>,
+): Promise<void> {
+  const model = new Disk({ root: disk });
+  model.load();
+  const journal = await Journal.make(folder, disk);
+  await Deno.writeFile(journal.path, new Uint8Array());
+  const { code, err } = await postern(args, {
+    cwd: folder.path,
+    env: { ...journal.env, POSTERN_DATA: `${disk}/data` },
+    deadline: 60_000,
+  });
+  assertEquals(code, 0, err);
+  const entries = await journal.entries();
+  assert(entries.length > 20, "nothing was written");
+  // Half of them at its end, where things get their names
+  const moments = Array.from(
+    { length: CUTS - 1 },
+    (_, number) => number % 2 === 0 ? random.below(entries.length) : entries.length - random.below(5),
+  ).sort((a, b) => a - b);
+  let at = 0;
+  for (const moment of [...moments, entries.length]) {
+    for (; at < moment; at++) model.play(entries[at]!);
+    const found = folder.at("found");
+    model.leave(found, anyCut(random));
+    await look(found, at === entries.length);
+    await Deno.remove(found, { recursive: true });
+  }
+}
+
+testWith(["gcc"], "case 70: the power goes while a backup is made or brought back", async () => {
+  await using folder = await TempFolder.make("postern-moving-");
+  const seed = seedOf("POWER_SEED"), random = new Random(seed), account = new Account(), disk = folder.at("disk");
+  const again = `run again with POWER_SEED=${seed}`;
+  await Deno.mkdir(disk);
+  for (const entry of await live(folder, disk, { seed, close: true, operations: 60 })) {
+    for (const each of promisesIn(entry)) account.add(each);
+  }
+  let whole = 0, half = 0, empty = 0;
+  await cutWhile(folder, { disk, random, args: ["backup", `${disk}/kept/backup`] }, async (found, done) => {
+    const backup = `${found}/kept/backup`;
+    assertEquals(await account.judge(`${found}/data`), [], `what was backed up; ${again}`);
+    const { faults, manifest } = isBackup(backup) ? await verifyBackup(backup) : { faults: null, manifest: null };
+    if (done) assertEquals(faults?.told, [], again);
+    if (faults?.count !== 0) return void half++;
+    whole++;
+    await restoreBackup(backup, manifest!, { data: `${found}/again` });
+    assertEquals(await account.judge(`${found}/again`), [], `restored from a backup that is whole; ${again}`);
+  });
+  const args = ["restore", `${disk}/kept/backup`, "--data", `${disk}/again`];
+  await cutWhile(folder, { disk, random, args }, async (found, done) => {
+    const data = `${found}/again`;
+    if (!existsSync(`${data}/postern.db`)) {
+      assert(!done, `it was said to be done, and there is no queue; ${again}`);
+      empty++;
+      const { manifest } = await verifyBackup(`${found}/kept/backup`);
+      await restoreBackup(`${found}/kept/backup`, manifest!, { data });
+    }
+    assertEquals(await account.judge(data), [], again);
+  });
+  console.log(
+    `POWER_SEED=${seed}: ${account.promises} promises; ${2 * CUTS} cuts: ${whole} backups whole, ${half} not yet; ` +
+      `${empty} restores begun anew`,
+  );
+});
