@@ -162,7 +162,7 @@ export class Pressure {
 
   /** It has come in, while not everybody does: its message is expected. */
   expect(passage: Passage, { own }: { readonly own: boolean }): void {
-    if (!own && this.#strangers.closing) this.#strangers.enter(passage, this.#options.clock());
+    if (!own && this.#strangers.closing) this.#strangers.expect(passage, this.#options.clock());
   }
 
   /** May a message of `size` octets begin (as declared, RFC 1870)? Then it counts as under way until `over`. */
