@@ -11,7 +11,7 @@ export const MOST_DOORS = 64;
 
 // Of the owner, then of each thread
 const WRITER_WAIT = 0, FREE = 1, OWNERS = 2;
-const BEAT = 0, BODIES = 1, PLUGIN = 2, PHASE = 3, DOORS = 4, SIZE = DOORS + MOST_DOORS;
+const BEAT = 0, BODIES = 1, PLUGIN = 2, PHASE = 3, WAIT = 4, DOORS = 5, SIZE = DOORS + MOST_DOORS;
 
 /** `threads`: how many talk SMTP. */
 export function vitalsMemory(threads: number): SharedArrayBuffer {
@@ -68,6 +68,14 @@ export class ThreadVitals {
   }
   get bodies(): number {
     return this.#numbers[this.#at + BODIES]!;
+  }
+
+  /** Milliseconds that the oldest commit on its line has waited. */
+  set wait(milliseconds: number) {
+    this.#numbers[this.#at + WAIT] = milliseconds;
+  }
+  get wait(): number {
+    return this.#numbers[this.#at + WAIT]!;
   }
 
   /** Which plugin is asked, and in which phase. */
