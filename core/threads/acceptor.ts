@@ -94,6 +94,7 @@ export class Acceptor {
   #show(): void {
     this.#vitals.beat();
     this.#vitals.bodies = this.#store.health().bodyBytes;
+    if (this.#generation !== null) this.#vitals.pressure = this.#current.doors.pressure.state;
     for (const [door, { connections }] of this.#doors) this.#vitals.setConnections(door, connections);
   }
 
