@@ -6,7 +6,7 @@
 import { setImmediate } from "node:timers";
 import type { Operation, Outcome, Refused, WriterReply, WriterRequest } from "./protocol.ts";
 import type { DatabaseThread } from "./thread.ts";
-import { StoreError } from "./store.ts";
+import { type LineWord, StoreError } from "./store.ts";
 
 export type WriterThread = DatabaseThread<WriterRequest, WriterReply>;
 export interface WriterQueueOptions {
@@ -72,6 +72,12 @@ export class WriterQueue {
   get wait(): number {
     const oldest = this.#flight[0] ?? this.#waiting[0];
     return oldest === undefined ? 0 : performance.now() - oldest.since;
+  }
+
+  /** Another thread's write was answered. */
+  wrote({ operations, milliseconds, free }: LineWord): void {
+    this.freeBytes = free;
+    if (operations > 0) this.#options.batch?.(operations, milliseconds);
   }
 
   submit(operation: Operation, octets: Uint8Array | null = null): Promise<Answer> {
@@ -148,11 +154,11 @@ export class WriterQueue {
     this.#thread.ask({ ask: "batch", operations, octets: buffer }, [buffer]).then(this.#answered, this.#lost);
   };
 
-  readonly #answered = ({ outcomes, free, trouble }: WriterReply): void => {
+  readonly #answered = ({ outcomes, free, trouble, written }: WriterReply): void => {
     const batch = this.#flight;
     this.#flight = [];
     this.freeBytes = free;
-    this.#options.batch?.(batch.length, performance.now() - this.#sent);
+    if (written > 0) this.#options.batch?.(written, performance.now() - this.#sent);
     for (const message of trouble) this.#options.trouble(message);
     for (let i = 0; i < batch.length; i++) batch[i]!.resolve(outcomes[i]!);
     this.#next();

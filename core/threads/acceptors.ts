@@ -70,6 +70,11 @@ export class Acceptors {
   /** @throws {Error} when the configuration cannot go to a thread, or one cannot begin. */
   static async start(config: Config, house: House): Promise<Acceptors> {
     const acceptors = new Acceptors(config, house);
+    house.store.lines?.hold({
+      lost: () => acceptors.#lineless(),
+      renew: () => acceptors.#seats.forEach((seat) => seat.renew()),
+      wait: () => Math.max(0, ...[...acceptors.#seats].map(({ wait }) => wait)),
+    });
     acceptors.#look();
     try {
       await Promise.all(Array.from({ length: config.threads }, () => acceptors.#begin()));
@@ -187,19 +192,20 @@ export class Acceptors {
   /** Doors close at once; who is there has so long. */
   async drain(milliseconds: number): Promise<void> {
     this.#stopping = true;
-    await this.#within(milliseconds, { do: "drain", milliseconds });
+    await this.#within(milliseconds, this.#tell({ do: "drain", milliseconds }));
   }
 
   async stop(milliseconds: number): Promise<void> {
     this.#stopping = true;
-    await this.#within(milliseconds, { do: "stop", milliseconds });
+    await this.#within(milliseconds, this.#tell({ do: "stop", milliseconds }));
     this.#end();
   }
 
-  async #within(milliseconds: number, order: Order): Promise<void> {
+  /** Those that begin to stand still meanwhile keep nobody. */
+  async #within(milliseconds: number, asked: readonly Promise<unknown>[]): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<void>((resolve) => timer = setTimeout(resolve, milliseconds + ENDING));
-    await Promise.race([late, Promise.allSettled(this.#living.map(({ attendant }) => attendant.order(order)))]);
+    await Promise.race([late, Promise.allSettled(asked)]);
     clearTimeout(timer);
   }
 
@@ -302,6 +308,21 @@ export class Acceptors {
     );
   }
 
+  /** What they had under way with a writer that is dead. Nobody waits for one that stands still: it refuses when it goes on. */
+  async #lineless(): Promise<readonly { id: string; file: string | null }[]> {
+    const lost: { id: string; file: string | null }[] = [];
+    const asked = [...this.#seats].map(async ({ attendant, silent }) => {
+      const answer = attendant.order({ do: "lineless" }).then((told) => {
+        const flat = told as (string | null)[];
+        for (let at = 0; at < flat.length; at += 2) lost.push({ id: flat[at]!, file: flat[at + 1]! });
+      });
+      if (silent === 0) await answer;
+      else answer.catch(() => {});
+    });
+    await this.#within(0, asked);
+    return [...lost];
+  }
+
   #wordsOf(seat: Seat): string {
     return `thread ${seat.thread} stands still${
       seat.place(this.#house.plugins())
@@ -309,8 +330,11 @@ export class Acceptors {
       `and answers none until a restart`;
   }
 
+  #tell(order: Order): readonly Promise<unknown>[] {
+    return this.#living.map(({ attendant }) => attendant.order(order));
+  }
   async #all(order: Order): Promise<void> {
-    const done = await Promise.allSettled(this.#living.map(({ attendant }) => attendant.order(order)));
+    const done = await Promise.allSettled(this.#tell(order));
     for (const each of done) if (each.status === "rejected") throw each.reason;
   }
 

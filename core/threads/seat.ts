@@ -5,6 +5,7 @@
 import type { PressureState } from "../net/pressure/pressure.ts";
 import { programModule } from "../packed/contents.ts";
 import { Attendant, type House } from "./attendant.ts";
+import type { Lines } from "../store/store.ts";
 import type { ThreadVitals } from "./vitals.ts";
 import type { DoorSent, Order } from "./wire.ts";
 
@@ -26,6 +27,7 @@ export class Seat {
   readonly startedAt: number = performance.now();
   readonly #vitals: ThreadVitals;
   readonly #worker: Worker;
+  readonly #lines: Lines | undefined;
   #beats = 0;
   #silent = 0;
   #over = false;
@@ -37,6 +39,7 @@ export class Seat {
     vitals.clear();
     this.thread = thread;
     this.#vitals = vitals;
+    this.#lines = house.store.lines;
     this.#worker = new Worker(programModule(new URL("./acceptor_root.ts", import.meta.url)), {
       type: "module",
       name: `smtp ${thread}`,
@@ -57,6 +60,7 @@ export class Seat {
   async begin(order: Extract<Order, { do: "begin" }>, doors: Iterable<DoorSent>): Promise<void> {
     try {
       await this.attendant.order(order);
+      this.renew();
       for (const door of doors) await this.attendant.order({ do: "open", door });
     } catch (error) {
       this.end("it cannot begin");
@@ -83,6 +87,16 @@ export class Seat {
   place(plugins: Iterable<string>): string {
     const last = this.#vitals.last(plugins);
     return last === null ? "" : `, last in the plugin ${last.plugin} at ${last.phase}`;
+  }
+
+  /** A line to the store's writer, where there is one. */
+  renew(): void {
+    const port = this.#lines?.open() ?? null;
+    if (port !== null) this.attendant.order({ do: "line", port }).catch(() => {}); // then it is over
+  }
+  /** Milliseconds that the oldest commit on its line has waited. */
+  get wait(): number {
+    return this.#vitals.wait;
   }
 
   connections(door: number): number {

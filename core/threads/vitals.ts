@@ -14,7 +14,7 @@ export const MOST_DOORS = 64;
 
 // Of the owner, then of each thread
 const WRITER_WAIT = 0, FREE = 1, OWNERS = 2;
-const BEAT = 0, BODIES = 1, PLUGIN = 2, PHASE = 3, PRESSURE = 4, SHED = PRESSURE + 8;
+const BEAT = 0, BODIES = 1, PLUGIN = 2, PHASE = 3, WAIT = 4, PRESSURE = 5, SHED = PRESSURE + 8;
 const DOORS = SHED + WHERES.length * WHYS.length, SIZE = DOORS + MOST_DOORS;
 
 /** `threads`: how many talk SMTP. */
@@ -72,6 +72,14 @@ export class ThreadVitals {
   }
   get bodies(): number {
     return this.#numbers[this.#at + BODIES]!;
+  }
+
+  /** Milliseconds that the oldest commit on its line has waited. */
+  set wait(milliseconds: number) {
+    this.#numbers[this.#at + WAIT] = milliseconds;
+  }
+  get wait(): number {
+    return this.#numbers[this.#at + WAIT]!;
   }
 
   /** Which plugin is asked, and in which phase. */

@@ -2,11 +2,13 @@
  * How many connections the kernel has made and nobody has taken yet: where a loop takes one connection in a turn, a crowd
  * waits there and the loop itself is never late. Told by Linux alone. Non-job: what follows (intake.ts).
  */
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 
 /** Listening sockets come first in these files, and no more of them is made than is read. */
 const FILES = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
 const LISTENING = "0A";
+/** How often a connection found no place in a queue, of all sockets of the machine. */
+const OVERFLOWS = "/proc/self/net/netstat";
 /** Octets of one read, and reads at most: some two hundred listening sockets. */
 const READ = 4096, READS = 8;
 
@@ -14,6 +16,8 @@ export class AcceptQueue {
   readonly #ports = new Set<number>();
   readonly #buffer = new Uint8Array(READ);
   #files: readonly string[] = FILES;
+  /** As last told; -1: not yet; null: nobody tells. */
+  #overflows: number | null = -1;
 
   /** From now on this port counts. */
   add(port: number): void {
@@ -34,6 +38,25 @@ export class AcceptQueue {
     let sum = 0;
     for (const { waiting, sockets } of found.values()) sum += waiting / sockets;
     return sum;
+  }
+
+  /**
+   * Connections found no place, in a queue of this machine, since it was last asked. Between two looks a queue may have been
+   * full and short again: those that are sent away come again together, a second later or three.
+   */
+  overflowed(): boolean {
+    if (this.#overflows === null) return false;
+    try {
+      const lines = readFileSync(OVERFLOWS, "latin1").split("\n");
+      const at = lines.findIndex((line) => line.startsWith("TcpExt: "));
+      const column = lines[at]!.split(" ").indexOf("ListenOverflows");
+      const count = Number(lines[at + 1]!.split(" ")[column]), before = this.#overflows;
+      this.#overflows = Number.isFinite(count) ? count : null;
+      return before >= 0 && count > before;
+    } catch {
+      this.#overflows = null; // nobody tells
+      return false;
+    }
   }
 
   #read(file: string, found: Map<number, { waiting: number; sockets: number }>): void {

@@ -34,6 +34,8 @@ export interface PressureOptions {
   threadTime?(): number | null;
   /** Connections that nobody has taken yet. */
   acceptQueue?(): number;
+  /** Connections found no place since it was last asked. */
+  overflowed?(): boolean;
 }
 /** Sent away, and why in words; `told`: as one of the few that observers are told of one by one. */
 export interface Shed {
@@ -71,6 +73,8 @@ const WRITER_BEHIND = 5000;
 const WRITER_PART = 10;
 /** One's own mail is bounded at so many times the lateness of strangers' mail. */
 const OWN = 4;
+/** The kernel's queue is as good as full at this part of its length; at that one too where it was full between two looks. */
+const FULL = 0.75, BUSY = 0.1;
 /** Looks over which connections are counted. */
 const TAKEN = 10;
 /** Memory is looked at so often, and taken to this part strangers find less patience. */
@@ -99,8 +103,14 @@ export class Pressure {
   #costFrom: number | null = null;
 
   constructor(options: PressureOptions) {
-    const acceptQueue = () => this.#queue.length();
-    this.#options = { clock: () => performance.now(), memoryTaken, threadTime, acceptQueue, ...options };
+    this.#options = {
+      clock: () => performance.now(),
+      memoryTaken,
+      threadTime,
+      acceptQueue: () => this.#queue.length(),
+      overflowed: () => this.#queue.overflowed(),
+      ...options,
+    };
     this.#shedding = new Shedding(options.emit);
   }
 
@@ -163,7 +173,7 @@ export class Pressure {
 
   /** It has come in, while not everybody does: its message is expected. */
   expect(passage: Passage, { own }: { readonly own: boolean }): void {
-    if (!own && this.#strangers.closing) this.#strangers.enter(passage, this.#options.clock());
+    if (!own && this.#strangers.closing) this.#strangers.expect(passage, this.#options.clock());
   }
 
   /** May a message of `size` octets begin (as declared, RFC 1870)? Then it counts as under way until `over`. */
@@ -229,7 +239,8 @@ export class Pressure {
     const rate = taken.reduce((sum, each) => sum + each, 0) / (taken.length * (PERIOD + this.#lag()));
     taken.unshift(0);
     if (taken.length > TAKEN) taken.pop();
-    this.#intake.look({ now, wait: outside / Math.max(rate, 0.01), full: outside >= BACKLOG * 0.9 });
+    const full = outside >= BACKLOG * FULL || outside >= BACKLOG * BUSY && this.#options.overflowed();
+    this.#intake.look({ now, wait: outside / Math.max(rate, 0.01), full });
     this.#remember(now);
     this.#shedding.look(now);
     this.#rest();

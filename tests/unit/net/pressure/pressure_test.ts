@@ -16,6 +16,7 @@ function played() {
     memoryTaken: () => now.memory,
     threadTime: () => null,
     acceptQueue: () => now.outside,
+    overflowed: () => false,
   });
   pressure.configure({ lag: 100, memory: null, diskReserve: 100 * MIB });
   /** Looks for so long, each so late. */
