@@ -5,14 +5,13 @@
  * reloads; one for each thread that accepts. Non-job: words and sockets (doors.ts), the bound itself (gate.ts).
  */
 import type { Event } from "../../observe/events.ts";
-import type { Counters } from "../../observe/metrics/counters.ts";
 import type { StoreHealth } from "../../store/store.ts";
 import { BACKLOG } from "../accept_watch.ts";
 import { AcceptQueue } from "./accept_queue.ts";
 import { Gate, type Passage } from "./gate.ts";
 import { Intake } from "./intake.ts";
 import { memoryGiven, memoryTaken } from "./memory.ts";
-import { Shedding, type Where, type Why } from "./shedding.ts";
+import { type Shed as ShedCount, Shedding, type Where, type Why } from "./shedding.ts";
 import { threadTime } from "./thread_time.ts";
 
 /** From the configuration at work. Sizes in octets, times in milliseconds. */
@@ -58,8 +57,10 @@ export interface PressureState {
   /** Connections that nobody has taken yet, and strangers that may come in a second; Infinity: all that come. */
   readonly outside: number;
   readonly rate: number;
-  /** What was sent away since the start, by where and why. */
-  readonly shed: Counters;
+  /** Asked to come again since that began; 0: nobody is. */
+  readonly asked: number;
+  /** What was sent away since the start. */
+  readonly shed: readonly ShedCount[];
 }
 
 /** Between two looks, while somebody is connected. */
@@ -220,7 +221,8 @@ export class Pressure {
       bound,
       outside: this.#outside,
       rate: this.#intake.rate,
-      shed: this.#shedding.counters,
+      asked: this.#shedding.asked,
+      shed: this.#shedding.counts,
     };
   }
 
