@@ -124,8 +124,8 @@ export class Pressure {
   }
 
   /** Who waits to be taken on this port counts. */
-  listens(port: number): void {
-    this.#queue.add(port);
+  listens(port: number, { family }: { readonly family: 4 | 6 }): void {
+    this.#queue.add(port, { family });
   }
 
   /** A connection was taken. Owes one `end`. */
