@@ -74,6 +74,7 @@ async function realOf(path: string): Promise<string> {
   try {
     return await Deno.realPath(path);
   } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return path; // as it is written: what may not be read is not looked through
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     const link = await Deno.lstat(path).then(() => true, () => false);
     if (link) throw new CommandError(`${path} is a link to what is not there`);
@@ -188,7 +189,7 @@ class Making {
 
   async #queue(): Promise<Pick<Made, "delivered" | "damaged">> {
     const from = `${this.#data}/postern.db`, copy = `${this.#to}/postern.db`, info = Deno.statSync(from);
-    snapshot(from, copy);
+    await snapshot(from, copy);
     const spool = there(() => Deno.statSync(`${this.#data}/spool`));
     if (spool !== null) this.#folder({ path: "spool", info: spool });
     const gone: SpoolName[] = [];
@@ -216,7 +217,9 @@ class Making {
     try {
       let sum: Summed | null = null;
       if (path.startsWith("spool/") && !this.#options.copy) sum = await this.#link(path, info.size);
-      if (sum === null && path.endsWith(".db") && isDatabase(from) && this.#database(from, to)) sum = await summed(to);
+      if (sum === null && path.endsWith(".db") && isDatabase(from) && await this.#database(from, to)) {
+        sum = await summed(to);
+      }
       if (path.startsWith("maildrop/")) {
         const copy = await copiedWithDistrust(from, to, mode & 0o700);
         if (copy === false) return this.#leave(path);
@@ -245,9 +248,9 @@ class Making {
   }
 
   /** False for one that SQLite cannot read: it was set aside, and is copied as it is. */
-  #database(from: string, to: string): boolean {
+  async #database(from: string, to: string): Promise<boolean> {
     try {
-      snapshot(from, to);
+      await snapshot(from, to);
       return true;
     } catch (error) {
       Deno.removeSync(to);

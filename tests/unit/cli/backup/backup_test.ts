@@ -380,3 +380,28 @@ Deno.test("verify and restore: a backup that somebody changed holds nobody up, a
   await Deno.writeTextFile(folder.at("backup/manifest.jsonl"), text + " ".repeat(2_000_000));
   assertMatch((await verifyBackup(folder.at("backup"))).faults.told.join(), /a line is too long/);
 });
+
+Deno.test("backup: it needs no more than the unit of its timer permits", async () => {
+  await using site = await Site.make();
+  await fill(site); // and the queue is in use, with a log that is not empty
+  const { folder, data } = site, root = new URL("../../../../", import.meta.url).pathname.replace(/\/$/, "");
+  const unit = await Deno.readTextFile(`${root}/examples/install/postern-backup.service`);
+  const flags = [...unit.matchAll(/--(?:no-prompt|allow-\S+)/g)].map(([flag]) =>
+    flag.replaceAll("/opt/postern", root).replaceAll("/var/lib/postern", data)
+      .replaceAll("/var/backups/postern", folder.at("kept"))
+  );
+  assert(flags.length >= 5, unit);
+  for (const args of [["backup", folder.at("kept/one")], ["verify", folder.at("kept/one")]]) {
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-check", ...flags, `${root}/cli/main.ts`, ...args],
+      cwd: root,
+      env: { POSTERN_DATA: data, NO_COLOR: "1" },
+    }).output();
+    assertEquals([code, new TextDecoder().decode(stderr)], [0, ""], args.join(" "));
+  }
+  const there = await site.of(site.store);
+  await site.restore("kept/one", "new");
+  const store = await openSqliteStore({ folder: folder.at("new") });
+  assertEquals(await site.of(store), there);
+  await store.close();
+});
