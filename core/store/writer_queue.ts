@@ -113,7 +113,7 @@ export class WriterQueue {
   // At the end of the event loop's turn, so that all sessions that were ready in it share an fsync and two thread
   // switches. Waiting longer for company was measured: it saves nothing and costs latency.
   #schedule(): void {
-    if (this.#flight.length > 0) return;
+    if (this.#scheduled || this.#flight.length > 0) return;
     const { company = 0 } = this.#options;
     // What other threads bring comes one after the other: as much as last time is about to
     if (company > 0 && this.#waiting.length < this.#last) this.#gathering ??= setTimeout(() => this.#soon(), company);
@@ -130,6 +130,7 @@ export class WriterQueue {
 
   readonly #send = (): void => {
     this.#scheduled = false;
+    if (this.#waiting.length === 0 || this.#flight.length > 0) return; // one batch at a time, or answers go astray
     if (this.#thread === null) return this.#withoutThread();
     let count = 0, size = 0;
     for (; count < this.#waiting.length && count < MOST; count++) {

@@ -112,6 +112,7 @@ export class Acceptor {
   #show(): void {
     this.#vitals.beat();
     this.#vitals.bodies = this.#store.health().bodyBytes;
+    if (this.#generation !== null) this.#vitals.pressure = this.#current.doors.pressure.state;
     this.#vitals.wait = this.#store.line?.wait ?? 0;
     for (const [door, { connections }] of this.#doors) this.#vitals.setConnections(door, connections);
   }

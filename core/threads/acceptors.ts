@@ -7,9 +7,12 @@ import { type Config, formatEndpoint, type ListenerConfig } from "../config/conf
 import { parseEndpoint } from "../config/values.ts";
 import type { ListenAddress } from "../net/listen_address.ts";
 import { ListenError, probe } from "../net/listener.ts";
+import type { PressureState } from "../net/pressure/pressure.ts";
+import type { Shed } from "../net/pressure/shedding.ts";
 import type { Attendant, House } from "./attendant.ts";
 import { Seat } from "./seat.ts";
 import { placesMemory, SharedPlaces } from "./shared_places.ts";
+import { sumOf, together } from "./together.ts";
 import { MOST_DOORS, Vitals, vitalsMemory } from "./vitals.ts";
 import type { ConfigSent, DoorSent, Order } from "./wire.ts";
 
@@ -45,6 +48,8 @@ export class Acceptors {
   readonly #doors = new Map<number, DoorSent>();
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   #config: Config;
+  /** What threads have sent away that are no more. */
+  #gone: readonly Shed[] = [];
   #looking: ReturnType<typeof setInterval> | undefined;
   /** One change after the other; a start of a thread waits for them too. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -92,6 +97,11 @@ export class Acceptors {
   /** Octets of bodies in the memory of all of them. */
   get bodies(): number {
     return [...this.#seats].reduce((sum, { bodies }) => sum + bodies, 0);
+  }
+  /** How hard all are pressed, beside the owner with its own doors. */
+  pressure(own: PressureState): PressureState {
+    const lost = [...this.#seats].filter(({ silent }) => silent > 0).flatMap(({ pressure: { shed } }) => shed);
+    return together([own, ...this.#living.map(({ pressure }) => pressure)], [...this.#gone, ...lost]);
   }
   /** What only a restart mends; null: nothing. */
   get fault(): string | null {
@@ -244,6 +254,7 @@ export class Acceptors {
   #died(seat: Seat, why: string): void {
     if (!this.#seats.delete(seat) || this.#stopping) return;
     this.#own.takeBack(seat.thread);
+    this.#gone = sumOf([...this.#gone, ...seat.pressure.shed]);
     if (performance.now() - seat.startedAt > SETTLED) this.#wait = FIRST;
     this.#trouble(
       `thread ${seat.thread} ended: ${why}; its sessions are lost${seat.replaced ? "" : ", another one starts"}`,

@@ -2,6 +2,7 @@
  * One life of a thread that talks SMTP, as the owner has it: the Worker, who attends to it, and whether it shows that it
  * lives. Non-job: when it begins and what follows its end (acceptors.ts).
  */
+import type { PressureState } from "../net/pressure/pressure.ts";
 import { programModule } from "../packed/contents.ts";
 import { Attendant, type House } from "./attendant.ts";
 import type { Lines } from "../store/store.ts";
@@ -30,6 +31,7 @@ export class Seat {
   #beats = 0;
   #silent = 0;
   #over = false;
+  #last: PressureState | null = null;
   /** It stood still once, and another one has taken its work. */
   replaced = false;
 
@@ -103,6 +105,10 @@ export class Seat {
   get bodies(): number {
     return this.#vitals.bodies;
   }
+  /** The last word of it where it is over. */
+  get pressure(): PressureState {
+    return this.#last ?? this.#vitals.pressure;
+  }
 
   /** What a thread that loops does not hear: its socket is there until the process ends. */
   end(why: string): void {
@@ -110,6 +116,7 @@ export class Seat {
     this.#over = true;
     this.#worker.terminate();
     this.attendant.bury(why);
+    this.#last = this.#vitals.pressure;
     this.#vitals.clear();
   }
 }

@@ -3,7 +3,7 @@
  * waits there and the loop itself is never late. Told by Linux alone, at a price: behind the last listening socket the
  * kernel looks through the table of all connections of the machine. Non-job: what follows (intake.ts).
  */
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 
 /** Listening sockets come first in these files, and no more of them is made than is read. */
 const FILES = { 4: "/proc/self/net/tcp", 6: "/proc/self/net/tcp6" };
@@ -12,12 +12,16 @@ const REST = 100;
 /** Milliseconds without a look at most. */
 const LONGEST = 1000;
 const LISTENING = "0A";
+/** How often a connection found no place in a queue, of all sockets of the machine. */
+const OVERFLOWS = "/proc/self/net/netstat";
 /** Octets of one read, and reads at most: some two hundred listening sockets. */
 const READ = 4096, READS = 8;
 
 export class AcceptQueue {
   readonly #ports = new Set<number>();
   readonly #buffer = new Uint8Array(READ);
+  /** As last told; -1: not yet; null: nobody tells. */
+  #overflows: number | null = -1;
   readonly #clock: () => number;
   /** Only of the families that there is a port of: the other file has nothing, and costs the most. */
   readonly #files = new Set<string>();
@@ -61,6 +65,25 @@ export class AcceptQueue {
     let sum = 0;
     for (const { waiting, sockets } of found.values()) sum += waiting / sockets;
     return sum;
+  }
+
+  /**
+   * Connections found no place, in a queue of this machine, since it was last asked. Between two looks a queue may have been
+   * full and short again: those that are sent away come again together, a second later or three.
+   */
+  overflowed(): boolean {
+    if (this.#overflows === null) return false;
+    try {
+      const lines = readFileSync(OVERFLOWS, "latin1").split("\n");
+      const at = lines.findIndex((line) => line.startsWith("TcpExt: "));
+      const column = lines[at]!.split(" ").indexOf("ListenOverflows");
+      const count = Number(lines[at + 1]!.split(" ")[column]), before = this.#overflows;
+      this.#overflows = Number.isFinite(count) ? count : null;
+      return before >= 0 && count > before;
+    } catch {
+      this.#overflows = null; // nobody tells
+      return false;
+    }
   }
 
   #read(file: string, found: Map<number, { waiting: number; sockets: number }>): void {
