@@ -4,7 +4,8 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { openSqliteStore } from "../../../core/store/sqlite.ts";
-import type { LineWord, NewMessage, Store } from "../../../core/store/store.ts";
+import type { LineWord } from "../../../core/store/lines.ts";
+import type { NewMessage, Store } from "../../../core/store/store.ts";
 import { WriterLine } from "../../../core/store/writer_line.ts";
 import { GuestStore } from "../../../core/threads/guest_store.ts";
 import { TempFolder } from "../../support/temp.ts";
