@@ -3,6 +3,7 @@
  * machine: what a worker holds it holds by a lease with an end. Implementations: sqlite.ts, memory.ts; all pass
  * tests/unit/store/contract.ts. Non-job: when to try again and where to (core/queue, core/delivery).
  */
+import type { Lines } from "./lines.ts";
 import type { Address } from "../model/address.ts";
 import type { HeaderEdits, MailParameters, Origin, RcptParameters, Route } from "../model/envelope.ts";
 import type { Counters } from "./counting.ts";
@@ -304,33 +305,6 @@ export interface StoreHealth {
   readonly freeBytes: number;
   /** Octets of bodies in memory now. */
   readonly bodyBytes: number;
-}
-
-/** What the writer says of a write: operations (0: said elsewhere), how long it took, octets in free pages. */
-export interface LineWord {
-  readonly operations: number;
-  readonly milliseconds: number;
-  readonly free: number;
-}
-/** Whoever gives lines to threads. */
-export interface LineHolder {
-  /** The writer is dead, and so are its lines: what was under way on them. */
-  lost(): Promise<readonly { readonly id: string; readonly file: string | null }[]>;
-  /** There is another writer: lines can be had again. */
-  renew(): void;
-  /** Milliseconds that the oldest commit on a line has waited. */
-  wait(): number;
-}
-/** Lines by which other threads of this process commit what nobody has to take on, past the thread that has the store. */
-export interface Lines {
-  /** For another thread, which makes a WriterLine of it; null: there is no writer now. */
-  open(): MessagePort | null;
-  /** One holds all lines. */
-  hold(holder: LineHolder): void;
-  /** What threads were told by the writer. */
-  wrote(word: LineWord): void;
-  /** What they have put into an inbox. */
-  arrived(id: string, inbox: string): void;
 }
 
 export interface Store {

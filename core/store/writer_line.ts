@@ -5,7 +5,8 @@
  */
 import { setImmediate } from "node:timers";
 import type { CommitOperation, LineBatch, LineReply, Refused } from "./protocol.ts";
-import { type LineWord, StoreError } from "./store.ts";
+import type { LineWord } from "./lines.ts";
+import { StoreError } from "./store.ts";
 import type { Answer } from "./writer_queue.ts";
 
 interface Waiting {

@@ -4,7 +4,7 @@
  * over a line (writer_line.ts), the transaction (sqlite_writer.ts).
  */
 import type { Refused, WriterReply, WriterRequest } from "./protocol.ts";
-import type { LineHolder, Lines, LineWord } from "./store.ts";
+import type { LineHolder, Lines, LineWord } from "./lines.ts";
 import type { DatabaseThread } from "./thread.ts";
 
 /** What the store does with what comes back over lines. */

@@ -6,7 +6,8 @@
 import { setImmediate } from "node:timers";
 import type { Operation, Outcome, Refused, WriterReply, WriterRequest } from "./protocol.ts";
 import type { DatabaseThread } from "./thread.ts";
-import { type LineWord, StoreError } from "./store.ts";
+import type { LineWord } from "./lines.ts";
+import { StoreError } from "./store.ts";
 
 export type WriterThread = DatabaseThread<WriterRequest, WriterReply>;
 export interface WriterQueueOptions {

@@ -12,7 +12,7 @@ import type { Metrics } from "../observe/metrics.ts";
 import type { Taker } from "../queue/commit.ts";
 import { Quarantine } from "../queue/quarantine.ts";
 import type { Reply } from "../model/reply.ts";
-import type { LineWord } from "../store/store.ts";
+import type { LineWord } from "../store/lines.ts";
 import { WriterLine } from "../store/writer_line.ts";
 import { type Ask, GuestStore } from "./guest_store.ts";
 import { type PackedReply, unpackReply } from "./packed_event.ts";

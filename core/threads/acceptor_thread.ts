@@ -67,6 +67,7 @@ export function serveOwner(scope: ThreadScope = globalThis as unknown as ThreadS
   });
   const close = scope.close.bind(scope);
   const end = (): never => {
+    exchange.flush(); // who is here, before the word that he is lost
     exchange.tell({ ends: "a plugin ended it", events: [], phases: [], questions: [], writes: [], arrived: [] });
     exchange.flush();
     close();

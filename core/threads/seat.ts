@@ -5,7 +5,7 @@
 import type { PressureState } from "../net/pressure/pressure.ts";
 import { programModule } from "../packed/contents.ts";
 import { Attendant, type House } from "./attendant.ts";
-import type { Lines } from "../store/store.ts";
+import type { Lines } from "../store/lines.ts";
 import type { ThreadVitals } from "./vitals.ts";
 import type { DoorSent, Order } from "./wire.ts";
 

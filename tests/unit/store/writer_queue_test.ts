@@ -11,7 +11,10 @@ class SilentWorker {
   onmessage: unknown = null;
   onerror: ((event: ErrorEvent) => void) | null = null;
   onmessageerror: unknown = null;
-  postMessage(): void {}
+  sent = 0;
+  postMessage(): void {
+    this.sent++;
+  }
   terminate(): void {}
 }
 
@@ -31,7 +34,7 @@ Deno.test("a writer that died with a commit in flight is replaced by one that is
   await queue.open();
   const operation = { do: "commit", id: "ID", file: "ID.0", at: 0 } as unknown as Operation;
   const answer = queue.submit(operation);
-  await waitFor("the batch to be sent", () => queue.wait > 0);
+  await waitFor("the batch to be sent", () => workers[0]!.sent > 0);
   workers[0]!.onerror!(new ErrorEvent("error", { message: "died", cancelable: true }));
   assertEquals((await answer).fault, "io");
   await waitFor("the second start", () => starts === 2);
