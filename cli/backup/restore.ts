@@ -68,7 +68,7 @@ export async function restoreBackup(
     begun = false; // from now on the next one goes on
     for (const name of tops.toSorted((a, b) => Number(a === QUEUE) - Number(b === QUEUE))) {
       await Deno.rename(`${partial}/${name}`, `${data}/${name}`);
-      if (name !== QUEUE) await syncFolder(data);
+      await syncFolder(data); // of the last too: it must be there before the folder goes that it came from
     }
     await Deno.remove(partial, { recursive: true });
     give(`${data}/lock`, {});
