@@ -12,7 +12,7 @@ import { type Candidate, freshFolder, runProgram } from "./running.ts";
 import { BENCH, BUILD, compiled, type KeyPair, keyPair } from "./tools.ts";
 
 /** What the peers do: take mail and keep it. The ledger is on, as it is unless told otherwise. */
-export const inboxConfiguration = ({ key, cert }: KeyPair) =>
+export const inboxConfiguration = ({ key, cert }: KeyPair, policy: readonly string[] = []) =>
   `hostname: mx.bench.example
 domains: ["*"]
 listeners:
@@ -21,7 +21,7 @@ tls: { certificates: [{ cert: ${cert}, key: ${key} }] }
 admin: { address: "127.0.0.1:8025", token: "\${POSTERN_ADMIN_TOKEN}" }
 limits: { connectionsPerIp: 10000 }
 plugins:
-  - inbox: { everything: true }
+${policy.map((each) => `  - ${each}\n`).join("")}  - inbox: { everything: true }
 `;
 
 const postern: Candidate = {

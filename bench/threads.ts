@@ -40,8 +40,8 @@ interface Sample {
   readonly generator: number;
 }
 
-async function start({ threads, checkout }: Variant, nextHop: NextHop | null): Promise<Running> {
-  const config = nextHop === null ? inboxConfiguration(await keyPair()) : relayConfiguration(nextHop.port);
+async function start({ threads, checkout }: Variant, { policy }: Workload, nextHop: NextHop | null): Promise<Running> {
+  const config = nextHop === null ? inboxConfiguration(await keyPair(), policy) : relayConfiguration(nextHop.port);
   // Absent it is one thread, also in a checkout that does not know the word
   return await startPostern({ config: threads === 1 ? config : `${config}threads: ${threads}\n`, checkout, facts: {} });
 }
@@ -137,7 +137,7 @@ async function main(): Promise<void> {
     const nextHop = workload.relay ? await NextHop.start() : null, started: Measured[] = [];
     try {
       for (const variant of variants) {
-        const measured = { running: await start(variant, nextHop), variant, workload, nextHop };
+        const measured = { running: await start(variant, workload, nextHop), variant, workload, nextHop };
         started.push(measured);
         await measure(measured, Math.min(messages, 4000)); // compiled code, files that have grown
       }

@@ -16,6 +16,8 @@ export interface Workload {
   readonly count?: number;
   /** The server hands each message on to a next hop; what counts is that all have come there. */
   readonly relay?: true;
+  /** Plugins in front of the inbox, as they stand in a configuration: what they cost is the server's part of it. */
+  readonly policy?: readonly string[];
   /** The only servers that it is for. */
   readonly only?: readonly string[];
 }
@@ -37,6 +39,13 @@ function empty(name: string, what: string, connections: number, ...more: string[
 
 export const WORKLOADS: readonly Workload[] = [
   workload("W1", "5 KB, a connection per message", 20, 1, 5120),
+  {
+    ...workload("P1", "W1 behind header checks, attachments and spam scoring", 20, 1, 5120),
+    policy: ["headers", "attachments", "spam_score"],
+    only: ["postern"],
+  },
+  { ...workload("W1x100", "W1 from 100 connections", 100, 1, 5120), only: ["postern"] },
+  { ...workload("W1x300", "W1 from 300 connections", 300, 1, 5120), only: ["postern"] },
   workload("W2", "5 KB, 100 per connection", 20, 100, 5120),
   workload("W2p", "5 KB, 100 per connection, pipelined", 20, 100, 5120, "--pipelining"),
   workload("W3", "100 KB, 10 per connection", 20, 10, 102_400),

@@ -161,7 +161,7 @@ export async function signingKeys(
   try {
     const registry = new Map([...REGISTRY, [dkim_sign.pluginName, recorder] as const]);
     const named = file === undefined ? {} : { file };
-    config = await loadConfig({ ...named, env: terminal.env, cwd: terminal.cwd, registry });
+    config = await loadConfig({ ...named, env: terminal.env, cwd: terminal.cwd, registry, read: true });
   } catch (error) {
     if (!(error instanceof ConfigError) || found.length === 0) throw error;
   }

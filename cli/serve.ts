@@ -5,6 +5,7 @@
 import { Command } from "commander";
 import type { Config } from "../core/config/config.ts";
 import { loadConfig } from "../core/config/load.ts";
+import { databaseOf } from "../core/config/store.ts";
 import { handedSockets } from "../core/net/handover.ts";
 import { type Log, openLog } from "../core/observe/log.ts";
 import { type RunningServer, startServer } from "../core/server.ts";
@@ -104,6 +105,8 @@ function announce(config: Config, server: RunningServer, log: Log, terminal: Ter
     terminal.out(`${index === 0 ? "Postern takes mail on  " : "                       "}${address}`);
   }
   if (server.admin !== null) terminal.out(`The site is at         ${server.admin}`);
+  const database = databaseOf(config.store);
+  if (database !== null) terminal.out(`Mail is kept in        ${database.shown}`);
   terminal.out(`Data is kept in        ${config.data}`);
   if (config.devInbox) terminal.out("Every address is taken into the dev inbox; nothing leaves this machine.");
 }

@@ -93,7 +93,7 @@ export class Doors {
   async #listen(options: ListenerOptions): Promise<Listener> {
     const listener = await Listener.open(options);
     const port = /:(\d+)$/.exec(listener.address)?.[1];
-    if (port !== undefined) this.pressure.listens(Number(port));
+    if (port !== undefined) this.pressure.listens(Number(port), { family: listener.address.startsWith("[") ? 6 : 4 });
     return listener;
   }
 

@@ -5,7 +5,7 @@
  */
 import type { Config } from "./config/config.ts";
 import type { Ledger } from "./ledger/ledger.ts";
-import type { Pressure } from "./net/pressure/pressure.ts";
+import type { PressureState } from "./net/pressure/pressure.ts";
 import type { CertificateInfo } from "./net/tls/certificates.ts";
 import type { Gauges, Metrics } from "./observe/metrics.ts";
 import type { Sending } from "./sending.ts";
@@ -21,7 +21,8 @@ export interface Measured {
   readonly bodies?: number;
   readonly listeners: readonly { readonly name: string; readonly connections: number }[];
   readonly certificates: readonly CertificateInfo[];
-  readonly pressure?: Pressure;
+  /** Of all threads. */
+  readonly pressure?: PressureState;
   readonly ledger?: Ledger | null;
   readonly webhooks?: Gauges["webhooks"];
 }
@@ -65,7 +66,7 @@ export class Measuring {
       connections: listeners.map(({ name, connections }) => ({ listener: name, open: connections })),
       certificates,
       warnings: config.warnings.length,
-      ...pressure && { pressure: pressure.state },
+      ...pressure && { pressure },
       ...queue && { queue },
       ...ledger && { ledger },
       ...webhooks && { webhooks },

@@ -392,7 +392,7 @@ export class Server implements RunningServer {
       certificates: certificates?.list ?? [],
       ledger: this.#ledger,
       webhooks: this.#webhooks?.states() ?? [],
-      pressure: doors.pressure,
+      pressure: this.#acceptors?.pressure(doors.pressure.state) ?? doors.pressure.state,
     };
   }
 }

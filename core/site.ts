@@ -12,6 +12,7 @@ import { type AdminConfig, formatEndpoint } from "./config/config.ts";
 import type { Generation } from "./generation.ts";
 import type { Ledger } from "./ledger/ledger.ts";
 import { type Measured, Measuring } from "./measuring.ts";
+import { shedWords } from "./net/pressure/shedding.ts";
 import type { Bus } from "./observe/bus.ts";
 import type { Metrics } from "./observe/metrics.ts";
 import type { Reloaded } from "./reload.ts";
@@ -127,7 +128,8 @@ function appOf(config: AdminConfig, parts: SiteParts): Admin {
     fault,
     warnings: () => {
       const { config: { warnings }, doors: { pressure } } = current();
-      return pressure.words === null ? warnings : [pressure.words, ...warnings];
+      const words = pressure.words ?? shedWords(parts.measured().pressure?.asked ?? 0);
+      return words === null ? warnings : [words, ...warnings];
     },
     change: (what, change) => current().sending.dispatcher.change(what, change),
     destinations: () => current().sending.dispatcher.destinations(),

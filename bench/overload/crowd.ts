@@ -111,6 +111,7 @@ async function streaming(): Promise<void> {
           const { code } = await client.command(line);
           if (code >= 400) return tell(`${line.slice(0, 4)} ${code}`);
         }
+        await client.send("Subject: big\r\n\r\n");
         for (let sent = 0; sent < total && performance.now() < end; sent += chunk.length, octets += chunk.length) {
           await client.send(chunk);
           if (number % 2 === 0) await new Promise((wake) => setTimeout(wake, 800));

@@ -82,6 +82,11 @@ async function backup(folder: string, options: Options, terminal: Terminal): Pro
   for (const id of made.damaged) {
     terminal.err(`postern: the body of message ${id} is missing in ${data}; see postern verify`);
   }
+  if (made.foreign.length > 0) {
+    const [first] = made.foreign, count = made.foreign.length;
+    const others = count > 1 ? ` and ${count - 1} more` : "";
+    terminal.err(`postern: left out, no message of the maildrop or not to be read: ${JSON.stringify(first)}${others}`);
+  }
   if (kind === "postgres") terminal.err(`postern: ${POSTGRES}`);
   if (options.json) terminal.out(JSON.stringify({ folder: target, store: kind, ...made, seconds }));
   else {

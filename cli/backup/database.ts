@@ -3,7 +3,7 @@
  * is read in one transaction and written to a file of its own, so the server waits for nothing; its log grows meanwhile.
  * Non-job: whether the rows can be read (examine.ts).
  */
-import { DatabaseSync } from "node:sqlite";
+import { backup, DatabaseSync } from "node:sqlite";
 import { synced } from "./files.ts";
 
 const MAGIC = "SQLite format 3\0";
@@ -19,16 +19,37 @@ export function isDatabase(path: string): boolean {
 }
 
 /** Copies a database as it is at this moment; durable but for its name. @throws what SQLite says. */
-export function snapshot(from: string, to: string): void {
+export async function snapshot(from: string, to: string): Promise<void> {
   Deno.openSync(to, { write: true, createNew: true, mode: 0o600 }).close(); // SQLite would make it 0644
   const db = new DatabaseSync(from, { readOnly: true });
   try {
     db.exec("pragma busy_timeout = 10000");
-    db.prepare("vacuum into ?").run(to);
+    try {
+      db.prepare("vacuum into ?").run(to);
+    } catch (error) { // a process that may not write everywhere may attach nothing, and this attaches
+      if (!/too many attached databases/.test(String(error))) throw error;
+      await backup(db, to, { rate: ALL }); // in one step, which is one moment
+      settle(to);
+    }
   } finally {
     db.close();
   }
   synced(to);
+}
+
+/** Pages; a database has no more. */
+const ALL = 2 ** 31 - 1;
+
+/** What was copied page by page: a file that needs none beside it, and damage is told. */
+function settle(path: string): void {
+  const db = new DatabaseSync(path);
+  try {
+    db.exec("pragma journal_mode = delete");
+    const found = String(Object.values(db.prepare("pragma quick_check(1)").get()!)[0]);
+    if (found !== "ok") throw new Error(`database disk image is malformed (${found.split("\n")[0]})`);
+  } finally {
+    db.close();
+  }
 }
 
 export interface SpoolName {

@@ -6,11 +6,12 @@
  */
 import { basename, resolve } from "node:path";
 import { durableFolder, parent, syncFolder } from "../../core/store/durable_write.ts";
+import { isDropName } from "../../core/maildrop/drop.ts";
 import { isSpoolFile } from "../../core/store/spool.ts";
 import { VERSION } from "../../core/version.ts";
 import { CommandError } from "../terminal.ts";
 import { BESIDE, dropMessages, isDatabase, snapshot, type SpoolName, spoolNames, stillThere } from "./database.ts";
-import { copied, filesBelow, type FoundFile, linked, type Summed, summed, there } from "./files.ts";
+import { copied, copiedWithDistrust, filesBelow, type FoundFile, linked, type Summed, summed, there } from "./files.ts";
 import { DATA, MANIFEST, type ManifestHead, ManifestWriter, readManifest } from "./manifest.ts";
 
 export interface BackupOptions {
@@ -33,17 +34,25 @@ export interface Made {
   readonly delivered: number;
   /** Messages whose body was missing before: they are in it as they are. */
   readonly damaged: readonly string[];
+  /** What lies in the maildrop and is none of its messages, or must not be read: it is not in it. */
+  readonly foreign: readonly string[];
 }
 
 /** Of the data folder; what a backup does not have. */
 const LEFT_OUT = new Set(["lock", "restore.partial", "postern.db", "spool"]);
 
+/** How often a folder is looked at again whose files get other names. */
+const ROUNDS = 10;
+
 /** @throws {CommandError} in one line; then nothing is at `target`. */
 export async function makeBackup(target: string, options: BackupOptions): Promise<Made> {
-  const data = await Deno.realPath(options.data), path = resolve(target), partial = `${path}.partial`;
+  const data = await Deno.realPath(options.data), path = await realOf(resolve(target)), partial = `${path}.partial`;
+  if (`${path}/`.startsWith(`${data}/`)) throw new CommandError(`${target} lies in the data folder: a backup must not`);
   await durableFolder(parent(path));
-  const real = `${await Deno.realPath(parent(path))}/${basename(path)}`;
-  if (`${real}/`.startsWith(`${data}/`)) throw new CommandError(`${target} lies in the data folder: a backup must not`);
+  const there = await Deno.stat(path).catch(() => null);
+  if (there !== null && there.dev !== (await Deno.stat(parent(path))).dev) {
+    throw new CommandError(`${target} is where a file system is mounted: name a folder in it`); // none can take its place
+  }
   if (!await isFree(path)) throw new CommandError(`${target} is not empty: a backup wants a folder of its own`);
   const file = await startPartial(partial, target);
   try {
@@ -57,6 +66,20 @@ export async function makeBackup(target: string, options: BackupOptions): Promis
     throw error;
   } finally {
     file.close();
+  }
+}
+
+/** Through links; of what is not there yet the folder above. */
+async function realOf(path: string): Promise<string> {
+  try {
+    return await Deno.realPath(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return path; // as it is written: what may not be read is not looked through
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    const link = await Deno.lstat(path).then(() => true, () => false);
+    if (link) throw new CommandError(`${path} is a link to what is not there`);
+    const above = await realOf(parent(path));
+    return `${above === "/" ? "" : above}/${basename(path)}`;
   }
 }
 
@@ -97,6 +120,8 @@ class Making {
   readonly #owner: number;
   readonly #previous = new Map<string, Summed>();
   readonly #folders: string[] = [];
+  readonly #had = new Set<string>();
+  readonly #foreign: string[] = [];
   #linked = 0;
 
   constructor(data: string, partial: string, { file, options }: { file: Deno.FsFile; options: BackupOptions }) {
@@ -119,37 +144,58 @@ class Making {
     Deno.mkdirSync(this.#to, { mode: 0o700 });
     this.#folders.push(this.#partial, this.#to);
     // Before the queue: what the server takes from the maildrop meanwhile is twice in it, and not in neither
-    await this.#all(
-      filesBelow(this.#data, { skip: (path) => !/^maildrop(?:\/|$)/.test(path) || /\/tmp-[^/]*$/.test(path) }),
-    );
+    await this.#all({ skip: (path) => !/^maildrop(?:\/|$)/.test(path) || /^maildrop\/tmp-[^/]*$/.test(path) });
     const queue = store === "sqlite" ? await this.#queue() : { delivered: 0, damaged: [] };
-    await this.#all(
-      filesBelow(this.#data, {
-        skip: (path) => LEFT_OUT.has(path) || /^(?:maildrop$|command-[^/]*$)/.test(path) || BESIDE.test(path),
-      }),
-    );
+    await this.#all({
+      skip: (path) => LEFT_OUT.has(path) || /^(?:maildrop$|command-[^/]*$)/.test(path) || BESIDE.test(path),
+    });
     this.#manifest.end(Date.now());
     for (const folder of this.#folders.reverse()) await syncFolder(folder);
     const { files, octets } = this.#manifest;
-    return { files, octets, linked: this.#linked, ...queue };
+    return { files, octets, linked: this.#linked, ...queue, foreign: this.#foreign };
   }
 
-  async #all(files: Iterable<FoundFile>): Promise<void> {
-    for (const found of files) {
-      if (found.info.isDirectory) this.#folder(found);
-      else await this.#file(found);
+  /** Again where something was gone: it may have another name by now, as a Maildir's files get one when they are read. */
+  async #all({ skip }: { readonly skip: (path: string) => boolean }): Promise<void> {
+    for (let round = 0, gone = true; gone && round < ROUNDS; round++) {
+      gone = false;
+      const leave = (path: string) => skip(path) || this.#isForeign(path) && this.#leave(path);
+      for (const found of filesBelow(this.#data, { skip: leave })) {
+        if (this.#had.has(found.path)) continue;
+        if (found.info.isDirectory) this.#folder(found);
+        else if (!await this.#file(found)) {
+          gone = true;
+          continue;
+        }
+        this.#had.add(found.path);
+      }
     }
+  }
+
+  /** What is no message's name, no file itself, or lies deeper is not the server's: everybody may write to the maildrop. */
+  #isForeign(path: string): boolean {
+    const [top, name = "bad", more, ...deeper] = path.split("/");
+    if (top !== "maildrop" || name === "bad" && more === undefined) return false;
+    if (name !== "bad" && (more !== undefined || !isDropName(name)) || deeper.length > 0) return true;
+    const info = there(() => Deno.lstatSync(`${this.#data}/${path}`));
+    return info !== null && !info.isFile;
+  }
+
+  #leave(path: string): true {
+    if (!this.#had.has(path)) this.#foreign.push(path);
+    this.#had.add(path);
+    return true;
   }
 
   async #queue(): Promise<Pick<Made, "delivered" | "damaged">> {
     const from = `${this.#data}/postern.db`, copy = `${this.#to}/postern.db`, info = Deno.statSync(from);
-    snapshot(from, copy);
+    await snapshot(from, copy);
     const spool = there(() => Deno.statSync(`${this.#data}/spool`));
     if (spool !== null) this.#folder({ path: "spool", info: spool });
     const gone: SpoolName[] = [];
     for (const name of spoolNames(copy)) {
-      const found = isSpoolFile(name.file) ? there(() => Deno.statSync(`${this.#data}/spool/${name.file}`)) : null;
-      if (found === null || !await this.#file({ path: `spool/${name.file}`, info: found })) gone.push(name);
+      const found = isSpoolFile(name.file) ? there(() => Deno.lstatSync(`${this.#data}/spool/${name.file}`)) : null;
+      if (!found?.isFile || !await this.#file({ path: `spool/${name.file}`, info: found })) gone.push(name);
     }
     const ids = [...new Set(gone.map(({ message }) => message))], damaged = stillThere(from, ids);
     const delivered = ids.filter((id) => !damaged.has(id));
@@ -171,7 +217,14 @@ class Making {
     try {
       let sum: Summed | null = null;
       if (path.startsWith("spool/") && !this.#options.copy) sum = await this.#link(path, info.size);
-      if (sum === null && path.endsWith(".db") && isDatabase(from) && this.#database(from, to)) sum = await summed(to);
+      if (sum === null && path.endsWith(".db") && isDatabase(from) && await this.#database(from, to)) {
+        sum = await summed(to);
+      }
+      if (path.startsWith("maildrop/")) {
+        const copy = await copiedWithDistrust(from, to, mode & 0o700);
+        if (copy === false) return this.#leave(path);
+        sum = copy;
+      }
       sum ??= await copied(from, to, mode & 0o700);
       this.#add({ path, info }, sum);
       return true;
@@ -184,7 +237,8 @@ class Making {
   /** Bodies never change once a row names them. */
   async #link(path: string, size: number): Promise<Summed | null> {
     const { previous } = this.#options, known = this.#previous.get(path), to = `${this.#to}/${path}`;
-    if (known?.size === size && linked(`${previous}/${DATA}/${path}`, to)) {
+    const old = `${previous}/${DATA}/${path}`;
+    if (known?.size === size && there(() => Deno.lstatSync(old))?.isFile && linked(old, to)) {
       this.#linked++;
       return known;
     }
@@ -194,9 +248,9 @@ class Making {
   }
 
   /** False for one that SQLite cannot read: it was set aside, and is copied as it is. */
-  #database(from: string, to: string): boolean {
+  async #database(from: string, to: string): Promise<boolean> {
     try {
-      snapshot(from, to);
+      await snapshot(from, to);
       return true;
     } catch (error) {
       Deno.removeSync(to);

@@ -119,16 +119,21 @@ export async function readManifest(folder: string): Promise<Manifest> {
     if (error instanceof Deno.errors.NotFound) throw new ManifestError(`${folder} is no backup: it has no ${MANIFEST}`);
     throw error;
   }
-  for await (const line of file.readable.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream())) {
-    number++;
-    const value = parse(line, `${path}:${number}`);
-    if (tail !== null) throw new ManifestError(`${path}:${number}: stands behind the end`);
-    if (head === null) head = read(Head, value, `${path}:${number}`);
-    else if (value !== null && typeof value === "object" && "ended" in value) {
-      tail = read(Tail, value, `${path}:${number}`);
-      continue;
-    } else files.push(read(FileLine, value, `${path}:${number}`));
-    hash.update(`${line}\n`);
+  try {
+    for await (const line of file.readable.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream())) {
+      number++;
+      const value = parse(line, `${path}:${number}`);
+      if (tail !== null) throw new ManifestError(`${path}:${number}: stands behind the end`);
+      if (head === null) head = read(Head, value, `${path}:${number}`);
+      else if (value !== null && typeof value === "object" && "ended" in value) {
+        tail = read(Tail, value, `${path}:${number}`);
+        continue;
+      } else files.push(read(FileLine, value, `${path}:${number}`));
+      hash.update(`${line}\n`);
+    }
+  } catch (error) {
+    if (error instanceof RangeError) throw new ManifestError(`${path}:${number + 1}: ${error.message}`);
+    throw error;
   }
   if (head === null || tail === null) {
     throw new ManifestError(`${path} is not whole: the backup did not come to its end`);

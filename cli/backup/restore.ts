@@ -20,6 +20,8 @@ export interface RestoreOptions {
 }
 
 const PARTIAL = "restore.partial", QUEUE = "postern.db";
+/** What stands in a data folder while we work there. */
+const NOT_OURS = new Set([PARTIAL, "lock"]);
 
 /** Returns how many recipients are held now. @throws {CommandError}, {StoreError} a server runs there. */
 export async function restoreBackup(
@@ -27,12 +29,16 @@ export async function restoreBackup(
   { head, files }: Manifest,
   { data, held = false, progress = () => {} }: RestoreOptions,
 ): Promise<number> {
+  const odd = files.find(({ path }) => NOT_OURS.has(path.split("/")[0]!));
+  if (odd !== undefined) throw new CommandError(`no backup has ${odd.path}; nothing was restored`);
   await durableFolder(data);
   const lock = await lockFolder(data);
+  let begun = false;
   try {
     const partial = `${data}/${PARTIAL}`,
       tops = files.filter(({ path }) => !path.includes("/")).map(({ path }) => path);
     await clear(data, tops);
+    begun = true;
     await Deno.mkdir(partial, { mode: 0o700 });
     const give = ownership(data, head.owner), folders: ManifestFile[] = [];
     let done = 0;
@@ -43,7 +49,7 @@ export async function restoreBackup(
         folders.push(file);
         continue;
       }
-      const { sha256 } = await copied(`${folder}/${DATA}/${file.path}`, to, file.mode);
+      const { sha256 } = await copied(`${folder}/${DATA}/${file.path}`, to, file.mode & 0o777);
       if (sha256 !== file.sha256) {
         throw new CommandError(`${file.path} changed while it was read; nothing was restored`);
       }
@@ -59,15 +65,17 @@ export async function restoreBackup(
       await Deno.chmod(to, file.mode);
     }
     await syncFolder(partial);
+    begun = false; // from now on the next one goes on
     for (const name of tops.toSorted((a, b) => Number(a === QUEUE) - Number(b === QUEUE))) {
       await Deno.rename(`${partial}/${name}`, `${data}/${name}`);
-      if (name !== QUEUE) await syncFolder(data);
+      await syncFolder(data); // of the last too: it must be there before the folder goes that it came from
     }
     await Deno.remove(partial, { recursive: true });
     give(`${data}/lock`, {});
     await syncFolder(data);
     return changed;
   } finally {
+    if (begun) await Deno.remove(`${data}/${PARTIAL}`, { recursive: true }).catch(() => {}); // its space is wanted
     lock.release();
   }
 }

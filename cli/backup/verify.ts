@@ -35,18 +35,19 @@ export async function verifyBackup(folder: string, tell: Tell = () => {}): Promi
   let done = 0;
   for (const { path, size, sha256 } of manifest.files) {
     known.add(path);
-    const info = there(() => Deno.statSync(`${data}/${path}`));
+    const info = there(() => Deno.lstatSync(`${data}/${path}`));
     if (info === null) faults.add(`${path} is missing`);
     else if (sha256 === null) {
       if (!info.isDirectory) faults.add(`${path} is no folder`);
-    } else if (info.size !== size) faults.add(`${path} has ${info.size} octets instead of ${size}`);
+    } else if (!info.isFile) faults.add(`${path} is no file`);
+    else if (info.size !== size) faults.add(`${path} has ${info.size} octets instead of ${size}`);
     else if ((await summed(`${data}/${path}`)).sha256 !== sha256) {
       faults.add(`${path} is not what was backed up: its sum is another one`);
     }
     tell(++done, "files");
   }
   for (const { path, info } of filesBelow(data)) {
-    if (info.isFile && !known.has(path)) faults.add(`${path} is in no list: somebody put it there`);
+    if (!info.isDirectory && !known.has(path)) faults.add(`${path} is in no list: somebody put it there`);
   }
   const queue = faults.count === 0 ? soundness(data, { faults, tell, wanted: manifest.head.store === "sqlite" }) : null;
   return { manifest, queue, faults };

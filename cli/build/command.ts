@@ -110,7 +110,8 @@ export function joinedWords(permissions: readonly string[]): readonly string[] {
     // The program is all there is: nothing is looked up, fetched, or kept for the next time
     ...["run", "--quiet", "--no-prompt", "--no-config", "--no-lock", "--no-remote", "--cached-only", "--no-code-cache"],
     ...["--unstable-worker-options", "--ext=js"],
-    ...permissions,
+    // Threads start from the program again
+    ...permissions.map((flag) => flag.replace(/^--allow-read=/, () => "--allow-read=@{0},")),
     "@{0}",
   ];
 }

@@ -226,7 +226,7 @@ async function openBook({ file, config }: FileOptions, terminal: Terminal): Prom
   try {
     const named = config === undefined ? {} : { file: config };
     const registry = new Map([...REGISTRY, [accounts.pluginName, recorder] as const]);
-    read = await loadConfig({ ...named, env: terminal.env, cwd: terminal.cwd, registry });
+    read = await loadConfig({ ...named, env: terminal.env, cwd: terminal.cwd, registry, read: true });
   } catch (error) {
     if (!(error instanceof ConfigError) || files.size === 0) throw error;
   }

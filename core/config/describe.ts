@@ -8,14 +8,17 @@ import { Pipeline } from "../pipeline/pipeline.ts";
 import type { Plugin } from "../pipeline/plugin.ts";
 import { type Config, formatEndpoint, type ListenerConfig } from "./config.ts";
 import { formatSelection, possible, selectionOf } from "./entry.ts";
+import { databaseOf } from "./store.ts";
 
 /** What `check` prints of all but delivery, line by line. */
 export function describe(config: Config): string[] {
-  const { limits, admin } = config;
+  const { limits, admin } = config, database = databaseOf(config.store);
   const lines = [
     `configuration  ${config.file ?? "none: the dev inbox"}`,
     `hostname       ${config.hostname}`,
-    `data           ${config.data} (${config.store})`,
+    `data           ${config.data}${database === null ? ` (${config.store})` : ""}`,
+    ...database === null ? [] : [`store          ${database.shown}`],
+    ...config.threads === 1 ? [] : [`threads        ${config.threads} that talk SMTP`],
     `domains        ${config.domains.join(", ") || "none"}`,
     `limits         ${formatSize(limits.messageSize)} a message, ${limits.recipients} recipients, connections: ${
       limits.connections ?? "as the open files allow"

@@ -41,6 +41,8 @@ export interface LoadOptions {
   readonly env: Environment;
   /** The plugins that the file may name; those of plugins/mod.ts unless given. */
   readonly registry?: Registry;
+  /** It is only read, and nothing will be started by it: threads need not have this registry. */
+  readonly read?: boolean;
   /** Where a plugin's word to the operator goes. */
   readonly trouble?: (where: string, message: string) => void;
   /** The folder that relative paths of the command line and the environment start from. */
@@ -119,7 +121,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     },
     store: readStore(read.store ?? "sqlite", { base, faults }),
     node: nodeName(env),
-    threads: readThreads(read, { env, faults, inCode: inCode || registry !== REGISTRY }),
+    threads: readThreads(read, { env, faults, inCode: inCode || (registry !== REGISTRY && !options.read) }),
     source: inCode || registry !== REGISTRY ? null : { file: name, text, cwd, env: noted },
     nextHops: readNextHops(read.nextHops ?? {}, faults),
     delivery: readDelivery(read.delivery ?? schema.File.shape.delivery.parse(undefined), {

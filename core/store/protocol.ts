@@ -141,6 +141,8 @@ export type WriterRequest =
     readonly refused: readonly Refused[];
   }
   | { readonly ask: "batch"; readonly operations: readonly Operation[]; readonly octets: ArrayBuffer }
+  /** Serves the batches of another thread, which come over this port. */
+  | { readonly ask: "serve"; readonly port: MessagePort }
   | { readonly ask: "close" };
 export interface WriterReply {
   readonly outcomes: readonly Outcome[];
@@ -148,7 +150,16 @@ export interface WriterReply {
   readonly free: number;
   /** Sentences for the log. */
   readonly trouble: readonly string[];
+  /** Operations of the whole write, those of other threads among them; 0: another thread is told. */
+  readonly written: number;
 }
+/** Commits of another thread; `operations`: JSON of CommitOperation[]. */
+export interface LineBatch {
+  readonly operations: string;
+  readonly octets: ArrayBuffer;
+}
+/** `outcomes`: null when all are done. */
+export type LineReply = Omit<WriterReply, "outcomes"> & { readonly outcomes: readonly Outcome[] | null };
 
 export type ReaderRequest =
   | { readonly ask: "open"; readonly folder: string }

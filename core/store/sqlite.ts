@@ -56,6 +56,7 @@ import {
 import { DatabaseThread } from "./thread.ts";
 import { type Answer, WriterQueue, type WriterThread } from "./writer_queue.ts";
 import { Watchers } from "./watchers.ts";
+import { WriterLines } from "./writer_lines.ts";
 
 export interface SqliteOptions {
   /** The data folder; made when it is not there. */
@@ -107,6 +108,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
 class SqliteStore implements Store {
   readonly inboxes: Inboxes;
   readonly quarantine: QuarantineStore;
+  readonly lines: WriterLines;
   readonly #folder: string;
   readonly #spool: Spool;
   readonly #lock: FolderLock;
@@ -143,6 +145,10 @@ class SqliteStore implements Store {
       trouble: (message) => this.#trouble(message),
       ...options.batch && { batch: options.batch },
       ...options.company !== undefined && { company: options.company },
+    });
+    this.lines = new WriterLines({
+      wrote: (word) => this.#writer.wrote(word),
+      arrived: (id, inbox) => this.#watchers.tell("arrived", { id, inbox }),
     });
     this.quarantine = {
       total: () => this.#read({ ask: "quarantine" }),
@@ -381,7 +387,7 @@ class SqliteStore implements Store {
       }
     }
     return {
-      writerWait: this.#writer.wait,
+      writerWait: Math.max(this.#writer.wait, this.lines.wait),
       freeBytes: this.#free.bytes + this.#writer.freeBytes,
       bodyBytes: this.#spool.used,
     };
@@ -415,12 +421,13 @@ class SqliteStore implements Store {
   }
 
   async #startWriter(died: (why: string) => void, refused: readonly Refused[]): Promise<WriterThread> {
+    const lost = this.#first ? [] : await this.lines.ended();
     const worker = new Worker(threadModule(new URL("./sqlite_writer.ts", import.meta.url)), { type: "module" });
     const thread = new DatabaseThread<WriterRequest, WriterReply>(worker, died);
     const { outcomes: [outcome] } = await thread.ask(
-      { ask: "open", folder: this.#folder, now: this.#now(), first: this.#first, refused },
+      { ask: "open", folder: this.#folder, now: this.#now(), first: this.#first, refused: [...refused, ...lost] },
     );
-    if (!outcome?.fault) return thread;
+    if (!outcome?.fault) return this.lines.began(thread);
     thread.end();
     throw new StoreError(outcome.fault, outcome.message);
   }

@@ -8,7 +8,17 @@
 import type { DatabaseSync } from "node:sqlite";
 import { diskFault } from "./durable_write.ts";
 import { Operations } from "./operations.ts";
-import type { Operation, Outcome, Refused, WriterReply, WriterRequest } from "./protocol.ts";
+import { setImmediate } from "node:timers";
+import type {
+  CommitOperation,
+  LineBatch,
+  LineReply,
+  Operation,
+  Outcome,
+  Refused,
+  WriterReply,
+  WriterRequest,
+} from "./protocol.ts";
 import { isSpoolFile } from "./spool.ts";
 import { FULL, IOERR, openDatabase, pragma, sqliteCode, type StatementSync } from "./schema.ts";
 import { StoreError } from "./store.ts";
@@ -16,6 +26,18 @@ import { StoreError } from "./store.ts";
 const ORPHAN_AGE = 3600_000; // SEMANTICS 25
 const IDLE = 200; // milliseconds without a batch before the log is moved into the database
 const VACUUM_PAGES = 64; // free pages given back to the file system in one idle moment
+const MOST = 1000, MOST_OCTETS = 8 * 1024 * 1024; // of what several threads bring, in one transaction
+
+/** What a thread brings at once. */
+export interface Batch {
+  readonly operations: readonly Operation[];
+  /** Of all of them. */
+  readonly octets: ArrayBuffer;
+}
+interface Placed {
+  readonly operation: Operation;
+  readonly octets: ArrayBuffer;
+}
 
 /** The database, its failures and its spool folder. One per thread. */
 export class Writer {
@@ -61,7 +83,13 @@ export class Writer {
   }
 
   batch(operations: readonly Operation[], octets: ArrayBuffer): WriterReply {
-    const outcomes = this.#heal(operations) ?? this.#run(operations, octets);
+    return this.batches([{ operations, octets }])[0]!;
+  }
+
+  /** Of several threads, in one transaction. What there is to say beside the outcomes is said to the first. */
+  batches(batches: readonly Batch[]): readonly WriterReply[] {
+    const all = batches.flatMap(({ operations, octets }) => operations.map((operation) => ({ operation, octets })));
+    const outcomes = this.#heal(all) ?? this.#run(all);
     const now = performance.now();
     if (now - this.#counted > 1000) {
       this.#counted = now;
@@ -69,7 +97,13 @@ export class Writer {
     }
     const trouble = this.#trouble;
     this.#trouble = [];
-    return { outcomes, free: this.#freeBytes, trouble };
+    let at = 0;
+    return batches.map(({ operations: { length } }, place) => ({
+      outcomes: outcomes.slice(at, at += length),
+      free: this.#freeBytes,
+      trouble: place === 0 ? trouble : [],
+      written: place === 0 ? all.length : 0,
+    }));
   }
 
   /** Moves the log into the database while nobody waits. True when there is more to do. */
@@ -93,34 +127,35 @@ export class Writer {
     }
   }
 
-  #run(operations: readonly Operation[], octets: ArrayBuffer): readonly Outcome[] {
+  #run(all: readonly Placed[]): readonly Outcome[] {
     let at = -1;
     try {
       const outcomes: Outcome[] = [];
       // A row may name a file only when the file's name is durable. One fsync for all of the batch.
-      if (operations.some(namesFile)) {
+      if (all.some(namesFile)) {
         syncFolder(`${this.#folder}/spool`);
       }
       this.#begin.run();
-      for (at = 0; at < operations.length; at++) outcomes.push(this.#operations.apply(operations[at]!, octets));
+      for (at = 0; at < all.length; at++) {
+        const { operation, octets } = all[at]!;
+        outcomes.push(this.#operations.apply(operation, octets));
+      }
       this.#commit.run();
       this.#after();
       return outcomes;
     } catch (error) {
       this.#forget();
-      const committing = at === operations.length, spoiled = at >= 0 && !committing && sqliteCode(error) !== IOERR;
-      if (spoiled && operations.length > 1) {
-        return operations.map((one) => this.#heal([one])?.[0] ?? this.#alone(one, octets));
-      }
+      const committing = at === all.length, spoiled = at >= 0 && !committing && sqliteCode(error) !== IOERR;
+      if (spoiled && all.length > 1) return all.map((one) => this.#heal([one])?.[0] ?? this.#alone(one));
       const outcome = this.#outcome(error);
       if (!spoiled) this.#trouble.push(outcome.message);
-      if (committing) this.#fence(operations);
-      return operations.map(() => outcome);
+      if (committing) this.#fence(all);
+      return all.map(() => outcome);
     }
   }
 
-  #alone(operation: Operation, octets: ArrayBuffer): Outcome {
-    return this.#run([operation], octets)[0]!;
+  #alone(one: Placed): Outcome {
+    return this.#run([one])[0]!;
   }
 
   #transact(work: () => void): void {
@@ -155,9 +190,9 @@ export class Writer {
     this.#trouble.push(...this.#operations.aside.takeNotes());
   }
 
-  #fence(operations: readonly Operation[]): void {
+  #fence(all: readonly Placed[]): void {
     this.#refused ??= [];
-    for (const operation of operations) {
+    for (const { operation } of all) {
       if (operation.do !== "commit") continue;
       const { id, file, original } = operation;
       this.#refused.push({ id, file });
@@ -167,7 +202,7 @@ export class Writer {
   }
 
   /** Null when all is well; else the refusal of each operation. */
-  #heal(operations: readonly Operation[]): readonly Outcome[] | null {
+  #heal(all: readonly Placed[]): readonly Outcome[] | null {
     const refused = this.#refused;
     if (refused === null) return null;
     try {
@@ -176,7 +211,7 @@ export class Writer {
       return null;
     } catch (error) {
       const outcome = this.#outcome(error);
-      return operations.map(() => outcome);
+      return all.map(() => outcome);
     }
   }
 
@@ -231,7 +266,7 @@ export class Writer {
   }
 }
 
-function namesFile(operation: Operation): boolean {
+function namesFile({ operation }: Placed): boolean {
   if (operation.do !== "commit" && operation.do !== "adopt") return false;
   const { file, original } = operation.do === "adopt" ? operation.message : operation;
   return file !== null || original !== null && original.file !== null;
@@ -267,9 +302,11 @@ interface Thread {
   postMessage(reply: WriterReply): void;
 }
 
-/** Answers requests in their order. */
+/** Answers requests in their order; what other threads bring by lines of their own goes into the same transactions. */
 export function serve(thread: Thread): void {
   let writer: Writer | null = null;
+  let shared = false;
+  let asked: { readonly batch: Batch; answer(reply: WriterReply): void }[] = [];
   let idle: ReturnType<typeof setTimeout> | undefined;
   const rest = () => {
     if (writer?.rest()) idle = setTimeout(rest, IDLE);
@@ -283,7 +320,36 @@ export function serve(thread: Thread): void {
       const message = error instanceof StoreError ? error.message : `the database cannot be used: ${text(error)}`;
       outcome = { fault: fault === "full" ? "full" : "io", message };
     }
-    thread.postMessage({ outcomes: [outcome], free: 0, trouble: [] });
+    thread.postMessage({ outcomes: [outcome], free: 0, trouble: [], written: 0 });
+  };
+  const write = () => {
+    let count = 0, operations = 0, size = 0;
+    for (const { batch } of asked) {
+      operations += batch.operations.length;
+      size += batch.octets.byteLength;
+      if (count > 0 && (operations > MOST || size > MOST_OCTETS)) break;
+      count++;
+    }
+    if (count === 0) return;
+    const taken = asked.slice(0, count);
+    asked = asked.slice(count);
+    const replies = writer?.batches(taken.map(({ batch }) => batch));
+    for (const [place, { batch, answer }] of taken.entries()) answer(replies?.[place] ?? closed(batch));
+    if (asked.length > 0) setImmediate(write);
+    clearTimeout(idle);
+    idle = setTimeout(rest, IDLE);
+  };
+  const take = (batch: Batch, answer: (reply: WriterReply) => void) => {
+    asked.push({ batch, answer });
+    if (asked.length === 1) setImmediate(write); // what others have brought meanwhile comes in this turn
+  };
+  const line = (port: MessagePort) => {
+    shared = true;
+    port.onmessage = ({ data: { operations, octets } }: MessageEvent<LineBatch>) =>
+      take({ operations: JSON.parse(operations) as CommitOperation[], octets }, ({ outcomes, ...rest }) => {
+        const done = outcomes.every(({ fault }) => fault === undefined);
+        port.postMessage({ ...rest, outcomes: done ? null : outcomes } satisfies LineReply);
+      });
   };
   thread.onmessage = ({ data }) => {
     clearTimeout(idle);
@@ -291,12 +357,25 @@ export function serve(thread: Thread): void {
       case "open":
         return once(() => writer = new Writer(data));
       case "close":
-        return once(() => writer?.close());
+        while (asked.length > 0) write();
+        clearTimeout(idle);
+        return once(() => {
+          writer?.close();
+          writer = null;
+        });
+      case "serve":
+        return once(() => line(data.port));
       case "batch":
+        if (shared) return take(data, (reply) => thread.postMessage(reply));
         thread.postMessage(writer!.batch(data.operations, data.octets));
         idle = setTimeout(rest, IDLE);
     }
   };
+}
+
+function closed({ operations }: Batch): WriterReply {
+  const outcome = { fault: "io", message: "the store is closed" } as const;
+  return { outcomes: operations.map(() => outcome), free: 0, trouble: [], written: 0 };
 }
 
 // In a test that imports this file there is no thread to serve.

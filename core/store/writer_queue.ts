@@ -6,6 +6,7 @@
 import { setImmediate } from "node:timers";
 import type { Operation, Outcome, Refused, WriterReply, WriterRequest } from "./protocol.ts";
 import type { DatabaseThread } from "./thread.ts";
+import type { LineWord } from "./lines.ts";
 import { StoreError } from "./store.ts";
 
 export type WriterThread = DatabaseThread<WriterRequest, WriterReply>;
@@ -74,6 +75,12 @@ export class WriterQueue {
     return oldest === undefined ? 0 : performance.now() - oldest.since;
   }
 
+  /** Another thread's write was answered. */
+  wrote({ operations, milliseconds, free }: LineWord): void {
+    this.freeBytes = free;
+    if (operations > 0) this.#options.batch?.(operations, milliseconds);
+  }
+
   submit(operation: Operation, octets: Uint8Array | null = null): Promise<Answer> {
     if (this.#waiting.length >= PATIENCE) throw new StoreError("busy", "too much is waiting for the store");
     return new Promise((resolve) => {
@@ -107,7 +114,7 @@ export class WriterQueue {
   // At the end of the event loop's turn, so that all sessions that were ready in it share an fsync and two thread
   // switches. Waiting longer for company was measured: it saves nothing and costs latency.
   #schedule(): void {
-    if (this.#flight.length > 0) return;
+    if (this.#scheduled || this.#flight.length > 0) return;
     const { company = 0 } = this.#options;
     // What other threads bring comes one after the other: as much as last time is about to
     if (company > 0 && this.#waiting.length < this.#last) this.#gathering ??= setTimeout(() => this.#soon(), company);
@@ -124,6 +131,7 @@ export class WriterQueue {
 
   readonly #send = (): void => {
     this.#scheduled = false;
+    if (this.#waiting.length === 0 || this.#flight.length > 0) return; // one batch at a time, or answers go astray
     if (this.#thread === null) return this.#withoutThread();
     let count = 0, size = 0;
     for (; count < this.#waiting.length && count < MOST; count++) {
@@ -148,11 +156,11 @@ export class WriterQueue {
     this.#thread.ask({ ask: "batch", operations, octets: buffer }, [buffer]).then(this.#answered, this.#lost);
   };
 
-  readonly #answered = ({ outcomes, free, trouble }: WriterReply): void => {
+  readonly #answered = ({ outcomes, free, trouble, written }: WriterReply): void => {
     const batch = this.#flight;
     this.#flight = [];
     this.freeBytes = free;
-    this.#options.batch?.(batch.length, performance.now() - this.#sent);
+    if (written > 0) this.#options.batch?.(written, performance.now() - this.#sent);
     for (const message of trouble) this.#options.trouble(message);
     for (let i = 0; i < batch.length; i++) batch[i]!.resolve(outcomes[i]!);
     this.#next();

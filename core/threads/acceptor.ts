@@ -12,6 +12,8 @@ import type { Metrics } from "../observe/metrics.ts";
 import type { Taker } from "../queue/commit.ts";
 import { Quarantine } from "../queue/quarantine.ts";
 import type { Reply } from "../model/reply.ts";
+import type { LineWord } from "../store/lines.ts";
+import { WriterLine } from "../store/writer_line.ts";
 import { type Ask, GuestStore } from "./guest_store.ts";
 import { type PackedReply, unpackReply } from "./packed_event.ts";
 import { SharedPlaces } from "./shared_places.ts";
@@ -26,6 +28,10 @@ export interface AcceptorParts {
   ask: Ask;
   emit(event: Event): void;
   readonly metrics: Pick<Metrics, "phase" | "question" | "tls">;
+  /** A write on its line was answered. */
+  wrote(word: LineWord): void;
+  /** Something lies in an inbox; told with what `wrote` tells. */
+  arrived(id: string, inbox: string): void;
 }
 type Begin = Extract<Order, { do: "begin" }>;
 
@@ -56,6 +62,7 @@ export class Acceptor {
       headLimit: limits.headerBytes,
       ask: parts.ask,
       health: () => shared.health,
+      arrived: parts.arrived,
     });
   }
 
@@ -79,6 +86,17 @@ export class Acceptor {
         return await this.#abandon(order.doors);
       case "switch":
         return this.#switch(order.doors);
+      case "line":
+        this.#store.line = new WriterLine(order.port, {
+          wrote: this.#parts.wrote,
+          trouble: (message) => this.#parts.emit({ type: "trouble", where: "store", message }),
+        });
+        return;
+      case "lineless": {
+        const lost = this.#store.line?.end() ?? [];
+        this.#store.line = null;
+        return lost.flatMap(({ id, file }) => [id, file]);
+      }
       case "drain":
         return await this.#drain(order.milliseconds);
       case "stop":
@@ -94,6 +112,8 @@ export class Acceptor {
   #show(): void {
     this.#vitals.beat();
     this.#vitals.bodies = this.#store.health().bodyBytes;
+    if (this.#generation !== null) this.#vitals.pressure = this.#current.doors.pressure.state;
+    this.#vitals.wait = this.#store.line?.wait ?? 0;
     for (const [door, { connections }] of this.#doors) this.#vitals.setConnections(door, connections);
   }
 

@@ -17,6 +17,7 @@ type ThreadScope = Port & { close(): void };
 export function serveOwner(scope: ThreadScope = globalThis as unknown as ThreadScope): void {
   useSha256((octets) => new Uint8Array(hash("sha256", octets, "buffer")));
   let events: PackedEvent[] = [], phases: (string | number)[] = [], questions: (string | number | null)[] = [];
+  let writes: number[] = [], arrived: string[] = [];
   let acceptor: Promise<Acceptor> | null = null;
 
   const exchange = new Exchange<Question, Order, Told, never>(scope, {
@@ -26,13 +27,20 @@ export function serveOwner(scope: ThreadScope = globalThis as unknown as ThreadS
         ask: (question, ...octets) => exchange.ask(question, ...octets),
         emit,
         metrics,
+        wrote({ operations, milliseconds, free }) {
+          writes.push(operations, milliseconds, free);
+          exchange.nudge();
+        },
+        arrived: (id, inbox) => void arrived.push(id, inbox),
       });
       return acceptor.then(() => undefined);
     },
     told() {},
     also(): Told | null {
-      if (events.length === 0 && phases.length === 0 && questions.length === 0) return null;
-      const told = { events, phases, questions };
+      if (events.length + phases.length + questions.length + writes.length === 0) return null;
+      const told = { events, phases, questions, writes, arrived };
+      writes = [];
+      arrived = [];
       events = [];
       phases = [];
       questions = [];
@@ -59,7 +67,8 @@ export function serveOwner(scope: ThreadScope = globalThis as unknown as ThreadS
   });
   const close = scope.close.bind(scope);
   const end = (): never => {
-    exchange.tell({ ends: "a plugin ended it", events: [], phases: [], questions: [] });
+    exchange.flush(); // who is here, before the word that he is lost
+    exchange.tell({ ends: "a plugin ended it", events: [], phases: [], questions: [], writes: [], arrived: [] });
     exchange.flush();
     close();
     throw new Error("a plugin ended its thread");

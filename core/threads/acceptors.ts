@@ -7,9 +7,12 @@ import { type Config, formatEndpoint, type ListenerConfig } from "../config/conf
 import { parseEndpoint } from "../config/values.ts";
 import type { ListenAddress } from "../net/listen_address.ts";
 import { ListenError, probe } from "../net/listener.ts";
+import type { PressureState } from "../net/pressure/pressure.ts";
+import type { Shed } from "../net/pressure/shedding.ts";
 import type { Attendant, House } from "./attendant.ts";
 import { Seat } from "./seat.ts";
 import { placesMemory, SharedPlaces } from "./shared_places.ts";
+import { sumOf, together } from "./together.ts";
 import { MOST_DOORS, Vitals, vitalsMemory } from "./vitals.ts";
 import type { ConfigSent, DoorSent, Order } from "./wire.ts";
 
@@ -45,6 +48,8 @@ export class Acceptors {
   readonly #doors = new Map<number, DoorSent>();
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   #config: Config;
+  /** What threads have sent away that are no more. */
+  #gone: readonly Shed[] = [];
   #looking: ReturnType<typeof setInterval> | undefined;
   /** One change after the other; a start of a thread waits for them too. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -65,6 +70,11 @@ export class Acceptors {
   /** @throws {Error} when the configuration cannot go to a thread, or one cannot begin. */
   static async start(config: Config, house: House): Promise<Acceptors> {
     const acceptors = new Acceptors(config, house);
+    house.store.lines?.hold({
+      lost: () => acceptors.#lineless(),
+      renew: () => acceptors.#seats.forEach((seat) => seat.renew()),
+      wait: () => Math.max(0, ...[...acceptors.#seats].map(({ wait }) => wait)),
+    });
     acceptors.#look();
     try {
       await Promise.all(Array.from({ length: config.threads }, () => acceptors.#begin()));
@@ -87,6 +97,11 @@ export class Acceptors {
   /** Octets of bodies in the memory of all of them. */
   get bodies(): number {
     return [...this.#seats].reduce((sum, { bodies }) => sum + bodies, 0);
+  }
+  /** How hard all are pressed, beside the owner with its own doors. */
+  pressure(own: PressureState): PressureState {
+    const lost = [...this.#seats].filter(({ silent }) => silent > 0).flatMap(({ pressure: { shed } }) => shed);
+    return together([own, ...this.#living.map(({ pressure }) => pressure)], [...this.#gone, ...lost]);
   }
   /** What only a restart mends; null: nothing. */
   get fault(): string | null {
@@ -177,19 +192,20 @@ export class Acceptors {
   /** Doors close at once; who is there has so long. */
   async drain(milliseconds: number): Promise<void> {
     this.#stopping = true;
-    await this.#within(milliseconds, { do: "drain", milliseconds });
+    await this.#within(milliseconds, this.#tell({ do: "drain", milliseconds }));
   }
 
   async stop(milliseconds: number): Promise<void> {
     this.#stopping = true;
-    await this.#within(milliseconds, { do: "stop", milliseconds });
+    await this.#within(milliseconds, this.#tell({ do: "stop", milliseconds }));
     this.#end();
   }
 
-  async #within(milliseconds: number, order: Order): Promise<void> {
+  /** Those that begin to stand still meanwhile keep nobody. */
+  async #within(milliseconds: number, asked: readonly Promise<unknown>[]): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<void>((resolve) => timer = setTimeout(resolve, milliseconds + ENDING));
-    await Promise.race([late, Promise.allSettled(this.#living.map(({ attendant }) => attendant.order(order)))]);
+    await Promise.race([late, Promise.allSettled(asked)]);
     clearTimeout(timer);
   }
 
@@ -238,6 +254,7 @@ export class Acceptors {
   #died(seat: Seat, why: string): void {
     if (!this.#seats.delete(seat) || this.#stopping) return;
     this.#own.takeBack(seat.thread);
+    this.#gone = sumOf([...this.#gone, ...seat.pressure.shed]);
     if (performance.now() - seat.startedAt > SETTLED) this.#wait = FIRST;
     this.#trouble(
       `thread ${seat.thread} ended: ${why}; its sessions are lost${seat.replaced ? "" : ", another one starts"}`,
@@ -291,6 +308,21 @@ export class Acceptors {
     );
   }
 
+  /** What they had under way with a writer that is dead. Nobody waits for one that stands still: it refuses when it goes on. */
+  async #lineless(): Promise<readonly { id: string; file: string | null }[]> {
+    const lost: { id: string; file: string | null }[] = [];
+    const asked = [...this.#seats].map(async ({ attendant, silent }) => {
+      const answer = attendant.order({ do: "lineless" }).then((told) => {
+        const flat = told as (string | null)[];
+        for (let at = 0; at < flat.length; at += 2) lost.push({ id: flat[at]!, file: flat[at + 1]! });
+      });
+      if (silent === 0) await answer;
+      else answer.catch(() => {});
+    });
+    await this.#within(0, asked);
+    return [...lost];
+  }
+
   #wordsOf(seat: Seat): string {
     return `thread ${seat.thread} stands still${
       seat.place(this.#house.plugins())
@@ -298,8 +330,11 @@ export class Acceptors {
       `and answers none until a restart`;
   }
 
+  #tell(order: Order): readonly Promise<unknown>[] {
+    return this.#living.map(({ attendant }) => attendant.order(order));
+  }
   async #all(order: Order): Promise<void> {
-    const done = await Promise.allSettled(this.#living.map(({ attendant }) => attendant.order(order)));
+    const done = await Promise.allSettled(this.#tell(order));
     for (const each of done) if (each.status === "rejected") throw each.reason;
   }
 

@@ -48,7 +48,7 @@ export class Attendant {
   }
 
   order(order: Order): Promise<unknown> {
-    return this.#exchange.ask(order);
+    return order.do === "line" ? this.#exchange.hand(order, order.port) : this.#exchange.ask(order);
   }
 
   /** The thread is dead: who was there has lost his session, and what is under way here goes on. */
@@ -61,8 +61,12 @@ export class Attendant {
     this.#sessions.clear();
   }
 
-  #told({ ends, events, phases, questions }: Told): void {
-    const { emit, metrics } = this.#house;
+  #told({ ends, events, phases, questions, writes, arrived }: Told): void {
+    const { emit, metrics, store: { lines } } = this.#house;
+    for (let at = 0; at < writes.length; at += 3) {
+      lines?.wrote({ operations: writes[at]!, milliseconds: writes[at + 1]!, free: writes[at + 2]! });
+    }
+    for (let at = 0; at < arrived.length; at += 2) lines?.arrived(arrived[at]!, arrived[at + 1]!);
     for (const packed of events) {
       const event = unpackEvent(packed);
       this.#follow(event);

@@ -51,6 +51,7 @@ export class Exchange<Ours, Theirs, OurNote, TheirNote> {
   #asks: [number, unknown, number, number][] = [];
   #octets: Uint8Array[] = [];
   #size = 0;
+  #handed: Transferable[] = [];
   #answers: (readonly [number, unknown, Fault?])[] = [];
   #notes: unknown[] = [];
   #scheduled = false;
@@ -75,6 +76,12 @@ export class Exchange<Ours, Theirs, OurNote, TheirNote> {
     this.#asks.push([number, question, at, this.#size - at]);
     this.#schedule();
     return new Promise((resolve, reject) => this.#waiting.set(number, { resolve, reject }));
+  }
+
+  /** Asks with something that becomes the other side's, named in the question. */
+  hand(question: Ours, what: Transferable): Promise<unknown> {
+    if (this.#closed === null) this.#handed.push(what);
+    return this.ask(question);
   }
 
   tell(note: OurNote): void {
@@ -106,8 +113,10 @@ export class Exchange<Ours, Theirs, OurNote, TheirNote> {
     this.#notes = [];
     this.#octets = [];
     this.#size = 0;
+    const handed = this.#handed;
+    this.#handed = [];
     try {
-      this.#port.postMessage(parcel, [octets]);
+      this.#port.postMessage(parcel, [octets, ...handed]);
     } catch { // a plugin has put something there that is no value
       const again = concat(pieces).buffer; // the first is gone with the attempt
       this.#port.postMessage(this.#sendable({ ...parcel, octets: again }), [again]);

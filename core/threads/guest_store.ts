@@ -20,6 +20,10 @@ import {
   StoreError,
   type StoreHealth,
 } from "../store/store.ts";
+import type { WriterLine } from "../store/writer_line.ts";
+import { encodeCommit, entryId } from "../store/rows.ts";
+import { fileOf } from "../store/durable_body.ts";
+import { concat } from "../model/octets.ts";
 import type { BodySent, Question } from "./wire.ts";
 
 /** Asks the owner. */
@@ -35,6 +39,8 @@ export interface GuestStoreOptions {
   ask: Ask;
   /** What the owner says of the store. */
   health(): Pick<StoreHealth, "writerWait" | "freeBytes">;
+  /** Something lies in an inbox. */
+  arrived(id: string, inbox: string): void;
 }
 
 export class GuestStore implements Store {
@@ -42,11 +48,15 @@ export class GuestStore implements Store {
   readonly #spool: Spool;
   readonly #ask: Ask;
   readonly #health: GuestStoreOptions["health"];
+  readonly #arrived: GuestStoreOptions["arrived"];
+  /** To the writer, where the store has one that can be reached: commits that nobody has to take on go there. */
+  line: WriterLine | null = null;
 
-  constructor({ folder, memoryBudget, headLimit, ask, health }: GuestStoreOptions) {
+  constructor({ folder, memoryBudget, headLimit, ask, health, arrived }: GuestStoreOptions) {
     this.#spool = new Spool({ folder, budget: memoryBudget, headLimit });
     this.#ask = ask;
     this.#health = health;
+    this.#arrived = arrived;
     this.counters = new GuestCounters(ask);
   }
 
@@ -58,6 +68,10 @@ export class GuestStore implements Store {
   async commit(message: NewMessage, body: Body, { received, expires }: CommitOptions = {}): Promise<readonly Lease[]> {
     try {
       if (message.recipients.length === 0 && message.deposits.length === 0) return [];
+      if (this.line !== null && message.recipients.every(({ state }) => state === "held")) {
+        await this.#write(this.line, message, body, { received, expires });
+        return [];
+      }
       const octets: Uint8Array[] = [];
       const sent = await sentOf(body, octets), other = received === undefined ? null : await sentOf(received, octets);
       const answer = this.#ask({
@@ -76,8 +90,27 @@ export class GuestStore implements Store {
     }
   }
 
+  /** By the line: the owner hears of it afterwards, in the log and in who watches inboxes. */
+  async #write(line: WriterLine, message: NewMessage, body: Body, { received, expires }: Written): Promise<void> {
+    const octets: Uint8Array[] = [];
+    await sentOf(body, octets);
+    if (received !== undefined) await sentOf(received, octets);
+    const operation = encodeCommit(message, body.size, fileOf(body), {
+      ...expires !== undefined && { expires: Math.round(expires) },
+      ...received !== undefined && { original: { size: received.size, file: fileOf(received) } },
+    });
+    const answer = await line.submit(operation, octets.length > 1 ? concat(octets) : octets[0] ?? null);
+    for (const each of [body, received]) {
+      // Where the writer died nobody knows whether a row names the file
+      if (each instanceof SpoolFile && (answer.fault === undefined || answer.lost)) each.keep();
+    }
+    if (answer.fault !== undefined) throw new StoreError(answer.fault, answer.message);
+    for (const [at, { name }] of operation.entries.entries()) this.#arrived(entryId(message.id, at + 1), name);
+  }
+
   health(): StoreHealth {
-    return { ...this.#health(), bodyBytes: this.#spool.used };
+    const { writerWait, freeBytes } = this.#health();
+    return { writerWait: Math.max(writerWait, this.line?.wait ?? 0), freeBytes, bodyBytes: this.#spool.used };
   }
 
   async close(): Promise<void> {
@@ -109,6 +142,11 @@ export class GuestStore implements Store {
     watch: () => () => {},
   };
   readonly quarantine: QuarantineStore = { total: elsewhere, expire: elsewhere };
+}
+
+interface Written {
+  readonly received: Body | undefined;
+  readonly expires: number | undefined;
 }
 
 /** Counters of the owner, asked in one message for all that ask in a turn. */

@@ -2,8 +2,10 @@
  * One life of a thread that talks SMTP, as the owner has it: the Worker, who attends to it, and whether it shows that it
  * lives. Non-job: when it begins and what follows its end (acceptors.ts).
  */
+import type { PressureState } from "../net/pressure/pressure.ts";
 import { programModule } from "../packed/contents.ts";
 import { Attendant, type House } from "./attendant.ts";
+import type { Lines } from "../store/lines.ts";
 import type { ThreadVitals } from "./vitals.ts";
 import type { DoorSent, Order } from "./wire.ts";
 
@@ -25,9 +27,11 @@ export class Seat {
   readonly startedAt: number = performance.now();
   readonly #vitals: ThreadVitals;
   readonly #worker: Worker;
+  readonly #lines: Lines | undefined;
   #beats = 0;
   #silent = 0;
   #over = false;
+  #last: PressureState | null = null;
   /** It stood still once, and another one has taken its work. */
   replaced = false;
 
@@ -35,6 +39,7 @@ export class Seat {
     vitals.clear();
     this.thread = thread;
     this.#vitals = vitals;
+    this.#lines = house.store.lines;
     this.#worker = new Worker(programModule(new URL("./acceptor_root.ts", import.meta.url)), {
       type: "module",
       name: `smtp ${thread}`,
@@ -55,6 +60,7 @@ export class Seat {
   async begin(order: Extract<Order, { do: "begin" }>, doors: Iterable<DoorSent>): Promise<void> {
     try {
       await this.attendant.order(order);
+      this.renew();
       for (const door of doors) await this.attendant.order({ do: "open", door });
     } catch (error) {
       this.end("it cannot begin");
@@ -83,11 +89,25 @@ export class Seat {
     return last === null ? "" : `, last in the plugin ${last.plugin} at ${last.phase}`;
   }
 
+  /** A line to the store's writer, where there is one. */
+  renew(): void {
+    const port = this.#lines?.open() ?? null;
+    if (port !== null) this.attendant.order({ do: "line", port }).catch(() => {}); // then it is over
+  }
+  /** Milliseconds that the oldest commit on its line has waited. */
+  get wait(): number {
+    return this.#vitals.wait;
+  }
+
   connections(door: number): number {
     return this.#vitals.connections(door);
   }
   get bodies(): number {
     return this.#vitals.bodies;
+  }
+  /** The last word of it where it is over. */
+  get pressure(): PressureState {
+    return this.#last ?? this.#vitals.pressure;
   }
 
   /** What a thread that loops does not hear: its socket is there until the process ends. */
@@ -96,6 +116,7 @@ export class Seat {
     this.#over = true;
     this.#worker.terminate();
     this.attendant.bury(why);
+    this.#last = this.#vitals.pressure;
     this.#vitals.clear();
   }
 }

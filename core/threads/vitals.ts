@@ -1,7 +1,10 @@
 /**
  * Numbers that threads show each other without a message: how the store is (the owner writes, all read), and of each thread
- * that it lives, what it holds, and which plugin it is in (the thread writes, the owner reads). Non-job: what follows from them.
+ * that it lives, what it holds, how hard it is pressed, and which plugin it is in (the thread writes, the owner reads).
+ * Non-job: what follows from them.
  */
+import type { PressureState } from "../net/pressure/pressure.ts";
+import { type Shed, WHERES, WHYS } from "../net/pressure/shedding.ts";
 import type { Phase } from "../observe/events.ts";
 import { PHASES } from "../pipeline/compile.ts";
 import type { StoreHealth } from "../store/store.ts";
@@ -11,7 +14,8 @@ export const MOST_DOORS = 64;
 
 // Of the owner, then of each thread
 const WRITER_WAIT = 0, FREE = 1, OWNERS = 2;
-const BEAT = 0, BODIES = 1, PLUGIN = 2, PHASE = 3, DOORS = 4, SIZE = DOORS + MOST_DOORS;
+const BEAT = 0, BODIES = 1, PLUGIN = 2, PHASE = 3, WAIT = 4, PRESSURE = 5, SHED = PRESSURE + 8;
+const DOORS = SHED + WHERES.length * WHYS.length, SIZE = DOORS + MOST_DOORS;
 
 /** `threads`: how many talk SMTP. */
 export function vitalsMemory(threads: number): SharedArrayBuffer {
@@ -70,6 +74,14 @@ export class ThreadVitals {
     return this.#numbers[this.#at + BODIES]!;
   }
 
+  /** Milliseconds that the oldest commit on its line has waited. */
+  set wait(milliseconds: number) {
+    this.#numbers[this.#at + WAIT] = milliseconds;
+  }
+  get wait(): number {
+    return this.#numbers[this.#at + WAIT]!;
+  }
+
   /** Which plugin is asked, and in which phase. */
   readonly asked = (plugin: string, phase: Phase): void => {
     this.#numbers[this.#at + PLUGIN] = numberOf(plugin);
@@ -80,6 +92,32 @@ export class ThreadVitals {
     const number = this.#numbers[this.#at + PLUGIN]!, phase = PHASES[this.#numbers[this.#at + PHASE]! - 1];
     for (const plugin of plugins) if (phase !== undefined && numberOf(plugin) === number) return { plugin, phase };
     return null;
+  }
+
+  /** How hard it is pressed, and what it has sent away since it began. */
+  set pressure({ stressed, lag, memory, underWay, bound, outside, rate, asked, shed }: PressureState) {
+    const pressure = [Number(stressed), lag, memory, underWay, bound, outside, rate, asked];
+    this.#numbers.set(pressure, this.#at + PRESSURE);
+    for (const { where, why, count } of shed) {
+      this.#numbers[this.#at + SHED + WHERES.indexOf(where) * WHYS.length + WHYS.indexOf(why)] = count;
+    }
+  }
+  get pressure(): PressureState {
+    const from = this.#at + PRESSURE;
+    const [stressed, lag, memory, underWay, bound, outside, rate, asked] = this.#numbers.subarray(from, from + 8);
+    return {
+      stressed: stressed === 1,
+      lag: lag!,
+      memory: memory!,
+      underWay: underWay!,
+      bound: bound!,
+      outside: outside!,
+      rate: rate!,
+      asked: asked!,
+      shed: WHERES.flatMap((where, row) =>
+        WHYS.map((why, at): Shed => ({ where, why, count: this.#numbers[this.#at + SHED + row * WHYS.length + at]! }))
+      ).filter(({ count }) => count > 0),
+    };
   }
 
   /** Connections behind a door. */

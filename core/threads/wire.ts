@@ -38,6 +38,10 @@ export type Order =
   | { readonly do: "switch"; readonly doors: readonly DoorSent[] }
   /** Listens; answers with the address as it was bound. */
   | { readonly do: "open"; readonly door: DoorSent }
+  /** The port is a line to the store's writer, in the place of any before. */
+  | { readonly do: "line"; readonly port: MessagePort }
+  /** The writer is dead. Answers with what the line had under way: id and file, one after the other. */
+  | { readonly do: "lineless" }
   /** Doors take nobody any more; who is there leaves within so many milliseconds. Answers when all have gone. */
   | { readonly do: "drain"; readonly milliseconds: number }
   /** Plugins end. Answers when they have. */
@@ -81,4 +85,8 @@ export interface Told {
   readonly phases: readonly (string | number)[];
   /** Questions to name service: type, fault, milliseconds; one after the other. */
   readonly questions: readonly (string | number | null)[];
+  /** Writes on its line: operations, milliseconds, octets of free pages; one after the other. */
+  readonly writes: readonly number[];
+  /** What it put into inboxes: entry and inbox, one after the other. */
+  readonly arrived: readonly string[];
 }

@@ -56,7 +56,7 @@ Deno.test("case 29: less than the reserve is free: 452 4.3.1 at MAIL, everything
   }
   await client.command("NOOP", 250);
   assertEquals((await server.api.get("/api/v1/queue")).status, 200);
-  await waitFor("the log to say why", () => /refused .*452.*octets free/.test(server.output));
+  await waitFor("the log to say why", () => /refused .*452.*octets are free/.test(server.output));
 });
 
 testWithMounts("case 29: a declared size that would eat the reserve is refused, a smaller one is taken", async () => {

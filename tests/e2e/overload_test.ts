@@ -107,3 +107,19 @@ Deno.test("case 79: when the pressure is over a message comes in as ever, and th
   await waitFor("the word that it is over", () => /notice .*overload .*asked to come again in/.test(server.output));
   assertEquals((await server.api.messages()).map(({ subject }) => subject), ["after"]);
 });
+
+Deno.test("case 79: what each of two threads sends away is in one sum of /metrics, and on the site in words", async () => {
+  await using server = await Server.start({ config: `threads: 2\n${CONFIG(freePort())}` });
+  using _early = await SmtpClient.ready(server.ports.smtp);
+  await waitFor("the pressure", async () => await metric(server, "postern_stressed") === 1, { deadline: 30_000 });
+  using all = await crowd(server.ports.smtp);
+  assert(all.refused.length >= 1, "nothing bounds what may begin");
+  await waitFor("the sum", async () => {
+    const [connect, mail] = await Promise.all(
+      ["connect", "mail"].map((where) => metric(server, `postern_shed_total{where="${where}",why="memory"}`)),
+    );
+    return connect! + mail! >= all.refused.filter((raw) => /Too busy|No memory/.test(raw)).length;
+  }, { deadline: 30_000 });
+  const page = await server.api.get("/");
+  assertMatch(await page.text(), /More comes in than can be taken: \d+ were asked to come again/);
+});

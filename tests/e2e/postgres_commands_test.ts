@@ -14,6 +14,7 @@ const CONFIG = `hostname: mx.example.org
 domains: [example.org]
 postmaster: postmaster@example.org
 store: \${DATABASE}
+threads: 2
 listeners:
   - { address: "127.0.0.1:2525", tls: off, auth: { required: true, withoutTls: true } }
 admin: { address: "127.0.0.1:8025", token: "\${POSTERN_ADMIN_TOKEN}" }
@@ -106,6 +107,7 @@ testWithPostgres("two nodes on one PostgreSQL, and every command beside them", a
     await t.step("nothing shows the password: check, the log, the API", async () => {
       const checked = await run("check");
       assertEquals(checked.code, 0, checked.err);
+      assertMatch(checked.out, /^store {10}postgres:\/\/postern@\S+\nthreads {8}2 that talk SMTP$/m);
       for (const node of Object.values(nodes)) {
         assert(!node.output.includes(database.password), node.output);
         const text = await (await node.api.get("/api/v1/configuration")).text();

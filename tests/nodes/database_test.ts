@@ -18,14 +18,14 @@ import { Patient } from "./patient.ts";
 /** What happens, in this order. */
 const TROUBLES = (Deno.env.get("NODES_TROUBLES") ?? "killed,failover").split(",");
 
-testWithPostgres(`cases 70 and 73: two nodes whose database is ${TROUBLES.join(", ")}`, async () => {
+testWithPostgres("cases 70 and 73: the database of two nodes goes away under load and comes back", async () => {
   let database = await PostgresServer.start();
   const all = [database];
   try {
     await using folder = await TempFolder.make("postern-nodes-sink-");
     await using door = new Door(database.port);
     const seed = seedOf("CRASH_SEED"), port = freePort(), url = await database.database();
-    console.log(`CRASH_SEED=${seed}`);
+    console.log(`${TROUBLES.join(", ")}; CRASH_SEED=${seed}`);
     await using _sink = await SinkProcess.start({ port, folder: folder.path, seed, slow: 10 });
     await using cluster = await Cluster.start({
       count: 2,

@@ -36,13 +36,18 @@ async function cutWhile(
   assertEquals(code, 0, err);
   const entries = await journal.entries();
   assert(entries.length > 20, "nothing was written");
-  const moments = Array.from({ length: CUTS - 1 }, () => random.below(entries.length)).sort((a, b) => a - b);
+  // Half of them at its end, where things get their names
+  const moments = Array.from(
+    { length: CUTS - 1 },
+    (_, number) => number % 2 === 0 ? random.below(entries.length) : entries.length - random.below(5),
+  ).sort((a, b) => a - b);
   let at = 0;
   for (const moment of [...moments, entries.length]) {
     for (; at < moment; at++) model.play(entries[at]!);
     const found = folder.at("found");
-    model.leave(found, anyCut(random));
-    await look(found, moment === entries.length);
+    // What was said to be done is there on the most forgetful of disks
+    model.leave(found, at === entries.length ? { ...anyCut(random), octets: "none", names: "none" } : anyCut(random));
+    await look(found, at === entries.length);
     await Deno.remove(found, { recursive: true });
   }
 }

@@ -78,6 +78,7 @@ async function serve(trial: Trial, plug: Plug, folder: TempFolder): Promise<void
   assertEquals(reply.code, 250, reply.raw);
   await drained(server, 60_000);
   assertEquals((await server.stop(30_000)).code, 0, server.output);
+  assert(!/set aside|cannot be read|damaged/.test(server.output), server.output); // the ledger neither
   await trial.look(plug, sink);
 }
 

@@ -12,6 +12,9 @@ import { VERSION } from "../../../core/version.ts";
 /** Of `ID.json`. */
 export const FORMAT = 1;
 
+/** What a message has ends long before. */
+const DEEPEST = 100;
+
 const Count = z.int().min(0);
 const Moment = z.int();
 /** No store's column holds a NUL. */
@@ -83,6 +86,7 @@ export interface ParsedItem {
 
 /** Reads one; everything in it is looked at as a store looks at its own rows. @throws {FormatError} */
 export function parseItem(text: string, name: string): ParsedItem {
+  if (isDeep(text)) throw new FormatError("is too deep");
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -134,6 +138,20 @@ export function parseItem(text: string, name: string): ParsedItem {
     if (error instanceof CorruptRow) throw new FormatError(error.message);
     throw error;
   }
+}
+
+/** Brackets in brackets without end cost minutes wherever they are walked through. */
+function isDeep(text: string): boolean {
+  let depth = 0, quoted = false;
+  for (let at = 0; at < text.length; at++) {
+    const char = text.charCodeAt(at);
+    if (char === 0x22) quoted = !quoted;
+    else if (quoted) at += Number(char === 0x5c);
+    else if (char === 0x5b || char === 0x7b) {
+      if (++depth > DEEPEST) return true;
+    } else if (char === 0x5d || char === 0x7d) depth--;
+  }
+  return false;
 }
 
 function factsOf({ address, original, parameters, route }: ExportedItem["recipients"][number]): object {

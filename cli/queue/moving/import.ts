@@ -96,6 +96,7 @@ async function moveTo(to: string, from: string, names: readonly string[]): Promi
 
 async function read(folder: string, name: string): Promise<ParsedItem> {
   const path = `${folder}/${name}`;
+  if (!(await Deno.lstat(path)).isFile) throw new FormatError("is no file");
   if ((await Deno.stat(path)).size > LONGEST) throw new FormatError("is too long");
   return parseItem(await Deno.readTextFile(path), name);
 }
@@ -128,6 +129,7 @@ async function through(
   const name = path.slice(path.lastIndexOf("/") + 1), hash = createHash("sha256");
   let file: Deno.FsFile;
   try {
+    if (!(await Deno.lstat(path)).isFile) throw new FormatError(`${name} is no file`); // a pipe would hold us up for ever
     file = await Deno.open(path, { read: true });
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) throw new FormatError(`${name} is missing`);

@@ -192,7 +192,7 @@ export class PostgresArchive {
     { from, order }: { readonly from: string; readonly order: "asc" | "desc" },
   ): Promise<Found[]> {
     const rows = await this.#sql.unsafe(
-      `with hit as materialized (select key, head from ledger_entry where words @@ $1::text::tsquery and key >= $2)
+      `with hit as materialized (select key, head from ledger_entry where words @@ $1::text::tsquery and key || '' >= $2)
        select key, head from hit order by key ${order} limit ${MOST}`,
       [words, from],
     );
@@ -268,7 +268,7 @@ export class PostgresArchive {
   async size(): Promise<LedgerResults["size"]> {
     await this.#tables.prepare();
     const [row] = await this.#sql`select min(key) as oldest,
-      (select coalesce(sum(greatest(c.reltuples, 0)), 0)::float8 from pg_inherits i join pg_class c on c.oid = i.inhrelid
+      (select coalesce(sum(greatest(c.reltuples, pg_stat_get_live_tuples(c.oid))), 0)::float8 from pg_inherits i join pg_class c on c.oid = i.inhrelid
         where i.inhparent = 'ledger_entry'::regclass) as guess,
       (select count(*)::float8 from (select from ledger_entry limit ${COUNTED}) as few) as few from ledger_entry`;
     const some = Number(row!["few"]), oldest: string | null = row!["oldest"];

@@ -14,8 +14,10 @@ export interface PostgresLedgerOptions extends PostgresSettings, GatheredOptions
 
 /** Connections for questions. */
 const READERS = 2;
-/** Milliseconds that a question waits for the batches before it. */
-const PATIENCE = 5_000;
+/** Milliseconds that a question waits for the batches before it: longer than one may take. */
+const PATIENCE = 40_000;
+/** Milliseconds that the end waits. */
+const END = 5_000;
 
 /** Nothing is awaited and nothing thrown: what is wrong is told. */
 export function openPostgresLedger(options: PostgresLedgerOptions): Ledger {
@@ -67,7 +69,7 @@ class PostgresKeeper implements Keeper {
       case "size":
         return await archive.size();
       case "close":
-        await within(Promise.all([this.#thread.ask({ ask: "close" }).catch(() => {}), archive.close()]), PATIENCE);
+        await within(Promise.all([this.#thread.ask({ ask: "close" }).catch(() => {}), archive.close()]), END);
         return null;
       case "open":
         return null;

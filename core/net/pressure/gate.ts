@@ -16,6 +16,8 @@ export class Passage {
 
 /** How long a message counts at most: what has not ended by then waits for its peer, and costs nothing meanwhile. */
 const FRESH = 3000;
+/** A connection that was taken is expected to begin one, and counts so long: who says nothing costs nothing. */
+const EXPECTED = 1000;
 /** Without a refusal for so long, and the loop in time, it is open again. */
 const CALM = 3000;
 /** Between two changes of the bound: its effect must be seen first. */
@@ -36,8 +38,8 @@ export class Gate {
   #count = 0;
   #refused = -Infinity;
   #changed = 0;
-  readonly #entries: { readonly passage: Passage; readonly since: number }[] = [];
-  #first = 0;
+  readonly #begun = new Recent(FRESH);
+  readonly #expected = new Recent(EXPECTED);
 
   constructor(lag: number) {
     this.lag = lag;
@@ -69,15 +71,25 @@ export class Gate {
     return false;
   }
 
-  /** It begins, or is expected to begin. */
+  /** It begins. */
   enter(passage: Passage, now: number): void {
+    this.#counts(passage, now);
+    this.#begun.add(passage, now);
+  }
+
+  /** Its connection was taken. */
+  expect(passage: Passage, now: number): void {
+    this.#counts(passage, now);
+    this.#expected.add(passage, now);
+  }
+
+  #counts(passage: Passage, now: number): void {
     if (passage.gate !== this) {
       passage.gate?.leave(passage); // it has logged in
       passage.gate = this;
       this.#count++;
     }
     passage.since = now;
-    this.#entries.push({ passage, since: now });
   }
 
   leave(passage: Passage): void {
@@ -91,7 +103,8 @@ export class Gate {
    * A loop that was late once (a collection of garbage, a process that was stopped) closes nothing by itself.
    */
   look({ now, late, steadily }: { readonly now: number; readonly late: number; readonly steadily: boolean }): void {
-    this.#forget(now);
+    this.#expected.forget(now);
+    this.#begun.forget(now);
     if (!this.closing) {
       const ahead = Math.max(this.#least, AHEAD * this.lag / this.#cost);
       if (!steadily && !(this.#known && late > this.lag / 2 && this.#count >= ahead)) return;
@@ -117,14 +130,27 @@ export class Gate {
   get #least(): number {
     return Math.min(LEAST_CHEAP, Math.max(LEAST, 3 * this.lag / this.#cost));
   }
+}
+
+/** What counts for a time, the oldest first. */
+class Recent {
+  readonly #entries: { readonly passage: Passage; readonly since: number }[] = [];
+  #first = 0;
+
+  /** `age`: how long, milliseconds. */
+  constructor(readonly age: number) {}
+
+  add(passage: Passage, since: number): void {
+    this.#entries.push({ passage, since });
+  }
 
   /** Lets go of what has not ended in its time. */
-  #forget(now: number): void {
+  forget(now: number): void {
     const entries = this.#entries;
     while (this.#first < entries.length) {
       const { passage, since } = entries[this.#first]!;
-      if (now - since < FRESH) break;
-      if (passage.since === since) this.leave(passage); // else it is another one by now
+      if (now - since < this.age) break;
+      if (passage.since === since) passage.gate?.leave(passage); // else it is another one by now
       this.#first++;
     }
     if (this.#first < 1024 && this.#first < entries.length) return;

@@ -7,11 +7,16 @@
  */
 
 /** The queue is too long when who stands last in it waits this many times the lateness that is borne; short below once. */
-const LONG = 2;
-/** It has been so for so long: who comes in at first waits that long, and a burst that is over by then is nothing. */
+const LONG = 1.5;
+/**
+ * It has been so for so much longer than not: who comes in at first waits that long, and a burst that is over by then is
+ * nothing. Not at every look: of connections that the kernel sent away those that come again come together.
+ */
 const SUSTAINED = 1000;
 /** The part at first, and the most: to refuse takes time too. */
 const FIRST = 0.7, MOST = 0.9;
+/** A look counts for so long at most, milliseconds: a process that was stopped knows nothing of the time between. */
+const LOOK = 250;
 /** Without a refusal for so long it is open again. */
 const CALM = 3000;
 /** Between two changes of the part. */
@@ -29,7 +34,9 @@ export class Intake {
   #cost: number | null = null;
   #part = FIRST;
   #closing = false;
-  #long: number | null = null;
+  /** Milliseconds that the queue was too long, less those that it was not. */
+  #sum = 0;
+  #looked = 0;
   #refused = -Infinity;
   #changed = 0;
   #tokens = 0;
@@ -70,11 +77,13 @@ export class Intake {
   /** `wait`: of who stands last in the queue; `full`: who comes next finds no place in it, and tries again in a second. */
   look({ now, wait, full }: { readonly now: number; readonly wait: number; readonly full: boolean }): void {
     const long = wait > LONG * this.lag;
-    if (!long && !full) this.#long = null;
-    else this.#long ??= now;
+    const since = Math.min(LOOK, now - this.#looked);
+    this.#looked = now;
+    this.#sum = Math.max(0, this.#sum + (long || full ? since : -since));
     if (!this.#closing) {
-      if (this.#long === null || now - this.#long < SUSTAINED) return;
+      if (this.#sum < SUSTAINED) return;
       this.#closing = true;
+      this.#sum = 0;
       this.#part = FIRST;
       this.#tokens = 0;
       this.#filled = this.#changed = this.#refused = now;

@@ -5,14 +5,13 @@
  * reloads; one for each thread that accepts. Non-job: words and sockets (doors.ts), the bound itself (gate.ts).
  */
 import type { Event } from "../../observe/events.ts";
-import type { Counters } from "../../observe/metrics/counters.ts";
 import type { StoreHealth } from "../../store/store.ts";
 import { BACKLOG } from "../accept_watch.ts";
 import { AcceptQueue } from "./accept_queue.ts";
 import { Gate, type Passage } from "./gate.ts";
 import { Intake } from "./intake.ts";
 import { memoryGiven, memoryTaken } from "./memory.ts";
-import { Shedding, type Where, type Why } from "./shedding.ts";
+import { type Shed as ShedCount, Shedding, type Where, type Why } from "./shedding.ts";
 import { threadTime } from "./thread_time.ts";
 
 /** From the configuration at work. Sizes in octets, times in milliseconds. */
@@ -35,6 +34,8 @@ export interface PressureOptions {
   threadTime?(): number | null;
   /** Connections that nobody has taken yet. */
   acceptQueue?(): number;
+  /** Connections found no place since it was last asked. */
+  overflowed?(): boolean;
 }
 /** Sent away, and why in words; `told`: as one of the few that observers are told of one by one. */
 export interface Shed {
@@ -56,8 +57,10 @@ export interface PressureState {
   /** Connections that nobody has taken yet, and strangers that may come in a second; Infinity: all that come. */
   readonly outside: number;
   readonly rate: number;
-  /** What was sent away since the start, by where and why. */
-  readonly shed: Counters;
+  /** Asked to come again since that began; 0: nobody is. */
+  readonly asked: number;
+  /** What was sent away since the start. */
+  readonly shed: readonly ShedCount[];
 }
 
 /** Between two looks, while somebody is connected. */
@@ -70,6 +73,8 @@ const WRITER_BEHIND = 5000;
 const WRITER_PART = 10;
 /** One's own mail is bounded at so many times the lateness of strangers' mail. */
 const OWN = 4;
+/** The kernel's queue is as good as full at this part of its length; at that one too where it was full between two looks. */
+const FULL = 0.75, BUSY = 0.1;
 /** Looks over which connections are counted. */
 const TAKEN = 10;
 /** Memory is looked at so often, and taken to this part strangers find less patience. */
@@ -98,8 +103,14 @@ export class Pressure {
   #costFrom: number | null = null;
 
   constructor(options: PressureOptions) {
-    const acceptQueue = () => this.#queue.length();
-    this.#options = { clock: () => performance.now(), memoryTaken, threadTime, acceptQueue, ...options };
+    this.#options = {
+      clock: () => performance.now(),
+      memoryTaken,
+      threadTime,
+      acceptQueue: () => this.#queue.length(),
+      overflowed: () => this.#queue.overflowed(),
+      ...options,
+    };
     this.#shedding = new Shedding(options.emit);
   }
 
@@ -113,8 +124,8 @@ export class Pressure {
   }
 
   /** Who waits to be taken on this port counts. */
-  listens(port: number): void {
-    this.#queue.add(port);
+  listens(port: number, { family }: { readonly family: 4 | 6 }): void {
+    this.#queue.add(port, { family });
   }
 
   /** A connection was taken. Owes one `end`. */
@@ -162,7 +173,7 @@ export class Pressure {
 
   /** It has come in, while not everybody does: its message is expected. */
   expect(passage: Passage, { own }: { readonly own: boolean }): void {
-    if (!own && this.#strangers.closing) this.#strangers.enter(passage, this.#options.clock());
+    if (!own && this.#strangers.closing) this.#strangers.expect(passage, this.#options.clock());
   }
 
   /** May a message of `size` octets begin (as declared, RFC 1870)? Then it counts as under way until `over`. */
@@ -210,7 +221,8 @@ export class Pressure {
       bound,
       outside: this.#outside,
       rate: this.#intake.rate,
-      shed: this.#shedding.counters,
+      asked: this.#shedding.asked,
+      shed: this.#shedding.counts,
     };
   }
 
@@ -227,7 +239,8 @@ export class Pressure {
     const rate = taken.reduce((sum, each) => sum + each, 0) / (taken.length * (PERIOD + this.#lag()));
     taken.unshift(0);
     if (taken.length > TAKEN) taken.pop();
-    this.#intake.look({ now, wait: outside / Math.max(rate, 0.01), full: outside >= BACKLOG * 0.9 });
+    const full = outside >= BACKLOG * FULL || outside >= BACKLOG * BUSY && this.#options.overflowed();
+    this.#intake.look({ now, wait: outside / Math.max(rate, 0.01), full });
     this.#remember(now);
     this.#shedding.look(now);
     this.#rest();

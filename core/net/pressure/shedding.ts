@@ -4,15 +4,22 @@
  * Non-job: deciding (pressure.ts), words for the peer (doors.ts).
  */
 import type { Event } from "../../observe/events.ts";
-import { Counters } from "../../observe/metrics/counters.ts";
 
 /**
  * Why a peer is sent away: no place is left (`places`), or none of its share (`share`); the event loop is behind (`loop`),
  * or the store's writer (`writer`); memory or disk space runs out.
  */
-export type Why = "places" | "share" | "loop" | "writer" | "memory" | "disk";
+export const WHYS = ["places", "share", "loop", "writer", "memory", "disk"] as const;
+export type Why = typeof WHYS[number];
 /** Where it was. */
-export type Where = "connect" | "mail";
+export const WHERES = ["connect", "mail"] as const;
+export type Where = typeof WHERES[number];
+/** So many were sent away there for that. */
+export interface Shed {
+  readonly where: Where;
+  readonly why: Why;
+  readonly count: number;
+}
 
 /** Of a second, so many are told one by one. */
 const EACH_SECOND = 20;
@@ -21,8 +28,13 @@ const OVER = 5000;
 /** The beginning is told once in so many milliseconds at most. */
 const AGAIN = 60_000;
 
+/** For people; null: nobody was asked to come again. */
+export function shedWords(asked: number, because = "The log says why."): string | null {
+  return asked === 0 ? null : `More comes in than can be taken: ${asked} were asked to come again. ${because}`;
+}
+
 export class Shedding {
-  readonly counters = new Counters(["where", "why"]);
+  readonly #counts = new Map<Where, Map<Why, number>>(WHERES.map((where) => [where, new Map()]));
   readonly #emit: (event: Event) => void;
   #second = -Infinity;
   #told = 0;
@@ -42,15 +54,24 @@ export class Shedding {
     return this.#count > 0;
   }
 
+  /** Since it began; 0: nobody is sent away. */
+  get asked(): number {
+    return this.#count;
+  }
+  /** Since the start. */
+  get counts(): readonly Shed[] {
+    return [...this.#counts].flatMap(([where, counts]) => [...counts].map(([why, count]) => ({ where, why, count })));
+  }
+
   /** For people, while it goes on: how many, and why; null: nobody is sent away. */
   get words(): string | null {
-    if (this.#count === 0) return null;
-    return `More comes in than can be taken: ${this.#count} were asked to come again. When it began, ${this.#because}.`;
+    return shedWords(this.#count, `When it began, ${this.#because}.`);
   }
 
   /** One was sent away at `now`; `because`: in a sentence, for the log. True when it should be told by itself. */
   add({ where, why, because, now }: { where: Where; why: Why; because: string; now: number }): boolean {
-    this.counters.add(where, why);
+    const counts = this.#counts.get(where)!;
+    counts.set(why, (counts.get(why) ?? 0) + 1);
     if (why !== "share") this.#episode(because, now); // a peer's own fault is nothing of the server's
     if (now - this.#second >= 1000) {
       this.#second = now;

@@ -2,7 +2,6 @@
  * What is measured when somebody asks, not counted as it happens: the composition root gathers it, all of it optional.
  * Times in milliseconds, sizes in octets, moments in milliseconds since 1970; they are written in seconds.
  */
-import type { Counters } from "./counters.ts";
 import type { Exposition } from "./exposition.ts";
 
 export interface Gauges {
@@ -60,8 +59,8 @@ export interface Gauges {
     readonly underWay: number;
     /** Connections that the kernel has made and nobody has taken. */
     readonly outside: number;
-    /** What was sent away, by where and why. */
-    readonly shed: Counters;
+    /** What was sent away. */
+    readonly shed: readonly { readonly where: string; readonly why: string; readonly count: number }[];
   };
 }
 
@@ -166,7 +165,7 @@ export function writeGauges(to: Exposition, gauges: Gauges, now: number): void {
   if (pressure) {
     to.counter(
       { name: "postern_shed", help: "Connections and messages that were asked to come again, by reason." },
-      pressure.shed.samples(),
+      pressure.shed.map(({ where, why, count }) => [{ where, why }, count]),
     );
   }
   to.gauge({ name: "postern_warnings", help: "Sentences that an operator should act on." }, gauges.warnings);

@@ -46,12 +46,12 @@ export class KeptAccounts {
   /** All lines in order of their names, the secret's first. */
   async lines(): Promise<string[]> {
     const lines = [await this.store.get(SECRET) ?? ""];
-    let after: string | undefined;
-    for (;;) {
-      const page = await this.store.list({ prefix: NAMES, limit: PAGE, ...after === undefined ? {} : { after } });
+    let after: { readonly after?: string } = {};
+    while (true) {
+      const page = await this.store.list({ prefix: NAMES, limit: PAGE, ...after });
       for (const { value } of page) if (value !== "") lines.push(value);
       if (page.length < PAGE) return lines;
-      after = page.at(-1)!.name;
+      after = { after: page.at(-1)!.name };
     }
   }
 

@@ -102,7 +102,8 @@ Deno.test("case 36: several threads at once never exceed a limit, and leave noth
     return answer;
   }));
   assertEquals(said.map(({ wrong }) => wrong), [0, 0, 0, 0]);
-  assert(said.every(({ taken }) => taken > 100), JSON.stringify(said.map(({ taken }) => taken)));
+  // One that the machine lets begin when others have ended finds what those kept
+  assert(said.reduce((sum, { taken }) => sum + taken, 0) > 400, JSON.stringify(said.map(({ taken }) => taken)));
   for (const [thread, { left }] of said.entries()) {
     const places = new SharedPlaces(memory, { threads, thread }).of("mx");
     for (const peer of left) places.give(peers[peer]!);

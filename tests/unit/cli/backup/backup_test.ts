@@ -1,7 +1,9 @@
 /** A backup of a data folder that is in use, whether it is whole, and what it brings back. */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { type BackupOptions, type Made, makeBackup } from "../../../../cli/backup/make.ts";
+import type { ManifestFile } from "../../../../cli/backup/manifest.ts";
 import { restoreBackup, type RestoreOptions } from "../../../../cli/backup/restore.ts";
 import { verifyBackup, verifyFolder } from "../../../../cli/backup/verify.ts";
 import { openSqliteStore } from "../../../../core/store/sqlite.ts";
@@ -10,6 +12,7 @@ import { TempFolder } from "../../../support/temp.ts";
 import { body, deposit, message, octets, put, read, recipient } from "../../store/messages.ts";
 
 const BIG = octets(400_000, 7), SMALL = octets(300, 3);
+const DROP = `maildrop/01ARZ3NDEKTSV4RRFFQ69G5FAV-${"0".repeat(24)}`;
 
 class Site implements AsyncDisposable {
   private constructor(readonly folder: TempFolder, readonly store: Store) {}
@@ -60,13 +63,14 @@ async function fill({ store, data }: Site): Promise<void> {
   await Deno.mkdir(`${data}/maildrop`);
   await Deno.chmod(`${data}/maildrop`, 0o1733);
   await Deno.writeTextFile(`${data}/maildrop/tmp-1`, "half");
-  await Deno.writeTextFile(`${data}/maildrop/1`, "dropped", { mode: 0o644 });
+  await Deno.writeTextFile(`${data}/${DROP}`, "dropped", { mode: 0o644 });
   const hooks = new DatabaseSync(`${data}/webhooks.db`);
   hooks.exec(
     "pragma journal_mode = wal; create table event (seq integer primary key, body text) strict; insert into event values (1, 'x')",
   );
   hooks.close();
 }
+const there = existsSync;
 const modeOf = (path: string) => Deno.statSync(path).mode! & 0o7777;
 
 Deno.test("backup and restore: what is queued, kept and configured comes back, its modes with it", async () => {
@@ -86,12 +90,12 @@ Deno.test("backup and restore: what is queued, kept and configured comes back, i
   }, 0]);
   const found = manifest!.files.filter(({ path }) => !path.startsWith("spool/")).map(({ path }) => path).sort();
   assertEquals(found, [
-    ...["maildrop", "maildrop/1", "postern.db", "recordings", "recordings/empty", "recordings/one.jsonl"],
+    ...["maildrop", DROP, "postern.db", "recordings", "recordings/empty", "recordings/one.jsonl"],
     ...["spool", "tls", "tls/key.pem", "webhooks.db"],
   ]);
   const there = await site.of(site.store);
   assertEquals(await site.restore("backup", "new"), 0);
-  const modes = ["postern.db", "maildrop", "maildrop/1", "tls", "tls/key.pem", "recordings/one.jsonl", "spool"];
+  const modes = ["postern.db", "maildrop", DROP, "tls", "tls/key.pem", "recordings/one.jsonl", "spool"];
   for (const each of modes) assertEquals(modeOf(site.folder.at(`new/${each}`)), modeOf(`${site.data}/${each}`), each);
   assertEquals(
     [...Deno.readDirSync(site.folder.at("new"))].map(({ name }) => name).filter((name) => /partial/.test(name)),
@@ -265,4 +269,139 @@ Deno.test("restore: what a killed one left is begun anew, what anybody else left
   await site.folder.file("mine/notes", "mine");
   await assertRejects(() => site.restore("backup", "mine"), Error, "is not empty (notes)");
   assertEquals(await Deno.readTextFile(site.folder.at("mine/notes")), "mine");
+});
+
+Deno.test("backup: nobody who may write to the maildrop brings another's file into it, or keeps it from its end", async () => {
+  await using site = await Site.make();
+  await fill(site);
+  const { folder, data } = site, name = (n: number) => `${data}/${DROP.slice(0, -1)}${n}`;
+  await folder.file("secret/shadow", "root:x");
+  await Deno.symlink(folder.at("secret/shadow"), name(1));
+  await Deno.symlink(folder.at("secret"), name(2));
+  await Deno.mkdir(name(3));
+  await Deno.writeTextFile(`${name(3)}/inside`, "x");
+  await Deno.link(folder.at("secret/shadow"), name(4));
+  assert((await new Deno.Command("mkfifo", { args: [name(5)] }).output()).success);
+  await Deno.symlink("/", `${data}/maildrop/all`);
+  await Deno.mkdir(`${data}/maildrop/bad`);
+  await Deno.symlink(folder.at("secret/shadow"), `${data}/maildrop/bad/one`);
+  const made = await site.backup("backup");
+  assertEquals(made.foreign.length, 7, made.foreign.join());
+  const { manifest, faults } = await verifyBackup(folder.at("backup"));
+  assertEquals(faults.told, []);
+  const found = manifest!.files.map(({ path }) => path).filter((path) => path.startsWith("maildrop/")).sort();
+  assertEquals(found, [DROP, "maildrop/bad"]);
+});
+
+Deno.test("backup: a link that is neither root's nor the owner's leads nowhere", {
+  ignore: Deno.uid() !== 0,
+}, async () => {
+  await using site = await Site.make();
+  await site.folder.file("secret/shadow", "root:x");
+  for (const [name, uid] of [["theirs", 65_534], ["mine", 0]] as const) {
+    await Deno.symlink(site.folder.at("secret/shadow"), `${site.data}/${name}`);
+    const { code } = await new Deno.Command("chown", { args: ["-h", `${uid}`, `${site.data}/${name}`] }).output();
+    assertEquals(code, 0);
+  }
+  await site.backup("backup");
+  assertEquals([...Deno.readDirSync(site.folder.at("backup/data"))].map(({ name }) => name).sort(), [
+    ...["mine", "postern.db", "spool"],
+  ]);
+});
+
+Deno.test("backup: a message of a Maildir that is read meanwhile is not missed", async () => {
+  await using site = await Site.make();
+  const { folder, data } = site;
+  await folder.file("data/box/cur/0", "old");
+  for (const n of [1, 2, 3]) await folder.file(`data/box/new/${n}`, `mail ${n}`);
+  let done = false;
+  await site.backup("backup", {
+    progress() { // as a reader does, after the folder was listed
+      const begun = there(folder.at("backup.partial/data/box/new/3"));
+      if (done || !begun) return;
+      done = true;
+      for (const n of [1, 2]) Deno.renameSync(`${data}/box/new/${n}`, `${data}/box/cur/${n}:2,S`);
+      Deno.renameSync(`${data}/box/cur/0`, `${data}/box/cur/0:2,S`);
+    },
+  });
+  assert(done);
+  assertEquals([...Deno.readDirSync(folder.at("backup/data/box/cur"))].map(({ name }) => name).sort(), [
+    ...["0:2,S", "1:2,S", "2:2,S"],
+  ]);
+  assertEquals((await verifyBackup(folder.at("backup"))).faults.told, []);
+});
+
+Deno.test("backup: a folder that is a link is gone through, and what cannot be is told before anything is made", async () => {
+  await using site = await Site.make();
+  await fill(site);
+  const { folder, data } = site;
+  await Deno.mkdir(folder.at("real"));
+  await Deno.symlink(folder.at("real"), folder.at("link"));
+  await site.backup("link");
+  assertEquals((await verifyBackup(folder.at("real"))).faults.told, []);
+  await Deno.symlink(folder.at("nothing"), folder.at("dangling"));
+  await assertRejects(() => site.backup("dangling"), Error, "is a link to what is not there");
+  await Deno.symlink(data, folder.at("round"));
+  await assertRejects(() => site.backup("round/a/b"), Error, "lies in the data folder");
+  assertEquals(there(`${data}/a`), false);
+  await Deno.remove(folder.at(`real/data/spool/${[...Deno.readDirSync(folder.at("real/data/spool"))][0]!.name}`));
+  await site.backup("next", { previous: folder.at("real") }); // one that was lost there comes from the server
+  assertEquals((await verifyBackup(folder.at("next"))).faults.told, []);
+});
+
+Deno.test("verify and restore: a backup that somebody changed holds nobody up, and makes no program of root's", async () => {
+  await using site = await Site.make();
+  await fill(site);
+  const { folder } = site, key = folder.at("backup/data/tls/key.pem");
+  await site.backup("backup");
+  const text = await Deno.readTextFile(folder.at("backup/manifest.jsonl"));
+  const { manifest } = await verifyBackup(folder.at("backup"));
+  const manifestOf = (change: (file: ManifestFile) => ManifestFile) => ({
+    ...manifest!,
+    files: manifest!.files.map(change),
+  });
+  const suid = manifestOf((file) => file.path === "tls/key.pem" ? { ...file, mode: 0o6755 } : file);
+  await restoreBackup(folder.at("backup"), suid, { data: folder.at("suid") });
+  assertEquals(modeOf(folder.at("suid/tls/key.pem")), 0o755);
+  for (const path of ["lock", "restore.partial"]) {
+    const odd = manifestOf((file) => file.path === "tls/key.pem" ? { ...file, path } : file);
+    await assertRejects(
+      () => restoreBackup(folder.at("backup"), odd, { data: folder.at("odd") }),
+      Error,
+      "no backup has",
+    );
+  }
+  await Deno.remove(key);
+  const missing = restoreBackup(folder.at("backup"), manifest!, { data: folder.at("half") });
+  await assertRejects(() => missing, Deno.errors.NotFound);
+  assertEquals([...Deno.readDirSync(folder.at("half"))].map(({ name }) => name), ["lock"], "its space is given back");
+  await Deno.symlink("/dev/zero", key);
+  assertMatch((await verifyBackup(folder.at("backup"))).faults.told.join(), /tls\/key\.pem is no file/);
+  await Deno.writeTextFile(folder.at("backup/manifest.jsonl"), text + " ".repeat(2_000_000));
+  assertMatch((await verifyBackup(folder.at("backup"))).faults.told.join(), /a line is too long/);
+});
+
+Deno.test("backup: it needs no more than the unit of its timer permits", async () => {
+  await using site = await Site.make();
+  await fill(site); // and the queue is in use, with a log that is not empty
+  const { folder, data } = site, root = new URL("../../../../", import.meta.url).pathname.replace(/\/$/, "");
+  const unit = await Deno.readTextFile(`${root}/examples/install/postern-backup.service`);
+  const flags = [...unit.matchAll(/--(?:no-prompt|allow-\S+)/g)].map(([flag]) =>
+    flag.replaceAll("/opt/postern", root).replaceAll("/var/lib/postern", data)
+      .replaceAll("/var/backups/postern", folder.at("kept"))
+  );
+  assert(flags.length >= 5, unit);
+  for (const args of [["backup", folder.at("kept/one")], ["verify", folder.at("kept/one")]]) {
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-check", ...flags, `${root}/cli/main.ts`, ...args],
+      cwd: root,
+      env: { POSTERN_DATA: data, NO_COLOR: "1" },
+    }).output();
+    assertEquals([code, new TextDecoder().decode(stderr)], [0, ""], args.join(" "));
+  }
+  const there = await site.of(site.store);
+  await site.restore("kept/one", "new");
+  const store = await openSqliteStore({ folder: folder.at("new") });
+  assertEquals(await site.of(store), there);
+  await store.close();
 });

@@ -26,6 +26,7 @@ Deno.test("every thread of the tree is found by its file's name", async () => {
   assertEquals([...threads.keys()], [
     "child.ts",
     "inside.ts",
+    "ledger_thread.ts",
     "mime_worker.ts",
     "sqlite_reader.ts",
     "sqlite_writer.ts",

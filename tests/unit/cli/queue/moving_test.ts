@@ -292,3 +292,25 @@ Deno.test("export from a queue that others work on: what is under attempt is wai
     ],
   );
 });
+
+Deno.test("import: pipes, devices and ten million brackets are set aside, and hold nobody up", async () => {
+  await using folder = await TempFolder.make();
+  const store = new MemoryStore(), out = folder.at("out"), ids: string[] = [];
+  await Deno.mkdir(out);
+  for (let n = 0; n < 3; n++) {
+    ids.push((await put(store, { recipients: [recipient("a@x.example")] }, octets(0, n))).id);
+    await exportMessage(store, out, { id: ids[n]!, ...ALONE });
+  }
+  const [pipe, device, deep] = ids as [string, string, string];
+  for (const id of [pipe, device]) await Deno.remove(`${out}/${id}.eml`);
+  assert((await new Deno.Command("mkfifo", { args: [`${out}/${pipe}.eml`] }).output()).success);
+  await Deno.symlink("/dev/zero", `${out}/${device}.eml`);
+  const text = await Deno.readTextFile(`${out}/${deep}.json`), level = 5_000_000;
+  await Deno.writeTextFile(
+    `${out}/${deep}.json`,
+    text.replace('"summary": {', `"summary": {"deep": ${"[".repeat(level)}${"]".repeat(level)},`),
+  );
+  const { good, bad } = await checkFolder(out);
+  assertEquals(good, []);
+  assertEquals(bad.map(({ why }) => why), [`${pipe}.eml is no file`, `${device}.eml is no file`, "is too deep"]);
+});

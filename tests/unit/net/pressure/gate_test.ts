@@ -59,6 +59,20 @@ Deno.test("a gate opens again three seconds after the last refusal, and counts r
   assert(!gate.closing);
 });
 
+Deno.test("a connection that says nothing counts for a second, one that begins a message for as long as that takes", () => {
+  const gate = new Gate(100), silent = new Passage(), speaks = new Passage();
+  gate.look({ now: 0, late: 300, steadily: true });
+  gate.expect(silent, 10);
+  gate.expect(speaks, 20);
+  gate.enter(speaks, 500);
+  gate.look({ now: 900, late: 300, steadily: true });
+  assertEquals(gate.count, 2);
+  gate.look({ now: 1100, late: 300, steadily: true });
+  assertEquals([gate.count, silent.gate, speaks.gate], [1, null, gate]);
+  gate.look({ now: 3500, late: 300, steadily: true });
+  assertEquals(gate.count, 0);
+});
+
 Deno.test("a gate keeps nothing of a million messages", () => {
   const gate = new Gate(100), passage = new Passage();
   const before = Deno.memoryUsage().heapUsed;

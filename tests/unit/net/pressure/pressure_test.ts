@@ -16,6 +16,7 @@ function played() {
     memoryTaken: () => now.memory,
     threadTime: () => null,
     acceptQueue: () => now.outside,
+    overflowed: () => false,
   });
   pressure.configure({ lag: 100, memory: null, diskReserve: 100 * MIB });
   /** Looks for so long, each so late. */
@@ -89,7 +90,7 @@ Deno.test("pressure: a crowd outside that stays is let in by rate; back to norma
   let refused = 0;
   for (let i = 0; i < 10_000; i++) if (pressure.connect(STRANGER)?.why === "loop") refused++;
   assert(refused > 9000, `${refused}`);
-  assertEquals(pressure.state.shed.samples().length, 1);
+  assertEquals(pressure.state.shed.length, 1);
   assertMatch(pressure.words!, /^More comes in than can be taken: \d+ were asked to come again\./);
   now.outside = 0;
   pass(6000);
@@ -108,6 +109,6 @@ Deno.test("pressure: of a crowd that is refused twenty a second are told one by 
   assertEquals(told, 20);
   now.clock += 1000;
   assert(pressure.connect(STRANGER)!.told);
-  assertEquals(pressure.state.shed.samples(), [[{ where: "connect", why: "writer" }, 1001]]);
+  assertEquals(pressure.state.shed, [{ where: "connect", why: "writer", count: 1001 }]);
   now.writerWait = 0;
 });

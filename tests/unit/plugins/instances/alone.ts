@@ -9,7 +9,6 @@ const SERVER = "another server decides; what an instance keeps is its connection
 const KEPT = "another server decides; an instance keeps a yes for the time that the options say, and never a no";
 
 export const ALONE: Readonly<Record<string, string>> = {
-  accounts: `${FILE}; failed logins are counted by core/auth, in the store`,
   http_auth: KEPT,
   ldap_auth: KEPT,
   oauth: KEPT,

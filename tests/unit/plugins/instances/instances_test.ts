@@ -10,6 +10,7 @@ import {
   reject,
   type Simulated,
 } from "../../../../core/pipeline/mod.ts";
+import { hashPassword } from "../../../../core/auth/passwords.ts";
 import { account_guard } from "../../../../plugins/access/account_guard/mod.ts";
 import { ban } from "../../../../plugins/access/ban/mod.ts";
 import { chaos } from "../../../../plugins/access/chaos/mod.ts";
@@ -20,6 +21,9 @@ import { SHARE } from "../../../../plugins/access/reputation/verdict.ts";
 import { reputation } from "../../../../plugins/access/reputation/mod.ts";
 import { tarpit } from "../../../../plugins/access/tarpit/mod.ts";
 import { verify_recipient } from "../../../../plugins/access/verify_recipient/mod.ts";
+import { accounts } from "../../../../plugins/auth/accounts/mod.ts";
+import { KeptAccounts } from "../../../../plugins/auth/accounts/kept.ts";
+import { readLine } from "../../../../plugins/auth/accounts/line.ts";
 import { feedback } from "../../../../plugins/content/feedback/mod.ts";
 import { Sent } from "../../../../plugins/content/feedback/sent.ts";
 import { cameBefore } from "../../../../plugins/content/rspamd/greylist.ts";
@@ -43,6 +47,23 @@ const anybody = on("rcpt", (ctx, next) => (ctx.route({ to: "local", plugin: "inb
 const nobody = on("rcpt", () => reject("5.1.1", "No such user"));
 
 const PROOFS: Readonly<Record<string, () => Promise<void>>> = {
+  async accounts() {
+    const pair = new Pair(() => accounts({ store: true })), { store } = pair.houseOf(pair.one);
+    const kept = new KeptAccounts(store, { caseSensitive: false });
+    const secret = await hashPassword("secret", { random: (length) => new Uint8Array(length) });
+    const login = async (plugin: Plugin) =>
+      (await pair.run(plugin, "auth", {
+        login: { user: "ann", password: "secret", verify: (text) => text === secret },
+      }))
+        .reply.code;
+    assertEquals([await login(pair.one), await login(pair.two)], [535, 535]);
+    await kept.set("ann", readLine(`ann ${secret}`));
+    pair.now += 2001; // how long each may not have looked
+    assertEquals([await login(pair.one), await login(pair.two)], [250, 250]);
+    await kept.set("ann", null);
+    pair.now += 2001;
+    assertEquals([await login(pair.one), await login(pair.two)], [535, 535]);
+  },
   async rate_limit() {
     const pair = new Pair(() => rate_limit({ messagesPerIp: "3/1m" }));
     assertEquals(await pair.together(6, "mail", { ip: IP }), [250, 250, 250, 450, 450, 450]);
