@@ -182,15 +182,9 @@ class PostgresStore implements Store {
     this.#reading = new Reading(this.#read);
     this.counters = new PostgresCounters({ pool, now });
     this.#node = new Node({
-      ...{
-        address,
-        pool,
-        id: this.#id,
-        name: node,
-        now,
-        ...beat !== undefined && { beat },
-        ...silence !== undefined && { silence },
-      },
+      ...{ address, pool, id: this.#id, name: node, now },
+      ...beat !== undefined && { beat },
+      ...silence !== undefined && { silence },
       kick: () => this.#kick(),
       changed: ({ type, id, inbox }) => this.#watchers.tell(type, { id, inbox }),
       chores: () => this.#chores(),

@@ -196,6 +196,60 @@ testWithPostgres(
 );
 
 testWithPostgres(
+  "case 75: a database that was away for longer than a node may be silent makes nobody dead",
+  async () => {
+    await using site = await Site.make();
+    const silence = 1500, a = await site.node("a", { silence }), b = await site.node("b", { silence });
+    await put(a, { recipients: [recipient("x@x.example")] });
+    const [held] = await a.lease({ ...lease, owner: "w" });
+    const before = (await site.sql<{ seen: string }>("select max(seen)::text as seen from node"))[0]!.seen;
+    site.server.signal("SIGSTOP");
+    try {
+      const until = performance.now() + 2 * silence;
+      await waitFor("time to go by", () => performance.now() > until);
+    } finally {
+      site.server.signal("SIGCONT");
+    }
+    await waitFor("both to show life again", async () => {
+      const [found] = await site.sql<{ n: number }>(
+        `select count(*)::int as n from node where seen > '${before}'::timestamptz + interval '${2 * silence} ms'`,
+      );
+      return found!.n === 2;
+    }, { deadline: 60_000 });
+    assertEquals(await b.lease({ ...lease, owner: "w" }), [], "it is the other's still");
+    assertEquals(await a.settle(held!, [{ index: 0, state: "delivered" }]), true);
+    assertEquals(site.trouble.filter((each) => /no life/.test(each)), []);
+  },
+);
+
+testWithPostgres("case 75: what a node took after it was buried, and did not live to give back, is free", async () => {
+  await using site = await Site.make();
+  const a = await site.node("a", { beat: 1_000_000 });
+  const { id } = await put(a, { recipients: [recipient("x@x.example")] });
+  await site.sql("delete from node");
+  assertEquals((await a.lease({ ...lease, owner: "w" })).length, 1);
+  const b = await site.node("b");
+  const [taken] = await waitFor("it to be another's", async () => {
+    const leases = await b.lease({ ...lease, owner: "w" });
+    return leases.length > 0 ? leases : null;
+  });
+  assertEquals(taken!.message.id, id);
+});
+
+testWithPostgres("case 74: a node whose clock is behind leaves alone what another one plans", async () => {
+  await using site = await Site.make();
+  const hour = 3_600_000, a = await site.node("a", { now: () => T0 + hour }), b = await site.node("b");
+  await waitFor(
+    "it to be told",
+    () => site.trouble.some((each) => /the clock of another node is 3600 s ahead/.test(each)),
+  );
+  const next = T0 + hour + 600_000;
+  const { id } = await put(a, { recipients: [{ ...recipient("x@x.example"), state: "deferred", nextAttempt: next }] });
+  assertEquals(await b.lease({ ...lease, owner: "w", horizon: T0 + 900_000 }), []);
+  assertEquals((await b.item(id))!.recipients[0]!.nextAttempt, next);
+});
+
+testWithPostgres(
   "postgres: what a living node has in hand is its own, however late it is; one that leaves gives it back",
   async () => {
     await using site = await Site.make();
