@@ -65,9 +65,14 @@ testWithPostgres("two nodes on one PostgreSQL, and every command beside them", a
       assertMatch(await said("user list"), /^alice {2}password, SCRAM; sends as alice@example\.org\n$/);
     });
     await t.step("what one takes, the other one shows and explains", async () => {
-      using client = await SmtpClient.ready(nodes.a.ports.smtp);
-      await client.command("EHLO client.example", 250);
-      await client.login("alice", "battery staple", 235);
+      // Each thread learns of the new password by itself, within seconds
+      using client = await waitFor("a thread that knows the password", async () => {
+        const client = await SmtpClient.ready(nodes.a.ports.smtp);
+        await client.command("EHLO client.example", 250);
+        if ((await client.login("alice", "battery staple")).code === 235) return client;
+        client.close();
+        return null;
+      });
       const reply = await client.deliver({
         from: "alice@example.org",
         to: ["bob@example.org"],

@@ -35,20 +35,55 @@ const DESTINATIONS = 500; // that one round asks
 const ROUNDS = 8;
 /** A destination waits so long for another node that has few, milliseconds. */
 const OTHERS_FIRST = 2000;
+/** After so long a transaction whose connection was lost is over at the server too, milliseconds. */
+const LATE_COMMIT = 60_000;
 
 export class Leasing {
   readonly #options: LeasingOptions;
+  /** The end of the last call's leases: no two calls have the same. */
+  #until = 0;
+  /** Calls of which nobody knows whether they took something. */
+  readonly #lost = new Map<number, { readonly owner: string; readonly at: number }>();
 
   constructor(options: LeasingOptions) {
     this.#options = options;
   }
 
   async lease(options: LeaseOptions): Promise<readonly Lease[]> {
+    const end = options.now + options.seconds * 1000;
+    const until = this.#until = end <= this.#until && this.#until - end < 1000 ? this.#until + 1 : end;
+    try {
+      return await this.#lease(options, until);
+    } catch (error) {
+      this.#lost.set(until, { owner: ownerOf(this.#options.node, options.owner), at: performance.now() });
+      throw error;
+    }
+  }
+
+  /** What calls took whose answer was lost is due again: nobody here knows of it. Resolves to whether there was such. */
+  async giveBackLost(): Promise<boolean> {
+    let some = false;
+    for (const [until, { owner, at }] of [...this.#lost]) {
+      const found = await this.#options.pool.transaction((connection) =>
+        noting(
+          connection,
+          `update recipient set state = 'ready', due = least(next_attempt, coalesce(deadline, next_attempt)), owner = null
+             where owner = $1::text and due = $2::bigint and state = 'active' returning destination, due`,
+          [owner, until],
+        )
+      );
+      some ||= found > 0;
+      if (performance.now() - at > LATE_COMMIT) this.#lost.delete(until);
+    }
+    return some;
+  }
+
+  async #lease(options: LeaseOptions, until: number): Promise<readonly Lease[]> {
     const { pool, node } = this.#options, visited = new Set<string>();
     while (await this.#forward(options)) { /* more of the same */ }
     const leases = await pool.transaction(async (connection) => {
       visited.clear(); // it may be the second try
-      const taking = new Taking(connection, node, options);
+      const taking = new Taking(connection, { node, until }, options);
       await taking.take(await taking.owed(Math.ceil(options.limit / 2))); // the others have a right to the rest
       await this.#destinations(taking, visited);
       if (taking.room > 0) await taking.take(await taking.owed(taking.room));
@@ -153,9 +188,16 @@ class Taking {
   readonly #may = "due <= $1::bigint and (state <> 'active' or owner >= $2::text and owner < $3::text)";
   readonly #ours: readonly [number, string, string];
 
-  constructor(readonly connection: Connection, readonly node: string, readonly options: LeaseOptions) {
+  readonly node: string;
+
+  constructor(
+    readonly connection: Connection,
+    { node, until }: { readonly node: string; readonly until: number },
+    readonly options: LeaseOptions,
+  ) {
+    this.node = node;
     this.#owner = ownerOf(node, options.owner);
-    this.#until = options.now + options.seconds * 1000;
+    this.#until = until;
     this.#excluded = new Set(options.exclude);
     this.#ours = [options.now, `${node}/`, `${node}0`];
   }

@@ -414,6 +414,7 @@ class PostgresStore implements Store {
 
   async #chores(): Promise<void> {
     await this.#writer.settleRefused();
+    if (await this.#leasing.giveBackLost()) this.#kick();
     while (await this.#bodies.clear()) { /* there may be more */ }
     while (await this.counters.clear()) { /* there may be more */ }
   }

@@ -18,6 +18,7 @@ const FAMILIES: readonly MetricFamily[] = parseOpenMetrics(
     ledger: { entries: 0, octets: 0, dropped: 0 },
     webhooks: [],
     warnings: 0,
+    pressure: { stressed: false, lag: 0, memory: 0, underWay: 0, outside: 0, shed: [] },
   }),
 );
 const SERIES = new Set(FAMILIES.flatMap(({ name, type }) => {
