@@ -44,6 +44,11 @@ export const WORKLOADS: readonly Workload[] = [
     policy: ["headers", "attachments", "spam_score"],
     only: ["postern"],
   },
+  {
+    ...workload("P1x100", "P1 from 100 connections", 100, 1, 5120),
+    policy: ["headers", "attachments", "spam_score"],
+    only: ["postern"],
+  },
   { ...workload("W1x100", "W1 from 100 connections", 100, 1, 5120), only: ["postern"] },
   { ...workload("W1x300", "W1 from 300 connections", 300, 1, 5120), only: ["postern"] },
   workload("W2", "5 KB, 100 per connection", 20, 100, 5120),
