@@ -112,6 +112,7 @@ async function countSyncs(
 function takesPart(candidate: Candidate, workload: Workload): boolean {
   if ((candidate.over === "relay") !== (workload.relay ?? false)) return false;
   if (!workload.relay && candidate.over !== "both" && candidate.over !== (workload.tls ? "tls" : "plain")) return false;
+  if (workload.policy !== undefined) return false; // threads.ts
   return workload.only?.includes(candidate.name) ?? true;
 }
 

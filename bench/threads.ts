@@ -5,6 +5,7 @@
  */
 import { parseArgs } from "node:util";
 import { median } from "./asked.ts";
+import { openSite, SENDER, type Site } from "./checks/site.ts";
 import { type ByPart, cpuByPart, type Part, PARTS, total } from "./by_thread.ts";
 import { describeMachine, untilIdle } from "./machine.ts";
 import { NextHop } from "./next_hop.ts";
@@ -40,8 +41,25 @@ interface Sample {
   readonly generator: number;
 }
 
-async function start({ threads, checkout }: Variant, { policy }: Workload, nextHop: NextHop | null): Promise<Running> {
-  const config = nextHop === null ? inboxConfiguration(await keyPair(), policy) : relayConfiguration(nextHop.port);
+/** What stands beside the server: where its mail goes, where signed mail comes from. */
+interface Beside {
+  readonly nextHop: NextHop | null;
+  readonly site: Site | null;
+}
+
+async function start(
+  { threads, checkout }: Variant,
+  { policy }: Workload,
+  { nextHop, site }: Beside,
+): Promise<Running> {
+  const inbox = inboxConfiguration(await keyPair(), policy), from = `proxy: ["127.0.1.0/24"]`;
+  const config = nextHop !== null
+    ? relayConfiguration(nextHop.port)
+    : site === null
+    ? inbox
+    : `${
+      inbox.replace(`"127.0.0.1:2525"`, (address) => `${address}, ${from}`)
+    }dns: { servers: ["127.0.0.1:${site.dns}"] }\n`;
   // Absent it is one thread, also in a checkout that does not know the word
   return await startPostern({ config: threads === 1 ? config : `${config}threads: ${threads}\n`, checkout, facts: {} });
 }
@@ -50,13 +68,32 @@ interface Measured {
   readonly running: Running;
   readonly variant: Variant;
   readonly workload: Workload;
-  readonly nextHop: NextHop | null;
+  readonly beside: Beside;
 }
 
-async function measure({ running, variant, workload, nextHop }: Measured, messages: number): Promise<Sample> {
+/** Come from the sender's address with his message. */
+async function signedMail(site: Site): Promise<string[]> {
+  const file = `${BUILD}/signed.eml`;
+  await Deno.writeFile(file, site.message);
+  return [
+    "--message",
+    file,
+    "--src-count",
+    "200",
+    "--proxy",
+    SENDER.ip,
+    "--helo",
+    SENDER.helo,
+    "--from",
+    `news@${SENDER.domain}`,
+  ];
+}
+
+async function measure({ running, variant, workload, beside }: Measured, messages: number): Promise<Sample> {
+  const { nextHop, site } = beside, more = site === null ? [] : await signedMail(site);
   const before = cpuByPart(running.pid);
   await nextHop?.reset();
-  const result = await load(running.port, [...workload.args, "--messages", `${messages}`]);
+  const result = await load(running.port, [...workload.args, ...more, "--messages", `${messages}`]);
   const words = running.died();
   if (words !== null) throw new Error(`${variant.name} died under ${workload.name}: ${words}`);
   const arrived = await nextHop?.waitForAll(result.ok) ?? null;
@@ -134,10 +171,14 @@ async function main(): Promise<void> {
     const workload = WORKLOADS.find((each) => each.name === name && !each.tls);
     if (workload === undefined) throw new Error(`unknown workload: ${name}`);
     console.log(`\n${workload.name}: ${workload.what}`);
-    const nextHop = workload.relay ? await NextHop.start() : null, started: Measured[] = [];
+    const beside: Beside = {
+      nextHop: workload.relay ? await NextHop.start() : null,
+      site: workload.signed ? await openSite(workload.size) : null,
+    };
+    const started: Measured[] = [];
     try {
       for (const variant of variants) {
-        const measured = { running: await start(variant, workload, nextHop), variant, workload, nextHop };
+        const measured = { running: await start(variant, workload, beside), variant, workload, beside };
         started.push(measured);
         await measure(measured, Math.min(messages, 4000)); // compiled code, files that have grown
       }
@@ -147,7 +188,8 @@ async function main(): Promise<void> {
       }
     } finally {
       for (const { running } of started) await running.stop();
-      await nextHop?.[Symbol.asyncDispose]();
+      await beside.nextHop?.[Symbol.asyncDispose]();
+      await beside.site?.[Symbol.asyncDispose]();
     }
     console.log(table(samples.filter((sample) => sample.workload === workload.name), variants));
   }

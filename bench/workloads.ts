@@ -3,6 +3,8 @@
  * are over STARTTLS: TLS 1.3, a P-256 certificate, and a session without progress for 10 s has hung.
  */
 
+import { LIST } from "./checks/site.ts";
+
 export interface Workload {
   readonly name: string;
   readonly what: string;
@@ -18,6 +20,8 @@ export interface Workload {
   readonly relay?: true;
   /** Plugins in front of the inbox, as they stand in a configuration: what they cost is the server's part of it. */
   readonly policy?: readonly string[];
+  /** The mail of a sender who does all as it should, from his address, by name service of loopback (checks/site.ts). */
+  readonly signed?: true;
   /** The only servers that it is for. */
   readonly only?: readonly string[];
 }
@@ -37,6 +41,8 @@ function empty(name: string, what: string, connections: number, ...more: string[
   return { ...secured(workload(name, what, connections, 1, 0), "--handshake-only", ...more), unit: "sessions" };
 }
 
+const CHECKS = [`dnsbl: { zones: { ${LIST}: 4 } }`, "spf", "dkim", "dmarc", "headers", "attachments", "spam_score"];
+
 export const WORKLOADS: readonly Workload[] = [
   workload("W1", "5 KB, a connection per message", 20, 1, 5120),
   {
@@ -47,6 +53,18 @@ export const WORKLOADS: readonly Workload[] = [
   {
     ...workload("P1x100", "P1 from 100 connections", 100, 1, 5120),
     policy: ["headers", "attachments", "spam_score"],
+    only: ["postern"],
+  },
+  {
+    ...workload("D1", "signed mail of 5 KB behind all checks of incoming mail", 20, 1, 5120),
+    policy: CHECKS,
+    signed: true,
+    only: ["postern"],
+  },
+  {
+    ...workload("D1x100", "D1 from 100 connections", 100, 1, 5120),
+    policy: CHECKS,
+    signed: true,
     only: ["postern"],
   },
   { ...workload("W1x100", "W1 from 100 connections", 100, 1, 5120), only: ["postern"] },

@@ -50,7 +50,7 @@
 /* ------------------------------------------------------------------ options */
 
 static struct {
-    const char *host, *helo, *from, *to, *auth, *tls_min, *groups, *lat_file;
+    const char *host, *helo, *from, *to, *auth, *tls_min, *groups, *lat_file, *message, *proxy;
     int port, conns, rcpts, per_conn, ramp, src_count;
     long messages, size;
     double time_limit, io_timeout, idle_s, warmup_s, rate;
@@ -69,6 +69,8 @@ static void usage(void) {
         "  --messages M              messages in total, tried or delivered (1000)\n"
         "  --per-conn K              messages per connection (1)\n"
         "  --size BYTES              message size on the wire, without the final dot (5120)\n"
+        "  --message FILE            send this instead, octet for octet but for doubled dots: all messages are alike\n"
+        "  --proxy A                 come from address A: a PROXY header, version 1, before all else\n"
         "  --rcpts R                 recipients per message (1)\n"
         "  --pipelining              MAIL, RCPT.., DATA in one write, QUIT with the last dot\n"
         "  --chunking                BDAT instead of DATA (with --pipelining all in one write)\n"
@@ -384,7 +386,7 @@ static void next_message(struct conn *c) {
     c->mail_ok = false;
     c->bad = false;
     c->quit_sent = false;
-    int n = snprintf(c->hdr, sizeof c->hdr, "Message-ID: <%016llx.%08lx.%06d@load.example>\r\n",
+    int n = opt.message ? 0 : snprintf(c->hdr, sizeof c->hdr, "Message-ID: <%016llx.%08lx.%06d@load.example>\r\n",
                      (unsigned long long)run_id, opened, c->done);
     if (n != (int)hdr_n) die("header length");
     bool chunk = opt.chunking && c->cap_chunk;
@@ -694,6 +696,10 @@ static void on_event(struct conn *c, uint32_t ev) {
         c->t_io = c->t_est = now_s();
         c->want_w = false;
         c->st = S_BANNER;
+        if (opt.proxy) {
+            put_cmd(c, "PROXY TCP4 %s 127.0.0.1 %d %d\r\n", opt.proxy, 1024 + (int)(opened % 60000), opt.port);
+            if (!flush(c)) return;
+        }
 #ifndef NO_TLS
         if (opt.tls_wrap) { tls_start(c); tls_step(c); return; }
 #endif
@@ -737,7 +743,7 @@ static void conn_start(struct conn *c) {
     c->t0 = c->t_conn = c->t_io = now_s();
     int r = connect(c->fd, (struct sockaddr *)&dst, sizeof dst);
     if (r && errno != EINPROGRESS) { conn_fail(c, strerror(errno)); return; }
-    c->want_w = opt.tls_wrap || opt.rate > 0; /* the server speaks first: its banner tells that we are connected */
+    c->want_w = opt.tls_wrap || opt.proxy || opt.rate > 0; /* the server speaks first: its banner tells that we are connected */
     update_events(c);
 }
 
@@ -774,6 +780,25 @@ static void make_body(void) {
     body_n = n;
 }
 
+/* The content as it stands in a file; hdr_n stays 0. */
+static void read_body(void) {
+    FILE *f = fopen(opt.message, "rb");
+    if (!f || fseek(f, 0, SEEK_END)) die("%s: %s", opt.message, strerror(errno));
+    long size = ftell(f);
+    char *raw = malloc(size + 1);
+    body = malloc(size * 2 + 3);
+    if (!raw || !body) die("out of memory");
+    rewind(f);
+    if (fread(raw, 1, size, f) != (size_t)size) die("%s: cannot be read", opt.message);
+    fclose(f);
+    for (long i = 0; i < size; i++) {
+        if (raw[i] == '.' && (i == 0 || raw[i - 1] == '\n')) body[body_n++] = '.';
+        body[body_n++] = raw[i];
+    }
+    if (size < 2 || raw[size - 1] != '\n') { body[body_n++] = '\r'; body[body_n++] = '\n'; }
+    free(raw);
+}
+
 static void make_auth(void) {
     static const char b64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     unsigned char raw[512];
@@ -799,7 +824,7 @@ static void make_auth(void) {
 
 enum { O_HOST = 1000, O_PORT, O_CONNS, O_MESSAGES, O_PERCONN, O_SIZE, O_RCPTS, O_PIPE, O_CHUNK, O_STARTTLS, O_TLS, O_RESUME,
        O_TLSMIN, O_GROUPS, O_AUTH, O_HS, O_IDLE, O_RAMP, O_FROM, O_TO, O_HELO, O_LMTP, O_DOTS, O_SRC, O_NOQUIT, O_FORCE,
-       O_LIMIT, O_TIMEOUT, O_WARMUP, O_RATE, O_LATFILE, O_VERBOSE };
+       O_LIMIT, O_TIMEOUT, O_WARMUP, O_RATE, O_LATFILE, O_VERBOSE, O_MESSAGE, O_PROXY };
 
 static const struct option longopts[] = {
     {"host", 1, 0, O_HOST}, {"port", 1, 0, O_PORT}, {"conns", 1, 0, O_CONNS}, {"messages", 1, 0, O_MESSAGES},
@@ -809,7 +834,8 @@ static const struct option longopts[] = {
     {"idle", 1, 0, O_IDLE}, {"ramp", 1, 0, O_RAMP}, {"from", 1, 0, O_FROM}, {"to", 1, 0, O_TO}, {"helo", 1, 0, O_HELO},
     {"lmtp", 0, 0, O_LMTP}, {"dots", 0, 0, O_DOTS}, {"src-count", 1, 0, O_SRC}, {"no-quit", 0, 0, O_NOQUIT},
     {"force", 0, 0, O_FORCE}, {"time-limit", 1, 0, O_LIMIT}, {"timeout", 1, 0, O_TIMEOUT}, {"warmup", 1, 0, O_WARMUP}, {"rate", 1, 0, O_RATE},
-    {"lat-file", 1, 0, O_LATFILE}, {"verbose", 0, 0, O_VERBOSE}, {0, 0, 0, 0}};
+    {"lat-file", 1, 0, O_LATFILE}, {"verbose", 0, 0, O_VERBOSE},
+    {"message", 1, 0, O_MESSAGE}, {"proxy", 1, 0, O_PROXY}, {0, 0, 0, 0}};
 
 int main(int argc, char **argv) {
     int o;
@@ -846,6 +872,8 @@ int main(int argc, char **argv) {
         case O_RATE: opt.rate = atof(optarg); break;
         case O_LATFILE: opt.lat_file = optarg; break;
         case O_VERBOSE: opt.verbose = true; break;
+        case O_MESSAGE: opt.message = optarg; break;
+        case O_PROXY: opt.proxy = optarg; break;
         default: usage();
     }
     if (optind != argc || opt.conns < 1 || opt.messages < 1 || opt.per_conn < 1 || opt.rcpts < 1 || opt.ramp < 1 ||
@@ -885,7 +913,8 @@ int main(int argc, char **argv) {
     if (opt.starttls || opt.tls_wrap) die("built without TLS");
 #endif
     run_id = (uint64_t)time(NULL) << 24 ^ (uint64_t)getpid();
-    make_body();
+    if (opt.message) read_body();
+    else make_body();
     if (opt.auth) make_auth();
     conns = calloc(opt.conns, sizeof *conns);
     ep = epoll_create1(EPOLL_CLOEXEC);
