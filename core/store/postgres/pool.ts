@@ -21,6 +21,8 @@ export interface PoolOptions extends ConnectionOptions {
   readonly size: number;
   /** Milliseconds in which a use must be over (default 20 s). */
   readonly deadline?: number;
+  /** Milliseconds in which a transaction whose end was not heard must come to one (default 8 s). */
+  readonly patience?: number;
   readonly trouble?: (message: string) => void;
 }
 export interface UseOptions {
@@ -79,23 +81,33 @@ export class Pool {
   }
 
   /**
-   * What became of it. A transaction that still goes on is ended first. Null: nobody can say, since the server was restarted
-   * or it is too long ago. @throws when the database cannot be asked within the deadline.
+   * What became of it. A transaction that still goes on is ended first, but one that only waits for a standby is waited for.
+   * Null: nobody can say, since the server was restarted, or it is too long ago, or it may be on no standby. @throws when the database cannot be asked within the deadline.
    */
   isCommitted({ xid, pid, life }: TransactionName): Promise<boolean | null> {
-    const until = performance.now() + PATIENCE;
+    const until = performance.now() + (this.#options.patience ?? PATIENCE);
+    let ended = false, doubtful = false;
     return this.#again(async (connection) => {
-      for (let first = true;; first = false) {
+      for (;;) {
         if (connection.life !== life) return null; // its numbers may be those of others now
         const [row] = await connection.query<{ status: string | null }>(
           "select pg_xact_status($1::text::xid8) as status",
-          [
-            xid,
-          ],
+          [xid],
         );
-        if (row!.status !== "in progress") return row!.status === null ? null : row!.status === "committed";
+        const status = row!.status;
+        // Who is ended while he waits for a standby has committed here, and perhaps nowhere else
+        if (status === null || status === "committed" && doubtful) return null;
+        if (status !== "in progress") return status === "committed";
         if (performance.now() > until) throw new ConnectionLost("the transaction does not end");
-        if (first) await connection.query("select pg_terminate_backend($1::int)", [pid]);
+        if (!ended) {
+          const gone = await connection.query<{ doubtful: boolean }>(
+            `select pg_terminate_backend(pid), current_setting('synchronous_standby_names') <> '' as doubtful
+               from pg_stat_activity where pid = $1::int and wait_event is distinct from 'SyncRep'`,
+            [pid],
+          );
+          doubtful = gone.some((each) => each.doubtful);
+          ended = gone.length > 0;
+        }
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     }, { deadline: 2 * PATIENCE });

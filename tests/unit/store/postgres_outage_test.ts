@@ -4,7 +4,9 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Connection } from "../../../core/store/postgres/connection.ts";
+import { ConnectionLost, UnknownOutcome } from "../../../core/store/postgres/faults.ts";
 import { openPostgresStore, type PostgresOptions } from "../../../core/store/postgres/mod.ts";
+import { Pool } from "../../../core/store/postgres/pool.ts";
 import { parseDatabaseUrl } from "../../../core/store/postgres/url.ts";
 import { type Store, StoreError } from "../../../core/store/store.ts";
 import { programOf, testUnless } from "../../support/debian.ts";
@@ -222,6 +224,38 @@ testWithPostgres(
     assertEquals([...await idsOf(url)].sort(), [sent.id, next.id].sort(), "gone before anything else was written");
   },
 );
+
+testWithPostgres("case 70: what is on no synchronous standby is not taken for committed", async () => {
+  await using server = await PostgresServer.start();
+  const url = await server.database(),
+    address = parseDatabaseUrl(url),
+    pool = new Pool({ address, size: 2, patience: 500 });
+  const beside = await Connection.open(address);
+  const standbys = async (names: string) => {
+    await beside.query(`alter system set synchronous_standby_names = '${names}'`);
+    await beside.query("select pg_reload_conf()");
+    await waitFor("the setting", async () => {
+      const [row] = await beside.query<{ now: string }>("select current_setting('synchronous_standby_names') as now");
+      return row!.now === names;
+    });
+  };
+  await beside.query("create table public.t (n int)");
+  await standbys("nobody");
+  try {
+    const write = (n: number, deadline: number) =>
+      pool.transaction((inside) => inside.query("insert into public.t values ($1::int)", [n]), { deadline });
+    // It waits for a standby that never says that it has it: with the server it would be gone
+    const unheard = await within("a refusal", assertRejects(() => write(1, 2000), UnknownOutcome), 60_000);
+    await assertRejects(() => pool.isCommitted(unheard.transaction), ConnectionLost, "does not end");
+    assertEquals((await beside.query("select n from public.t")).length, 0, "its process was not ended, and still waits");
+    await standbys("");
+    await waitFor("the standby to be given up", async () => await pool.isCommitted(unheard.transaction) === true);
+  } finally {
+    await standbys("");
+    await beside.end();
+    await pool.end();
+  }
+});
 
 testWithPostgres("postgres: no start without a database, and the sentence that says so has no password", async () => {
   const secret = "s3cret-of-nobody";
