@@ -25,6 +25,16 @@ export interface ConnectionOptions {
   readonly notified?: (channel: string, payload: string) => void;
 }
 
+/**
+ * What an account, a database or a server may have set otherwise, and what the statements rely on: that each sees what was
+ * committed before it, that a regular expression and a number arrive as they were written, that octets come back.
+ */
+const RELIED_ON = {
+  default_transaction_isolation: "read committed",
+  standard_conforming_strings: "on",
+  bytea_output: "hex",
+  extra_float_digits: "1",
+};
 const LOCK_TIMEOUT = 5000, IDLE_IN_TRANSACTION = 30_000;
 /** postgres.js waits so long before it connects again by itself, seconds: by then this one is thrown away, and may not. */
 const LATER = 5;
@@ -56,6 +66,7 @@ export class Connection {
       ...{ connect_timeout: Math.max(1, Math.ceil(timeout / 1000)), target_session_attrs: undefined, socket },
       types: { int8: { to: 20, from: [20], parse: Number, serialize: String } },
       connection: {
+        ...RELIED_ON,
         application_name: "postern",
         search_path: schema,
         statement_timeout: statementTimeout,
@@ -92,14 +103,18 @@ export class Connection {
 
   async #greet(): Promise<void> {
     // Processes of the server that are nobody's are others after each crash, also where the first one goes on
-    const [state] = await this.query<{ standby: boolean; pid: number; readonly: string; life: string | null }>(
+    const [state] = await this.query<
+      { standby: boolean; pid: number; readonly: string; life: string | null; waits: string }
+    >(
       `select pg_is_in_recovery() as standby, pg_backend_pid() as pid,
-         current_setting('transaction_read_only') as readonly,
+         current_setting('transaction_read_only') as readonly, current_setting('synchronous_commit') as waits,
          case when pg_is_in_recovery() then null else concat_ws(' ', left(pg_walfile_name(pg_current_wal_lsn()), 8),
            extract(epoch from pg_postmaster_start_time()), (select string_agg(pid::text, ' ' order by pid)
              from pg_stat_activity where usesysid is null and datid is null)) end as life`,
     );
     if (state!.standby || state!.readonly === "on") throw new ConnectionLost("the server takes no writes: a standby");
+    // Off by default, for everybody: what is answered must be on disk all the same, and only we know what need not be
+    if (state!.waits === "off") await this.query("set synchronous_commit = on");
     this.#pid = state!.pid;
     this.#life = state!.life ?? "";
   }

@@ -84,13 +84,20 @@ export const STEPS: readonly string[] = [
  * Brings the tables of `part` up to date, in one transaction; others that start at the same moment wait for it. Other parts
  * of the program may keep tables of their own beside the store's, each with its steps.
  *
- * @throws {StoreError} one sentence: the tables are of a newer version.
+ * @throws {StoreError} one sentence: the tables are of a newer version, or the database cannot hold every text.
  */
 export async function migrate(
   connection: Connection,
   part: string,
   steps: readonly string[] = STEPS,
 ): Promise<void> {
+  const [{ encoding }] = await connection.query("select current_setting('server_encoding') as encoding") as unknown as [
+    { encoding: string },
+  ];
+  // Another one has no room for some texts, so a message that has one would be refused for ever
+  if (encoding !== "UTF8") {
+    throw new StoreError("io", `the database was made with the encoding ${encoding}, and must have UTF8`);
+  }
   await connection.transaction(async (inside) => {
     await inside.query("select pg_advisory_xact_lock($1::bigint)", [LOCK]);
     // A user who may not make schemas can have been given one

@@ -353,3 +353,39 @@ testWithPostgres(
     assertEquals(await site.sql("select name from blob"), [{ name: "new" }]);
   },
 );
+
+testWithPostgres(
+  "case 70: settings of an account, a database or a server change nothing of what the store keeps",
+  async () => {
+    await using site = await Site.make();
+    for (
+      const setting of [
+        ...["synchronous_commit = off", "bytea_output = 'escape'", "standard_conforming_strings = off"],
+        ...["extra_float_digits = -10", "default_transaction_isolation = 'serializable'", "datestyle = 'German'"],
+        ...["timezone = 'Asia/Kolkata'", "search_path = 'pg_catalog'", "client_encoding = 'LATIN1'"],
+      ]
+    ) {
+      await site.sql(`alter database ${site.url.slice(site.url.lastIndexOf("/") + 1)} set ${setting}`);
+    }
+    const store = await site.node("a");
+    const sent = await put(store, { recipients: [recipient("x@x.example")] }, octets(3000));
+    assertEquals(await read(await store.content(sent.id)), octets(3000));
+    await store.counters.add("n", 123_456_789.25, { seconds: 60 });
+    assertEquals(await store.counters.add("n", 1, { seconds: 60 }), 123_456_790.25);
+    const names = ["synchronous_commit", "default_transaction_isolation"];
+    const [row] = await site.sql(`select ${names.map((name) => `current_setting('${name}') as ${name}`).join(", ")}`);
+    assertEquals(row, { synchronous_commit: "on", default_transaction_isolation: "read committed" });
+  },
+);
+
+testWithPostgres("postgres: a database that cannot hold every text is refused at the start", async () => {
+  await using site = await Site.make();
+  for (const encoding of ["LATIN1", "SQL_ASCII"]) {
+    const name = `of_${encoding.toLowerCase()}`;
+    await site.sql(
+      `create database ${name} template template0 encoding '${encoding}' lc_collate 'C' lc_ctype 'C'`,
+    );
+    const refused = await assertRejects(() => site.node("a", { url: site.server.urlOf(name) }), StoreError);
+    assert(refused.message.includes(`encoding ${encoding}, and must have UTF8`), refused.message);
+  }
+});

@@ -247,7 +247,11 @@ testWithPostgres("case 70: what is on no synchronous standby is not taken for co
     // It waits for a standby that never says that it has it: with the server it would be gone
     const unheard = await within("a refusal", assertRejects(() => write(1, 2000), UnknownOutcome), 60_000);
     await assertRejects(() => pool.isCommitted(unheard.transaction), ConnectionLost, "does not end");
-    assertEquals((await beside.query("select n from public.t")).length, 0, "its process was not ended, and still waits");
+    assertEquals(
+      (await beside.query("select n from public.t")).length,
+      0,
+      "its process was not ended, and still waits",
+    );
     await standbys("");
     await waitFor("the standby to be given up", async () => await pool.isCommitted(unheard.transaction) === true);
   } finally {
