@@ -40,12 +40,10 @@ export class Changing {
   }
 
   async #matching(query: QueueQuery, before: string | null, limit: number): Promise<readonly string[]> {
-    const filter = queueFilter(query).add("message < $::text", before);
+    const filter = queueFilter(query).add("message < $::text", before), most = filter.place(limit);
     const found = await this.#pool.use((connection) =>
       connection.query<{ message: string }>(
-        `select distinct message from recipient ${filter.where} order by message desc limit ${
-          filter.place(limit)
-        }::int`,
+        `select distinct message from recipient ${filter.where} order by message desc limit ${most}::int`,
         filter.values,
       )
     );
@@ -53,10 +51,10 @@ export class Changing {
   }
 
   #piece(ids: readonly string[], { state, domain, q, to }: QueueQuery, change: QueueChange): Promise<number> {
-    const filter = new Filter().add("message in (select json_array_elements_text($::text::json))", rows(ids))
-      .add("state = $::text", state).add("domain = $::text", domain)
-      .add(SAYS, q === undefined ? null : folded(q)).add(IS_TO, named(to));
-    return this.#pool.transaction(async (connection) => {
+    return this.#pool.transaction(async (connection) => { // it may be the second try
+      const filter = new Filter().add("message in (select json_array_elements_text($::text::json))", rows(ids))
+        .add("state = $::text", state).add("domain = $::text", domain)
+        .add(SAYS, q === undefined ? null : folded(q)).add(IS_TO, named(to));
       void lockMessages(connection, ids);
       const changed = await changeRows(connection, filter, { change, now: this.#now() });
       if (change.do === "retry") void connection.query(`delete from corrupt where ${IN}`, [rows(ids)]);

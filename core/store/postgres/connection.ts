@@ -165,7 +165,7 @@ export class Connection {
     } catch (error) {
       const fault = this.#fault ?? error;
       if (this.#alive) await this.query("rollback").catch(() => this.destroy());
-      throw this.#alive || endsSession(fault) ? fault : new ConnectionLost(String((error as Error).message));
+      throw this.#alive || fault instanceof ConnectionLost ? fault : new ConnectionLost((fault as Error).message);
     }
     try {
       const { command } = await this.query("commit") as unknown as { command: string };

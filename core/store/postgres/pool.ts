@@ -21,7 +21,7 @@ export interface PoolOptions extends ConnectionOptions {
   readonly size: number;
   /** Milliseconds in which a use must be over (default 20 s). */
   readonly deadline?: number;
-  /** Milliseconds in which a transaction whose end was not heard must come to one (default 8 s). */
+  /** Milliseconds that somebody waits for a database that is away, or for the end of a transaction (default 8 s). */
   readonly patience?: number;
   readonly trouble?: (message: string) => void;
 }
@@ -31,7 +31,6 @@ export interface UseOptions {
 }
 
 const FIRST_PAUSE = 100, LONGEST_PAUSE = 5000;
-/** So long somebody waits for a database that is away, milliseconds. */
 const PATIENCE = 8000;
 const MOST_WAITING = 10_000;
 const AGAIN = 3;
@@ -51,6 +50,10 @@ export class Pool {
     this.#options = options;
   }
 
+  get #patience(): number {
+    return this.#options.patience ?? PATIENCE;
+  }
+
   /** Something that can be done twice: after a broken connection it is. @throws {StoreError} */
   async use<T>(work: (connection: Connection) => Promise<T>, options: UseOptions = {}): Promise<T> {
     try {
@@ -62,21 +65,25 @@ export class Pool {
 
   /** All or nothing. @throws {StoreError} it never was; {UnknownOutcome} */
   async transaction<T>(work: (connection: Connection) => Promise<T>, options: UseOptions = {}): Promise<T> {
-    let result: { readonly value: T } | null = null;
-    try {
-      return await this.#again(
-        (connection) =>
-          connection.transaction(async (inside) => {
-            const value = await work(inside);
-            result = { value };
-            return value;
-          }),
-        options,
-      );
-    } catch (error) {
-      if (!(error instanceof UnknownOutcome)) throw storeFault(error);
-      if (await this.isCommitted(error.transaction).catch(() => null) === true) return result!.value;
-      throw error;
+    const until = performance.now() + this.#patience;
+    for (;;) {
+      let result: { readonly value: T } | null = null;
+      try {
+        return await this.#again(
+          (connection) =>
+            connection.transaction(async (inside) => {
+              const value = await work(inside);
+              result = { value };
+              return value;
+            }),
+          options,
+        );
+      } catch (error) {
+        if (!(error instanceof UnknownOutcome)) throw storeFault(error);
+        const committed = await this.isCommitted(error.transaction).catch(() => null);
+        if (committed === true) return result!.value;
+        if (committed === null || performance.now() > until) throw error; // else it never was, and may be now
+      }
     }
   }
 
@@ -85,7 +92,7 @@ export class Pool {
    * Null: nobody can say, since the server was restarted, or it is too long ago, or it may be on no standby. @throws when the database cannot be asked within the deadline.
    */
   isCommitted({ xid, pid, life }: TransactionName): Promise<boolean | null> {
-    const until = performance.now() + (this.#options.patience ?? PATIENCE);
+    const until = performance.now() + this.#patience;
     let ended = false, doubtful = false;
     return this.#again(async (connection) => {
       for (;;) {
@@ -110,7 +117,7 @@ export class Pool {
         }
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
-    }, { deadline: 2 * PATIENCE });
+    }, { deadline: 2 * this.#patience });
   }
 
   /** Lets everything under way fail, and comes to an end. */
@@ -164,7 +171,7 @@ export class Pool {
       this.#all.delete(connection);
     }
     try {
-      return await this.#connect(Math.min(limit, PATIENCE));
+      return await this.#connect(Math.min(limit, this.#patience));
     } catch (error) {
       this.#leave();
       throw error;

@@ -41,8 +41,9 @@ export class Reading {
   }
 
   queue(query: QueueListQuery): Promise<QueuePage> {
-    const { limit = 100, offset = 0, order = "newest" } = query, filter = queueFilter(query);
-    return this.#snapshot(async (connection) => {
+    const { limit = 100, offset = 0, order = "newest" } = query;
+    return this.#snapshot(async (connection) => { // it may be the second try
+      const filter = queueFilter(query);
       const counted = connection.query<{ total: number }>(
         `select count(*) as total from (select distinct message from recipient ${filter.where}) as m`,
         [...filter.values],
@@ -151,13 +152,11 @@ export class Reading {
   }
 
   list({ inbox, q, limit = 50, before }: InboxQuery): Promise<InboxPage> {
-    const filter = new Filter().add("name = $::text", inbox).add(
-      "strpos(search, $::text) > 0",
-      q ? searchable(q) : null,
-    );
     const than = before === undefined ? undefined : readEntryId(before);
     if (than === null) return Promise.resolve({ total: 0, messages: [] });
     return this.#snapshot(async (connection) => {
+      const filter = new Filter().add("name = $::text", inbox)
+        .add("strpos(search, $::text) > 0", q ? searchable(q) : null);
       const counted = connection.query<{ total: number }>(
         `select count(*) as total from inbox ${filter.where}`,
         [...filter.values],

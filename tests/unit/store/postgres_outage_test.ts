@@ -5,6 +5,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Connection } from "../../../core/store/postgres/connection.ts";
 import { ConnectionLost, UnknownOutcome } from "../../../core/store/postgres/faults.ts";
+import { Leasing } from "../../../core/store/postgres/leasing.ts";
 import { openPostgresStore, type PostgresOptions } from "../../../core/store/postgres/mod.ts";
 import { Pool } from "../../../core/store/postgres/pool.ts";
 import { parseDatabaseUrl } from "../../../core/store/postgres/url.ts";
@@ -222,6 +223,45 @@ testWithPostgres(
       },
     );
     assertEquals([...await idsOf(url)].sort(), [sent.id, next.id].sort(), "gone before anything else was written");
+  },
+);
+
+testWithPostgres(
+  "case 70: what a lease took whose COMMIT nobody answered is given back, and nothing else",
+  async () => {
+    await using server = await PostgresServer.start();
+    const url = await server.database();
+    await using way = new Way(server.port);
+    await using opened = await open(url, { beat: 3_600_000 }); // it makes the tables, and is another node
+    const address = parseDatabaseUrl(server.urlOf("test0", { port: way.port }));
+    const pool = new Pool({ address, size: 2, patience: 300 });
+    const leasing = new Leasing({ pool, node: "n", nodes: () => 2, ahead: () => 0, left: () => {}, trouble: () => {} });
+    const lease = () => leasing.lease({ owner: "w", now: T0, seconds: 60, limit: 10 });
+    const states = async () => {
+      const connection = await Connection.open(parseDatabaseUrl(url));
+      const found = await connection.query<{ state: string }>("select state from recipient order by message");
+      await connection.end();
+      return found.map(({ state }) => state);
+    };
+    try {
+      await put(opened.store, { recipients: [recipient("x@x.example")] });
+      assertEquals((await lease()).length, 1);
+      assertEquals(await leasing.giveBackLost(), false);
+      await put(opened.store, { recipients: [recipient("x@x.example")] });
+      way.after = "closed";
+      way.mode = "cut after commit";
+      await within("a refusal", assertRejects(lease), 60_000);
+      assertEquals([way.cuts, await states()], [1, ["active", "active"]], "taken, and nobody knows of it");
+      await assertRejects(() => leasing.giveBackLost(), StoreError); // it is tried again with the next sign of life
+      way.after = way.mode = "open";
+      await waitFor("the way back", () => leasing.giveBackLost().catch(() => null), { deadline: 60_000 });
+      assertEquals(await states(), ["active", "ready"], "what was answered stays in hand");
+      assertEquals(await leasing.giveBackLost(), false);
+      assertEquals((await lease()).length, 1);
+      assertEquals(await leasing.giveBackLost(), false, "a later lease of the same owner is another one");
+    } finally {
+      await pool.end();
+    }
   },
 );
 
