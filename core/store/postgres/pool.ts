@@ -40,6 +40,8 @@ export class Pool {
   readonly #free: Connection[] = [];
   readonly #all = new Set<Connection>();
   readonly #waiting = new Set<() => void>();
+  /** They would make a connection, and wait until they may try again. */
+  readonly #pausing = new Set<() => void>();
   #used = 0;
   #failures = 0;
   /** No attempt to connect before, on the monotonic clock. */
@@ -125,6 +127,7 @@ export class Pool {
     this.#ended = true;
     for (const wake of this.#waiting) wake();
     this.#waiting.clear();
+    for (const wake of [...this.#pausing]) wake();
     await Promise.all([...this.#all].map((each) => each.end()));
     this.#all.clear();
   }
@@ -164,17 +167,23 @@ export class Pool {
     if (this.#ended) throw new StoreError("closed", "the store is closed");
     if (this.#used < this.#options.size) this.#used++;
     else await this.#turn(limit);
-    for (;;) {
-      const connection = this.#free.pop();
-      if (connection === undefined) break;
-      if (connection.alive) return connection;
-      this.#all.delete(connection);
-    }
+    const free = this.#spare();
+    if (free !== null) return free;
     try {
       return await this.#connect(Math.min(limit, this.#patience));
     } catch (error) {
       this.#leave();
       throw error;
+    }
+  }
+
+  /** A connection that nobody uses now. */
+  #spare(): Connection | null {
+    for (;;) {
+      const connection = this.#free.pop();
+      if (connection === undefined) return null;
+      if (connection.alive) return connection;
+      this.#all.delete(connection);
     }
   }
 
@@ -197,10 +206,16 @@ export class Pool {
 
   async #connect(patience: number): Promise<Connection> {
     const until = performance.now() + patience;
-    for (;;) {
-      const pause = this.#notBefore - performance.now();
-      if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
+    for (let why = "";;) {
+      const pause = Math.min(this.#notBefore, until) - performance.now();
+      if (pause > 0) await this.#pause(pause);
       if (this.#ended) throw new StoreError("closed", "the store is closed");
+      const free = this.#spare(); // the server may have no room for another one, and these go on
+      if (free !== null) return free;
+      if (this.#notBefore > performance.now()) { // woken for a connection that another one has got, or it is too late
+        if (performance.now() < until) continue;
+        throw new Late(`cannot be reached: ${why || "it was not a moment ago"}`);
+      }
       try {
         const connection = await Connection.open(this.#options.address, this.#options);
         if (this.#failures > 0) this.#options.trouble?.("the database answers again");
@@ -213,9 +228,24 @@ export class Pool {
         if (this.#failures++ === 0) this.#options.trouble?.(`the database cannot be reached: ${message}`);
         const longest = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** Math.min(10, this.#failures));
         this.#notBefore = performance.now() + longest * (0.5 + Math.random() / 2);
-        if (this.#notBefore > until) throw new Late(`cannot be reached: ${message}`);
+        why = message;
+        const some = [...this.#all].some((each) => each.alive);
+        if (this.#notBefore > until && !some) throw new Late(`cannot be reached: ${message}`);
       }
     }
+  }
+
+  /** So long, or until somebody is done with a connection that works. */
+  #pause(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        this.#pausing.delete(wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, milliseconds);
+      this.#pausing.add(wake);
+    });
   }
 
   #give(connection: Connection): void {
@@ -226,7 +256,12 @@ export class Pool {
 
   #leave(): void {
     const [next] = this.#waiting;
-    if (next === undefined) return void this.#used--;
+    if (next === undefined) {
+      this.#used--;
+      const [pausing] = this.#pausing;
+      if (this.#free.length > 0) pausing?.();
+      return;
+    }
     this.#waiting.delete(next);
     next();
   }

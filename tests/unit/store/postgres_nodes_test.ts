@@ -6,6 +6,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { newId } from "../../../core/model/id.ts";
 import { Connection } from "../../../core/store/postgres/connection.ts";
 import { openPostgresStore, type PostgresOptions } from "../../../core/store/postgres/mod.ts";
+import { Pool } from "../../../core/store/postgres/pool.ts";
 import { migrate } from "../../../core/store/postgres/schema.ts";
 import { parseDatabaseUrl } from "../../../core/store/postgres/url.ts";
 import { type Store, StoreError } from "../../../core/store/store.ts";
@@ -387,5 +388,25 @@ testWithPostgres("postgres: a database that cannot hold every text is refused at
     );
     const refused = await assertRejects(() => site.node("a", { url: site.server.urlOf(name) }), StoreError);
     assert(refused.message.includes(`encoding ${encoding}, and must have UTF8`), refused.message);
+  }
+});
+
+testWithPostgres("postgres: where the server has room for few connections, those few do the work of all", async () => {
+  await using site = await Site.make();
+  await site.sql("create role few login password 'few' connection limit 2");
+  const trouble: string[] = [];
+  const url = site.url.replace(/\/\/[^@]*@/, "//few:few@");
+  const pool = new Pool({
+    ...{ address: parseDatabaseUrl(url), size: 6, patience: 5000 },
+    trouble: (message) => trouble.push(message),
+  });
+  try {
+    const done = await Promise.all(
+      Array.from({ length: 60 }, () => pool.use((connection) => connection.query("select pg_sleep(0.01)"))),
+    );
+    assertEquals(done.length, 60);
+    assert(trouble.some((each) => /too many connections for role/.test(each)), trouble.join("; "));
+  } finally {
+    await pool.end();
   }
 });
