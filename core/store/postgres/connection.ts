@@ -140,10 +140,11 @@ export class Connection {
     const asked = this.#sql.unsafe(text, clean as never[], { prepare: values.length > 0 }).then(
       (rows) => rows as unknown as Rows<T>,
       (error) => {
-        this.#fault ??= error;
-        if (!endsSession(error)) throw error;
-        this.destroy();
-        throw error instanceof ConnectionLost ? error : new ConnectionLost(error.message);
+        const lost = endsSession(error);
+        const fault = !lost || error instanceof ConnectionLost ? error : new ConnectionLost(error.message);
+        this.#fault ??= fault;
+        if (lost) this.destroy();
+        throw fault;
       },
     );
     asked.catch(() => {}); // whoever does not wait for it hears of it from the next one
@@ -175,6 +176,21 @@ export class Connection {
       throw new UnknownOutcome(transaction, error instanceof Error ? error.message : String(error));
     }
     throw this.#fault ?? new ConnectionLost("the transaction was rolled back");
+  }
+
+  /** Everything of one moment. Nothing is written, so an end that is not heard of is a failed question. */
+  async snapshot<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    this.#fault = null;
+    void this.query("begin isolation level repeatable read read only");
+    try {
+      const result = await work(this);
+      await this.query("commit");
+      return result;
+    } catch (error) {
+      const fault = this.#fault ?? error;
+      await this.query("rollback").catch(() => this.destroy());
+      throw fault;
+    }
   }
 
   /** At once, whatever is under way: it fails with ConnectionLost. */

@@ -7,7 +7,7 @@
  */
 import { type CounterEntry, type CounterOptions, type CounterQuery, type Counters, StoreError } from "../store.ts";
 import { cleaned, type Connection, rows } from "./connection.ts";
-import { storeFault } from "./faults.ts";
+import { isOfOne, storeFault } from "./faults.ts";
 import type { Pool } from "./pool.ts";
 
 interface Asked {
@@ -100,16 +100,24 @@ export class PostgresCounters implements Counters {
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
-      const batch = this.#take();
-      try {
-        await this.#write(batch);
-      } catch (error) {
-        const fault = storeFault(error);
-        for (const { reject } of batch) reject(fault);
-      }
+      await this.#answer(this.#take());
     }
     this.#running = false;
     for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** Where one of them is at fault, a name that no index takes, the others are none the worse. */
+  async #answer(batch: readonly Asked[]): Promise<void> {
+    try {
+      await this.#write(batch);
+    } catch (error) {
+      if (batch.length > 1 && isOfOne(error)) {
+        for (const each of batch) await this.#answer([each]);
+        return;
+      }
+      const fault = storeFault(error);
+      for (const { reject } of batch) reject(fault);
+    }
   }
 
   /** As many as can go in any order: of one name, only additions or only questions. */

@@ -194,16 +194,8 @@ export class Reading {
     return [...await this.#pool.use((connection) => connection.query<T>(text, values))];
   }
 
-  /** Everything of one moment. Nothing is written, so an end that is not heard of is a failed question. */
   #snapshot<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-    return this.#pool.use(async (connection) => {
-      void connection.query("begin isolation level repeatable read read only");
-      try {
-        return await work(connection);
-      } finally {
-        await connection.query("commit");
-      }
-    });
+    return this.#pool.use((connection) => connection.snapshot(work));
   }
 }
 

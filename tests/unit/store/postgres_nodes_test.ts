@@ -5,6 +5,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { newId } from "../../../core/model/id.ts";
 import { Connection } from "../../../core/store/postgres/connection.ts";
+import { sqlState } from "../../../core/store/postgres/faults.ts";
 import { openPostgresStore, type PostgresOptions } from "../../../core/store/postgres/mod.ts";
 import { Pool } from "../../../core/store/postgres/pool.ts";
 import { migrate } from "../../../core/store/postgres/schema.ts";
@@ -410,3 +411,31 @@ testWithPostgres("postgres: where the server has room for few connections, those
     await pool.end();
   }
 });
+
+testWithPostgres(
+  "postgres: a counter that the database cannot take harms none of its turn, and a list says what held it up",
+  async () => {
+    await using site = await Site.make();
+    const store = await site.node("a");
+    const add = (name: string) => store.counters.add(name, 1, { seconds: 60 });
+    const odd = Array.from({ length: 2000 }, () => crypto.randomUUID()).join(""); // no index takes it
+    const [first, refused, last] = await Promise.allSettled([add("a"), add(odd), add("b")]);
+    assertEquals([first!.status, refused!.status, last!.status], ["fulfilled", "rejected", "fulfilled"]);
+    const beside = await Connection.open(parseDatabaseUrl(site.url));
+    await beside.query("begin");
+    await beside.query("lock table recipient in access exclusive mode");
+    const reader = await Connection.open(parseDatabaseUrl(site.url));
+    await reader.query("set lock_timeout = 50");
+    const refusal = await assertRejects(() =>
+      reader.snapshot(async (inside) => {
+        void inside.query("select count(*) from recipient"); // what follows only says that all is aborted
+        await inside.query("select 1");
+      })
+    );
+    assertEquals(sqlState(refusal), "55P03", String(refusal));
+    await beside.query("rollback");
+    await reader.snapshot((inside) => inside.query("select count(*) from recipient"));
+    await reader.end();
+    await beside.end();
+  },
+);
