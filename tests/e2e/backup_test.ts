@@ -1,6 +1,7 @@
 /**
  * A backup while the server takes and forgets mail at full speed, one that is killed, and a queue that moves to another host.
- * BACKUP_SECONDS says how long there is load before the backup (2). Non-job: what a backup holds (tests/unit/cli/backup).
+ * BACKUP_SECONDS says how long there is load before the backup (2). Commands have the rights of `deno task postern` and no
+ * more. Non-job: what a backup holds (tests/unit/cli/backup).
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { accept, defer } from "../../core/model/reply.ts";
@@ -9,7 +10,7 @@ import { postern } from "../support/cli.ts";
 import { RELAY_CONFIG } from "../support/configs.ts";
 import { TIED } from "../support/server.ts";
 import { MailSink } from "../support/mail_sink.ts";
-import { PROGRAM } from "../support/program.ts";
+import { AS_TASK } from "../support/program.ts";
 import { Server } from "../support/server.ts";
 import { queuedAs, SmtpClient } from "../support/smtp_client.ts";
 import { TempFolder } from "../support/temp.ts";
@@ -68,13 +69,13 @@ Deno.test("backup under load: what had a 250 before it began is there after a re
   await using folder = await TempFolder.make("postern-backup-");
   await using server = await Server.start({ data: folder.at("data"), deadline: 60_000 });
   const env = { POSTERN_DATA: server.data };
-  const run = (...args: string[]) => postern(args, { env, cwd: folder.path, deadline: 120_000 });
+  const run = (...args: string[]) => postern(args, { program: AS_TASK, env, cwd: folder.path, deadline: 120_000 });
   let before: readonly string[];
   {
     await using load = new Load(server);
     const enough = performance.now() + SECONDS * 1000;
     await waitFor("some mail", () => performance.now() > enough && load.accepted.size > 200, { deadline: 120_000 });
-    const [program, ...args] = [...TIED, ...PROGRAM, "backup", folder.at("killed")];
+    const [program, ...args] = [...TIED, ...AS_TASK, "backup", folder.at("killed")];
     const doomed = new Deno.Command(program!, { args, env, cwd: folder.path, stdout: "null", stderr: "null" }).spawn();
     const found = await waitFor("the backup to begin", async () => {
       const { isDirectory } = await Deno.stat(folder.at("killed.partial")).catch(() => ({ isDirectory: false }));
@@ -125,6 +126,7 @@ delivery: { retry: [1h], routes: [{ to: remote, via: away }] }
   const file = await folder.file("postern.yaml", config), old = folder.at("old"), fresh = folder.at("fresh");
   const run = (data: string, ...args: string[]) =>
     postern(["queue", ...args, "--config", file], {
+      program: AS_TASK,
       env: { POSTERN_DATA: data, POSTERN_ADMIN_TOKEN: "token-of-the-tests" },
       deadline: 120_000,
     });

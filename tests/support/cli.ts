@@ -14,13 +14,15 @@ export interface CliOptions {
   readonly input?: string | Uint8Array;
   /** A command that runs it, such as prlimit with its options. */
   readonly under?: readonly string[];
+  /** A command that is Postern, in place of the one that is tested. */
+  readonly program?: readonly string[];
   /** Milliseconds (default 20 s). */
   readonly deadline?: number;
 }
 
 /** Runs `postern ARGS`. Unless told otherwise no server of another test answers it. @throws when it does not end. */
 export async function postern(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
-  const own = await programFor(configIn(args, options.cwd ?? Deno.cwd()));
+  const own = options.program ?? await programFor(configIn(args, options.cwd ?? Deno.cwd()));
   const [program, ...before] = [...options.under ?? [], ...own];
   const child = new Deno.Command(program!, {
     args: [...before, ...args],

@@ -26,6 +26,15 @@ export const PROGRAM: Program = BINARY === null ? [Deno.execPath(), "run", "-A",
 /** For the environment of that program: from a binary nobody finds a Deno, nor anything else. */
 export const ALONE: Readonly<Record<string, string>> = BINARY === null ? {} : { PATH: "/nonexistent" };
 
+/** The same with no more rights than `deno task postern` gives it; a binary has its own. */
+export const AS_TASK: Program = BINARY === null ? asTask() : PROGRAM;
+
+function asTask(): Program {
+  const { tasks } = JSON.parse(Deno.readTextFileSync(`${ROOT}/deno.json`));
+  const [, ...words] = (tasks.postern as string).split(" ");
+  return [Deno.execPath(), ...words.slice(0, -1), `${ROOT}/${words.at(-1)}`];
+}
+
 const made = new Map<string, Promise<string>>();
 
 /** The program for a configuration file: its plugins are in the binary. */
