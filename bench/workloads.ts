@@ -67,6 +67,11 @@ export const WORKLOADS: readonly Workload[] = [
     signed: true,
     only: ["postern"],
   },
+  {
+    ...workload("C5", "W1 behind a plugin that computes for 5 ms", 20, 1, 5120),
+    policy: [`${new URL("overload/costly.ts", import.meta.url).pathname}: { ms: 5 }`],
+    only: ["postern"],
+  },
   { ...workload("W1x100", "W1 from 100 connections", 100, 1, 5120), only: ["postern"] },
   { ...workload("W1x300", "W1 from 300 connections", 300, 1, 5120), only: ["postern"] },
   workload("W2", "5 KB, 100 per connection", 20, 100, 5120),

@@ -147,7 +147,7 @@ export class Doors {
       proxies: new Networks(config.proxy),
       trouble,
       busy: (ip) => {
-        const shed = pressure.connect({ own: own(ip) });
+        const shed = pressure.connect({ own: own(ip), ip });
         if (shed === null) return null;
         if (shed.told) told(ip, defer("4.3.2", BUSY, { code: 421, reason: shed.because }));
         return writeText(421, "", BUSY); // a greeting has no enhanced status                                 RFC 2034 4

@@ -6,6 +6,7 @@
 import { Authentication } from "../auth/authentication.ts";
 import { formatAddress } from "../model/address.ts";
 import { newId, shortId } from "../model/id.ts";
+import { networkOf } from "../model/ip.ts";
 import { accept, defer, queuedAs, reject, Reply } from "../model/reply.ts";
 import { forgedResults, receivedField } from "../model/trace.ts";
 import type { Origin } from "../model/envelope.ts";
@@ -30,7 +31,7 @@ const NO_BINDINGS: () => ReadonlyMap<string, Uint8Array> = () => new Map();
 
 export class Reception implements Host {
   /** Its message, where messages under way are counted. */
-  readonly passage: Passage = new Passage();
+  passage: Passage;
   readonly #options: ReceptionOptions;
   readonly #session: string;
   readonly #context: TransactionContext;
@@ -51,6 +52,7 @@ export class Reception implements Host {
     const { services, role, listener } = options;
     this.#options = options;
     this.#peer = client.ip;
+    this.passage = new Passage(networkOf(client.ip));
     this.#opened = services.now();
     this.#session = `s${newId(this.#opened)}`;
     this.#context = new TransactionContext({
@@ -208,6 +210,7 @@ export class Reception implements Host {
     this.#abandoned("XCLIENT");
     const { client, helo, verb } = proxiedClient(context.client, context.helo, attributes);
     context.proxied(client, helo);
+    this.passage = new Passage(networkOf(client.ip)); // what the other one counted as expected ends by itself
     if (verb !== null) this.#helo = verb;
     this.#emit({ type: "session-proxied", session: this.#session, ip: client.ip, by });
     return accept();

@@ -152,6 +152,7 @@ pageTest("suppression list: page by page", async ({ page, url, shot }) => {
   await shot("suppressions-many");
   await assertAccessible(page);
   await page.getByRole("link", { name: "After" }).click();
+  await page.waitForURL(/[?&]after=/); // and until the page is whole
   assertEquals(await page.locator("tbody tr").count(), 20);
   assertEquals(await page.getByRole("link", { name: "After" }).count(), 0);
 }, { fill: some });

@@ -325,7 +325,7 @@ pageTest("without script all of it still works", async ({ page, store, url, shot
   await page.getByRole("button", { name: "Mark read" }).click();
   await page.getByRole("button", { name: "Mark unread" }).waitFor();
   assertEquals((await store.entries())[0]!.read, true);
-  await page.getByRole("button", { name: "Delete", exact: true }).click();
+  await page.locator("#read").getByRole("button", { name: "Delete", exact: true }).click();
   await page.locator("#subject", { hasText: "Build 892" }).waitFor();
   await page.locator("#find").fill("password");
   await page.keyboard.press("Enter");

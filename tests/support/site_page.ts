@@ -1,6 +1,8 @@
 /**
  * The pages in a real browser: Debian's chromium, driven by playwright-core, over a real port. Tests are skipped with one
  * line where there is no chromium, except in CI. SCREENSHOTS=folder keeps a picture of each state for people to look at.
+ * SLOW_SITE=300 makes each answer wait so many milliseconds and each page come in halves: a test that looks at a page
+ * before it is there then fails always and not once in a hundred times.
  */
 import { assertEquals } from "@std/assert";
 import axe from "axe-core";
@@ -114,6 +116,29 @@ export async function assertAccessible(page: Page): Promise<void> {
   await page.emulateMedia({ colorScheme: before ? "dark" : "light", reducedMotion: null });
 }
 
+/** Milliseconds that each answer waits, and each page between its halves; 0: none does. */
+const SLOW = Number(Deno.env.get("SLOW_SITE") ?? 0);
+const atOnce = (fetch: Admin["fetch"]): Admin["fetch"] => fetch;
+const aWhile = () => new Promise((resolve) => setTimeout(resolve, SLOW));
+
+function slowly(fetch: Admin["fetch"]): Admin["fetch"] {
+  return async (request, info) => {
+    await aWhile();
+    const answer = await fetch(request, info);
+    if (!answer.headers.get("content-type")?.startsWith("text/html")) return answer;
+    const whole = new Uint8Array(await answer.arrayBuffer()), half = whole.length >> 1;
+    const body = new ReadableStream<Uint8Array>({
+      async start(controller) {
+        controller.enqueue(whole.subarray(0, half));
+        await aWhile();
+        controller.enqueue(whole.subarray(half));
+        controller.close();
+      },
+    });
+    return new Response(whole.length === 0 ? null : body, { status: answer.status, headers: answer.headers });
+  };
+}
+
 /** A page test: the site over a fresh store on a free port. */
 export function pageTest(
   name: string,
@@ -129,7 +154,7 @@ export function pageTest(
   browserTest(name, async () => {
     const store = new TestStore();
     await options.fill?.(store);
-    const admin = createAdmin(adminOptions(store, options.admin)), { between = (fetch) => fetch } = options;
+    const admin = createAdmin(adminOptions(store, options.admin)), { between = SLOW > 0 ? slowly : atOnce } = options;
     const server = await serveAdmin({ ...admin, fetch: between(admin.fetch) }, "127.0.0.1:0");
     try {
       await visit(`http://127.0.0.1:${server.port}`, (each) => body({ ...each, store }), options.context);

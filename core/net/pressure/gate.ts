@@ -2,9 +2,11 @@
  * How much mail may be under way while the server is behind. Open as long as it is not; then a bound on messages that have
  * begun lately, found by trial: it grows while the event loop keeps its time and shrinks while it does not. What a message
  * has cost before says where the bound begins, because a crowd arrives faster than a loop can find out that it is late.
- * A peer that begins and then is slow holds its part of the bound for `FRESH` and no longer, so nobody can keep it shut.
+ * A peer that begins and then is slow holds its part of the bound for `FRESH` and no longer, and one peer has a share of it
+ * (shares.ts), so nobody can keep it shut.
  * Non-job: measuring (pressure.ts), refusing (doors.ts). Times are monotonic milliseconds that the caller gives.
  */
+import { Shares } from "./shares.ts";
 
 /** A message that is expected or under way, one at most for each connection. */
 export class Passage {
@@ -12,6 +14,9 @@ export class Passage {
   since = 0;
   /** Where it counts; null: nowhere. */
   gate: Gate | null = null;
+
+  /** `peer`: the network it comes from. */
+  constructor(readonly peer: string) {}
 }
 
 /** How long a message counts at most: what has not ended by then waits for its peer, and costs nothing meanwhile. */
@@ -38,6 +43,7 @@ export class Gate {
   #count = 0;
   #refused = -Infinity;
   #changed = 0;
+  readonly #shares = new Shares();
   readonly #begun = new Recent(FRESH);
   readonly #expected = new Recent(EXPECTED);
 
@@ -64,11 +70,16 @@ export class Gate {
     this.#known = true;
   }
 
-  /** Is there room for one more? */
-  admits(now: number): boolean {
-    if (this.#count < this.#bound) return true;
+  /** Is there room for one more, of this peer? */
+  admits(peer: string, now: number): boolean {
+    if (!this.closing || this.#count < this.#bound && !this.#shares.spent(peer, this.#bound)) return true;
     this.#refused = now;
     return false;
+  }
+
+  /** Of what counts here. */
+  of(peer: string): number {
+    return this.#shares.of(peer);
   }
 
   /** It begins. */
@@ -87,6 +98,7 @@ export class Gate {
     if (passage.gate !== this) {
       passage.gate?.leave(passage); // it has logged in
       passage.gate = this;
+      this.#shares.add(passage.peer);
       this.#count++;
     }
     passage.since = now;
@@ -95,6 +107,7 @@ export class Gate {
   leave(passage: Passage): void {
     if (passage.gate !== this) return;
     passage.gate = null;
+    this.#shares.remove(passage.peer);
     this.#count--;
   }
 

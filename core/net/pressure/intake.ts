@@ -2,9 +2,11 @@
  * How many strangers may come in while more stand outside than can be served: open until the kernel's queue of them has been
  * too long for a while; then so many a second as a part of this thread can serve, by what their messages have cost. The part
  * grows while the queue is short and shrinks while it is long. Who is over that is refused, which costs a tenth of a message
- * and makes the queue short. By rate and not by number: a peer that is slow takes no more of it than one that is quick.
+ * and makes the queue short. By rate and not by number: a peer that is slow takes no more of it than one that is quick; and
+ * of a second's, one peer has a share (shares.ts).
  * Non-job: measuring (pressure.ts). Times are monotonic milliseconds that the caller gives.
  */
+import { Shares } from "./shares.ts";
 
 /** The queue is too long when who stands last in it waits this many times the lateness that is borne; short below once. */
 const LONG = 1.5;
@@ -25,6 +27,8 @@ const PERIOD = 250;
 const LEAST = 0.05, LEAST_QUICK = 0.5;
 /** What has come together of the rate at most, milliseconds: a burst. */
 const BURST = 250;
+/** Milliseconds over which shares count. */
+const SECOND = 1000;
 /** What a message costs before the first has come, milliseconds. */
 const UNKNOWN = 1;
 
@@ -41,6 +45,9 @@ export class Intake {
   #changed = 0;
   #tokens = 0;
   #filled = 0;
+  /** What each peer took of this second; one for each that was let in, so there are no more than that. */
+  readonly #shares = new Shares();
+  #second = 0;
 
   constructor(lag: number) {
     this.lag = lag;
@@ -61,13 +68,18 @@ export class Intake {
     else if (!this.#closing || each < known) this.#cost = known + (each - known) * 0.3;
   }
 
-  admits(now: number): boolean {
+  admits(peer: string, now: number): boolean {
     if (!this.#closing) return true;
     const { rate } = this;
+    if (now - this.#second >= SECOND) {
+      this.#second = now;
+      this.#shares.clear();
+    }
     this.#tokens = Math.min(Math.max(1, rate * BURST / 1000), this.#tokens + rate * (now - this.#filled) / 1000);
     this.#filled = now;
-    if (this.#tokens >= 1) {
+    if (this.#tokens >= 1 && !this.#shares.spent(peer, rate * SECOND / 1000)) {
       this.#tokens--;
+      this.#shares.add(peer);
       return true;
     }
     this.#refused = now;

@@ -4,6 +4,7 @@
  * how late the event loop of this thread is, how long the store's writer keeps commits waiting, memory and disk. Outlives
  * reloads; one for each thread that accepts. Non-job: words and sockets (doors.ts), the bound itself (gate.ts).
  */
+import { networkOf } from "../../model/ip.ts";
 import type { Event } from "../../observe/events.ts";
 import type { StoreHealth } from "../../store/store.ts";
 import { BACKLOG } from "../accept_watch.ts";
@@ -161,14 +162,15 @@ export class Pressure {
   }
 
   /** May this one come in? Cheap: at connect a crowd is refused by nothing else. `own`: the door is one for one's own. */
-  connect({ own }: { readonly own: boolean }): Shed | null {
+  connect({ own, ip }: { readonly own: boolean; readonly ip: string }): Shed | null {
     this.#taken[0]!++;
     const now = this.#options.clock(), writer = this.#writerBehind();
     if (writer !== null) return this.#shed({ where: "connect", why: "writer", because: writer, now });
-    if (own) return null;
-    return this.#strangers.admits(now) && this.#intake.admits(now)
+    if (own || !this.#strangers.closing && !this.#intake.closing) return null;
+    const peer = networkOf(ip);
+    return this.#strangers.admits(peer, now) && this.#intake.admits(peer, now)
       ? null
-      : this.#shed({ where: "connect", ...this.#behind(), now });
+      : this.#shed({ where: "connect", ...this.#behind(this.#strangers, peer), now });
   }
 
   /** It has come in, while not everybody does: its message is expected. */
@@ -189,7 +191,10 @@ export class Pressure {
     }
     const late = now - this.#looked - PERIOD;
     if (late > this.#limits.lag / 2) this.#tell(now, late); // in the middle of a long turn
-    if (passage.gate !== gate && !gate.admits(now)) return this.#shed({ where: "mail", ...this.#behind(gate), now });
+    const { peer } = passage;
+    if (passage.gate !== gate && !gate.admits(peer, now)) {
+      return this.#shed({ where: "mail", ...this.#behind(gate, peer), now });
+    }
     gate.enter(passage, now);
     return null;
   }
@@ -285,8 +290,9 @@ export class Pressure {
     if (this.#memory >= 1) this.#strangers.squeeze(now);
   }
 
-  #behind(gate = this.#strangers): { readonly why: Why; readonly because: string } {
-    const { count, bound } = gate, under = `${count} messages of ${Math.floor(bound)} are under way`;
+  #behind(gate: Gate, peer: string): { readonly why: Why; readonly because: string } {
+    const { count, bound } = gate, whose = `${gate.of(peer)} of them of ${peer}`;
+    const under = `${count} messages of ${Math.floor(bound)} are under way (${whose})`;
     return this.#memory >= 1
       ? { why: "memory", because: `${Math.round(this.#memory * 100)} % of limits.memory is taken, ${under}` }
       : {

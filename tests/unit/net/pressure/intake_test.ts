@@ -18,7 +18,7 @@ function play(intake: Intake, { cost, refusal, offered, seconds, from = 0 }: {
     let count = 0;
     for (; queue.length > 0 && time < now + 50; count++) {
       time = Math.max(now, time);
-      const admitted = intake.admits(time), came = queue.shift()!;
+      const admitted = intake.admits(`${due}${queue.length}`, time), came = queue.shift()!;
       if (admitted) waits.push(time - came);
       else refused++;
       time += admitted ? cost : refusal;
@@ -67,4 +67,21 @@ Deno.test("an intake learns what messages cost: while it refuses only that they 
   assertEquals(Math.round(intake.rate), 70);
   for (let i = 0; i < 20; i++) intake.cost(5);
   assertEquals(Math.round(intake.rate), 140);
+});
+
+Deno.test("case 36: who floods an intake that is closing takes three quarters of a second's rate, and others find the rest", () => {
+  const intake = new Intake(100);
+  intake.cost(10);
+  for (let now = 0; now <= 1000; now += 50) intake.look({ now, wait: 5000, full: true });
+  const let_in = { greedy: 0, others: 0, asked: 0 };
+  for (let now = 1000; now < 11_000; now++) {
+    for (let i = 0; i < 20; i++) if (intake.admits("greedy", now)) let_in.greedy++;
+    if (now % 100 < 95) continue; // 50 a second, five at a time
+    let_in.asked++;
+    if (intake.admits(`other ${now}`, now)) let_in.others++;
+  }
+  const rate = Math.round(intake.rate);
+  assertEquals(rate, 70);
+  assert(let_in.greedy <= 0.76 * 700, `${let_in.greedy}`);
+  assert(let_in.others >= 0.2 * 700, `${let_in.others} of ${let_in.asked}`);
 });

@@ -4,7 +4,12 @@ import { Passage } from "../../../../core/net/pressure/gate.ts";
 import { Pressure } from "../../../../core/net/pressure/pressure.ts";
 import type { Event } from "../../../../core/observe/events.ts";
 
-const MIB = 1024 * 1024, STRANGER = { own: false, size: 0 }, OWN = { own: true, size: 0 };
+const MIB = 1024 * 1024,
+  STRANGER = { own: false, size: 0, ip: "203.0.113.1" },
+  OWN = { own: true, size: 0, ip: "127.0.0.1" };
+
+let peers = 0;
+const anybody = () => `198.51.100.${peers++}`;
 
 function played() {
   const now = { clock: 1_000_000, writerWait: 0, freeBytes: 1024 * MIB, memory: 0.1, outside: 0 };
@@ -33,14 +38,14 @@ function played() {
 Deno.test("pressure: the writer and the disk stop everybody, by what they lack", () => {
   using house = played();
   const { now, pressure } = house;
-  assertEquals(pressure.mail(new Passage(), STRANGER), null);
+  assertEquals(pressure.mail(new Passage(anybody()), STRANGER), null);
   now.writerWait = 5001;
   assertEquals(pressure.connect(OWN)?.why, "writer");
-  assertEquals(pressure.mail(new Passage(), OWN)?.because, "the writer is 5001 ms behind");
+  assertEquals(pressure.mail(new Passage(anybody()), OWN)?.because, "the writer is 5001 ms behind");
   now.writerWait = 0;
   assertEquals(pressure.connect(STRANGER), null);
-  assertEquals(pressure.mail(new Passage(), { own: true, size: 925 * MIB })?.why, "disk");
-  assertEquals(pressure.mail(new Passage(), { own: true, size: 924 * MIB }), null);
+  assertEquals(pressure.mail(new Passage(anybody()), { own: true, size: 925 * MIB })?.why, "disk");
+  assertEquals(pressure.mail(new Passage(anybody()), { own: true, size: 924 * MIB }), null);
 });
 
 Deno.test("case 36: a loop that is late for long bounds strangers, one's own only when it is four times as late", () => {
@@ -52,7 +57,7 @@ Deno.test("case 36: a loop that is late for long bounds strangers, one's own onl
   assert(pressure.stressed);
   const let_in = (own: boolean) => {
     let count = 0;
-    while (count < 2000 && pressure.mail(new Passage(), { own, size: 0 }) === null) count++;
+    while (count < 2000 && pressure.mail(new Passage(anybody()), { own, size: 0 }) === null) count++;
     return count;
   };
   const strangers = let_in(false);
@@ -66,13 +71,13 @@ Deno.test("case 36: a loop that is late for long bounds strangers, one's own onl
 
 Deno.test("pressure: what has begun is asked nothing again, and a session that goes on has to ask", () => {
   using house = played();
-  const { pressure, pass } = house, passage = new Passage();
+  const { pressure, pass } = house, passage = new Passage(anybody());
   pass(10_000, 150);
-  while (pressure.mail(new Passage(), STRANGER) === null);
+  while (pressure.mail(new Passage(anybody()), STRANGER) === null);
   assertEquals(pressure.mail(passage, STRANGER)?.why, "loop");
   pass(3100, 150); // what does not go on is not counted for ever
   assertEquals(pressure.mail(passage, STRANGER), null);
-  while (pressure.mail(new Passage(), STRANGER) === null);
+  while (pressure.mail(new Passage(anybody()), STRANGER) === null);
   assertEquals(pressure.mail(passage, STRANGER), null, "the same message, begun anew");
   pressure.over(passage, { answered: true });
   assertEquals(pressure.mail(passage, STRANGER), null, "its own place is free");
