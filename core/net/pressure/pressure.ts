@@ -89,6 +89,8 @@ export class Pressure {
   readonly #intake = new Intake(100);
   readonly #queue = new AcceptQueue();
   #outside = 0;
+  /** How long the writer kept commits waiting at the last look. */
+  #writer = 0;
   /** Connections that were taken, refused or not, of the last looks; the newest first. */
   readonly #taken: number[] = [0];
   readonly #late: number[] = [];
@@ -236,6 +238,7 @@ export class Pressure {
     const now = this.#options.clock(), { writerWait } = this.#options.health();
     const late = Math.max(0, now - this.#looked - PERIOD, writerWait / WRITER_PART);
     this.#looked = now;
+    this.#writer = writerWait;
     this.#late.push(late);
     if (this.#late.length > LOOKS) this.#late.shift();
     this.#weigh(now);
@@ -277,9 +280,10 @@ export class Pressure {
     return this.#late.toSorted((a, b) => a - b)[LOOKS >> 1]!;
   }
 
+  /** Now and at the last look: of a process that was stopped, the writer has not answered for as long as that was. */
   #writerBehind(): string | null {
-    const { writerWait } = this.#options.health();
-    return writerWait > WRITER_BEHIND ? `the writer is ${Math.round(writerWait)} ms behind` : null;
+    const wait = Math.min(this.#writer, this.#options.health().writerWait);
+    return wait > WRITER_BEHIND ? `the writer is ${Math.round(wait)} ms behind` : null;
   }
 
   #remember(now: number): void {

@@ -37,9 +37,12 @@ function played() {
 
 Deno.test("pressure: the writer and the disk stop everybody, by what they lack", () => {
   using house = played();
-  const { now, pressure } = house;
+  const { now, pressure, pass } = house;
   assertEquals(pressure.mail(new Passage(anybody()), STRANGER), null);
+  now.writerWait = 20_000;
+  assertEquals(pressure.connect(STRANGER), null, "of a process that was stopped it is not the writer that is behind");
   now.writerWait = 5001;
+  pass(50);
   assertEquals(pressure.connect(OWN)?.why, "writer");
   assertEquals(pressure.mail(new Passage(anybody()), OWN)?.because, "the writer is 5001 ms behind");
   now.writerWait = 0;
@@ -107,8 +110,9 @@ Deno.test("pressure: a crowd outside that stays is let in by rate; back to norma
 
 Deno.test("pressure: of a crowd that is refused twenty a second are told one by one, all are counted", () => {
   using house = played();
-  const { now, pressure } = house;
+  const { now, pressure, pass } = house;
   now.writerWait = 6000;
+  pass(50);
   let told = 0;
   for (let i = 0; i < 1000; i++) if (pressure.connect(STRANGER)!.told) told++;
   assertEquals(told, 20);
