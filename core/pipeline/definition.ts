@@ -199,6 +199,9 @@ function define<In, Out, P, C extends Creation<P> & object>(
   definition: Definition<In, Out, P, C>,
 ): PluginFactory<In, P> {
   const { options, after = [], roles, bindsSender, asksEngine } = definition;
+  if ((options as typeof options | undefined)?.["~standard"] === undefined) { // whom no compiler told
+    throw new TypeError(`${definition.name}: options must be a schema; z.strictObject({}) where it takes none`);
+  }
   const parse = (value: unknown, at: readonly PropertyKey[], setup: Partial<Setup> = {}): Plugin<P> => {
     const name = setup.name ?? definition.name;
     const fail = (issues: readonly { path?: readonly PathStep[] | undefined; message: string }[]) =>

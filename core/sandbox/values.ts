@@ -11,6 +11,9 @@ import type { WireError, WireReply } from "./wire.ts";
 /** The longest words of an error, characters. */
 export const MAX_WORDS = 2000;
 
+/** What `sandbox` may name. */
+const GRANTED: ReadonlySet<string> = new Set(["net", "read", "env"]);
+
 /** `below`: what next() gave, which it may overrule. */
 export function toWireReply(reply: Reply, below: Reply | null = null): WireReply {
   const { code, status, text, options: { close, silent, reason, over } } = reply;
@@ -39,13 +42,21 @@ export function toWireError(error: unknown): WireError {
     }
     if (error instanceof StoreError) return { name: error.name, message: error.message, fault: error.fault };
     if (error instanceof Error) {
-      const message = String(error.message).slice(0, MAX_WORDS) + placeOf(error); // where its author made a mistake is here
+      const words = plainly(String(error.message).slice(0, MAX_WORDS));
+      const message = words + placeOf(error); // where its author made a mistake is here
       return { name: String(error.name), message };
     }
     return { name: "Error", message: String(error).slice(0, MAX_WORDS) };
   } catch {
     return { name: "Error", message: "threw something that cannot be read" };
   }
+}
+
+/** The runtime speaks of its own flags, which are not what somebody who runs a server would write. */
+function plainly(message: string): string {
+  return message.replace(/, run again with the --allow-(\w+) flag$/, (_, word: string) => {
+    return GRANTED.has(word) ? `, which its sandbox: { ${word}: [...] } does not give` : ", which no sandbox gives";
+  });
 }
 
 /** An error that says the same, of the same class where that means something. */

@@ -5,7 +5,6 @@ import { Cache } from "../../core/dns/cache.ts";
 import { hostAddresses } from "../../core/dns/host_addresses.ts";
 import { mailHosts, THIS_HOST } from "../../core/dns/mail_hosts.ts";
 import { NameResolver } from "../../core/dns/name_resolver.ts";
-import { hasReverse } from "../../core/dns/reverse.ts";
 import { Stub } from "../../core/dns/stub.ts";
 import { tlsaRecords } from "../../core/dns/tlsa_records.ts";
 import { Networks } from "../../core/model/ip.ts";
@@ -101,11 +100,6 @@ testWith(NAME_SERVERS, "a real validating resolver: what is authentic, what is n
     const plain = resolverAt(servers.authoritative);
     assertEquals(told(await plain.lookup("mx.signed.example", "A")), '["192.0.2.1"] mx.signed.example not authentic');
     assertEquals(told(await plain.lookup("mx.bogus.example", "A")), '["203.0.113.66"] mx.bogus.example not authentic');
-  });
-  await t.step("reverse names", async () => {
-    assertEquals(await hasReverse("192.0.2.1", dns), true);
-    assertEquals(await hasReverse("192.0.2.2", dns), false, "the name points elsewhere");
-    assertEquals(await hasReverse("192.0.2.9", dns), false, "no name");
   });
 });
 

@@ -82,10 +82,25 @@ const TAKEN: Readonly<Record<string, Taking>> = {
   "xclient": done,
 };
 
+/** Names that plugins had before, which lists of years ago still have. */
+const RENAMED: ReadonlyMap<string, string> = new Map([
+  ["connect.asn", "asn"],
+  ["connect.fcrdns", "fcrdns"],
+  ["connect.geoip", "geoip"],
+  ["connect.rdns_access", "access"],
+  ["data.headers", "headers"],
+  ["data.uribl", "uribl"],
+  ["dnsbl", "dns-list"],
+  ["log.syslog", "syslog"],
+  ["mail_from.access", "access"],
+  ["rcpt_to.access", "access"],
+  ["rcpt_to.qmail_deliverable", "qmail-deliverable"],
+]);
+
 export async function takePlugin(haraka: Haraka, name: string, from: Origin): Promise<void> {
-  const before = haraka.draft.left.length;
+  const before = haraka.draft.left.length, now = RENAMED.get(name) ?? name;
   if (name.startsWith("queue/")) await takeQueue(haraka, name.slice(6), from);
-  else if (Object.hasOwn(TAKEN, name)) await TAKEN[name]!(haraka, from);
+  else if (Object.hasOwn(TAKEN, now)) await TAKEN[now]!(haraka, from);
   else {haraka.draft.leave(
       from,
       name.slice(0, 60),

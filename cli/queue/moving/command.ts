@@ -8,6 +8,7 @@ import type { Config } from "../../../core/config/config.ts";
 import { loadConfig } from "../../../core/config/load.ts";
 import { durableFolder } from "../../../core/store/durable_write.ts";
 import type { QueueQuery, Store } from "../../../core/store/store.ts";
+import { MANIFEST } from "../../backup/manifest.ts";
 import { openFolder } from "../../data_folder.ts";
 import { Progress } from "../../screen/progress.ts";
 import { plural } from "../../screen/text.ts";
@@ -98,8 +99,13 @@ export async function importQueue(folder: string, options: MovingOptions, termin
     throw new CommandError(`${source} is no folder`);
   }
   using progress = new Progress({ what: "messages" });
-  const { good, bad } = await checkFolder(source, (done) => progress.at(done));
+  const { good, bad, other } = await checkFolder(source, (done) => progress.at(done));
   progress.clear();
+  if (good.length + bad.length === 0 && other.length > 0) {
+    const backup = other.includes(MANIFEST) ? ": it is a backup, and postern restore brings it back" : "";
+    throw new CommandError(`${source} has no message of an export${backup}`);
+  }
+  if (other.length > 0) terminal.err(`postern: ${other[0]}${more(other)} left there: no export writes such a name`);
   if (options.dryRun) return told(source, { taken: [], there: [], good, bad }, { options, terminal });
   return await withStore({ ...options, make: true }, terminal, async (store) => {
     const taken: string[] = [], there: string[] = [], worse = [...bad];
@@ -117,6 +123,10 @@ export async function importQueue(folder: string, options: MovingOptions, termin
     progress.clear();
     return told(source, { taken, there, good: [], bad: worse }, { options, terminal });
   });
+}
+
+function more({ length }: readonly string[]): string {
+  return length === 1 ? " is" : ` and ${plural(length - 1, "other file")} are`;
 }
 
 interface Outcome {

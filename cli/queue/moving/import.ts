@@ -1,7 +1,8 @@
 /**
  * Takes messages from files into a queue. All files are looked at first: what is none of ours, or not what was written, is
  * moved to `bad` and named, and the rest goes on. A message whose id is in the queue is left as it is there. What is taken
- * is moved to `imported`, so that a second import cannot bring what was delivered meanwhile. Non-job: the format (format.ts).
+ * is moved to `imported`, so that a second import cannot bring what was delivered meanwhile. A file whose name no export
+ * gives is not touched: the folder may be the wrong one. Non-job: the format (format.ts).
  */
 import { createHash } from "node:crypto";
 import { durableFolder, syncFolder } from "../../../core/store/durable_write.ts";
@@ -13,17 +14,21 @@ export interface Checked {
   /** Ids, in the order of their names: the oldest first. */
   readonly good: readonly string[];
   readonly bad: readonly { readonly name: string; readonly why: string }[];
+  /** Names that no export gives. */
+  readonly other: readonly string[];
 }
 export type Imported = "taken" | "there" | { readonly bad: string };
 
 /** Octets of ID.json: of ten thousand recipients with all their words. */
 const LONGEST = 64 * 1024 * 1024;
+const NAME = /^[0-9A-HJKMNP-TV-Z]{26}(?:\.json|(?:\.body)?\.eml)$/;
 
 /** Looks at every file of a folder; nothing is changed. */
 export async function checkFolder(folder: string, progress: (done: number) => void = () => {}): Promise<Checked> {
   const good: string[] = [], bad: { name: string; why: string }[] = [];
-  const names = [...Deno.readDirSync(folder)].filter(({ name, isFile }) => isFile && !name.startsWith("."))
+  const all = [...Deno.readDirSync(folder)].filter(({ name, isFile }) => isFile && !name.startsWith("."))
     .map(({ name }) => name).sort();
+  const names = all.filter((name) => NAME.test(name)), other = all.filter((name) => !NAME.test(name));
   const wanted = new Set<string>();
   for (const name of names.filter((each) => each.endsWith(".json"))) {
     const id = name.slice(0, -".json".length);
@@ -43,7 +48,7 @@ export async function checkFolder(folder: string, progress: (done: number) => vo
     if (wanted.has(name) || isImported(folder, name)) continue;
     bad.push({ name, why: "belongs to no message: the export that wrote it did not come to its end" });
   }
-  return { good, bad };
+  return { good, bad, other };
 }
 
 /** An import was killed while it moved the files: the message is in the queue. */

@@ -57,11 +57,6 @@ export function verdictOf(
   return { next: "refuse", strength: "none", reply, failure };
 }
 
-/** With what EHLO offers inside TLS: null, or why a message with REQUIRETLS may not go on (RFC 8689 4.2.1, case 66). */
-export function requireTlsRefusal(demand: TlsDemand, offered: boolean, host: string): Reply | null {
-  return !demand.requireTls || offered ? null : reject("5.7.30", `${host} does not support REQUIRETLS`);
-}
-
 function secured(
   demand: TlsDemand,
   peer: Pick<ServerPeer, "chain" | "distrust">,

@@ -47,8 +47,6 @@ export const RuleOptions = z.strictObject({
     context.addIssue({ code: "custom", path: ["answer"], message: '"pass" without a delay does nothing' });
   }
 });
-/** As it is written. */
-export type WrittenRule = z.input<typeof RuleOptions>;
 export type ReadRule = z.output<typeof RuleOptions>;
 
 /** Most rules that a list has. */

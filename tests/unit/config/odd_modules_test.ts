@@ -14,6 +14,10 @@ const rows: readonly [module: string, why: string][] = [
     "export default new Proxy(function () {}, { get() { throw new Error('no'); } });",
     "BASE: its default export threw: no",
   ],
+  [
+    'import { definePlugin } from "postern"; export default definePlugin({ name: "x", create: () => ({}) });',
+    "cannot load BASE: x: options must be a schema; z.strictObject({}) where it takes none",
+  ],
 ];
 
 for (const [module, why] of rows) {

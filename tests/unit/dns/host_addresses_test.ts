@@ -1,9 +1,8 @@
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { GoodFamilies } from "../../../core/dns/good_families.ts";
 import { familyOf, hostAddresses, orderAddresses } from "../../../core/dns/host_addresses.ts";
 import { type MemoryRecords, MemoryResolver, type MemoryZone } from "../../../core/dns/memory_resolver.ts";
-import { hasReverse } from "../../../core/dns/reverse.ts";
 
 Deno.test("the addresses of a host, or why there are none", async (t) => {
   const table: readonly [string, MemoryRecords, readonly string[] | string][] = [
@@ -98,32 +97,4 @@ Deno.test("the family that a host was last reached by is tried first, for ten mi
   assertEquals(families.of("c.example"), 4);
   now++;
   assertEquals([families.of("c.example"), families.size], [undefined, 1]);
-});
-
-Deno.test("whether an address of ours has a name that points back", async (t) => {
-  const forward = { "mail.example.org": { a: ["192.0.2.1"], aaaa: ["2001:db8::1"] } };
-  const table: readonly [string, string, MemoryZone, boolean | null][] = [
-    ["yes", "192.0.2.1", { "192.0.2.1": { ptr: ["mail.example.org"] }, ...forward }, true],
-    ["yes, IPv6", "2001:db8::1", { "2001:db8::1": { ptr: ["mail.example.org"] }, ...forward }, true],
-    ["yes, the second", "192.0.2.1", { "192.0.2.1": { ptr: ["x.example", "mail.example.org"] }, ...forward }, true],
-    ["no name", "192.0.2.1", forward, false],
-    ["no PTR", "192.0.2.1", { "192.0.2.1": {} }, false],
-    ["a name of somebody else", "192.0.2.9", { "192.0.2.9": { ptr: ["mail.example.org"] }, ...forward }, false],
-    ["a name without address", "192.0.2.1", { "192.0.2.1": { ptr: ["gone.example"] } }, false],
-    ["nobody knows", "192.0.2.1", { "192.0.2.1": "timeout" }, null],
-    ["nobody knows the name's address", "192.0.2.1", {
-      "192.0.2.1": { ptr: ["a.example"] },
-      "a.example": "servfail",
-    }, null],
-    ["no address", "mail.example.org", forward, false],
-  ];
-  for (const [name, ip, zone, expected] of table) {
-    await t.step(name, async () => assertEquals(await hasReverse(ip, new MemoryResolver(zone)), expected));
-  }
-  await t.step("of many names ten are looked at", async () => {
-    const ptr = Array.from({ length: 500 }, (_, i) => `h${i}.example`);
-    const dns = new MemoryResolver({ "192.0.2.1": { ptr } });
-    assertEquals(await hasReverse("192.0.2.1", dns), false);
-    assert(dns.queries.length === 21, String(dns.queries.length));
-  });
 });

@@ -64,11 +64,11 @@ async function loop(local: string): Promise<Looped> {
 
 /** What makes its own answer an error, and ends nothing. */
 const FAILS: readonly (readonly [local: string, why: RegExp])[] = [
-  ["read", /^Requires read access/],
-  ["write", /^Requires write access/],
-  ["connect", /^Requires net access/],
-  ["run", /^Requires run access/],
-  ["environment", /^Requires env access/],
+  ["read", /^Requires read access.*, which its sandbox: \{ read: \[\.\.\.\] \} does not give/],
+  ["write", /^Requires write access.*, which no sandbox gives/],
+  ["connect", /^Requires net access.*, which its sandbox: \{ net: \[\.\.\.\] \} does not give/],
+  ["run", /^Requires run access.*, which no sandbox gives/],
+  ["environment", /^Requires env access.*, which its sandbox: \{ env: \[\.\.\.\] \} does not give/],
   ["no-reply", /^status 4\.0\.0 does not fit code 550/],
   ["no-next", /^answered with next\(\) and did not call it$/],
   ["other-phase", /^identify\(\) has no meaning in mail$/],

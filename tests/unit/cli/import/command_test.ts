@@ -91,3 +91,15 @@ Deno.test("import haraka: the list it comes with, passwords as hashes, an open r
     "nonsense",
   ]);
 });
+
+Deno.test("import haraka: plugins by the names that they had before", async () => {
+  const { left, yaml } = await imported("haraka", {
+    "config/me": "mx.example.org\n",
+    "config/plugins": "dnsbl\nconnect.fcrdns\ndata.headers\ndata.uribl\nlog.syslog\nrcpt_to.in_host_list\n",
+    "config/host_list": "example.org\n",
+    "config/dnsbl.zones": "bl.example.net\n",
+  });
+  assertMatch(yaml, /dnsbl:\n {6}zones: \{ bl\.example\.net: 5 \}/);
+  for (const name of ["fcrdns", "headers"]) assertMatch(yaml, new RegExp(`^  - ${name}\\b`, "m"));
+  assertEquals(left.map((each) => each.replace(/^\S+ /, "")), ["data.uribl"]);
+});

@@ -1,6 +1,7 @@
 /** Messages of a queue into files and into another store: byte for byte, with everything that is known of them. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import fc from "fast-check";
+import { run } from "../../../../cli/main.ts";
 import { exportMessage } from "../../../../cli/queue/moving/export.ts";
 import { checkFolder, importMessage, setAside } from "../../../../cli/queue/moving/import.ts";
 import { MemoryStore } from "../../../../core/store/memory.ts";
@@ -9,6 +10,7 @@ import type { Store, WholeItem } from "../../../../core/store/store.ts";
 import { TempFolder } from "../../../support/temp.ts";
 import { waitFor } from "../../../support/wait.ts";
 import { body, message, nextId, octets, put, read, recipient, T0 } from "../../store/messages.ts";
+import { FakeTerminal } from "../fake_terminal.ts";
 
 const ALONE = { remove: true, alone: true } as const;
 
@@ -111,10 +113,10 @@ Deno.test("export and import: whatever a message has comes over, from one kind o
           assertEquals(await exportMessage(from, files, { id, ...ALONE }), { done: true });
           assertEquals(await from.whole(id), null, "moved");
           assertEquals(await Deno.readFile(`${files}/${id}.eml`), each.received ?? each.content, "as it was received");
-          assertEquals(await checkFolder(files), { good: [id], bad: [] });
+          assertEquals(await checkFolder(files), { good: [id], bad: [], other: [] });
           assertEquals(await importMessage(to, files, id), "taken");
           await assertHolds(to, each);
-          assertEquals(await checkFolder(files), { good: [], bad: [] });
+          assertEquals(await checkFolder(files), { good: [], bad: [], other: [] });
         }
         await memory.change({ id }, { do: "delete" });
       }),
@@ -141,7 +143,7 @@ Deno.test("export and import: 30 MB of every octet, and an id that is there alre
     assertEquals(await read(await to.received(id)), big);
     // Killed between the two files: the message is in the queue, and nothing is wrong with what is left
     await Deno.rename(`${files}/imported/${id}.eml`, `${files}/${id}.eml`);
-    assertEquals(await checkFolder(files), { good: [], bad: [] });
+    assertEquals(await checkFolder(files), { good: [], bad: [], other: [] });
     await to.change({ id }, { do: "hold", reason: "here" });
     assertEquals(await exportMessage(from, files, { id, remove: false, alone: true }), { done: true });
     assertEquals(await importMessage(to, files, id), "there");
@@ -233,9 +235,42 @@ Deno.test("import: what is spoiled is named, is set aside and is not taken; the 
   assertMatch(bad.find(({ name }) => name.endsWith(".eml"))!.why, /belongs to no message/);
   for (const { name } of bad) await setAside(files, name);
   for (const id of good) assertEquals(await importMessage(to, files, id), "taken");
-  assertEquals(await checkFolder(files), { good: [], bad: [] });
+  assertEquals(await checkFolder(files), { good: [], bad: [], other: [] });
   assertEquals((await to.queue({})).total, 1);
   assertEquals(to.health().bodyBytes, 0);
+});
+
+Deno.test("import: files that no export wrote stay where they are, and a backup is told as one", async () => {
+  await using folder = await TempFolder.make();
+  const config = await folder.file("postern.yaml", `data: ./data\n`), data = folder.at("data");
+  const imports = async (from: string) => {
+    const terminal = new FakeTerminal({ cwd: folder.path });
+    return [await run(["queue", "import", from, "-c", config], terminal), [
+      ...terminal.complaints,
+      ...terminal.printed,
+    ]];
+  };
+  await (await openSqliteStore({ folder: data })).close();
+  const names = () => [...Deno.readDirSync(data)].map(({ name }) => name).sort();
+  const before = names();
+  assert(before.includes("postern.db"));
+  assertEquals(await imports(data), [1, [`postern: ${data} has no message of an export`]]); // a slip of the hand
+  assertEquals(names(), before);
+
+  const { id } = await put(new MemoryStore(), { recipients: [recipient("a@x.example")] });
+  for (const name of ["notes.txt", "manifest.jsonl"]) await folder.file(`files/${name}`, "x");
+  const [exit, [words]] = await imports("files") as [number, string[]];
+  assertEquals(exit, 1);
+  assertMatch(words!, /has no message of an export: it is a backup, and postern restore brings it back$/);
+  await folder.file(`files/${id}.json`, "cut");
+  const [, told] = await imports("files") as [number, string[]];
+  assertMatch(told[0]!, /^postern: manifest\.jsonl and 1 other file are left there: no export writes such a name$/);
+  assertMatch(told[1]!, /\.json is no JSON, set aside/);
+  assertEquals([...Deno.readDirSync(folder.at("files"))].map(({ name }) => name).sort(), [
+    "bad",
+    "manifest.jsonl",
+    "notes.txt",
+  ]);
 });
 
 Deno.test("import: a spoiled file found only while it is read leaves nothing in the store", async () => {

@@ -5,7 +5,7 @@ import { BrokenTls } from "../../../../core/delivery/tls/broken.ts";
 import type { TlsaRecord } from "../../../../core/delivery/tls/dane.ts";
 import { demandOf, type TlsDemand } from "../../../../core/delivery/tls/policy.ts";
 import { type TlsRule, TlsRules } from "../../../../core/delivery/tls/rules.ts";
-import { requireTlsRefusal, type TlsAttempt, verdictOf } from "../../../../core/delivery/tls/verdict.ts";
+import { type TlsAttempt, verdictOf } from "../../../../core/delivery/tls/verdict.ts";
 import type { TlsWish } from "../../../../core/model/tls_wish.ts";
 import { ClientTls } from "../../../../core/net/tls/client_tls.ts";
 import { testWith } from "../../../support/debian.ts";
@@ -138,13 +138,6 @@ Deno.test("without TLS only who asked for none is sent to; a broken handshake is
   }
   assertEquals(outcomes({ wish: "required" }), ["refuse 5.7.10 starttls-not-supported", ...must.slice(1)]);
   assertEquals(outcomes({ rule: { level: "none" } }), Array(4).fill("send none"));
-});
-
-Deno.test("case 66: REQUIRETLS goes to nobody who does not offer it inside TLS", () => {
-  const required = demandFor({ wish: "required" });
-  assertEquals(requireTlsRefusal(required, false, HOST)?.status, "5.7.30");
-  assertEquals(requireTlsRefusal(required, true, HOST), null);
-  assertEquals(requireTlsRefusal(demandFor({}), false, HOST), null);
 });
 
 Deno.test("broken TLS is remembered for a day, over a restart, and only for who asks nothing of the host", async () => {
