@@ -61,10 +61,10 @@ export function mayGoThroughAgain(error: unknown): boolean {
   return /^(?:40001|40P01|55P03)$/.test(sqlState(error));
 }
 
-/** The server works, and what was asked of it is at fault: of a batch, one. */
+/** The server works, and what was asked of it is at fault: of a batch, one. (XX: a damaged page, which not all are on) */
 export function isOfOne(error: unknown): boolean {
   if (error instanceof StoreError && !(error instanceof DatabaseError)) return error.fault === "io";
-  return /^(?:2[0-9A-Z]|42|44|54|P0)/.test(sqlState(error)) && sqlState(error) !== "25006";
+  return /^(?:2[0-9A-Z]|42|44|54|P0|XX)/.test(sqlState(error)) && sqlState(error) !== "25006";
 }
 
 /** Whatever it is, as the store says it. No text of a statement and no value comes along. */

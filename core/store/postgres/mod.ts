@@ -161,6 +161,7 @@ class PostgresStore implements Store {
   constructor(options: PostgresOptions, address: DatabaseAddress, lock: FolderLock) {
     const { folder, memoryBudget, blobLimit, headLimit, now = Date.now, node = hostname(), beat, silence } = options;
     const trouble = (message: string) => this.#trouble(message);
+    const notice = (message: string) => this.#say("notice", message);
     this.#folder = folder;
     this.#lock = lock;
     this.#observer = options.observer;
@@ -172,7 +173,7 @@ class PostgresStore implements Store {
       ...(headLimit === undefined ? {} : { headLimit }),
     });
     const pool = this.#write = new Pool({
-      ...{ address, size: WRITING, indexed: true, trouble },
+      ...{ address, size: WRITING, indexed: true, trouble, notice },
       ...options.deadline !== undefined && { deadline: options.deadline },
     });
     this.#read = new Pool({ address, size: READING, deadline: SEARCH, statementTimeout: SEARCH });
@@ -188,7 +189,7 @@ class PostgresStore implements Store {
       kick: () => this.#kick(),
       changed: ({ type, id, inbox }) => this.#watchers.tell(type, { id, inbox }),
       chores: () => this.#chores(),
-      trouble,
+      ...{ trouble, notice },
     });
     this.#leasing = new Leasing({
       ...{ pool, node: this.#id, nodes: () => this.#node.count, ahead: () => this.#node.ahead, trouble },
@@ -437,7 +438,10 @@ class PostgresStore implements Store {
   }
 
   #trouble(message: string): void {
-    this.#observer?.({ type: "trouble", where: "store", message });
+    this.#say("trouble", message);
+  }
+  #say(type: "trouble" | "notice", message: string): void {
+    this.#observer?.({ type, where: "store", message });
   }
 }
 

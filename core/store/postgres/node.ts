@@ -27,6 +27,8 @@ export interface NodeOptions {
   /** With each sign of life: what wants doing once in a while. */
   chores(): Promise<void>;
   trouble(message: string): void;
+  /** That is over. */
+  notice(message: string): void;
 }
 export interface InboxChange {
   readonly type: "arrived" | "removed";
@@ -140,7 +142,7 @@ export class Node {
         const known = this.#connection?.alive ? this.#connection : null;
         await this.#timely(async () => await this.#beat(known ?? await this.#connect()));
         if (known === null) this.#options.kick(); // what was said meanwhile was not heard
-        if (lost) this.#options.trouble("the database is heard again");
+        if (lost) this.#options.notice("the database is heard again");
         failures = 0;
         lost = false;
       } catch (error) {

@@ -24,6 +24,8 @@ export interface PoolOptions extends ConnectionOptions {
   /** Milliseconds that somebody waits for a database that is away, or for the end of a transaction (default 8 s). */
   readonly patience?: number;
   readonly trouble?: (message: string) => void;
+  /** Told when that is over. */
+  readonly notice?: (message: string) => void;
 }
 export interface UseOptions {
   /** Milliseconds, instead of the pool's. */
@@ -218,7 +220,7 @@ export class Pool {
       }
       try {
         const connection = await Connection.open(this.#options.address, this.#options);
-        if (this.#failures > 0) this.#options.trouble?.("the database answers again");
+        if (this.#failures > 0) this.#options.notice?.("the database answers again");
         this.#failures = 0;
         this.#notBefore = 0;
         this.#all.add(connection);

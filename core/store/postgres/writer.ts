@@ -42,6 +42,7 @@ const LANES = 2;
 const MOST = 500;
 const MOST_OCTETS = 8 * 1024 * 1024;
 const PATIENCE = 10_000; // operations that may wait
+const RECIPIENT = 500; // octets of one in a statement, as far as a batch is concerned
 const NOBODY: Taken = new Set();
 
 export class Writer {
@@ -68,7 +69,8 @@ export class Writer {
 
   /** @throws {StoreError} */
   commit(commit: Commit): Promise<Taken> {
-    const octets = (commit.body.octets?.length ?? 0) + (commit.received?.octets?.length ?? 0);
+    const octets = (commit.body.octets?.length ?? 0) + (commit.received?.octets?.length ?? 0) +
+      commit.recipients.length * RECIPIENT;
     return this.#submit({ do: "commit", commit }, octets) as Promise<Taken>;
   }
 
