@@ -15,6 +15,7 @@ import { plural } from "../../screen/text.ts";
 import { CommandError, DONE, type ExitCode, NO, type Terminal } from "../../terminal.ts";
 import type { QueueFilter } from "../door.ts";
 import { exportMessage } from "./export.ts";
+import { takeFolder } from "./folder.ts";
 import { checkFolder, importMessage, setAside } from "./import.ts";
 
 export interface MovingOptions {
@@ -48,6 +49,7 @@ export async function exportQueue(
   return await withStore(options, terminal, async (store, { store: kind }) => {
     const target = resolve(terminal.cwd, folder), { remove = false } = options;
     await durableFolder(target);
+    using _mine = await takeFolder(target);
     const query = Object.keys(filter).length > 0 ? changeFilter({ ...filter }) : queueFilter({});
     const ids = await idsOf(store, query), left: { id: string; why: string }[] = [];
     let exported = 0;
@@ -98,6 +100,7 @@ export async function importQueue(folder: string, options: MovingOptions, termin
   if (!await Deno.stat(source).then((info) => info.isDirectory, () => false)) {
     throw new CommandError(`${source} is no folder`);
   }
+  using _mine = await takeFolder(source, { look: options.dryRun ?? false });
   using progress = new Progress({ what: "messages" });
   const { good, bad, other } = await checkFolder(source, (done) => progress.at(done));
   progress.clear();

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import fc from "fast-check";
 import { run } from "../../../../cli/main.ts";
 import { exportMessage } from "../../../../cli/queue/moving/export.ts";
+import { takeFolder } from "../../../../cli/queue/moving/folder.ts";
 import { checkFolder, importMessage, setAside } from "../../../../cli/queue/moving/import.ts";
 import { MemoryStore } from "../../../../core/store/memory.ts";
 import { openSqliteStore } from "../../../../core/store/sqlite.ts";
@@ -348,4 +349,34 @@ Deno.test("import: pipes, devices and ten million brackets are set aside, and ho
   const { good, bad } = await checkFolder(out);
   assertEquals(good, []);
   assertEquals(bad.map(({ why }) => why), [`${pipe}.eml is no file`, `${device}.eml is no file`, "is too deep"]);
+});
+
+Deno.test("export and import: a folder belongs to one of them at a time, and a look keeps nobody out but them", async () => {
+  await using folder = await TempFolder.make();
+  const config = await folder.file("postern.yaml", `data: ./data\n`), files = folder.at("files");
+  const store = await openSqliteStore({ folder: folder.at("data") });
+  await put(store, { recipients: [recipient("a@x.example")] }, octets(200));
+  await store.close();
+  const queue = async (...args: string[]) => {
+    const terminal = new FakeTerminal({ cwd: folder.path });
+    return {
+      code: await run(["queue", ...args, "-c", config], terminal),
+      said: [...terminal.printed, ...terminal.complaints].join(),
+    };
+  };
+  await Deno.mkdir(files);
+  const refused = [["export", files], ["import", files], ["import", files, "--dry-run"]];
+  {
+    using _other = await takeFolder(files);
+    for (const args of refused) {
+      const { code, said } = await queue(...args);
+      assertEquals(code, 1, said);
+      assertMatch(said, /another queue export or import is at .*files: wait/);
+    }
+    assertEquals([...Deno.readDirSync(files)], []);
+  }
+  assertEquals((await queue("export", files, "--remove")).code, 0);
+  using _look = await takeFolder(files, { look: true });
+  assertMatch((await queue("import", files, "--dry-run")).said, /1 message can be imported/);
+  assertMatch((await queue("import", files)).said, /another queue export or import/);
 });
