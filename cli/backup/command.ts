@@ -60,7 +60,7 @@ async function configOf({ config }: Options, terminal: Terminal): Promise<Config
 }
 
 async function backup(folder: string, options: Options, terminal: Terminal): Promise<ExitCode> {
-  const { data, store } = await configOf(options, terminal), began = performance.now();
+  const { data, store, limits } = await configOf(options, terminal), began = performance.now();
   if (store === "memory") throw new CommandError("the store is in memory: there is nothing to back up");
   const kind = store === "sqlite" ? "sqlite" : "postgres", file = `${data}/postern.db`;
   const there = await Deno.stat(kind === "sqlite" ? file : data).then(() => true, () => false);
@@ -75,6 +75,7 @@ async function backup(folder: string, options: Options, terminal: Terminal): Pro
     store: kind,
     ...previous !== undefined && { previous: resolve(terminal.cwd, previous) },
     copy: options.copy ?? false,
+    messageSize: limits.messageSize,
     progress: (done) => progress.at(done),
   });
   progress.clear();

@@ -76,9 +76,14 @@ export async function copied(from: string, to: string, mode: number): Promise<Su
 
 /**
  * Copies a file out of a folder that everybody may write to: neither through a link nor out of a pipe, and no file that has
- * another name elsewhere. False where it is none of that, or must not be read; then nothing is at `to`.
+ * another name elsewhere, nor more than `most` octets: a hole of a terabyte costs who makes it nothing. False where it is
+ * none of that, or must not be read; then nothing is at `to`.
  */
-export async function copiedWithDistrust(from: string, to: string, mode: number): Promise<Summed | false> {
+export async function copiedWithDistrust(
+  from: string,
+  to: string,
+  { mode, most }: { readonly mode: number; readonly most: number },
+): Promise<Summed | false> {
   let source;
   try {
     source = await open(from, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
@@ -89,7 +94,7 @@ export async function copiedWithDistrust(from: string, to: string, mode: number)
   }
   try {
     const info = await source.stat();
-    if (!info.isFile() || info.nlink !== 1) return false;
+    if (!info.isFile() || info.nlink !== 1 || info.size > most) return false;
     using target = await Deno.open(to, { write: true, createNew: true, mode: 0o600 });
     const hash = createHash("sha256"), buffer = Buffer.alloc(CHUNK);
     let size = 0;

@@ -6,7 +6,7 @@
  */
 import { basename, resolve } from "node:path";
 import { durableFolder, parent, syncFolder } from "../../core/store/durable_write.ts";
-import { isDropName } from "../../core/maildrop/drop.ts";
+import { isDropName, MOST_ENVELOPE } from "../../core/maildrop/drop.ts";
 import { isSpoolFile } from "../../core/store/spool.ts";
 import { VERSION } from "../../core/version.ts";
 import { CommandError } from "../terminal.ts";
@@ -22,6 +22,8 @@ export interface BackupOptions {
   readonly previous?: string;
   /** Copy bodies even where a link would do. */
   readonly copy?: boolean;
+  /** Octets that a message may have, `limits.messageSize`: what is larger in the maildrop is none. Default: any. */
+  readonly messageSize?: number;
   /** Files so far. */
   progress?(done: number): void;
 }
@@ -122,6 +124,7 @@ class Making {
   readonly #folders: string[] = [];
   readonly #had = new Set<string>();
   readonly #foreign: string[] = [];
+  readonly #most: number;
   #linked = 0;
 
   constructor(data: string, partial: string, { file, options }: { file: Deno.FsFile; options: BackupOptions }) {
@@ -129,6 +132,7 @@ class Making {
     this.#partial = partial;
     this.#to = `${partial}/${DATA}`;
     this.#options = options;
+    this.#most = (options.messageSize ?? Infinity) + MOST_ENVELOPE; // as the pickup reads it
     this.#owner = Deno.statSync(data).uid ?? 0;
     const began = new Date().toISOString();
     this.#manifest = new ManifestWriter(file, { postern: VERSION, began, store: options.store, owner: this.#owner });
@@ -221,7 +225,7 @@ class Making {
         sum = await summed(to);
       }
       if (path.startsWith("maildrop/")) {
-        const copy = await copiedWithDistrust(from, to, mode & 0o700);
+        const copy = await copiedWithDistrust(from, to, { mode: mode & 0o700, most: this.#most });
         if (copy === false) return this.#leave(path);
         sum = copy;
       }

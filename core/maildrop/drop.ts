@@ -37,7 +37,7 @@ export class DropError extends Error {
 
 const MAGIC = "postern drop 1\n";
 /** Of the two lines together, octets. */
-const MOST_ENVELOPE = 4 * 1024 * 1024;
+export const MOST_ENVELOPE = 4 * 1024 * 1024;
 /** The time it came, and what nobody can guess: who may write to the folder may not list it. */
 const NAME = /^[0-9A-HJKMNP-TV-Z]{26}-[0-9a-f]{24}$/;
 const LF = 10;
