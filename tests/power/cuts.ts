@@ -22,12 +22,18 @@ export interface CutOptions {
   readonly rounds: number;
   /** Syncs that are left out (see disk.ts). */
   readonly without?: (path: string) => boolean;
+  /** Entries behind which the power is cut. Default: replies, syncs, names, anywhere. */
+  readonly behind?: ReadonlySet<Entry>;
   /** Default: any. */
   readonly how?: (random: Random) => Cut;
 }
 
 /** The moments, in order: half of them right behind a reply. */
-function momentsOf({ entries }: Run, { random, rounds }: CutOptions): number[] {
+function momentsOf({ entries }: Run, { random, rounds, behind: only }: CutOptions): number[] {
+  if (only !== undefined) {
+    const all = entries.flatMap((entry, at) => only.has(entry) ? [at + 1] : []);
+    return Array.from({ length: rounds }, () => random.pick(all)).sort((a, b) => a - b);
+  }
   const behind = (kinds: readonly string[]) => entries.flatMap(({ kind }, at) => kinds.includes(kind) ? [at + 1] : []);
   const replies = behind(["reply"]),
     syncs = behind(["syncBegin", "syncEnd"]),

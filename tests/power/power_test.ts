@@ -16,6 +16,7 @@ import { messageOf, nameOf } from "../crash/messages.ts";
 import { drained, SENDER } from "../crash/relay.ts";
 import { cutEach, idIn, named, type Plug } from "./cuts.ts";
 import { type Cut, Disk } from "./disk.ts";
+import { removals, removedTooEarly } from "./early.ts";
 import { type Elsewhere, Examiner, takenBy, until } from "./found.ts";
 import { type Run, runSite, siteConfig } from "./site.ts";
 
@@ -124,6 +125,19 @@ testWith(["gcc"], "case 70: the power goes at any moment, and nothing with a 250
     const trial = new Trial(withNew, folder);
     await cutEach(run, { random, rounds: SERVERS, folder: trial.found }, (plug) => serve(trial, plug, folder));
     assertEquals(trial.wrong, [], again);
+  });
+
+  await t.step("a spool file goes when nobody names it any more, and one that goes before that is missed", async () => {
+    const options = { random, rounds: 12, folder: folder.at("found") };
+    const how = (random: Random): Cut => ({ ...worst(random), names: "all" }); // the name is gone at once
+    const trial = new Trial(run, folder);
+    await cutEach(run, { ...options, how, behind: removals(run.entries) }, (plug) => trial.look(plug));
+    assertEquals(trial.wrong, [], again);
+    const { entries, moved } = removedTooEarly(run.entries), early = new Trial({ ...run, entries }, folder);
+    await cutEach(early.run, { ...options, how, behind: moved }, async (plug) => {
+      if (early.wrong.length === 0) await early.look(plug);
+    });
+    assert(early.wrong.length > 0, `nobody misses the file; ${again}`);
   });
 
   for (const [what, which] of SYNCS) {
