@@ -111,7 +111,8 @@ class Examining {
       if (!aside.has(row.id)) this.#message(row);
     }
     if (this.#current) this.#recipients(aside);
-    this.#originals();
+    this.#originals(aside);
+    this.#entries(aside);
     const states = this.#all<{ state: string; count: number }>(
       "select state, count(distinct message) as count from recipient group by state",
     );
@@ -162,12 +163,27 @@ class Examining {
     }
   }
 
-  #originals(): void {
+  #originals(aside: ReadonlySet<string>): void {
     if (!hasTable(this.db, "original")) return;
-    const rows = this.#all<{ message: string; size: number; file: string }>(
-      "select message, size, file from original where file is not null",
+    const rows = this.#all<{ message: string; size: number; file: string | null; stored: number | null }>(
+      "select message, size, file, length(body) as stored from original",
     );
-    for (const { message, size, file } of rows) this.#file(message, file, size);
+    for (const { message, size, file, stored } of rows) {
+      if (file !== null) this.#file(message, file, size);
+      else if ((stored ?? 0) !== size && !aside.has(message)) {
+        this.faults.add(`message ${message}: what was received has ${stored ?? 0} octets instead of ${size}`);
+      }
+    }
+  }
+
+  /** Of the dev inbox. */
+  #entries(aside: ReadonlySet<string>): void {
+    const orphans = this.#all<{ message: string }>(
+      `select distinct message from inbox where message not in (select id from message) limit ${MOST}`,
+    );
+    for (const { message } of orphans) {
+      if (!aside.has(message)) this.faults.add(`message ${message}: in the dev inbox without a message`);
+    }
   }
 
   #all<T>(sql: string): T[] {

@@ -220,6 +220,34 @@ Deno.test("verify: every fault of a backup is named", async () => {
   }
 });
 
+Deno.test("verify: a bit that tipped anywhere in a backup is found", async () => {
+  await using site = await Site.make();
+  await fill(site);
+  await site.backup("backup", { copy: true });
+  const backup = site.folder.at("backup"), { manifest } = await verifyBackup(backup);
+  const files = manifest!.files.filter(({ size }) => size !== null).map(({ path }) => `data/${path}`);
+  assert(files.length > 6);
+  const flip = (path: string, at: number) => {
+    using file = Deno.openSync(path, { read: true, write: true });
+    const octet = new Uint8Array(1);
+    file.seekSync(at, Deno.SeekMode.Start);
+    file.readSync(octet);
+    octet[0]! ^= 1 << at % 8;
+    file.seekSync(at, Deno.SeekMode.Start);
+    file.writeSync(octet);
+  };
+  for (const path of ["manifest.jsonl", ...files].map((each) => `${backup}/${each}`)) {
+    const { size } = await Deno.stat(path);
+    for (const part of [0, 0.2, 0.5, 0.8, 1]) {
+      const at = Math.floor((size - 1) * part);
+      flip(path, at);
+      assert((await verifyBackup(backup)).faults.count > 0, `${path}, octet ${at} of ${size}`);
+      flip(path, at);
+    }
+  }
+  assertEquals((await verifyBackup(backup)).faults.told, []);
+});
+
 Deno.test("verify: rows of a data folder that cannot be read are named, in use or not", async () => {
   await using site = await Site.make();
   await fill(site);
@@ -227,11 +255,19 @@ Deno.test("verify: rows of a data folder that cannot be read are named, in use o
   const db = new DatabaseSync(`${site.data}/postern.db`);
   db.exec("update recipient set facts = '{}' where domain = 'x.example' and state = 'deferred'");
   db.exec("update message set envelope = 'nothing' where id = (select message from inbox)");
+  db.exec(
+    "insert into original values ((select message from recipient where domain = 'x.example' limit 1), 5, null, x'00')",
+  );
+  db.exec(
+    "insert into inbox select 'gone', n, name, unread, sender, recipients, subject, size, received_at, search from inbox",
+  );
   db.close();
   const { faults } = verifyFolder(site.data, { wanted: true });
   assertEquals(faults.told.map((each) => each.replace(/message \w+/, "message")).sort(), [
     "message: envelope: not JSON",
+    "message: in the dev inbox without a message",
     "message: recipient 0: no object",
+    "message: what was received has 1 octets instead of 5",
   ]);
 });
 
