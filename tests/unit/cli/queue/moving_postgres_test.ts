@@ -28,8 +28,13 @@ async function fill(store: Store): Promise<void> {
     { recipients: [recipient("c@x.example", { ...later, appointed: true })], sender: null },
     octets(900_000),
   );
+  const [notify, orcpt] = [["SUCCESS", "DELAY"], "rfc822;b+2Bc@x.example"] as const;
   const sent = message({
-    recipients: [recipient("ü@bücher.example", { state: "held" })],
+    parameters: {
+      ...{ size: 700, body: "8BITMIME", smtputf8: true, ret: "HDRS", envid: "QQ+3D314159", auth: "<>" },
+      ...{ requireTls: true },
+    },
+    recipients: [{ ...recipient("ü@bücher.example", { state: "held" }), parameters: { notify, orcpt } }],
     edits: { prepend: "X: ü\r\n", drop: [[0, 5]], insert: [[5, "Y: z\r\n"]] },
   });
   const received = await body(store, sent.id, octets(400_000, 3));
