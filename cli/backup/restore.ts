@@ -65,6 +65,7 @@ export async function restoreBackup(
       await Deno.chmod(to, file.mode);
     }
     await syncFolder(partial);
+    await syncFolder(data); // its name tells the next one that what lies beside it is ours: it must be there before
     begun = false; // from now on the next one goes on
     for (const name of tops.toSorted((a, b) => Number(a === QUEUE) - Number(b === QUEUE))) {
       await Deno.rename(`${partial}/${name}`, `${data}/${name}`);
@@ -89,7 +90,9 @@ async function clear(data: string, tops: readonly string[]): Promise<void> {
   if (foreign !== undefined) {
     throw new CommandError(`${data} is not empty (${foreign}): restore into a folder of its own`);
   }
-  for (const name of names) await Deno.remove(`${data}/${name}`, { recursive: true });
+  for (const name of names) if (name !== PARTIAL) await Deno.remove(`${data}/${name}`, { recursive: true });
+  await syncFolder(data); // and until then
+  await Deno.remove(`${data}/${PARTIAL}`, { recursive: true });
 }
 
 /** Root gives what the server owned to whom the folder belongs, and the rest to whom it belonged. */
