@@ -13,16 +13,18 @@ export const COSTS = {
   /** One thread: all that the accepting thread does. */
   alone: 0.210,
   /** With several threads: what an acceptor does, and what the owner does. */
-  acceptor: 0.298,
-  owner: 0.110,
+  acceptor: 0.233,
+  owner: 0.030,
+  /** More at the owner for a message that it takes on or writes itself: relayed, or into a PostgreSQL. */
+  handing: 0.050,
   /** The writer's: for a message, and for a batch whatever is in it. */
-  writer: 0.030,
-  batch: 0.250,
+  writer: 0.035,
+  batch: 0.380,
   /** An fsync of the log, milliseconds of the clock. */
   fsync: 0.2,
-  ledger: 0.012,
+  ledger: 0.013,
   /** The collector's and the compiler's threads. */
-  helpers: 0.025,
+  helpers: 0.045,
   /** More at the owner for a message that is handed on, and more at the writer. */
   delivery: 0.110,
   settling: 0.030,
@@ -87,10 +89,11 @@ export function usesOfMachine(rate: number, machine: Machine, costs: Costs): Use
   const each = costs.writer + (relay ? costs.settling : 0), more = relay ? costs.delivery : 0, perMs = rate / 1000;
   const size = batchSize(sessions);
   const written = each + costs.batch / size, shared = written + costs.ledger + costs.helpers + beside;
+  const owner = costs.owner + (relay ? costs.handing : 0);
   const talking = threads === 1
     ? { "the one thread": perMs * (costs.alone + more) }
-    : { acceptors: perMs * costs.acceptor / threads, owner: perMs * (costs.owner + more) };
-  const spoken = threads === 1 ? costs.alone : costs.acceptor + costs.owner;
+    : { acceptors: perMs * costs.acceptor / threads, owner: perMs * (owner + more) };
+  const spoken = threads === 1 ? costs.alone : costs.acceptor + owner;
   return {
     cores: perMs * (spoken + more + shared) / cores,
     ...talking,
@@ -117,8 +120,9 @@ export function usesOfCluster(rate: number, { nodes, machine, cores, disk = 1e9 
   const client = steps * (costs.own + costs.ownBatch / size), heard = words * costs.heard / 1000;
   const more = relay ? costs.delivery : 0, perMs = share / 1000;
   const spoken = threads === 1 ? costs.alone : costs.acceptor;
-  const owning = threads === 1 ? spoken + more + client : costs.owner + more + client;
-  const all = spoken + (threads === 1 ? 0 : costs.owner) + more + client + costs.ledger + costs.helpers;
+  const owner = threads === 1 ? 0 : costs.owner + costs.handing;
+  const owning = (threads === 1 ? spoken : owner) + more + client;
+  const all = spoken + owner + more + client + costs.ledger + costs.helpers;
   return {
     "cores of a node": perMs * all / machine.cores + heard / machine.cores,
     [threads === 1 ? "the one thread" : "owner of a node"]: perMs * owning + heard,
@@ -214,12 +218,13 @@ export function clusterTable(costs: Costs, nodes: readonly number[] = NODES): st
 
 /** What the benchmark here can show: two cores, the generator beside it. */
 export function hereTable(costs: Costs): string {
-  const rows: (string | number)[][] = [["threads", "messages/s at most", "full"]];
-  for (const threads of [1, 2, 3]) {
-    const { rate, full, next } = saturation((rate) =>
-      usesOfMachine(rate, { cores: 2, threads, relay: false, sessions: 20, beside: 0.063 }, costs)
-    );
-    rows.push([threads, rounded(rate), `${full}; ${next}`]);
+  const rows: (string | number)[][] = [["connections", "threads", "messages/s at most", "full"]];
+  for (const sessions of [20, 100]) {
+    for (const threads of [1, 2, 3]) {
+      const machine = { cores: 2, threads, relay: false, sessions, beside: 0.065 };
+      const { rate, full, next } = saturation((rate) => usesOfMachine(rate, machine, costs));
+      rows.push([sessions, threads, rounded(rate), `${full}; ${next}`]);
+    }
   }
   return table(rows);
 }

@@ -93,7 +93,9 @@ export class Pool {
 
   /**
    * What became of it. A transaction that still goes on is ended first, but one that only waits for a standby is waited for.
-   * Null: nobody can say, since the server was restarted, or it is too long ago, or it may be on no standby. @throws when the database cannot be asked within the deadline.
+   * Null: nobody can say, since the server was restarted, or it is too long ago, or it may be on no standby.
+   *
+   * @throws when the database cannot be asked within the deadline.
    */
   isCommitted({ xid, pid, life }: TransactionName): Promise<boolean | null> {
     const until = performance.now() + this.#patience;

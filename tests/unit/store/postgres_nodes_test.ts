@@ -8,7 +8,7 @@ import { Connection } from "../../../core/store/postgres/connection.ts";
 import { sqlState } from "../../../core/store/postgres/faults.ts";
 import { openPostgresStore, type PostgresOptions } from "../../../core/store/postgres/mod.ts";
 import { Pool } from "../../../core/store/postgres/pool.ts";
-import { migrate } from "../../../core/store/postgres/schema.ts";
+import { migrate, STEPS } from "../../../core/store/postgres/schema.ts";
 import { parseDatabaseUrl } from "../../../core/store/postgres/url.ts";
 import { type Store, StoreError } from "../../../core/store/store.ts";
 import { PostgresServer, testWithPostgres } from "../../support/postgres.ts";
@@ -94,6 +94,39 @@ testWithPostgres("postgres: a step that fails leaves the tables as they were", a
   assertEquals((await connection.query("select n, m from one")).length, 0);
   await connection.end();
 });
+
+testWithPostgres(
+  "postgres: nodes go on while the first one of a newer version brings the tables forward under them",
+  async () => {
+    await using site = await Site.make();
+    const a = await site.node("a"), b = await site.node("b");
+    /** Everything that has a statement of its own, so that it is prepared before and asked again after. */
+    const round = async (store: Store, domain: string) => {
+      await put(store, { recipients: [recipient(`x@${domain}`)], deposits: [deposit("box")] });
+      const [got] = await store.lease({ ...lease, owner: "w" });
+      assertEquals(got!.recipients.map(({ address }) => address.domain), [domain]);
+      const { id } = got!.message;
+      assertEquals(await read(await store.content(id)), octets(100));
+      assertEquals((await store.item(id))!.recipients.length, 1);
+      assertEquals(await store.settle(got!, [{ index: 0, state: "delivered" }]), true);
+      assertEquals(await store.counters.add("counted", 1, { seconds: 60 }) > 0, true);
+      assertEquals((await store.inboxes.list({})).messages.length > 0, true);
+    };
+    for (const [place, store] of [a, b].entries()) await round(store, `before${place}.example`);
+    const tables = await site.sql<{ name: string }>(
+      "select tablename as name from pg_tables where schemaname = 'postern'",
+    );
+    const adds = tables.map(({ name }) => `alter table ${name} add column later int not null default 7`);
+    const under = Array.from({ length: 30 }, (_, i) => put(a, { deposits: [deposit(`box${i}`)] }));
+    const connection = await Connection.open(parseDatabaseUrl(site.url));
+    await migrate(connection, "store", [...STEPS, adds.join("; ")]);
+    await connection.end();
+    await Promise.all(under);
+    for (const [place, store] of [a, b].entries()) await round(store, `after${place}.example`);
+    await assertRejects(() => site.node("c"), StoreError, "newer version of Postern");
+    assertEquals(site.trouble, []);
+  },
+);
 
 testWithPostgres("postgres: a destination is one node's at a time, and many are shared out", async () => {
   await using site = await Site.make();
