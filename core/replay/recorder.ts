@@ -1,6 +1,7 @@
 /**
  * Keeps recordings in a folder of their own: a file for each session, for nobody else to read, removed after a time, and
- * the oldest when all together become too large. A recording that cannot be written ends; the session never waits for it.
+ * the oldest when all together become too large, also where other threads record there too. A recording that cannot be
+ * written ends; the session never waits for it.
  * Non-job: what is in a file (session_tape.ts, format.ts).
  */
 import { join } from "node:path";
@@ -37,6 +38,8 @@ const LONGEST = 64 * 1024 * 1024, WAITING = 8 * 1024 * 1024;
 const BLOCK = 64 * 1024;
 /** How often old ones are looked for, milliseconds. */
 const SWEEP = 60_000;
+/** Of what all may have, the part that one thread writes before it looks what others have written. */
+const UNSEEN = 1 / 16;
 const ENDING = ".jsonl";
 
 export class Recorder {
@@ -44,8 +47,9 @@ export class Recorder {
   readonly #networks: Networks | null;
   readonly #writing = new Map<string, Promise<void>>();
   readonly #lines = new Set<Lines>();
-  /** Octets in the folder, as far as is known. */
+  /** Octets in the folder, as far as is known; those of them that were written since the last look. */
   #total = 0;
+  #since = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
   #sweeping: Promise<void> = Promise.resolve();
   #told = -Infinity;
@@ -116,6 +120,7 @@ export class Recorder {
   async #sweep(): Promise<void> {
     const { folder, config: { keep, size }, now } = this.#options;
     let total = 0;
+    this.#since = 0;
     const files: { readonly path: string; readonly octets: number; readonly at: number }[] = [];
     for await (const { name, isFile } of Deno.readDir(folder)) {
       if (!isFile || !name.endsWith(ENDING)) continue;
@@ -128,8 +133,7 @@ export class Recorder {
     files.sort((a, b) => a.at - b.at);
     for (const { path, octets, at } of files) {
       if (at > now() - keep && total <= size) break;
-      await Deno.remove(path).catch(() => {});
-      total -= octets;
+      if (await removeUnlessWritten(path)) total -= octets;
     }
     this.#total = total;
   }
@@ -140,7 +144,8 @@ export class Recorder {
     this.#lines.add(lines);
     const written = lines.writeTo(path, async (octets) => {
       this.#total += octets;
-      if (this.#total > size) await this.sweep();
+      this.#since += octets;
+      if (this.#total > size || this.#since > size * UNSEEN) await this.sweep();
       return this.#total <= size;
     });
     this.#writing.set(
@@ -188,6 +193,7 @@ class Lines {
     while (this.#text.length < BLOCK && !this.#closed) await new Promise<void>((wake) => this.#wake = wake);
     let whole = false, size = 0;
     using file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
+    await file.lock(true).catch(() => {}); // ends with the file, however its thread ends
     try {
       for (;;) {
         const octets = UTF8.encode(this.#text), closed = this.#closed;
@@ -207,3 +213,15 @@ class Lines {
   }
 }
 const UTF8 = new TextEncoder();
+
+/** One that another thread, or the configuration before, is writing would take room that nobody sees. True when it is gone. */
+async function removeUnlessWritten(path: string): Promise<boolean> {
+  try {
+    using file = await Deno.open(path, { write: true });
+    if (!await file.tryLock(true).catch(() => true)) return false;
+    await Deno.remove(path);
+    return true;
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound;
+  }
+}

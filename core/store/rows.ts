@@ -4,7 +4,7 @@
  * Non-job: SQL (operations.ts, leasing.ts, sqlite_reader.ts).
  */
 import { type Address, formatAddress } from "../model/address.ts";
-import type { AdoptOperation, CommitOperation } from "./protocol.ts";
+import type { AdoptOperation, CommitOperation, Refused } from "./protocol.ts";
 import type {
   Claim,
   InboxMessage,
@@ -88,6 +88,12 @@ function encodeEnvelope(message: NewMessage): string {
   const { sender, parameters, origin, edits, summary } = message;
   const rest = JSON.stringify({ sender, edits, summary });
   return `{"parameters":${written(parameters)},"origin":${written(origin)},${rest.slice(1)}`;
+}
+
+/** What must not be there when a commit was refused that may have been written: its row, and each of its files. */
+export function refusedOf({ id, file, original }: CommitOperation): readonly Refused[] {
+  const other = original?.file ?? null;
+  return other === null ? [{ id, file }] : [{ id, file }, { id, file: other }];
 }
 
 /** What the writer makes of a message whose body is in that file of the spool folder, or null: in the batch. */

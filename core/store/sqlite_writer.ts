@@ -21,6 +21,7 @@ import type {
 } from "./protocol.ts";
 import { isSpoolFile } from "./spool.ts";
 import { FULL, IOERR, openDatabase, pragma, sqliteCode, type StatementSync } from "./schema.ts";
+import { refusedOf } from "./rows.ts";
 import { StoreError } from "./store.ts";
 
 const ORPHAN_AGE = 3600_000; // SEMANTICS 25
@@ -193,10 +194,7 @@ export class Writer {
   #fence(all: readonly Placed[]): void {
     this.#refused ??= [];
     for (const { operation } of all) {
-      if (operation.do !== "commit") continue;
-      const { id, file, original } = operation;
-      this.#refused.push({ id, file });
-      if (original !== null && original.file !== null) this.#refused.push({ id, file: original.file });
+      if (operation.do === "commit") this.#refused.push(...refusedOf(operation));
     }
     this.#heal([]);
   }

@@ -6,6 +6,7 @@
 import { setImmediate } from "node:timers";
 import type { CommitOperation, LineBatch, LineReply, Refused } from "./protocol.ts";
 import type { LineWord } from "./lines.ts";
+import { refusedOf } from "./rows.ts";
 import { StoreError } from "./store.ts";
 import type { Answer } from "./writer_queue.ts";
 
@@ -91,6 +92,6 @@ export class WriterLine {
     for (const { resolve } of lost) resolve({ fault: "io", message, lost: true });
     for (const { resolve } of this.#waiting.splice(0)) resolve({ fault: "io", message });
     this.#count = 0;
-    return lost.map(({ operation: { id, file } }) => ({ id, file }));
+    return lost.flatMap(({ operation }) => refusedOf(operation));
   }
 }

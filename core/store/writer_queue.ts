@@ -7,6 +7,7 @@ import { setImmediate } from "node:timers";
 import type { Operation, Outcome, Refused, WriterReply, WriterRequest } from "./protocol.ts";
 import type { DatabaseThread } from "./thread.ts";
 import type { LineWord } from "./lines.ts";
+import { refusedOf } from "./rows.ts";
 import { StoreError } from "./store.ts";
 
 export type WriterThread = DatabaseThread<WriterRequest, WriterReply>;
@@ -170,7 +171,7 @@ export class WriterQueue {
     const batch = this.#flight;
     this.#flight = [];
     for (const { operation } of batch) {
-      if (operation.do === "commit") this.#refused.push({ id: operation.id, file: operation.file });
+      if (operation.do === "commit") this.#refused.push(...refusedOf(operation));
     }
     for (const { resolve } of batch) resolve({ fault: "io", message: error.message, lost: true });
     this.#next();

@@ -138,3 +138,39 @@ Deno.test("a session that does not end keeps nobody from stopping", async () => 
   await recorder.stop(1);
   assertEquals([...Deno.readDirSync(folder)], []);
 });
+
+Deno.test("one that another thread writes stays whole, and goes when it is the oldest afterwards", async () => {
+  await using temp = await TempFolder.make();
+  const folder = temp.at("recordings"), path = `${folder}/s01B.jsonl`;
+  const { recorder: one } = await recorderIn(folder, { size: 50_000 }), { recorder: other } = await recorderIn(folder);
+  const { tape, services } = other.begin(PEER, servicesIn(new MemoryResolver()))!;
+  services.emit({ type: "session-opened", session: "s01B", ip: PEER.ip, listener: "in", role: "mx" });
+  for (let count = 0; count < 150; count++) {
+    tape.took({ kind: "line", text: `NOOP ${"x".repeat(1000)}\r\n` }, { octets: 1007, said: 0 });
+    tape.said("250 2.0.0 OK\r\n");
+  }
+  await waitFor("some of it", async () => ((await Deno.stat(path).catch(() => null))?.size ?? 0) > 50_000);
+  await one.sweep();
+  tape.end("quit");
+  await other.stop(10_000);
+  assertEquals(parseRecording(await Deno.readTextFile(path)).ended, "quit");
+  await one.sweep();
+  await one.stop(0);
+  assertEquals([...Deno.readDirSync(folder)], []);
+});
+
+Deno.test("what several threads record keeps to the size of all, not each to that", async () => {
+  await using temp = await TempFolder.make();
+  const folder = temp.at("recordings"), size = 1_000_000;
+  const recorders = [(await recorderIn(folder, { size })).recorder, (await recorderIn(folder, { size })).recorder];
+  for (let at = 0; at < 36; at++) { // less of each than all may have
+    visit(recorders[at % 2]!, `s${at}`, "x".repeat(50_000));
+    await waitFor("its file", () => Deno.stat(`${folder}/s${at}.jsonl`).then(() => true, () => false), { every: 1 });
+  }
+  for (const each of recorders) await each.stop(10_000);
+  const octets = [...Deno.readDirSync(folder)].reduce(
+    (sum, { name }) => sum + Deno.statSync(`${folder}/${name}`).size,
+    0,
+  );
+  assert(octets <= size * 1.25, `${octets} octets`);
+});

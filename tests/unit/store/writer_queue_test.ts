@@ -32,17 +32,24 @@ Deno.test("a writer that died with a commit in flight is replaced by one that is
     },
   });
   await queue.open();
-  const operation = { do: "commit", id: "ID", file: "ID.0", at: 0 } as unknown as Operation;
+  const operation = {
+    do: "commit",
+    id: "ID",
+    file: "ID.0",
+    at: 0,
+    original: { size: 1, file: "ID.1" },
+  } as unknown as Operation;
   const answer = queue.submit(operation);
   await waitFor("the batch to be sent", () => workers[0]!.sent > 0);
   workers[0]!.onerror!(new ErrorEvent("error", { message: "died", cancelable: true }));
   assertEquals((await answer).fault, "io");
   await waitFor("the second start", () => starts === 2);
-  assertEquals(told[1], [{ id: "ID", file: "ID.0" }]);
+  const both = [{ id: "ID", file: "ID.0" }, { id: "ID", file: "ID.1" }]; // the body, and what was received in its place
+  assertEquals(told[1], both);
   const count = { do: "count", rows: [], now: 0 } as unknown as Operation;
   const ask = () => (void queue.submit(count), starts === 3);
   await waitFor("the third start", ask, { deadline: 5000, every: 50 });
-  assertEquals(told[2], [{ id: "ID", file: "ID.0" }]);
+  assertEquals(told[2], both);
   queue.end();
 });
 

@@ -5,6 +5,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { openSqliteStore } from "../../../core/store/sqlite.ts";
 import type { LineWord } from "../../../core/store/lines.ts";
+import type { CommitOperation } from "../../../core/store/protocol.ts";
 import type { NewMessage, Store } from "../../../core/store/store.ts";
 import { WriterLine } from "../../../core/store/writer_line.ts";
 import { GuestStore } from "../../../core/threads/guest_store.ts";
@@ -138,4 +139,15 @@ Deno.test("case 71: of what lines had under way with a writer that died nothing 
   for (const guest of guests) guest.store.line = guest.line = house.line();
   const after = await commit(guests[0]!, letter());
   assertEquals(await read(await house.store.received(after.id)), octets(100));
+});
+
+Deno.test("of what was under way on a line every file is told, also of what was received in the place of a body", async () => {
+  const { port1, port2 } = new MessageChannel(), line = new WriterLine(port1, { wrote() {}, trouble() {} });
+  const sent = new Promise((resolve) => port2.onmessage = resolve);
+  const operation = { do: "commit", id: "ID", file: "ID.0", at: 0, original: { size: 1, file: "ID.1" } };
+  const answer = line.submit(operation as unknown as CommitOperation, null);
+  await sent;
+  assertEquals(line.end(), [{ id: "ID", file: "ID.0" }, { id: "ID", file: "ID.1" }]);
+  assertEquals(await answer, { fault: "io", message: "the writer thread ended", lost: true });
+  port2.close();
 });
