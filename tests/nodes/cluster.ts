@@ -76,6 +76,11 @@ export class Cluster implements AsyncDisposable {
     });
   }
 
+  /** By which name the life that it has, or had last, says hello. */
+  helo(at: number): string {
+    return `mx-${at}-${this.#lives[at]! - 1}.local.example`;
+  }
+
   /** What the nodes that run printed of a message. */
   toldOf(id: string): readonly string[] {
     return this.#servers.flatMap((each, at) =>
