@@ -84,19 +84,23 @@ export const STEPS: readonly string[] = [
  * Brings the tables of `part` up to date, in one transaction; others that start at the same moment wait for it. Other parts
  * of the program may keep tables of their own beside the store's, each with its steps.
  *
- * @throws {StoreError} one sentence: the tables are of a newer version, or the database cannot hold every text.
+ * @throws {StoreError} one sentence: the tables are of a newer version, or the database cannot hold every text, or keeps none.
  */
 export async function migrate(
   connection: Connection,
   part: string,
   steps: readonly string[] = STEPS,
 ): Promise<void> {
-  const [{ encoding }] = await connection.query("select current_setting('server_encoding') as encoding") as unknown as [
-    { encoding: string },
-  ];
+  const [state] = await connection.query<{ readonly encoding: string; readonly fsync: string }>(
+    "select current_setting('server_encoding') as encoding, current_setting('fsync') as fsync",
+  );
+  const { encoding, fsync } = state!;
   // Another one has no room for some texts, so a message that has one would be refused for ever
   if (encoding !== "UTF8") {
     throw new StoreError("io", `the database was made with the encoding ${encoding}, and must have UTF8`);
+  }
+  if (fsync === "off") {
+    throw new StoreError("io", "its server runs with fsync off: what was answered 250 would be gone when the power is");
   }
   await connection.transaction(async (inside) => {
     await inside.query("select pg_advisory_xact_lock($1::bigint)", [LOCK]);

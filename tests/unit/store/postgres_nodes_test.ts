@@ -81,6 +81,14 @@ testWithPostgres(
   },
 );
 
+testWithPostgres("postgres: a server that syncs nothing is refused", async () => {
+  await using careless = await PostgresServer.start({ settings: { fsync: "off" } });
+  await using site = await Site.make();
+  const url = await careless.database();
+  const refused = await assertRejects(() => site.node("a", { url }), StoreError, "fsync off");
+  assert(!refused.message.includes(careless.password), "no password in an error");
+});
+
 testWithPostgres("postgres: a step that fails leaves the tables as they were", async () => {
   await using site = await Site.make();
   const connection = await Connection.open(parseDatabaseUrl(site.url));
