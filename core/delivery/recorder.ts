@@ -5,6 +5,7 @@
  */
 import type { Services } from "../pipeline/contexts/transaction_context.ts";
 import { nextAttempt } from "../queue/backoff.ts";
+import { Pauses } from "../store/pauses.ts";
 import type { Lease, NewReport, Store, StoredRecipient } from "../store/store.ts";
 import { type Reports, ReportWaits } from "./reports.ts";
 import type { Settled } from "./settlement.ts";
@@ -39,7 +40,7 @@ export function storeRetry(failures: number): number {
 export class Recorder {
   readonly #options: RecorderOptions;
   /** Ends the waits for a store that fails. */
-  readonly #pauses = new Set<() => void>();
+  readonly #pauses = new Pauses();
   #stopped = false;
 
   constructor(options: RecorderOptions) {
@@ -49,7 +50,7 @@ export class Recorder {
   /** Waits for a store that fails no longer. */
   stop(): void {
     this.#stopped = true;
-    for (const wake of this.#pauses) wake();
+    this.#pauses.endAll();
   }
 
   /** Outcomes and reports in one write; then observers hear of it. */
@@ -76,7 +77,7 @@ export class Recorder {
       // What is delivered is delivered: say so as soon as the store can hear it. Else the lease's end makes it due again.
       const wait = storeRetry(failures);
       if (this.#stopped || services.now() + wait >= lease.until) return;
-      await this.#pause(wait);
+      await this.#pauses.wait(wait);
     }
   }
 
@@ -118,17 +119,5 @@ export class Recorder {
       default:
         return { outcome, report: null, event };
     }
-  }
-
-  #pause(milliseconds: number): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer);
-        this.#pauses.delete(wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, milliseconds);
-      this.#pauses.add(wake);
-    });
   }
 }

@@ -3,6 +3,7 @@
  * its own, so that strangers on port 25 cannot shut out submission (case 36). Non-job: rates (plugins/access).
  */
 import { networkOf, type Networks } from "../model/ip.ts";
+import { PeerCounts } from "./peer_counts.ts";
 
 export interface Places {
   /** At a time, in all. */
@@ -24,14 +25,13 @@ export interface Taken {
 /** Those of one thread. */
 class TakenHere implements Taken {
   total = 0;
-  readonly #peers = new Map<string, number>();
+  readonly #peers = new PeerCounts();
 
   take(peer: string | null, { connections, perIp }: Pick<Places, "connections" | "perIp">): "full" | "share" | null {
     if (this.total >= connections) return "full";
     if (peer !== null) {
-      const count = this.#peers.get(peer) ?? 0;
-      if (count >= perIp) return "share";
-      this.#peers.set(peer, count + 1);
+      if (this.#peers.of(peer) >= perIp) return "share";
+      this.#peers.add(peer);
     }
     this.total++;
     return null;
@@ -39,10 +39,7 @@ class TakenHere implements Taken {
 
   give(peer: string | null): void {
     this.total--;
-    if (peer === null) return;
-    const count = this.#peers.get(peer) ?? 0;
-    if (count <= 1) this.#peers.delete(peer);
-    else this.#peers.set(peer, count - 1);
+    if (peer !== null) this.#peers.remove(peer);
   }
 }
 

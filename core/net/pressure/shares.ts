@@ -3,34 +3,15 @@
  * are there have the same part, and one alone leaves a quarter for whoever comes next: one peer with many connections must
  * not shut out all others. Non-job: the bound (gate.ts, intake.ts).
  */
+import { PeerCounts } from "../peer_counts.ts";
 
 /** Of a bound, one peer has so much at most, also where nobody else is there. */
 const ALONE = 0.75;
 
-export class Shares {
-  readonly #held = new Map<string, number>();
-
-  add(peer: string): void {
-    this.#held.set(peer, this.of(peer) + 1);
-  }
-
-  remove(peer: string): void {
-    const held = this.of(peer);
-    if (held <= 1) this.#held.delete(peer);
-    else this.#held.set(peer, held - 1);
-  }
-
-  clear(): void {
-    this.#held.clear();
-  }
-
-  of(peer: string): number {
-    return this.#held.get(peer) ?? 0;
-  }
-
+export class Shares extends PeerCounts {
   /** It holds its part of `bound` already. One is everybody's. */
   spent(peer: string, bound: number): boolean {
     const held = this.of(peer);
-    return held > 0 && held >= Math.max(1, bound * Math.min(ALONE, 1 / this.#held.size));
+    return held > 0 && held >= Math.max(1, bound * Math.min(ALONE, 1 / this.size));
   }
 }

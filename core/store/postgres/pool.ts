@@ -12,6 +12,7 @@ import {
   type TransactionName,
   UnknownOutcome,
 } from "./faults.ts";
+import { Pauses } from "../pauses.ts";
 import { StoreError } from "../store.ts";
 import type { DatabaseAddress } from "./url.ts";
 
@@ -43,7 +44,7 @@ export class Pool {
   readonly #all = new Set<Connection>();
   readonly #waiting = new Set<() => void>();
   /** They would make a connection, and wait until they may try again. */
-  readonly #pausing = new Set<() => void>();
+  readonly #pausing = new Pauses();
   #used = 0;
   #failures = 0;
   /** No attempt to connect before, on the monotonic clock. */
@@ -131,7 +132,7 @@ export class Pool {
     this.#ended = true;
     for (const wake of this.#waiting) wake();
     this.#waiting.clear();
-    for (const wake of [...this.#pausing]) wake();
+    this.#pausing.endAll();
     await Promise.all([...this.#all].map((each) => each.end()));
     this.#all.clear();
   }
@@ -212,7 +213,7 @@ export class Pool {
     const until = performance.now() + patience;
     for (let why = "";;) {
       const pause = Math.min(this.#notBefore, until) - performance.now();
-      if (pause > 0) await this.#pause(pause);
+      if (pause > 0) await this.#pausing.wait(pause); // or until somebody is done with a connection that works
       if (this.#ended) throw new StoreError("closed", "the store is closed");
       const free = this.#spare(); // the server may have no room for another one, and these go on
       if (free !== null) return free;
@@ -239,19 +240,6 @@ export class Pool {
     }
   }
 
-  /** So long, or until somebody is done with a connection that works. */
-  #pause(milliseconds: number): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer);
-        this.#pausing.delete(wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, milliseconds);
-      this.#pausing.add(wake);
-    });
-  }
-
   #give(connection: Connection): void {
     if (connection.alive && !this.#ended) this.#free.push(connection);
     else this.#all.delete(connection);
@@ -262,8 +250,7 @@ export class Pool {
     const [next] = this.#waiting;
     if (next === undefined) {
       this.#used--;
-      const [pausing] = this.#pausing;
-      if (this.#free.length > 0) pausing?.();
+      if (this.#free.length > 0) this.#pausing.endOne();
       return;
     }
     this.#waiting.delete(next);
