@@ -52,14 +52,11 @@ async function start(
   { policy }: Workload,
   { nextHop, site }: Beside,
 ): Promise<Running> {
-  const inbox = inboxConfiguration(await keyPair(), policy), from = `proxy: ["127.0.1.0/24"]`;
-  const config = nextHop !== null
-    ? relayConfiguration(nextHop.port)
-    : site === null
-    ? inbox
-    : `${
-      inbox.replace(`"127.0.0.1:2525"`, (address) => `${address}, ${from}`)
-    }dns: { servers: ["127.0.0.1:${site.dns}"] }\n`;
+  let config = nextHop === null ? inboxConfiguration(await keyPair(), policy) : relayConfiguration(nextHop.port);
+  if (site !== null) {
+    config = config.replace(`"127.0.0.1:2525"`, (address) => `${address}, proxy: ["127.0.1.0/24"]`) +
+      `dns: { servers: ["127.0.0.1:${site.dns}"] }\n`;
+  }
   // Absent it is one thread, also in a checkout that does not know the word
   return await startPostern({ config: threads === 1 ? config : `${config}threads: ${threads}\n`, checkout, facts: {} });
 }

@@ -4,7 +4,7 @@
  */
 import { assertEquals } from "@std/assert";
 import type { Admin } from "../../core/admin/app.ts";
-import { pageTest } from "../support/site_page.ts";
+import { inHalves, pageTest } from "../support/site_page.ts";
 import { PLAIN, type TestStore } from "../unit/admin/fixture.ts";
 
 /** What runs in the page sees its globals, of which these are looked at. */
@@ -40,16 +40,7 @@ class Gate {
       return await fetch(request, info);
     }
     const answer = await fetch(request, info), text = await answer.text();
-    const at = text.search(this.#halves), utf8 = new TextEncoder();
-    const body = new ReadableStream({
-      async start(controller) {
-        controller.enqueue(utf8.encode(text.slice(0, at)));
-        await promise;
-        controller.enqueue(utf8.encode(text.slice(at)));
-        controller.close();
-      },
-    });
-    return new Response(body, { status: answer.status, headers: answer.headers });
+    return inHalves(answer, text, { at: text.search(this.#halves), pause: () => promise });
   };
 }
 

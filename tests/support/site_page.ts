@@ -126,17 +126,27 @@ function slowly(fetch: Admin["fetch"]): Admin["fetch"] {
     await aWhile();
     const answer = await fetch(request, info);
     if (!answer.headers.get("content-type")?.startsWith("text/html")) return answer;
-    const whole = new Uint8Array(await answer.arrayBuffer()), half = whole.length >> 1;
-    const body = new ReadableStream<Uint8Array>({
-      async start(controller) {
-        controller.enqueue(whole.subarray(0, half));
-        await aWhile();
-        controller.enqueue(whole.subarray(half));
-        controller.close();
-      },
-    });
-    return new Response(whole.length === 0 ? null : body, { status: answer.status, headers: answer.headers });
+    const text = await answer.text();
+    return inHalves(answer, text, { at: text.length >> 1, pause: aWhile });
   };
+}
+
+/** The same answer, whose text comes up to `at`, and from there on after a pause. */
+export function inHalves(
+  { status, headers }: Response,
+  text: string,
+  { at, pause }: { readonly at: number; pause(): Promise<unknown> },
+): Response {
+  const utf8 = new TextEncoder();
+  const body = new ReadableStream<Uint8Array>({
+    async start(controller) {
+      controller.enqueue(utf8.encode(text.slice(0, at)));
+      await pause();
+      controller.enqueue(utf8.encode(text.slice(at)));
+      controller.close();
+    },
+  });
+  return new Response(text === "" ? null : body, { status, headers });
 }
 
 /** A page test: the site over a fresh store on a free port. */
